@@ -1,0 +1,192 @@
+package dag
+
+// handling says what becomes of an operator's argument.
+type handling int
+
+const (
+	// fieldArgument fills a field of its own in Task.
+	fieldArgument handling = iota
+	// keptArgument goes into Task.Pod under its own name.
+	keptArgument
+	// ignoredArgument means nothing here and does no harm.
+	ignoredArgument
+	// defaultOnlyArgument may stand with the value that changes nothing.
+	defaultOnlyArgument
+	// refusedArgument cannot be honoured.
+	refusedArgument
+)
+
+// argument is one argument of KubernetesPodOperator or BaseOperator.
+type argument struct {
+	handling handling
+	// read gives the kept value.
+	read func(reader, *node) (any, bool)
+	// allowed are the values of a defaultOnlyArgument, as text.
+	allowed []string
+	// what names for people what is refused.
+	what string
+}
+
+func field() argument { return argument{} }
+
+func kept(read func(reader, *node) (any, bool)) argument {
+	return argument{handling: keptArgument, read: read}
+}
+
+func ignored() argument { return argument{handling: ignoredArgument} }
+
+func refused(what string) argument { return argument{handling: refusedArgument, what: what} }
+
+func only(what string, allowed ...string) argument {
+	return argument{handling: defaultOnlyArgument, what: what, allowed: allowed}
+}
+
+// arguments says what becomes of every argument that Airflow 3.3's BaseOperator
+// and the cncf.kubernetes provider's KubernetesPodOperator (10.25) know, and of
+// dag-factory's own task keys. Everything else is an unknown key.
+var arguments = map[string]argument{
+	// What a task is and waits for.
+	"task_id":             field(),
+	"operator":            field(),
+	"dependencies":        field(),
+	"task_group_name":     field(),
+	"owner":               field(),
+	"doc_md":              field(),
+	"trigger_rule":        field(),
+	"depends_on_past":     field(),
+	"priority_weight":     field(),
+	"weight_rule":         only("weights that depend on other tasks", "absolute", "downstream", "upstream"),
+	"wait_for_downstream": only("waiting for the downstream tasks of the last run", "false"),
+
+	"ignore_first_depends_on_past":          only("depends_on_past for the first run", "true"),
+	"wait_for_past_depends_before_skipping": only("waiting before a task is skipped", "false"),
+
+	// Tries.
+	"retries":                   field(),
+	"retry_delay":               field(),
+	"retry_exponential_backoff": field(),
+	"max_retry_delay":           field(),
+	"execution_timeout":         field(),
+
+	// The container.
+	"image":                             field(),
+	"cmds":                              field(),
+	"arguments":                         field(),
+	"env_vars":                          field(),
+	"image_pull_policy":                 kept(oneOf("Always", "IfNotPresent", "Never")),
+	"image_pull_secrets":                kept(reader.readPullSecrets),
+	"container_resources":               kept(reader.readMap),
+	"env_from":                          kept(reader.readMaps),
+	"secrets":                           kept(reader.readSecrets),
+	"configmaps":                        kept(reader.readNames),
+	"volume_mounts":                     kept(reader.readMaps),
+	"container_security_context":        kept(reader.readMap),
+	"ports":                             kept(reader.readMaps),
+	"termination_message_policy":        kept(oneOf("File", "FallbackToLogsOnError")),
+	"base_container_name":               kept(reader.readAnyText),
+	"container_name_log_prefix_enabled": ignored(),
+
+	// The pod.
+	"name":                            kept(reader.readAnyText),
+	"random_name_suffix":              kept(reader.readAnyBool),
+	"namespace":                       kept(reader.readAnyText),
+	"labels":                          kept(reader.readTextMap),
+	"annotations":                     kept(reader.readTextMap),
+	"volumes":                         kept(reader.readMaps),
+	"service_account_name":            kept(reader.readAnyText),
+	"automount_service_account_token": kept(reader.readAnyBool),
+	"node_selector":                   kept(reader.readTextMap),
+	"tolerations":                     kept(reader.readMaps),
+	"affinity":                        kept(reader.readMap),
+	"security_context":                kept(reader.readMap),
+	"priority_class_name":             kept(reader.readAnyText),
+	"active_deadline_seconds":         kept(reader.readCount),
+	"termination_grace_period":        kept(reader.readCount),
+	"init_containers":                 kept(reader.readMaps),
+	"hostname":                        kept(reader.readAnyText),
+	"subdomain":                       kept(reader.readAnyText),
+	"hostnetwork":                     kept(reader.readAnyBool),
+	"dns_config":                      kept(reader.readMap),
+	"dnspolicy":                       kept(oneOf("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")),
+	"host_aliases":                    kept(reader.readMaps),
+	"schedulername":                   kept(reader.readAnyText),
+	"pod_template_dict":               kept(reader.readMap),
+	"full_pod_spec":                   kept(reader.readMap),
+	"pod_template_file":               refused("pod templates in other files (write it as pod_template_dict)"),
+	"startup_timeout_seconds":         kept(reader.readCount),
+	"schedule_timeout_seconds":        kept(reader.readCount),
+	"startup_check_interval_seconds":  kept(reader.readCount),
+	"on_finish_action":                kept(oneOf(finishActions...)),
+	"on_kill_action":                  kept(oneOf("delete_pod", "keep_pod")),
+	"is_delete_operator_pod":          field(),
+	"skip_on_exit_code":               kept(reader.readExitCodes),
+	"get_logs":                        kept(reader.readAnyBool),
+	"container_logs":                  kept(reader.readContainers),
+	"init_container_logs":             kept(reader.readContainers),
+	"log_events_on_failure":           kept(reader.readAnyBool),
+	"log_events_on_startup":           kept(reader.readAnyBool),
+	"log_pod_spec_on_failure":         kept(reader.readAnyBool),
+	"log_formatter":                   refused("formatters of log lines"),
+	"termination_message_path":        kept(reader.readAnyText),
+	"do_xcom_push":                    only("XCom", "false"),
+	"multiple_outputs":                only("XCom", "false"),
+	"callbacks":                       refused("callbacks"),
+	"progress_callback":               refused("callbacks"),
+	"trigger_kwargs":                  refused("triggers"),
+	"pod_runtime_info_envs":           refused("environment variables from the pod's own fields (use env_vars with value_from)"),
+	"get_logs_api_read_timeout":       ignored(),
+	"istio_sidecar":                   ignored(),
+
+	// How Airflow reaches the cluster and waits, which dagwright does its own way.
+	"in_cluster":          ignored(),
+	"cluster_context":     ignored(),
+	"config_file":         ignored(),
+	"kubernetes_conn_id":  ignored(),
+	"deferrable":          ignored(),
+	"poll_interval":       ignored(),
+	"logging_interval":    ignored(),
+	"reattach_on_restart": ignored(),
+	"durable":             ignored(),
+
+	// Airflow's own scheduling.
+	"pool":                          only("pools", "default_pool"),
+	"pool_slots":                    only("pools", "1"),
+	"queue":                         ignored(),
+	"executor":                      refused("a task's own executor"),
+	"executor_config":               refused("a task's own executor"),
+	"max_active_tis_per_dag":        refused("limits for a single task (use max_active_runs)"),
+	"max_active_tis_per_dagrun":     refused("limits for a single task"),
+	"run_as_user":                   refused("running as another user (use security_context)"),
+	"resources":                     refused("resources of Airflow's workers (use container_resources)"),
+	"expand":                        refused("dynamic task mapping"),
+	"partial":                       refused("dynamic task mapping"),
+	"map_index_template":            refused("dynamic task mapping"),
+	"inlets":                        refused("assets"),
+	"outlets":                       refused("assets"),
+	"params":                        refused("params of a task (give them to the DAG)"),
+	"sla":                           refused("service level agreements"),
+	"start_date":                    refused("a task's own start_date (give it to the DAG)"),
+	"end_date":                      refused("a task's own end_date (give it to the DAG)"),
+	"email":                         refused("e-mail"),
+	"email_on_failure":              only("e-mail", "false"),
+	"email_on_retry":                only("e-mail", "false"),
+	"on_execute_callback":           refused("callbacks"),
+	"on_failure_callback":           refused("callbacks"),
+	"on_retry_callback":             refused("callbacks"),
+	"on_skipped_callback":           refused("callbacks"),
+	"on_success_callback":           refused("callbacks"),
+	"pre_execute":                   refused("callbacks"),
+	"post_execute":                  refused("callbacks"),
+	"retry_policy":                  refused("retry policies"),
+	"doc":                           ignored(),
+	"doc_json":                      ignored(),
+	"doc_yaml":                      ignored(),
+	"doc_rst":                       ignored(),
+	"task_display_name":             ignored(),
+	"logger_name":                   ignored(),
+	"allow_nested_operators":        ignored(),
+	"render_template_as_native_obj": only("templates that give other values than strings", "false"),
+}
+
+// finishActions are what may become of a pod when its task has ended.
+var finishActions = []string{"delete_pod", "keep_pod", "delete_succeeded_pod", "delete_active_pod"}

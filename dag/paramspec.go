@@ -1,0 +1,114 @@
+package dag
+
+import (
+	"regexp"
+)
+
+// paramClasses are the names of Airflow's Param.
+var paramClasses = []string{paramType, "airflow.models.param.Param", "airflow.sdk.definitions.param.Param"}
+
+// readParams reads a DAG's params in file order. A plain value, also a mapping,
+// is a default; only a Param object has a schema.
+func (r reader) readParams(n *node) []Param {
+	params := make([]Param, 0, len(n.pairs))
+	for _, p := range n.pairs {
+		if p.key == "" || len(p.key) > maxID {
+			r.faults.addKey(n, p, "a param's name must have 1 to %d characters", maxID)
+			continue
+		}
+		if contains(paramClasses, typeName(p.value)) {
+			params = append(params, r.readParam(p.key, p.value))
+			continue
+		}
+		v, _ := r.readPlain(p.value)
+		params = append(params, Param{Name: p.key, Default: v})
+	}
+	return params
+}
+
+func (r reader) readParam(name string, n *node) Param {
+	param := Param{Name: name}
+	o, ok := r.takeApart(n)
+	if !ok {
+		return param
+	}
+	if len(o.args) > 3 {
+		r.faults.addAt(n.get(argsKey), "%s takes at most 3 positional arguments", o.class)
+		return param
+	}
+	fields := o.fields
+	for i, a := range o.args {
+		fields = append(fields, pair{key: []string{"default", "description", "source"}[i], at: a.at, value: a})
+	}
+	seen := map[string]bool{}
+	for _, p := range fields {
+		if seen[p.key] {
+			r.faults.addKey(n, p, "%s is given twice, by position and by name", clip(p.key))
+		}
+		seen[p.key] = true
+		r.readParamField(&param, p)
+	}
+	r.checkSchema(&param, n)
+	return param
+}
+
+func (r reader) readParamField(param *Param, p pair) {
+	switch p.key {
+	case "default":
+		param.Default, _ = r.readPlain(p.value)
+	case "description":
+		if p.value.kind != nullKind {
+			param.Description, _ = r.readText(p.value)
+		}
+	case "source":
+	case "schema":
+		if v, ok := r.readPlain(p.value); ok {
+			schema, isMap := v.(map[string]any)
+			if !isMap {
+				r.faults.addAt(p.value, "must be a mapping, not %s", p.value.shape())
+			}
+			for k, s := range schema {
+				param.setSchema(k, s)
+			}
+		}
+	default:
+		if v, ok := r.readPlain(p.value); ok {
+			param.setSchema(p.key, v)
+		}
+	}
+}
+
+func (p *Param) setSchema(key string, v any) {
+	if p.Schema == nil {
+		p.Schema = map[string]any{}
+	}
+	p.Schema[key] = v
+}
+
+// checkSchema reports what [Param.Check] could not use, and a default of another
+// type than the schema's. A default may break the schema's other rules: often it
+// is the empty string, which stands for "not given".
+func (r reader) checkSchema(param *Param, n *node) {
+	for _, t := range schemaTypes(param.Schema["type"]) {
+		if !contains(jsonTypes, t) {
+			r.faults.addAt(n.get("type"), "unknown type %s; JSON Schema has %v", clip(t), jsonTypes)
+			return
+		}
+	}
+	if pattern, ok := param.Schema["pattern"].(string); ok {
+		if _, err := regexp.Compile(pattern); err != nil {
+			at := n
+			if p := n.get("pattern"); p != nil {
+				at = p
+			}
+			r.faults.addAt(at, "the pattern is not understood: %s", clip(err.Error()))
+		}
+	}
+	if param.Default != nil && !hasType(param.Default, param.Schema["type"]) {
+		at := n
+		if p := n.get("default"); p != nil {
+			at = p
+		}
+		r.faults.addAt(at, "the default is no %v", param.Schema["type"])
+	}
+}

@@ -1,0 +1,139 @@
+package dag
+
+import "time"
+
+// RunType says what created a run.
+type RunType string
+
+// The run types that dagwright makes, named as in Airflow.
+const (
+	RunScheduled RunType = "scheduled"
+	RunManual    RunType = "manual"
+	RunBackfill  RunType = "backfill"
+)
+
+// RunState is the state of a run.
+type RunState string
+
+// The states of a run, named as in Airflow.
+const (
+	RunQueued  RunState = "queued"
+	RunRunning RunState = "running"
+	RunSuccess RunState = "success"
+	RunFailed  RunState = "failed"
+)
+
+// RunStates lists every run state in the order in which they are shown.
+var RunStates = []RunState{RunQueued, RunRunning, RunSuccess, RunFailed}
+
+// Ended reports whether no further task of the run will start.
+func (s RunState) Ended() bool { return s == RunSuccess || s == RunFailed }
+
+// TaskState is the state of a task instance.
+type TaskState string
+
+// The states of a task instance, named as in Airflow. TaskNone is the empty
+// string, Airflow's null.
+const (
+	TaskNone           TaskState = ""
+	TaskScheduled      TaskState = "scheduled"
+	TaskQueued         TaskState = "queued"
+	TaskRunning        TaskState = "running"
+	TaskSuccess        TaskState = "success"
+	TaskFailed         TaskState = "failed"
+	TaskUpForRetry     TaskState = "up_for_retry"
+	TaskUpstreamFailed TaskState = "upstream_failed"
+	TaskSkipped        TaskState = "skipped"
+	TaskRemoved        TaskState = "removed"
+)
+
+// Ended reports whether the task instance will not change again by itself.
+func (s TaskState) Ended() bool {
+	switch s {
+	case TaskSuccess, TaskFailed, TaskUpstreamFailed, TaskSkipped, TaskRemoved:
+		return true
+	}
+	return false
+}
+
+// Active reports whether an attempt of the task instance holds a slot: it was
+// handed to an executor and has not ended.
+func (s TaskState) Active() bool { return s == TaskQueued || s == TaskRunning }
+
+// Run is one execution of a DAG (Airflow's DagRun), bound to the version of the
+// DAG with which it was created.
+type Run struct {
+	DAG         ID
+	ID          RunID
+	Type        RunType
+	State       RunState
+	Version     int // of the DAG, counted from 1
+	LogicalDate time.Time
+	Interval    DataInterval
+	RunAfter    time.Time
+	QueuedAt    time.Time
+	StartedAt   time.Time // zero until running
+	EndedAt     time.Time // zero until ended
+	Conf        map[string]any
+	Note        string
+	// TriggeredBy is what asked for the run (timetable, rest_api, ui, cli,
+	// backfill) and User who.
+	TriggeredBy string
+	User        string
+	// Reason says in words why an ended run failed, or why a queued one waits.
+	Reason string
+}
+
+// TaskInstance is one task of one run. Try counts from 1 and is 0 before the
+// first attempt.
+type TaskInstance struct {
+	DAG       ID
+	Run       RunID
+	Task      TaskID
+	State     TaskState
+	Try       int
+	MaxTries  int // Retries + 1, grows when the task is cleared
+	QueuedAt  time.Time
+	StartedAt time.Time
+	EndedAt   time.Time
+	// RetryAt is when an up_for_retry instance may be tried again.
+	RetryAt time.Time
+	// ExitCode of the last ended try; meaningful when HasExitCode.
+	ExitCode    int
+	HasExitCode bool
+	// Reason says in words why the state is what it is, for people.
+	Reason string
+	// Hostname and PID tell where the current try runs, for people.
+	Hostname string
+	PID      int
+}
+
+// AttemptKey identifies one try of one task of one run. Whatever an executor
+// creates for it is named by a function of this key.
+type AttemptKey struct {
+	DAG  ID
+	Run  RunID
+	Task TaskID
+	Try  int
+}
+
+// ScheduledRunID names the scheduled run that may start after runAfter, as
+// Airflow names it: "scheduled__2026-01-31T03:00:00+00:00", with microseconds
+// only where there are some.
+func ScheduledRunID(runAfter time.Time) RunID {
+	return RunID(string(RunScheduled) + "__" + isoTime(runAfter))
+}
+
+// ManualRunID names a manual run asked for at runAfter.
+func ManualRunID(runAfter time.Time) RunID {
+	return RunID(string(RunManual) + "__" + isoTime(runAfter))
+}
+
+// isoTime writes a time as Python's datetime.isoformat does.
+func isoTime(t time.Time) string {
+	t = t.UTC().Truncate(time.Microsecond)
+	if t.Nanosecond() == 0 {
+		return t.Format("2006-01-02T15:04:05") + "+00:00"
+	}
+	return t.Format("2006-01-02T15:04:05.000000") + "+00:00"
+}
