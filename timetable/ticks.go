@@ -1,0 +1,101 @@
+package timetable
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// errNoDate is what an expression such as "0 0 30 2 *" ends in.
+var errNoDate = errors.New("no such date")
+
+// ticks is the sequence of moments at which a cron schedule fires in its zone.
+//
+// The methods are those of Airflow's CronMixin, and where the clock changes
+// they inherit its oddities: the tick before a moment can lie after it, when
+// the last wall-clock time was skipped and moved forward.
+type ticks struct {
+	text string
+	expr *expression
+	zone zone
+}
+
+// next returns the first tick after t.
+func (k *ticks) next(t time.Time) (time.Time, error) {
+	offset := k.zone.offset(t)
+	wall, ok := k.expr.next(t.Unix() + int64(offset))
+	if !ok {
+		return time.Time{}, k.noDate("after", t)
+	}
+	return k.moment(wall, offset), nil
+}
+
+// prev returns the last tick before t.
+func (k *ticks) prev(t time.Time) (time.Time, error) {
+	offset := k.zone.offset(t)
+	from := t.Unix() + int64(offset)
+	// Airflow counts in microseconds.
+	if t.Nanosecond() < int(time.Microsecond) {
+		from--
+	}
+	wall, ok := k.expr.prev(from)
+	if !ok {
+		return time.Time{}, k.noDate("before", t)
+	}
+	return k.moment(wall, offset), nil
+}
+
+// moment is when a tick falls that was found from a moment with the given
+// offset. With "*" as hour Airflow adds the elapsed time to that moment, which
+// is the same as keeping its offset: so both hours of a fold get their runs.
+func (k *ticks) moment(wall int64, offset int) time.Time {
+	if k.expr.everyHour {
+		return time.Unix(wall-int64(offset), 0).UTC()
+	}
+	return k.zone.moment(wall)
+}
+
+func (k *ticks) noDate(where string, t time.Time) error {
+	return fmt.Errorf("schedule %q: %w: nothing matches in the %d years %s %s",
+		k.text, errNoDate, searchYears, where, t.UTC().Format(time.RFC3339))
+}
+
+// alignNext returns t when it is a tick, else the next tick.
+func (k *ticks) alignNext(t time.Time) (time.Time, error) {
+	next, err := k.next(t)
+	if err != nil {
+		return next, err
+	}
+	back, err := k.prev(next)
+	if err == nil && sameMoment(back, t) {
+		return back, nil
+	}
+	return next, err
+}
+
+// alignPrev returns t when it is a tick, else the last tick before it.
+func (k *ticks) alignPrev(t time.Time) (time.Time, error) {
+	prev, err := k.prev(t)
+	if err != nil {
+		return prev, err
+	}
+	forth, err := k.next(prev)
+	if err == nil && sameMoment(forth, t) {
+		return forth, nil
+	}
+	return prev, err
+}
+
+// sameMoment compares to the microsecond, as Airflow's clock does.
+func sameMoment(a, b time.Time) bool {
+	return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond))
+}
+
+func latest(first time.Time, others ...time.Time) time.Time {
+	for _, t := range others {
+		if t.After(first) {
+			first = t
+		}
+	}
+	return first
+}
