@@ -1,0 +1,182 @@
+package gitrepo
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+
+	"dagwright/dag"
+)
+
+const (
+	// maxPack bounds what one fetch may bring, in bytes.
+	maxPack = 4 << 30
+	// A pack of up to looseObjects objects and looseBytes bytes is taken apart
+	// into loose objects, as git does (fetch.unpackLimit): one pack for each
+	// small fetch would make every later look-up slower.
+	looseObjects = 100
+	looseBytes   = 4 << 20
+	// maxHaves is how many commits of ours the remote is told of, so that it
+	// sends little even after a rewritten history.
+	maxHaves = 32
+)
+
+// Fetch brings the branch up to date, also after a rewritten history, and
+// returns the commit at its head, "" when the remote has no such branch.
+func (r *Repo) Fetch(ctx context.Context) (head string, err error) {
+	ctx, done, err := r.lockRemote(ctx)
+	if err != nil {
+		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+	}
+	defer done()
+	h, err := r.fetch(ctx)
+	if err != nil {
+		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+	}
+	return hashString(h), nil
+}
+
+// fetch is Fetch for a caller that holds the lock.
+func (r *Repo) fetch(ctx context.Context) (plumbing.Hash, error) {
+	session, refs, want, err := r.remote.uploadPack(ctx)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if session != nil {
+		defer closeQuietly(session)
+	}
+	have, err := r.head()
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	if want == have {
+		return have, nil
+	}
+	if !want.IsZero() {
+		if err := r.fetchPack(ctx, session, refs, want, have); err != nil {
+			return plumbing.ZeroHash, err
+		}
+	}
+	return want, r.setHead(want)
+}
+
+// fetchPack brings what the wanted commit reaches and ours does not.
+func (r *Repo) fetchPack(ctx context.Context, session transport.UploadPackSession, refs *packp.AdvRefs, want, have plumbing.Hash) error {
+	request := packp.NewUploadPackRequestFromCapabilities(refs.Capabilities)
+	if refs.Capabilities.Supports(capability.NoProgress) {
+		if err := request.Capabilities.Set(capability.NoProgress); err != nil {
+			return err
+		}
+	}
+	request.Wants = []plumbing.Hash{want}
+	request.Haves = r.haves(have, want)
+	reply, err := session.UploadPack(ctx, request)
+	if err != nil {
+		return remoteError("ask for objects", err)
+	}
+	defer closeQuietly(reply)
+	return r.savePack(demultiplex(request.Capabilities, reply))
+}
+
+// haves lists our head and its ancestors along first parents.
+func (r *Repo) haves(head, want plumbing.Hash) []plumbing.Hash {
+	var out []plumbing.Hash
+	for range maxHaves {
+		c, err := object.GetCommit(r.objects.Load(), head)
+		if err != nil {
+			break // an incomplete clone is made whole by asking for more
+		}
+		// go-git takes a have that is wanted for "nothing to do".
+		if head != want {
+			out = append(out, head)
+		}
+		if len(c.ParentHashes) == 0 {
+			break
+		}
+		head = c.ParentHashes[0]
+	}
+	return out
+}
+
+func demultiplex(c *capability.List, reply io.Reader) io.Reader {
+	switch {
+	case c.Supports(capability.Sideband64k):
+		return sideband.NewDemuxer(sideband.Sideband64k, reply)
+	case c.Supports(capability.Sideband):
+		return sideband.NewDemuxer(sideband.Sideband, reply)
+	default:
+		return reply
+	}
+}
+
+// savePack stores the objects of a pack.
+func (r *Repo) savePack(pack io.Reader) error {
+	pack = &limited{r: pack, left: maxPack}
+	start, whole, err := readStart(pack)
+	if err != nil {
+		return fmt.Errorf("receive objects: %w", err)
+	}
+	if whole && packCount(start) <= looseObjects {
+		return r.saveLoose(start)
+	}
+	s := r.newStorage()
+	if err := packfile.WritePackfileToObjectStorage(s, io.MultiReader(bytes.NewReader(start), pack)); err != nil {
+		return fmt.Errorf("receive objects: %w", err)
+	}
+	return r.reload()
+}
+
+// readStart reads as much of a pack as may be taken apart in memory, and says
+// whether that is all of it.
+func readStart(pack io.Reader) (start []byte, whole bool, err error) {
+	start, err = io.ReadAll(io.LimitReader(pack, looseBytes+1))
+	return start, len(start) <= looseBytes, err
+}
+
+// packCount reads the number of objects from a pack's header, see git's
+// gitformat-pack(5).
+func packCount(pack []byte) uint32 {
+	if len(pack) < 12 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(pack[8:])
+}
+
+func (r *Repo) saveLoose(pack []byte) error {
+	// The interface hides that the storage takes whole packs.
+	p, err := packfile.NewParserWithStorage(packfile.NewScanner(bytes.NewReader(pack)), struct{ storer.EncodedObjectStorer }{r.objects.Load()})
+	if err == nil {
+		_, err = p.Parse()
+	}
+	if err != nil && !errors.Is(err, packfile.ErrEmptyPackfile) {
+		return fmt.Errorf("receive objects: %w", err)
+	}
+	return nil
+}
+
+// limited fails when more than left bytes are read.
+type limited struct {
+	r    io.Reader
+	left int64
+}
+
+// Read reads from the limited reader.
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, fmt.Errorf("more than %d bytes: %w", int64(maxPack), dag.ErrInvalid)
+	}
+	return n, err
+}

@@ -1,0 +1,187 @@
+// Package gitrepo keeps a bare clone of one git repository and works on its
+// objects directly: no working tree, no checkout, no symlink followed, no
+// submodule entered. It is built on go-git.
+//
+// Reading never calls the remote and may go on beside everything else. [Repo.Fetch]
+// and [Repo.Push] call the remote, one at a time for each Repo. A clone is a
+// cache: its folder may be deleted while no Repo has it open.
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-git/go-billy/v5/osfs"
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"dagwright/dag"
+)
+
+// Config says which repository to keep a clone of, and where.
+type Config struct {
+	// URL of the remote: https://, ssh:// or a path of this machine.
+	URL string
+	// Dir holds the bare clone. It is made when missing and reused when there.
+	Dir string
+	// Branch that is read and pushed to, "main" when empty.
+	Branch string
+	// Username and Password authenticate over HTTP; both may be empty.
+	Username, Password string
+	// Timeout bounds each call of the remote; a minute when zero.
+	Timeout time.Duration
+	Logger  *slog.Logger
+}
+
+const (
+	// objectCacheSize bounds the inflated objects that a Repo keeps in memory.
+	objectCacheSize = 8 * cache.MiByte
+	// largeObject is the size from which an object is streamed from disk and
+	// never held in memory whole.
+	largeObject = 1 << 20
+)
+
+// Repo is a bare clone. Its methods are safe for concurrent use.
+type Repo struct {
+	Config
+	remote remote
+	// remoteCall holds one token: who takes it may call the remote, write
+	// objects and move the branch.
+	remoteCall chan struct{}
+	// objects is replaced, never changed, when a pack arrives: go-git's index
+	// of packs must not be written while others read it.
+	objects atomic.Pointer[filesystem.Storage]
+	listing struct {
+		sync.Mutex
+		trees map[plumbing.Hash][]treeEntry
+	}
+}
+
+// Open opens the clone, making it (git init --bare) when it is missing. It
+// does not call the remote. The error is dag.ErrInvalid for a Config that
+// cannot work.
+func Open(c Config) (*Repo, error) {
+	if c.Branch == "" {
+		c.Branch = "main"
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = time.Minute
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Dir == "" {
+		return nil, fmt.Errorf("open clone: no folder given: %w", dag.ErrInvalid)
+	}
+	if err := branchRef(c.Branch).Validate(); err != nil {
+		return nil, fmt.Errorf("open clone: branch %q: %w", c.Branch, errors.Join(err, dag.ErrInvalid))
+	}
+	remote, err := newRemote(c)
+	if err != nil {
+		return nil, fmt.Errorf("open clone: %w", err)
+	}
+	c.Password = "" // the remote has it; nothing else needs it
+	r := &Repo{Config: c, remote: remote, remoteCall: make(chan struct{}, 1)}
+	if err := r.init(); err != nil {
+		return nil, fmt.Errorf("open clone %s: %w", c.Dir, err)
+	}
+	if err := r.reload(); err != nil {
+		return nil, fmt.Errorf("open clone %s: %w", c.Dir, err)
+	}
+	return r, nil
+}
+
+// init makes the bare repository unless it is there.
+func (r *Repo) init() error {
+	if _, err := os.Stat(filepath.Join(r.Dir, "HEAD")); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
+		return err
+	}
+	_, err := git.InitWithOptions(r.newStorage(), nil, git.InitOptions{DefaultBranch: branchRef(r.Branch)})
+	if errors.Is(err, git.ErrRepositoryAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+func (r *Repo) newStorage() *filesystem.Storage {
+	return filesystem.NewStorageWithOptions(osfs.New(r.Dir), cache.NewObjectLRU(objectCacheSize),
+		filesystem.Options{LargeObjectThreshold: largeObject})
+}
+
+// reload replaces the storage by one that knows all packs on disk.
+func (r *Repo) reload() error {
+	s := r.newStorage()
+	// Looking for what cannot exist makes go-git fill all that it fills at
+	// first use, so that the storage can then be read by many at once.
+	if err := s.HasEncodedObject(plumbing.ZeroHash); !errors.Is(err, plumbing.ErrObjectNotFound) {
+		return fmt.Errorf("read index of packs: %w", err)
+	}
+	r.objects.Store(s)
+	return nil
+}
+
+// lockRemote takes the right to call the remote and bounds the call's time.
+// The caller calls done afterwards.
+func (r *Repo) lockRemote(ctx context.Context) (_ context.Context, done func(), err error) {
+	select {
+	case r.remoteCall <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.Timeout)
+	return ctx, func() { cancel(); <-r.remoteCall }, nil
+}
+
+// head returns the commit that the branch had at the last fetch or push, the
+// zero hash when it had none. What it reaches is complete in the clone: it is
+// written after all objects.
+func (r *Repo) head() (plumbing.Hash, error) {
+	ref, err := r.objects.Load().Reference(branchRef(r.Branch))
+	if errors.Is(err, plumbing.ErrReferenceNotFound) {
+		return plumbing.ZeroHash, nil
+	}
+	if err != nil {
+		return plumbing.ZeroHash, fmt.Errorf("read branch %s of the clone: %w", r.Branch, err)
+	}
+	return ref.Hash(), nil
+}
+
+// setHead writes down what the remote's branch points to now.
+func (r *Repo) setHead(head plumbing.Hash) error {
+	s, name := r.objects.Load(), branchRef(r.Branch)
+	if head.IsZero() {
+		return s.RemoveReference(name)
+	}
+	return s.SetReference(plumbing.NewHashReference(name, head))
+}
+
+func branchRef(branch string) plumbing.ReferenceName { return plumbing.NewBranchReferenceName(branch) }
+
+// parseHash reads a full hash in lower-case hex.
+func parseHash(s string) (plumbing.Hash, error) {
+	if len(s) != 40 || strings.Trim(s, "0123456789abcdef") != "" {
+		return plumbing.ZeroHash, fmt.Errorf("hash %.80q: want 40 hexadecimal digits: %w", s, dag.ErrInvalid)
+	}
+	return plumbing.NewHash(s), nil
+}
+
+// hashString is "" for the zero hash, which stands for nothing at all.
+func hashString(h plumbing.Hash) string {
+	if h.IsZero() {
+		return ""
+	}
+	return h.String()
+}

@@ -1,0 +1,201 @@
+package gitrepo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+
+	"dagwright/dag"
+)
+
+// maxTree bounds one folder: a tree object of 16 MiB has some 300,000 entries.
+const maxTree = 16 << 20
+
+// Read returns the content of one blob by its hash, at most limit bytes. The
+// error is dag.ErrNotFound when there is no such blob and dag.ErrInvalid when
+// it is larger.
+func (r *Repo) Read(blob string, limit int64) ([]byte, error) {
+	h, err := parseHash(blob)
+	if err != nil {
+		return nil, err
+	}
+	return readObject(r.objects.Load(), plumbing.BlobObject, h, limit)
+}
+
+// ReadFile returns the file at a path of a commit, at most limit bytes. The
+// error is dag.ErrNotFound when commit or path do not exist, dag.ErrInvalid
+// when it is no regular file or too large.
+func (r *Repo) ReadFile(commit, path string, limit int64) ([]byte, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	s := r.objects.Load()
+	tree, err := rootTree(s, commit)
+	if err != nil {
+		return nil, err
+	}
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		e, err := findEntry(s, tree, segment)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		if last := i == len(segments)-1; !last {
+			if e.Mode != filemode.Dir {
+				return nil, fmt.Errorf("read %s: %q is no folder: %w", path, segment, notThere(e.Mode))
+			}
+			tree = e.Hash
+			continue
+		}
+		if !isFile(e.Mode) {
+			return nil, fmt.Errorf("read %s: it is a %s and no regular file: %w", path, kindOf(e.Mode), dag.ErrInvalid)
+		}
+		content, err := readObject(s, plumbing.BlobObject, e.Hash, limit)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", path, err)
+		}
+		return content, nil
+	}
+	return nil, fmt.Errorf("read %s: %w", path, dag.ErrNotFound)
+}
+
+// notThere is the error for a path that goes on below something that is no
+// folder: below a file there is nothing, below a link may be something that is
+// not looked at.
+func notThere(m filemode.FileMode) error {
+	if isFile(m) {
+		return dag.ErrNotFound
+	}
+	return dag.ErrInvalid
+}
+
+// Ancestor reports whether commit old is new or an ancestor of it.
+// dag.ErrNotFound when either is unknown.
+func (r *Repo) Ancestor(old, new string) (bool, error) {
+	s := r.objects.Load()
+	from, err := commitOf(s, new)
+	if err != nil {
+		return false, err
+	}
+	sought, err := commitOf(s, old)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = object.NewCommitPreorderIter(from, nil, nil).ForEach(func(c *object.Commit) error {
+		if found = c.Hash == sought.Hash; found {
+			return storer.ErrStop
+		}
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("walk history of %s: %w", new, err)
+	}
+	return found, nil
+}
+
+func commitOf(s storer.EncodedObjectStorer, commit string) (*object.Commit, error) {
+	h, err := parseHash(commit)
+	if err != nil {
+		return nil, fmt.Errorf("commit: %w", err)
+	}
+	c, err := object.GetCommit(s, h)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return nil, fmt.Errorf("commit %s: %w", commit, dag.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read commit %s: %w", commit, err)
+	}
+	return c, nil
+}
+
+func rootTree(s storer.EncodedObjectStorer, commit string) (plumbing.Hash, error) {
+	c, err := commitOf(s, commit)
+	if err != nil {
+		return plumbing.ZeroHash, err
+	}
+	return c.TreeHash, nil
+}
+
+// readTree returns the entries of a tree.
+func readTree(s storer.EncodedObjectStorer, h plumbing.Hash) ([]object.TreeEntry, error) {
+	size, err := s.EncodedObjectSize(h)
+	if err != nil {
+		return nil, fmt.Errorf("read folder %s: %w", h, err)
+	}
+	if size > maxTree {
+		return nil, fmt.Errorf("folder %s is larger than %d bytes: %w", h, maxTree, dag.ErrInvalid)
+	}
+	t, err := object.GetTree(s, h)
+	if err != nil {
+		return nil, fmt.Errorf("read folder %s: %w", h, err)
+	}
+	return t.Entries, nil
+}
+
+func findEntry(s storer.EncodedObjectStorer, tree plumbing.Hash, name string) (object.TreeEntry, error) {
+	entries, err := readTree(s, tree)
+	if err != nil {
+		return object.TreeEntry{}, err
+	}
+	for _, e := range entries {
+		if e.Name == name {
+			return e, nil
+		}
+	}
+	return object.TreeEntry{}, dag.ErrNotFound
+}
+
+// readObject returns an object's content, after a look at its size.
+func readObject(s storer.EncodedObjectStorer, t plumbing.ObjectType, h plumbing.Hash, limit int64) (_ []byte, err error) {
+	size, err := s.EncodedObjectSize(h)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return nil, fmt.Errorf("blob %s: %w", h, dag.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read size of %s: %w", h, err)
+	}
+	if size > limit {
+		return nil, fmt.Errorf("it is %d bytes large, %d are allowed: %w", size, limit, dag.ErrInvalid)
+	}
+	o, err := s.EncodedObject(t, h)
+	if errors.Is(err, plumbing.ErrObjectNotFound) {
+		return nil, fmt.Errorf("blob %s: %w", h, dag.ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", h, err)
+	}
+	in, err := o.Reader()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", h, err)
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	content := make([]byte, size)
+	if _, err := io.ReadFull(in, content); err != nil {
+		return nil, fmt.Errorf("read %s: %w", h, err)
+	}
+	return content, nil
+}
+
+func isFile(m filemode.FileMode) bool {
+	return m == filemode.Regular || m == filemode.Executable || m == filemode.Deprecated
+}
+
+func kindOf(m filemode.FileMode) string {
+	switch m {
+	case filemode.Dir:
+		return "folder"
+	case filemode.Symlink:
+		return "symbolic link"
+	case filemode.Submodule:
+		return "submodule"
+	default:
+		return "file of mode " + m.String()
+	}
+}
