@@ -1,0 +1,196 @@
+// Package gitlabtest is a stand-in for GitLab in tests. Its git repositories
+// are real and served by git itself over HTTP; beside them it answers the few
+// REST calls that gitlab.Client makes, from the same repositories, and sends a
+// push event to HookURL for every branch or tag that a push moved, as GitLab
+// does. It needs the git program.
+package gitlabtest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"dagwright/gitlab"
+)
+
+// Server is a running stand-in. HookURL and HookSecret are set before the first
+// push; everything else is safe for concurrent use.
+type Server struct {
+	// URL is the address of the instance, for gitlab.Config.BaseURL.
+	URL string
+	// Token is what the API and git over HTTP want, as any user's password.
+	Token string
+	// HookURL gets a push event after each push; none is sent when empty.
+	HookURL string
+	// HookSecret signs the events when it starts with whsec_, and is the secret
+	// token otherwise.
+	HookSecret string
+
+	tb      testing.TB
+	root    string
+	backend *cgi.Handler
+
+	mu         sync.Mutex // guards what follows
+	projects   map[string]*project
+	deliveries []Delivery
+}
+
+// Delivery is what became of one event.
+type Delivery struct {
+	Push   gitlab.Push
+	Status int    // of the hook's answer; 0 when there was none
+	Answer string // the first 8 KiB, as much as GitLab keeps
+}
+
+// New starts an instance without projects. It ends with the test.
+func New(tb testing.TB) *Server {
+	tb.Helper()
+	root := tb.TempDir()
+	execPath, err := exec.CommandContext(tb.Context(), "git", "--exec-path").Output()
+	if err != nil {
+		tb.Fatalf("the git program is needed: %v", err)
+	}
+	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}}
+	s.backend = &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"), Dir: root, Stderr: io.Discard,
+		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",
+			"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.receivepack", "GIT_CONFIG_VALUE_0=true"),
+	}
+	server := httptest.NewServer(s)
+	tb.Cleanup(server.Close)
+	s.URL = server.URL
+	return s
+}
+
+// ServeHTTP answers the API below /api/v4 and git everywhere else.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/api/v4/") {
+		s.serveAPI(w, r)
+		return
+	}
+	s.serveGit(w, r)
+}
+
+// CreateProject makes an empty project and returns its id.
+func (s *Server) CreateProject(path string) int64 {
+	s.tb.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := &project{id: int64(len(s.projects) + 1), path: path, dir: filepath.Join(s.root, filepath.FromSlash(path)+".git")}
+	if _, err := git(s.tb.Context(), "", "init", "--quiet", "--bare", "--initial-branch=main", p.dir); err != nil {
+		s.tb.Fatal(err)
+	}
+	s.projects[path] = p
+	return p.id
+}
+
+// CloneURL is the HTTP address of a project's repository, without credentials.
+func (s *Server) CloneURL(path string) string { return s.URL + "/" + path + ".git" }
+
+// Deliveries lists the events sent so far.
+func (s *Server) Deliveries() []Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.deliveries)
+}
+
+// Commit adds a commit with the given files to a branch, as someone's push
+// would, and returns its hash after the event was sent. A file whose content is
+// "" is removed. The branch is made when missing.
+func (s *Server) Commit(path, branch string, files map[string]string) string {
+	s.tb.Helper()
+	p := s.project(path)
+	if p == nil {
+		s.tb.Fatalf("no project %s", path)
+	}
+	var commit string
+	err := s.pushing(p, func() (err error) {
+		commit, err = p.commit(s.tb.Context(), branch, files)
+		return err
+	})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+	return commit
+}
+
+// DeleteBranch deletes a branch and sends its event.
+func (s *Server) DeleteBranch(path, branch string) {
+	s.tb.Helper()
+	p := s.project(path)
+	if p == nil {
+		s.tb.Fatalf("no project %s", path)
+	}
+	err := s.pushing(p, func() error {
+		_, err := git(s.tb.Context(), p.dir, "update-ref", "-d", "refs/heads/"+branch)
+		return err
+	})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
+}
+
+// project finds a project by its path or id, nil when there is none.
+func (s *Server) project(name string) *project {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.projects[name]; p != nil {
+		return p
+	}
+	for _, p := range s.projects {
+		if fmt.Sprint(p.id) == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// pushing does a push and sends the events for what it moved. The events go
+// out after the project's lock is given back: a hook may look at the project.
+func (s *Server) pushing(p *project, push func() error) error {
+	p.mu.Lock()
+	before, err := p.refs(s.tb.Context())
+	if err == nil {
+		err = push()
+	}
+	var after map[string]string
+	if err == nil {
+		after, err = p.refs(s.tb.Context())
+	}
+	p.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s.sendEvents(p, before, after)
+	return nil
+}
+
+// serveGit lets git's own server answer.
+func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
+	if _, password, _ := r.BasicAuth(); password != s.Token {
+		w.Header().Set("WWW-Authenticate", `Basic realm="GitLab"`)
+		http.Error(w, "HTTP Basic: Access denied", http.StatusUnauthorized)
+		return
+	}
+	path, _, found := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), ".git/")
+	p := s.project(path)
+	if !found || p == nil {
+		http.Error(w, "The project you were looking for could not be found", http.StatusNotFound)
+		return
+	}
+	if !strings.HasSuffix(r.URL.Path, "/git-receive-pack") {
+		s.backend.ServeHTTP(w, r)
+		return
+	}
+	if err := s.pushing(p, func() error { s.backend.ServeHTTP(w, r); return nil }); err != nil {
+		s.tb.Errorf("push to %s: %v", path, err)
+	}
+}
