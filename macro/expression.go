@@ -1,0 +1,380 @@
+package macro
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/nikolalohinski/gonja/v2/nodes"
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+var errNoExpression = errors.New("the template's syntax is wrong: an expression is missing")
+
+// eval evaluates an expression. The result may be undefined.
+func (e *evaluation) eval(n nodes.Node) (any, error) {
+	if err := e.step(); err != nil {
+		return nil, err
+	}
+	switch n := n.(type) {
+	case *nodes.None:
+		return nil, nil
+	case *nodes.Bool:
+		return n.Val, nil
+	case *nodes.Integer:
+		return int64(n.Val), nil
+	case *nodes.Float:
+		return n.Val, nil
+	case *nodes.String:
+		return e.literals[n.Location], nil
+	case *nodes.Name:
+		if n.Name.Val == "none" {
+			return nil, nil
+		}
+		return e.name(n.Name.Val)
+	case *nodes.List:
+		return e.list(n.Val)
+	case *nodes.Tuple:
+		return e.list(n.Val)
+	case *nodes.Dict:
+		return e.dict(n)
+	case *nodes.GetAttribute:
+		return e.getAttribute(n)
+	case *nodes.GetItem:
+		return e.getItem(n)
+	case *nodes.GetSlice:
+		return e.getSlice(n)
+	case *nodes.Call:
+		return e.call(n)
+	case *nodes.Negation:
+		ok, err := e.test(n.Term)
+		return !ok, err
+	case *nodes.UnaryExpression:
+		return e.unary(n)
+	case *nodes.BinaryExpression:
+		return e.binary(n)
+	case *nodes.FilteredExpression:
+		return e.filtered(n)
+	case *nodes.TestExpression:
+		return e.tested(n)
+	}
+	return nil, errNoExpression
+}
+
+// defined evaluates an expression that must not be undefined.
+func (e *evaluation) defined(n nodes.Node) (any, error) {
+	v, err := e.eval(n)
+	if u, ok := v.(undefined); ok && err == nil {
+		return nil, u
+	}
+	return v, err
+}
+
+func (e *evaluation) list(expressions []nodes.Expression) (any, error) {
+	if err := e.spend(16 * len(expressions)); err != nil {
+		return nil, err
+	}
+	out := make(list, len(expressions))
+	for i, x := range expressions {
+		var err error
+		if out[i], err = e.defined(x); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (e *evaluation) dict(n *nodes.Dict) (any, error) {
+	if err := e.spend(64 * len(n.Pairs)); err != nil {
+		return nil, err
+	}
+	d := newDict()
+	for _, p := range n.Pairs {
+		k, err := e.defined(p.Key)
+		if err != nil {
+			return nil, err
+		}
+		key, ok := k.(string)
+		if !ok {
+			return nil, fmt.Errorf("a key of a dict must be a string, not %s", typeName(k))
+		}
+		v, err := e.defined(p.Value)
+		if err != nil {
+			return nil, err
+		}
+		d.set(key, v)
+	}
+	return d, nil
+}
+
+// path names an expression for an error, as far as it is a path of names.
+func path(n nodes.Node) string {
+	switch n := n.(type) {
+	case *nodes.Name:
+		return clip(n.Name.Val, 80)
+	case *nodes.GetAttribute:
+		return path(n.Node) + "." + clip(n.Attribute, 80)
+	}
+	return "…"
+}
+
+// getAttribute is Jinja's x.name: an attribute, else an item.
+func (e *evaluation) getAttribute(n *nodes.GetAttribute) (any, error) {
+	v, err := e.defined(n.Node)
+	if err != nil {
+		return nil, err
+	}
+	if n.Attribute == "" {
+		return e.item(v, int64(n.Index), path(n.Node))
+	}
+	if found, ok, err := attribute(v, n.Attribute); ok || err != nil {
+		return found, err
+	}
+	if d, ok := v.(*dict); ok {
+		if found, ok := d.values[n.Attribute]; ok {
+			return found, nil
+		}
+	}
+	return undefined{path(n) + " is not defined"}, nil
+}
+
+// attribute finds an attribute or method by the type of its owner.
+func attribute(owner any, name string) (any, bool, error) {
+	var find func(string) (any, bool)
+	switch v := owner.(type) {
+	case *object:
+		return v.attribute(name)
+	case moment:
+		find = v.attribute
+	case span:
+		find = v.attribute
+	case *dict:
+		find = v.method
+	case string:
+		find = func(name string) (any, bool) { return stringMethod(v, name) }
+	default:
+		return nil, false, nil
+	}
+	found, ok := find(name)
+	return found, ok, nil
+}
+
+// getItem is Jinja's x[key]: an item, else an attribute.
+func (e *evaluation) getItem(n *nodes.GetItem) (any, error) {
+	v, err := e.defined(n.Node)
+	if err != nil {
+		return nil, err
+	}
+	key, err := e.defined(n.Arg)
+	if err != nil {
+		return nil, err
+	}
+	return e.item(v, key, path(n.Node))
+}
+
+func (e *evaluation) item(v, key any, where string) (any, error) {
+	missing := undefined{where + " has no such item"}
+	if name, ok := key.(string); ok {
+		missing.reason = fmt.Sprintf("%s[%q] is not defined", where, clip(name, 80))
+		if d, ok := v.(*dict); ok {
+			if found, ok := d.values[name]; ok {
+				return found, nil
+			}
+		}
+		if found, ok, err := attribute(v, name); ok || err != nil {
+			return found, err
+		}
+		return missing, nil
+	}
+	i, ok := asInt(key)
+	if !ok {
+		return nil, fmt.Errorf("%s cannot be a key", typeName(key))
+	}
+	switch v := v.(type) {
+	case list:
+		if i, ok := index(i, len(v)); ok {
+			return v[i], nil
+		}
+	case string:
+		runes := []rune(v)
+		if i, ok := index(i, len(runes)); ok {
+			return string(runes[i]), nil
+		}
+		return missing, e.spend(4 * len(v))
+	}
+	return missing, nil
+}
+
+// index counts from the end when negative, as Python does.
+func index(i int64, length int) (int, bool) {
+	if i < 0 {
+		i += int64(length)
+	}
+	return int(i), i >= 0 && i < int64(length)
+}
+
+func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
+	v, err := e.defined(n.Node)
+	if err != nil {
+		return nil, err
+	}
+	var bounds [2]any
+	for i, x := range []nodes.Node{n.Start, n.End} {
+		bounds[i] = undefined{}
+		if x == nil {
+			continue
+		}
+		if bounds[i], err = e.defined(x); err != nil {
+			return nil, err
+		}
+	}
+	if n.Step != nil {
+		return nil, errors.New("a slice with a step is not supported")
+	}
+	switch v := v.(type) {
+	case list:
+		from, to, err := sliceBounds(bounds, len(v))
+		return v[from:to], err
+	case string:
+		if err := e.spend(4 * len(v)); err != nil {
+			return nil, err
+		}
+		runes := []rune(v)
+		from, to, err := sliceBounds(bounds, len(runes))
+		return string(runes[from:to]), err
+	}
+	return nil, fmt.Errorf("%s cannot be sliced", typeName(v))
+}
+
+func sliceBounds(bounds [2]any, length int) (from, to int, err error) {
+	clamp := func(v any, otherwise int) int {
+		i, e := intOr(v, int64(otherwise))
+		if e != nil {
+			err = fmt.Errorf("slice: %w", e)
+		}
+		if i < 0 {
+			i += int64(length)
+		}
+		return int(max(0, min(i, int64(length))))
+	}
+	from, to = clamp(bounds[0], 0), clamp(bounds[1], length)
+	if err != nil || from > to {
+		return 0, 0, err
+	}
+	return from, to, nil
+}
+
+func (e *evaluation) call(n *nodes.Call) (any, error) {
+	if isConditional(n) {
+		return e.conditional(n)
+	}
+	v, err := e.defined(n.Func)
+	if err != nil {
+		return nil, err
+	}
+	var f *function
+	switch v := v.(type) {
+	case *function:
+		f = v
+	case *object:
+		if called, ok, _ := v.attribute("__call__"); ok {
+			f, _ = called.(*function)
+		}
+	}
+	if f == nil {
+		return nil, fmt.Errorf("%s cannot be called: it is %s", path(n.Func), typeName(v))
+	}
+	a, err := e.arguments(n.Args, n.Kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return f.call(e, a)
+}
+
+func (e *evaluation) arguments(positional []nodes.Expression, named map[string]nodes.Expression) (arguments, error) {
+	var a arguments
+	if len(positional) > 0 {
+		v, err := e.list(positional)
+		if err != nil {
+			return a, err
+		}
+		a.positional = v.(list)
+	}
+	if len(named) == 0 {
+		return a, nil
+	}
+	a.named = make(map[string]any, len(named))
+	for _, k := range slices.Sorted(maps.Keys(named)) {
+		v, err := e.defined(named[k])
+		if err != nil {
+			return a, err
+		}
+		a.named[k] = v
+	}
+	return a, nil
+}
+
+// filtered applies filters. A filter may be given an undefined value: only
+// default takes it.
+func (e *evaluation) filtered(n *nodes.FilteredExpression) (any, error) {
+	v, err := e.eval(n.Expression)
+	if err != nil {
+		return nil, err
+	}
+	for _, call := range n.Filters {
+		f, ok := filters[call.Name]
+		if !ok {
+			return nil, fmt.Errorf("there is no filter %q; there are: %s", clip(call.Name, 40), known(filters))
+		}
+		if u, ok := v.(undefined); ok && call.Name != "default" && call.Name != "d" {
+			return nil, u
+		}
+		a, err := e.arguments(call.Args, call.Kwargs)
+		if err != nil {
+			return nil, err
+		}
+		if v, err = f(e, v, a); err != nil {
+			return nil, fmt.Errorf("filter %s: %w", call.Name, err)
+		}
+	}
+	return v, nil
+}
+
+// tested evaluates "x is test" and, since gonja parses it as a test, "x in y".
+func (e *evaluation) tested(n *nodes.TestExpression) (any, error) {
+	v, err := e.eval(n.Expression)
+	if err != nil {
+		return nil, err
+	}
+	name := n.Test.Name
+	if n.Test.Token != nil && n.Test.Token.Type == tokens.In {
+		name = "in"
+	}
+	t, ok := tests[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no test %q; there are: %s", clip(name, 40), known(tests))
+	}
+	if u, ok := v.(undefined); ok && name != "defined" && name != "undefined" {
+		return nil, u
+	}
+	a, err := e.arguments(n.Test.Args, n.Test.Kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return t(e, v, a)
+}
+
+// length is Python's len.
+func length(v any) (int, error) {
+	switch v := v.(type) {
+	case string:
+		return utf8.RuneCountInString(v), nil
+	case list:
+		return len(v), nil
+	case *dict:
+		return len(v.keys), nil
+	}
+	return 0, fmt.Errorf("%s has no length", typeName(v))
+}

@@ -1,0 +1,131 @@
+package macro
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dagwright/dag"
+)
+
+// podFields are the fields of dag.Task.Pod that Airflow renders: the
+// template_fields of KubernetesPodOperator (cncf-kubernetes 10.25.0) that a spec
+// can hold.
+var podFields = []string{
+	"annotations", "base_container_name", "config_file", "configmaps", "container_resources",
+	"env_from", "hostname", "labels", "name", "namespace", "node_selector",
+	"pod_template_dict", "volume_mounts", "volumes",
+}
+
+// maxDepth bounds how deep a field is nested.
+const maxDepth = 64
+
+// fields renders the fields of one task and keeps the first fault.
+type fields struct {
+	renderer *Renderer
+	names    *names
+	err      error
+}
+
+// text renders one string. A string without template marks is returned as it
+// is, whatever its size.
+func (f *fields) text(field, source string) string {
+	if f.err != nil || !isTemplate(source) {
+		return source
+	}
+	t, err := f.renderer.parsed(source)
+	if err == nil {
+		var out string
+		if out, err = t.execute(f.names); err == nil {
+			return out
+		}
+	}
+	f.err = &dag.SpecError{Path: field, Reason: err.Error()}
+	return ""
+}
+
+func (f *fields) texts(field string, sources []string) []string {
+	if !slices.ContainsFunc(sources, isTemplate) {
+		return sources
+	}
+	out := make([]string, len(sources))
+	for i, s := range sources {
+		out[i] = f.text(fmt.Sprintf("%s[%d]", field, i), s)
+	}
+	return out
+}
+
+func (f *fields) env(vars []dag.EnvVar) []dag.EnvVar {
+	out := make([]dag.EnvVar, len(vars))
+	for i, v := range vars {
+		out[i] = dag.EnvVar{Name: f.text("env_vars", v.Name), Value: v.Value}
+		if isTemplate(v.Value) {
+			out[i].Value = f.text("env_vars."+v.Name, v.Value)
+		}
+	}
+	return out
+}
+
+func (f *fields) pod(pod map[string]any) map[string]any {
+	if pod == nil {
+		return nil
+	}
+	out := maps.Clone(pod)
+	for _, name := range podFields {
+		if v, ok := pod[name]; ok {
+			out[name] = f.value(name, v, 0)
+		}
+	}
+	return out
+}
+
+// value renders the strings inside lists and the values of dictionaries, as
+// Airflow does; keys stay as they are.
+func (f *fields) value(field string, v any, depth int) any {
+	if f.err == nil && depth > maxDepth {
+		f.err = &dag.SpecError{Path: field, Reason: fmt.Sprintf("nested deeper than %d", maxDepth)}
+	}
+	if f.err != nil {
+		return nil
+	}
+	switch v := v.(type) {
+	case string:
+		return f.text(field, v)
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = f.value(fmt.Sprintf("%s[%d]", field, i), item, depth+1)
+		}
+		return out
+	case []string:
+		return f.texts(field, v)
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out[k] = f.value(field+"."+k, v[k], depth+1)
+		}
+		return out
+	case map[string]string:
+		out := make(map[string]string, len(v))
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out[k] = f.text(field+"."+k, v[k])
+		}
+		return out
+	}
+	return v
+}
+
+// isTemplate reports whether a string has anything to render.
+func isTemplate(s string) bool {
+	for {
+		i := strings.IndexByte(s, '{')
+		if i < 0 || i+1 >= len(s) {
+			return false
+		}
+		if next := s[i+1]; next == '{' || next == '%' || next == '#' {
+			return true
+		}
+		s = s[i+1:]
+	}
+}

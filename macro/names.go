@@ -1,0 +1,235 @@
+package macro
+
+import (
+	"fmt"
+	"time"
+
+	"dagwright/dag"
+)
+
+// names are the top-level names of the template context.
+type names struct {
+	Context
+	logical moment
+	conf    *dict
+	params  *dict
+}
+
+func newNames(c Context) *names {
+	n := &names{Context: c, logical: utc(c.Run.LogicalDate)}
+	n.conf, _ = fromGo(c.Run.Conf).(*dict)
+	if n.conf == nil {
+		n.conf = newDict()
+	}
+	// dag_run_conf_overrides_params is on by default in Airflow.
+	n.params = newDict()
+	for _, p := range c.DAG.Params {
+		n.params.set(p.Name, fromGo(p.Default))
+	}
+	for _, k := range n.conf.keys {
+		n.params.set(k, n.conf.values[k])
+	}
+	return n
+}
+
+// utc is how Airflow keeps the dates of a run.
+func utc(t time.Time) moment { return moment{t.UTC().Truncate(time.Microsecond)} }
+
+// optional is None for a date that is not known yet.
+func optional(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return utc(t)
+}
+
+// lookup finds a name of the context. The error says that Airflow has the name
+// but dagwright does not.
+func (n *names) lookup(name string) (v any, ok bool, err error) {
+	date := n.logical
+	switch name {
+	case "ds":
+		return date.t.Format("2006-01-02"), true, nil
+	case "ds_nodash":
+		return date.t.Format("20060102"), true, nil
+	case "ts":
+		return date.isoformat("T"), true, nil
+	case "ts_nodash":
+		return date.t.Format("20060102T150405"), true, nil
+	case "ts_nodash_with_tz":
+		return withoutDashes(date.isoformat("T")), true, nil
+	case "logical_date":
+		return date, true, nil
+	case "data_interval_start":
+		return optional(n.Run.Interval.Start), true, nil
+	case "data_interval_end":
+		return optional(n.Run.Interval.End), true, nil
+	case "run_id":
+		return string(n.Run.ID), true, nil
+	case "params":
+		return n.params, true, nil
+	case "dag_run":
+		return &object{"dag_run", n.dagRun}, true, nil
+	case "dag":
+		return &object{"dag", n.dag}, true, nil
+	case "task":
+		return &object{"task", n.task}, true, nil
+	case "ti", "task_instance":
+		return &object{name, n.taskInstance}, true, nil
+	case "task_instance_key_str":
+		return fmt.Sprintf("%s__%s__%s", n.DAG.ID, n.Task.ID, date.t.Format("20060102")), true, nil
+	case "macros":
+		return macros, true, nil
+	case "test_mode":
+		return false, true, nil
+	}
+	if why, ok := unavailable[name]; ok {
+		return nil, false, fmt.Errorf("%s is not available: %s", name, why)
+	}
+	return nil, false, nil
+}
+
+// unavailable are the names of Airflow that dagwright cannot give a value, and
+// what to do instead.
+var unavailable = map[string]string{
+	"conf":                             "it is Airflow's configuration; the run's configuration is dag_run.conf",
+	"conn":                             "dagwright has no connections; use env_from or secrets",
+	"var":                              "dagwright has no variables; use params or env_vars",
+	"execution_date":                   "Airflow 3 removed it; use logical_date",
+	"next_ds":                          "Airflow 3 removed it; use data_interval_end | ds",
+	"next_ds_nodash":                   "Airflow 3 removed it; use data_interval_end | ds_nodash",
+	"next_execution_date":              "Airflow 3 removed it; use data_interval_end",
+	"prev_ds":                          "Airflow 3 removed it; use macros.ds_add(ds, -1)",
+	"prev_ds_nodash":                   "Airflow 3 removed it; use macros.ds_add(ds, -1)",
+	"prev_execution_date":              "Airflow 3 removed it; use logical_date",
+	"prev_execution_date_success":      "Airflow 3 removed it",
+	"tomorrow_ds":                      "Airflow 3 removed it; use macros.ds_add(ds, 1)",
+	"tomorrow_ds_nodash":               "Airflow 3 removed it; use macros.ds_add(ds, 1)",
+	"yesterday_ds":                     "Airflow 3 removed it; use macros.ds_add(ds, -1)",
+	"yesterday_ds_nodash":              "Airflow 3 removed it; use macros.ds_add(ds, -1)",
+	"prev_data_interval_start_success": "a template sees its own run only",
+	"prev_data_interval_end_success":   "a template sees its own run only",
+	"prev_start_date_success":          "a template sees its own run only",
+	"prev_end_date_success":            "a template sees its own run only",
+	"inlets":                           "dagwright has no assets",
+	"inlet_events":                     "dagwright has no assets",
+	"outlets":                          "dagwright has no assets",
+	"outlet_events":                    "dagwright has no assets",
+	"triggering_asset_events":          "dagwright has no assets",
+	"expanded_ti_count":                "dagwright maps no tasks",
+	"map_index_template":               "dagwright maps no tasks",
+	"templates_dict":                   "the operator has none",
+}
+
+func (n *names) dagRun(name string) (any, bool, error) {
+	r := n.Run
+	switch name {
+	case "conf":
+		return n.conf, true, nil
+	case "dag_id":
+		return string(r.DAG), true, nil
+	case "run_id":
+		return string(r.ID), true, nil
+	case "run_type":
+		return string(r.Type), true, nil
+	case "state":
+		return string(dag.RunRunning), true, nil
+	case "logical_date":
+		return n.logical, true, nil
+	case "run_after":
+		return optional(r.RunAfter), true, nil
+	case "queued_at":
+		return optional(r.QueuedAt), true, nil
+	case "start_date":
+		return optional(r.StartedAt), true, nil
+	case "end_date":
+		return optional(r.EndedAt), true, nil
+	case "data_interval_start":
+		return optional(r.Interval.Start), true, nil
+	case "data_interval_end":
+		return optional(r.Interval.End), true, nil
+	case "external_trigger":
+		return r.Type == dag.RunManual, true, nil
+	case "note":
+		return r.Note, true, nil
+	}
+	return nil, false, nil
+}
+
+func (n *names) dag(name string) (any, bool, error) {
+	d := n.DAG
+	switch name {
+	case "dag_id":
+		return string(d.ID), true, nil
+	case "dag_display_name":
+		if d.DisplayName == "" {
+			return string(d.ID), true, nil
+		}
+		return d.DisplayName, true, nil
+	case "description":
+		return d.Description, true, nil
+	case "owner":
+		return d.Owner, true, nil
+	case "tags":
+		return fromGo(d.Tags), true, nil
+	case "params":
+		return n.params, true, nil
+	case "timezone":
+		return d.Timezone, true, nil
+	case "start_date":
+		return optional(d.StartDate), true, nil
+	case "end_date":
+		return optional(d.EndDate), true, nil
+	case "catchup":
+		return d.Catchup, true, nil
+	case "max_active_runs":
+		return int64(d.MaxActiveRuns), true, nil
+	}
+	return nil, false, nil
+}
+
+func (n *names) task(name string) (any, bool, error) {
+	t := n.Task
+	switch name {
+	case "task_id":
+		return string(t.ID), true, nil
+	case "dag_id":
+		return string(n.DAG.ID), true, nil
+	case "owner":
+		return t.Owner, true, nil
+	case "retries":
+		return int64(t.Retries), true, nil
+	case "trigger_rule":
+		return string(t.TriggerRule), true, nil
+	case "priority_weight":
+		return int64(t.PriorityWeight), true, nil
+	case "params":
+		return n.params, true, nil
+	}
+	return nil, false, nil
+}
+
+func (n *names) taskInstance(name string) (any, bool, error) {
+	switch name {
+	case "task_id":
+		return string(n.Task.ID), true, nil
+	case "dag_id":
+		return string(n.DAG.ID), true, nil
+	case "run_id":
+		return string(n.Run.ID), true, nil
+	case "try_number":
+		return int64(n.Try), true, nil
+	case "max_tries":
+		// Airflow counts the tries that may follow the first.
+		return int64(max(n.MaxTries-1, 0)), true, nil
+	case "map_index":
+		return int64(-1), true, nil
+	case "task":
+		return &object{"task", n.task}, true, nil
+	case "dag_run":
+		return &object{"dag_run", n.dagRun}, true, nil
+	case "xcom_pull", "xcom_push":
+		return nil, false, fmt.Errorf("ti.%s is not available: dagwright has no XCom", name)
+	}
+	return nil, false, nil
+}

@@ -1,0 +1,191 @@
+package macro
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// directives maps those of Python's strftime to Go's layouts.
+var directives = map[byte]string{
+	'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'y': "06",
+	'I': "03", 'p': "PM", 'b': "Jan", 'h': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday",
+	'j': "002", 'Z': "MST", 'e': "_2",
+	'F': "2006-01-02", 'T': "15:04:05", 'R': "15:04", 'D': "01/02/06",
+	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05",
+}
+
+// strftime writes a time as Python's strftime in the C locale.
+func strftime(t time.Time, format string) (string, error) {
+	var b strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			b.WriteByte(format[i])
+			continue
+		}
+		i++
+		plain := i < len(format) && format[i] == '-' // glibc: no leading zero
+		if plain {
+			i++
+		}
+		if i >= len(format) {
+			return "", errors.New("the format ends in %")
+		}
+		s, err := directive(t, format[i])
+		if err != nil {
+			return "", err
+		}
+		if plain {
+			if s = strings.TrimLeft(s, "0 "); s == "" {
+				s = "0"
+			}
+		}
+		b.WriteString(s)
+	}
+	return b.String(), nil
+}
+
+func directive(t time.Time, c byte) (string, error) {
+	if layout, ok := directives[c]; ok {
+		return t.Format(layout), nil
+	}
+	year, week := t.ISOWeek()
+	switch c {
+	case '%':
+		return "%", nil
+	case 'f':
+		return fmt.Sprintf("%06d", t.Nanosecond()/1000), nil
+	case 'z':
+		return offset(t, ""), nil
+	case 's':
+		return strconv.FormatInt(t.Unix(), 10), nil
+	case 'u':
+		return strconv.FormatInt(isoWeekday(t), 10), nil
+	case 'w':
+		return strconv.Itoa(int(t.Weekday())), nil
+	case 'U':
+		return fmt.Sprintf("%02d", (t.YearDay()+6-int(t.Weekday()))/7), nil
+	case 'W':
+		return fmt.Sprintf("%02d", (t.YearDay()+7-int(isoWeekday(t)))/7), nil
+	case 'V':
+		return fmt.Sprintf("%02d", week), nil
+	case 'G':
+		return fmt.Sprintf("%04d", year), nil
+	}
+	return "", fmt.Errorf("%%%c is not supported in a date format", c)
+}
+
+// strptime reads a time as Python's strptime, for the directives that have a
+// layout in Go.
+func strptime(value, format string) (time.Time, error) {
+	var layout strings.Builder
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			if '0' <= format[i] && format[i] <= '9' || 'A' <= format[i] && format[i] <= 'Z' && format[i] != 'T' || format[i] == '_' {
+				// Such a character could be a part of a Go layout.
+				return time.Time{}, fmt.Errorf("a date format that is read may not contain %q", format[i])
+			}
+			layout.WriteByte(format[i])
+			continue
+		}
+		i++
+		if i < len(format) && format[i] == 'f' {
+			layout.WriteString("000000")
+			continue
+		}
+		if i >= len(format) || !strings.ContainsRune("YmdHMSyIpbBaAjzFT", rune(format[i])) {
+			return time.Time{}, errors.New("a directive of the format is not supported")
+		}
+		if format[i] == 'z' {
+			layout.WriteString("-0700")
+			continue
+		}
+		layout.WriteString(directives[format[i]])
+	}
+	t, err := time.Parse(layout.String(), value)
+	if err != nil {
+		return time.Time{}, errors.New("the text does not match the date format")
+	}
+	return t, nil
+}
+
+// pendulumTokens are the tokens of pendulum's format, the longest of each
+// letter first.
+var pendulumTokens = []struct {
+	token string
+	write func(time.Time) string
+}{
+	{"YYYY", layout("2006")}, {"YY", layout("06")}, {"Y", func(t time.Time) string { return strconv.Itoa(t.Year()) }},
+	{"Q", func(t time.Time) string { return strconv.Itoa(int(t.Month()-1)/3 + 1) }},
+	{"MMMM", layout("January")}, {"MMM", layout("Jan")}, {"MM", layout("01")}, {"M", layout("1")},
+	{"DDDD", layout("002")}, {"DDD", func(t time.Time) string { return strconv.Itoa(t.YearDay()) }},
+	{"DD", layout("02")}, {"Do", func(t time.Time) string { return ordinal(t.Day()) }}, {"D", layout("2")},
+	{"dddd", layout("Monday")}, {"ddd", layout("Mon")},
+	{"d", func(t time.Time) string { return strconv.Itoa(int(t.Weekday())) }},
+	{"E", func(t time.Time) string { return strconv.FormatInt(isoWeekday(t), 10) }},
+	{"HH", layout("15")}, {"H", func(t time.Time) string { return strconv.Itoa(t.Hour()) }},
+	{"hh", layout("03")}, {"h", layout("3")},
+	{"mm", layout("04")}, {"m", layout("4")}, {"ss", layout("05")}, {"s", layout("5")},
+	{"SSSSSS", fraction(6)}, {"SSSSS", fraction(5)}, {"SSSS", fraction(4)}, {"SSS", fraction(3)}, {"SS", fraction(2)}, {"S", fraction(1)},
+	{"A", layout("PM")},
+	{"ZZ", func(t time.Time) string { return offset(t, "") }}, {"Z", func(t time.Time) string { return offset(t, ":") }},
+	{"zz", func(t time.Time) string { return t.Location().String() }}, {"z", func(t time.Time) string { return t.Location().String() }},
+	{"X", func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }},
+	{"x", func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }},
+}
+
+func layout(s string) func(time.Time) string {
+	return func(t time.Time) string { return t.Format(s) }
+}
+
+func fraction(digits int) func(time.Time) string {
+	return func(t time.Time) string { return fmt.Sprintf("%09d", t.Nanosecond())[:digits] }
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n/10 != 1 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// pendulumFormat writes a time in the tokens of pendulum's format; [text] stands
+// for itself.
+func pendulumFormat(t time.Time, format string) (string, error) {
+	var b strings.Builder
+next:
+	for i := 0; i < len(format); {
+		if format[i] == '[' {
+			if end := strings.IndexByte(format[i:], ']'); end > 0 {
+				b.WriteString(format[i+1 : i+end])
+				i += end + 1
+				continue
+			}
+		}
+		if format[i] == '\\' && i+1 < len(format) {
+			b.WriteByte(format[i+1])
+			i += 2
+			continue
+		}
+		for _, p := range pendulumTokens {
+			if strings.HasPrefix(format[i:], p.token) {
+				b.WriteString(p.write(t))
+				i += len(p.token)
+				continue next
+			}
+		}
+		b.WriteByte(format[i])
+		i++
+	}
+	return b.String(), nil
+}

@@ -1,0 +1,208 @@
+package macro
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"github.com/nikolalohinski/gonja/v2/config"
+	"github.com/nikolalohinski/gonja/v2/loaders"
+	"github.com/nikolalohinski/gonja/v2/nodes"
+	"github.com/nikolalohinski/gonja/v2/parser"
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+// The limits of a template's source.
+const (
+	maxSource   = 64 << 10
+	maxBlocks   = 500 // {% … %}
+	maxBrackets = 50  // nested
+)
+
+// template is a parsed template. It is never changed after parse, so that many
+// goroutines may execute it.
+type template struct {
+	root *nodes.Template
+	// literals holds what the string literals stand for: gonja decodes their
+	// escapes otherwise than Python.
+	literals map[*tokens.Token]string
+}
+
+// syntaxError is a fault of the source.
+type syntaxError struct {
+	line   int
+	reason string
+}
+
+func (e *syntaxError) Error() string {
+	if e.line > 1 {
+		return fmt.Sprintf("line %d of the template: %s", e.line, e.reason)
+	}
+	return e.reason
+}
+
+// parse reads a template with gonja's lexer and parser. The tokens are checked
+// and mended between the two, since the lexer skips over characters that it does
+// not know and the parser takes a lexer's error for the end.
+func parse(source string) (t *template, err error) {
+	if len(source) > maxSource {
+		return nil, fmt.Errorf("a template may have %d bytes at most, this one has %d", maxSource, len(source))
+	}
+	defer func() {
+		// gonja's parser runs beyond the end of some broken templates.
+		if recover() != nil {
+			t, err = nil, &syntaxError{reason: "the template's syntax is wrong"}
+		}
+	}()
+	source = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(source)
+	cfg := config.New()
+	cfg.StrictUndefined, cfg.KeepTrailingNewline = true, true
+
+	m := mender{source: source, literals: map[*tokens.Token]string{}}
+	list, err := m.mend(tokens.LexAll(source, cfg))
+	if err != nil {
+		return nil, err
+	}
+	p := parser.NewParser("template", tokens.NewStream(rewriteConditionals(list)), cfg, emptyLoader(), blockParsers{})
+	root, err := p.Parse()
+	if err != nil {
+		return nil, asSyntaxError(err)
+	}
+	return &template{root: root, literals: m.literals}, nil
+}
+
+// emptyLoader has no template to include; no block asks for one either.
+func emptyLoader() loaders.Loader {
+	loader, err := loaders.NewMemoryLoader(map[string]string{})
+	if err != nil {
+		return nil
+	}
+	return loader
+}
+
+func asSyntaxError(err error) error {
+	var blocked *blockError
+	if errors.As(err, &blocked) {
+		return blocked
+	}
+	var s *parser.SyntaxError
+	if errors.As(err, &s) {
+		reason := strings.TrimSuffix(s.Message, ".")
+		if s.Raw != "" {
+			reason += fmt.Sprintf(" near %q", clip(s.Raw, 40))
+		}
+		return &syntaxError{line: s.Line, reason: "the template's syntax is wrong: " + reason}
+	}
+	return &syntaxError{reason: "the template's syntax is wrong: " + clip(err.Error(), 200)}
+}
+
+// mender checks and mends the tokens of one template.
+type mender struct {
+	source   string
+	literals map[*tokens.Token]string
+	brackets int
+	blocks   int
+}
+
+func (m *mender) mend(stream *tokens.Stream) ([]*tokens.Token, error) {
+	var list []*tokens.Token
+	for {
+		tok := stream.Current()
+		if tok.Type == tokens.Error {
+			return nil, &syntaxError{line: tok.Line, reason: "the template's syntax is wrong: " + clip(tok.Val, 80)}
+		}
+		list = append(list, tok)
+		if tok.Type == tokens.EOF {
+			break
+		}
+		stream.Next()
+	}
+	for i, tok := range list {
+		if err := m.token(tok, list[min(i+1, len(list)-1)]); err != nil {
+			return nil, &syntaxError{line: tok.Line, reason: err.Error()}
+		}
+	}
+	return list, nil
+}
+
+func (m *mender) token(tok, next *tokens.Token) error {
+	switch tok.Type {
+	case tokens.Data, tokens.EOF, tokens.CommentBegin, tokens.CommentEnd, tokens.Comment:
+		return nil
+	case tokens.String:
+		return m.literal(tok, next)
+	case tokens.BlockBegin:
+		if m.blocks++; m.blocks > maxBlocks {
+			return fmt.Errorf("a template may have %d blocks at most", maxBlocks)
+		}
+	case tokens.LeftParenthesis, tokens.LeftBracket, tokens.LeftBrace:
+		if m.brackets++; m.brackets > maxBrackets {
+			return fmt.Errorf("brackets may be nested %d deep at most", maxBrackets)
+		}
+	case tokens.RightParenthesis, tokens.RightBracket, tokens.RightBrace:
+		m.brackets--
+	}
+	if err := m.gap(tok.Pos+len(tok.Val), next); err != nil {
+		return err
+	}
+	// The lexer knows no line break inside an expression and leaves it at the
+	// front of the next token.
+	tok.Val = strings.TrimLeft(tok.Val, " \t\n")
+	if i := strings.IndexFunc(tok.Val, unknownCharacter); i >= 0 {
+		return unexpected(tok.Val[i:])
+	}
+	if keyword, ok := keywords[tok.Val]; ok && tok.Type == tokens.Name {
+		tok.Type = keyword
+	}
+	return nil
+}
+
+// gap checks that nothing but white space lies between two tokens.
+func (m *mender) gap(end int, next *tokens.Token) error {
+	if next.Type == tokens.EOF || next.Pos < end {
+		return nil
+	}
+	if rest := strings.TrimLeft(m.source[end:next.Pos], " \t\n"); rest != "" {
+		return unexpected(rest)
+	}
+	return nil
+}
+
+func unexpected(s string) error { return fmt.Errorf("unexpected character %q", []rune(s)[0]) }
+
+// keywords that the lexer takes for names when a line break follows.
+var keywords = map[string]tokens.Type{
+	"and": tokens.And, "or": tokens.Or, "not": tokens.Not, "in": tokens.In, "is": tokens.Is,
+}
+
+func unknownCharacter(r rune) bool {
+	return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("+-*/%<>=!()[]{}.,:|~", r)
+}
+
+// literal decodes a string literal from the source.
+func (m *mender) literal(tok, next *tokens.Token) error {
+	rest := strings.TrimLeft(m.source[tok.Pos:], " \t\n")
+	start := len(m.source) - len(rest)
+	value, length, err := pythonString(rest)
+	if err != nil {
+		return err
+	}
+	if next.Type != tokens.EOF && next.Pos < start+length || next.Type == tokens.String && next.Pos == start+length {
+		return errors.New("a string literal that ends in a backslash is not supported")
+	}
+	if err := m.gap(start+length, next); err != nil {
+		return errors.New("a string literal that ends in a backslash is not supported")
+	}
+	m.literals[tok] = value
+	tok.Val = "" // what gonja makes of it is not used
+	return nil
+}
+
+// clip shortens a text for an error.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}

@@ -1,0 +1,106 @@
+package macro
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nikolalohinski/gonja/v2/tokens"
+)
+
+// tests are those of Jinja's "is"; "in" is one because gonja parses it so.
+var tests = map[string]builtin{
+	"boolean":     isType("bool"),
+	"defined":     func(_ *evaluation, v any, _ arguments) (any, error) { return given(v), nil },
+	"divisibleby": divisible,
+	"eq":          compares(tokens.Equals),
+	"equalto":     compares(tokens.Equals),
+	"even":        func(e *evaluation, v any, _ arguments) (any, error) { return remainder(v, 2, 0) },
+	"false":       func(_ *evaluation, v any, _ arguments) (any, error) { return v == false, nil },
+	"float":       isType("float"),
+	"ge":          compares(tokens.GreaterThanOrEqual),
+	"gt":          compares(tokens.GreaterThan),
+	"in":          isIn,
+	"integer":     isType("int"),
+	"iterable":    isType("list", "dict", "str"),
+	"le":          compares(tokens.LowerThanOrEqual),
+	"lower": func(_ *evaluation, v any, _ arguments) (any, error) {
+		return cased(v, strings.ToLower, strings.ToUpper)
+	},
+	"lt":        compares(tokens.LowerThan),
+	"mapping":   isType("dict"),
+	"ne":        compares(tokens.Ne),
+	"none":      func(_ *evaluation, v any, _ arguments) (any, error) { return v == nil, nil },
+	"number":    isType("int", "float", "bool"),
+	"odd":       func(e *evaluation, v any, _ arguments) (any, error) { return remainder(v, 2, 1) },
+	"sequence":  isType("list", "dict", "str"),
+	"string":    isType("str"),
+	"true":      func(_ *evaluation, v any, _ arguments) (any, error) { return v == true, nil },
+	"undefined": func(_ *evaluation, v any, _ arguments) (any, error) { return !given(v), nil },
+	"upper": func(_ *evaluation, v any, _ arguments) (any, error) {
+		return cased(v, strings.ToUpper, strings.ToLower)
+	},
+}
+
+func isType(names ...string) builtin {
+	return func(_ *evaluation, v any, _ arguments) (any, error) {
+		for _, name := range names {
+			if typeName(v) == name {
+				return true, nil
+			}
+		}
+		return false, nil
+	}
+}
+
+func compares(op tokens.Type) builtin {
+	return func(e *evaluation, v any, a arguments) (any, error) {
+		args, err := a.take("the test", "other!")
+		if err != nil {
+			return nil, err
+		}
+		return e.operate(op, "the test", v, args[0])
+	}
+}
+
+func isIn(e *evaluation, v any, a arguments) (any, error) {
+	args, err := a.take("in", "seq!")
+	if err != nil {
+		return nil, err
+	}
+	return e.contains(args[0], v)
+}
+
+func divisible(_ *evaluation, v any, a arguments) (any, error) {
+	args, err := a.take("divisibleby", "num!")
+	if err != nil {
+		return nil, err
+	}
+	n, err := intOr(args[0], 1)
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, errZero
+	}
+	return remainder(v, n, 0)
+}
+
+func remainder(v any, n, want int64) (any, error) {
+	i, ok := asInt(v)
+	if !ok {
+		return nil, fmt.Errorf("expected an integer, not %s", typeName(v))
+	}
+	if n == -1 {
+		return true, nil
+	}
+	return max(i%n, -(i%n)) == want, nil
+}
+
+func cased(v any, same, other func(string) string) (any, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, errors.New("expected a string")
+	}
+	return s == same(s) && s != other(s), nil
+}

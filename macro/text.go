@@ -1,0 +1,264 @@
+package macro
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+)
+
+// text is Python's str(v).
+func (e *evaluation) text(v any) (string, error) {
+	switch v := v.(type) {
+	case string:
+		return v, nil
+	case int64:
+		return strconv.FormatInt(v, 10), nil
+	case moment:
+		return v.isoformat(" "), nil
+	case undefined:
+		return "", v
+	}
+	p := printer{e: e}
+	if err := p.repr(v); err != nil {
+		return "", err
+	}
+	return p.b.String(), e.spend(p.b.Len())
+}
+
+// printer writes values within the limits of an evaluation.
+type printer struct {
+	e      *evaluation
+	b      strings.Builder
+	indent int // of tojson; 0 for one line
+}
+
+func (p *printer) write(s string) error {
+	if p.b.Len()+len(s) > maxOutput {
+		return errOutput
+	}
+	p.b.WriteString(s)
+	return nil
+}
+
+// repr writes Python's repr(v); that of numbers, None and spans is their str,
+// too.
+func (p *printer) repr(v any) error {
+	if err := p.e.step(); err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case nil:
+		return p.write("None")
+	case bool:
+		if v {
+			return p.write("True")
+		}
+		return p.write("False")
+	case int64:
+		return p.write(strconv.FormatInt(v, 10))
+	case float64:
+		return p.write(floatText(v))
+	case string:
+		return p.write(quoted(v))
+	case list:
+		return p.sequence("[", "]", len(v), func(i int) error { return p.repr(v[i]) })
+	case *dict:
+		return p.sequence("{", "}", len(v.keys), func(i int) error {
+			if err := p.write(quoted(v.keys[i]) + ": "); err != nil {
+				return err
+			}
+			return p.repr(v.values[v.keys[i]])
+		})
+	case moment:
+		return p.write(v.repr())
+	case span:
+		if v.between {
+			return fmt.Errorf("the difference of two dates has no text; use .days or .total_seconds()")
+		}
+		return p.write(v.text())
+	}
+	return fmt.Errorf("%s has no text; use one of its attributes", typeName(v))
+}
+
+func (p *printer) sequence(open, shut string, n int, item func(int) error) error {
+	if err := p.write(open); err != nil {
+		return err
+	}
+	for i := range n {
+		if i > 0 {
+			if err := p.write(", "); err != nil {
+				return err
+			}
+		}
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+	return p.write(shut)
+}
+
+// floatText is Python's repr of a float: the shortest digits that read back,
+// with an exponent below 1e-4 and from 1e16 on.
+func floatText(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	case math.IsNaN(f):
+		return "nan"
+	}
+	if size := math.Abs(f); size != 0 && (size < 1e-4 || size >= 1e16) {
+		return strconv.FormatFloat(f, 'e', -1, 64)
+	}
+	s := strconv.FormatFloat(f, 'f', -1, 64)
+	if !strings.Contains(s, ".") {
+		s += ".0"
+	}
+	return s
+}
+
+// quoted is Python's repr of a string.
+func quoted(s string) string {
+	quote := '\''
+	if strings.ContainsRune(s, '\'') && !strings.ContainsRune(s, '"') {
+		quote = '"'
+	}
+	var b strings.Builder
+	b.WriteRune(quote)
+	for _, r := range s {
+		switch {
+		case r == quote || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x100:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			fmt.Fprintf(&b, `\U%08x`, r)
+		}
+	}
+	b.WriteRune(quote)
+	return b.String()
+}
+
+// toJSON writes a value as Jinja's tojson: keys sorted, everything beyond ASCII
+// and < > & ' escaped as \uXXXX.
+func (p *printer) toJSON(v any, depth int) error {
+	if err := p.e.step(); err != nil {
+		return err
+	}
+	switch v := v.(type) {
+	case nil:
+		return p.write("null")
+	case bool:
+		return p.write(strconv.FormatBool(v))
+	case int64:
+		return p.write(strconv.FormatInt(v, 10))
+	case float64:
+		return p.write(floatText(v))
+	case string:
+		return p.write(jsonString(v))
+	case list:
+		return p.jsonItems("[", "]", len(v), depth, func(i int) error { return p.toJSON(v[i], depth+1) })
+	case *dict:
+		keys := slices.Sorted(slices.Values(v.keys))
+		return p.jsonItems("{", "}", len(keys), depth, func(i int) error {
+			if err := p.write(jsonString(keys[i]) + ": "); err != nil {
+				return err
+			}
+			return p.toJSON(v.values[keys[i]], depth+1)
+		})
+	}
+	return fmt.Errorf("%s cannot be written as JSON", typeName(v))
+}
+
+func (p *printer) jsonItems(open, shut string, n, depth int, item func(int) error) error {
+	if n == 0 {
+		return p.write(open + shut)
+	}
+	between, first, last := ", ", "", ""
+	if p.indent > 0 {
+		if p.indent*(depth+1) > maxOutput {
+			return errOutput
+		}
+		first = "\n" + strings.Repeat(" ", p.indent*(depth+1))
+		between = "," + first
+		last = "\n" + strings.Repeat(" ", p.indent*depth)
+	}
+	for i := range n {
+		lead := between
+		if i == 0 {
+			lead = open + first
+		}
+		if err := p.write(lead); err != nil {
+			return err
+		}
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+	return p.write(last + shut)
+}
+
+func jsonString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\b':
+			b.WriteString(`\b`)
+		case r == '\f':
+			b.WriteString(`\f`)
+		case r >= 0x10000:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		case r < ' ' || r > '~' || r == '<' || r == '>' || r == '&' || r == '\'':
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+// parseJSON reads JSON text into a value of a template.
+func (e *evaluation) parseJSON(s string) (any, error) {
+	if err := e.spend(16 * len(s)); err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(strings.NewReader(s))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, fmt.Errorf("the text is no JSON")
+	}
+	if d.More() {
+		return nil, fmt.Errorf("the text has more than one JSON value")
+	}
+	return fromGo(v), nil
+}

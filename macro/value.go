@@ -1,0 +1,278 @@
+package macro
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+)
+
+// The values of a template are, beside Go's nil, bool, int64, float64 and
+// string: list, *dict, moment, span, *object, *function and undefined. Nothing
+// else may reach an evaluation.
+type (
+	// list is a Python list or tuple.
+	list []any
+
+	// dict is a Python dictionary with strings as keys. Order is kept.
+	dict struct {
+		keys   []string
+		values map[string]any
+	}
+
+	// object has attributes and nothing else. attribute returns an error for
+	// what exists in Airflow but not here, and ok = false for what exists in
+	// neither.
+	object struct {
+		name      string
+		attribute func(name string) (value any, ok bool, err error)
+	}
+
+	// function is what a template may call.
+	function struct {
+		name string
+		call func(e *evaluation, a arguments) (any, error)
+	}
+
+	// undefined is a name or attribute that does not exist. It may be tested
+	// and replaced by a default; any other use is an error.
+	undefined struct{ reason string }
+)
+
+func (u undefined) Error() string { return u.reason }
+
+func newDict() *dict { return &dict{values: map[string]any{}} }
+
+func (d *dict) set(key string, value any) {
+	if _, ok := d.values[key]; !ok {
+		d.keys = append(d.keys, key)
+	}
+	d.values[key] = value
+}
+
+// fromGo turns what a JSON or YAML decoder made into a value of a template. A
+// number without a fraction is an integer. The keys of a map come in sorted
+// order, since Go's maps keep none.
+func fromGo(v any) any {
+	switch v := v.(type) {
+	case nil, bool, string, int64, list, *dict, moment:
+		return v
+	case int:
+		return int64(v)
+	case int32:
+		return int64(v)
+	case uint64:
+		if v <= math.MaxInt64 {
+			return int64(v)
+		}
+		return float64(v)
+	case float64:
+		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+		return v
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, _ := v.Float64() // json.Number is a number by its making
+		return f
+	case []any:
+		out := make(list, len(v))
+		for i, item := range v {
+			out[i] = fromGo(item)
+		}
+		return out
+	case []string:
+		out := make(list, len(v))
+		for i, item := range v {
+			out[i] = item
+		}
+		return out
+	case map[string]any:
+		d := newDict()
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			d.set(k, fromGo(v[k]))
+		}
+		return d
+	}
+	return fmt.Sprint(v)
+}
+
+// typeName is what Python calls the type of a value.
+func typeName(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "bool"
+	case int64:
+		return "int"
+	case float64:
+		return "float"
+	case string:
+		return "str"
+	case list:
+		return "list"
+	case *dict:
+		return "dict"
+	case moment:
+		return "datetime"
+	case span:
+		return "timedelta"
+	case *object:
+		return v.name
+	case *function:
+		return "function"
+	}
+	return "undefined"
+}
+
+// truth is Python's bool(v). As with StrictUndefined, an undefined value has
+// none.
+func truth(v any) (bool, error) {
+	switch v := v.(type) {
+	case nil:
+		return false, nil
+	case bool:
+		return v, nil
+	case int64:
+		return v != 0, nil
+	case float64:
+		return v != 0, nil
+	case string:
+		return v != "", nil
+	case list:
+		return len(v) > 0, nil
+	case *dict:
+		return len(v.keys) > 0, nil
+	case span:
+		return v.d != 0, nil
+	case undefined:
+		return false, v
+	}
+	return true, nil
+}
+
+// asInt reads an integer or a bool, which Python counts as one.
+func asInt(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
+func asFloat(v any) (float64, bool) {
+	if f, ok := v.(float64); ok {
+		return f, true
+	}
+	n, ok := asInt(v)
+	return float64(n), ok
+}
+
+// items lists what a loop goes over.
+func items(v any) (list, error) {
+	switch v := v.(type) {
+	case list:
+		return v, nil
+	case *dict:
+		out := make(list, len(v.keys))
+		for i, k := range v.keys {
+			out[i] = k
+		}
+		return out, nil
+	case string:
+		out := make(list, 0, len(v))
+		for _, r := range v {
+			out = append(out, string(r))
+		}
+		return out, nil
+	case undefined:
+		return nil, v
+	}
+	return nil, fmt.Errorf("%s cannot be gone over", typeName(v))
+}
+
+// arguments are those of a call.
+type arguments struct {
+	positional []any
+	named      map[string]any
+}
+
+// take sorts the arguments of a call into the given parameters. A parameter
+// that was not given is left undefined{}; one whose name ends in "!" must be
+// given.
+func (a arguments) take(name string, parameters ...string) ([]any, error) {
+	if len(a.positional) > len(parameters) {
+		return nil, fmt.Errorf("%s takes %d arguments at most", name, len(parameters))
+	}
+	out := make([]any, len(parameters))
+	used := 0
+	for i, p := range parameters {
+		p, required := strings.CutSuffix(p, "!")
+		named, ok := a.named[p]
+		switch {
+		case i < len(a.positional) && ok:
+			return nil, fmt.Errorf("%s: argument %s is given twice", name, p)
+		case i < len(a.positional):
+			out[i] = a.positional[i]
+		case ok:
+			out[i] = named
+			used++
+		case required:
+			return nil, fmt.Errorf("%s: argument %s is missing", name, p)
+		default:
+			out[i] = undefined{}
+		}
+	}
+	if used < len(a.named) {
+		for _, k := range slices.Sorted(maps.Keys(a.named)) {
+			if !slices.Contains(parameters, k) && !slices.Contains(parameters, k+"!") {
+				return nil, fmt.Errorf("%s has no argument %s", name, clip(k, 40))
+			}
+		}
+	}
+	return out, nil
+}
+
+// given reports whether an optional argument was given.
+func given(v any) bool {
+	_, ok := v.(undefined)
+	return !ok
+}
+
+// stringOr and intOr read optional arguments.
+func stringOr(v any, otherwise string) (string, error) {
+	if !given(v) {
+		return otherwise, nil
+	}
+	if s, ok := v.(string); ok {
+		return s, nil
+	}
+	return "", fmt.Errorf("expected a string, not %s", typeName(v))
+}
+
+func intOr(v any, otherwise int64) (int64, error) {
+	if !given(v) {
+		return otherwise, nil
+	}
+	if n, ok := asInt(v); ok {
+		return n, nil
+	}
+	return 0, fmt.Errorf("expected an integer, not %s", typeName(v))
+}
+
+func boolOr(v any, otherwise bool) (bool, error) {
+	if !given(v) {
+		return otherwise, nil
+	}
+	return truth(v)
+}
