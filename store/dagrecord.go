@@ -1,0 +1,117 @@
+package store
+
+import (
+	"fmt"
+	"time"
+
+	"dagwright/dag"
+)
+
+// dagRecord is a row of table dag without its definition.
+type dagRecord struct {
+	id            dag.ID
+	created       time.Time
+	version       int
+	file          string
+	commit        string
+	parsedAt      time.Time
+	paused        bool
+	archived      bool
+	unpausedAt    time.Time
+	next          NextRun
+	lastScheduled time.Time
+	lastRun       int64 // id of the newest run by RunAfter, 0 when there is none
+	lastRunAfter  time.Time
+	lastRunState  dag.RunState
+	lastRunStart  time.Time
+}
+
+const dagColumns = `d.dag_id, d.created_at, d.version, d.file, d.dag_commit, d.parsed_at,
+	d.is_paused, d.is_archived, d.unpaused_at,
+	d.next_logical_date, d.next_interval_start, d.next_interval_end, d.next_run_after,
+	d.last_scheduled, d.last_run, d.last_run_after, d.last_run_state, d.last_run_start_date`
+
+func scanDAG(r scanner) (*dagRecord, error) {
+	d := &dagRecord{}
+	return d, r.Scan(d.fields()...)
+}
+
+func (d *dagRecord) fields() []any {
+	return []any{
+		&d.id, at(&d.created), &d.version, &d.file, &d.commit, at(&d.parsedAt),
+		&d.paused, &d.archived, at(&d.unpausedAt),
+		at(&d.next.LogicalDate), at(&d.next.Interval.Start), at(&d.next.Interval.End), at(&d.next.RunAfter),
+		at(&d.lastScheduled), &d.lastRun, at(&d.lastRunAfter), &d.lastRunState, at(&d.lastRunStart),
+	}
+}
+
+func (d *dagRecord) key(version int) specKey { return specKey{d.id, d.created, version} }
+
+func errNoDAG(id dag.ID) error {
+	return fmt.Errorf("DAG %.250q does not exist: %w", id, dag.ErrNotFound)
+}
+
+// findDAG reads a DAG without locking it.
+func findDAG(t *tx, id dag.ID) (*dagRecord, error) {
+	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`, id)
+}
+
+// lockDAG reads a DAG and keeps other writers of it waiting until the
+// transaction ends.
+func lockDAG(t *tx, id dag.ID) (*dagRecord, error) {
+	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`+t.forUpdate(), id)
+}
+
+func oneDAG(t *tx, query string, id dag.ID) (*dagRecord, error) {
+	d := &dagRecord{}
+	found, err := t.row(query, []any{id}, d.fields()...)
+	if err == nil && !found {
+		err = errNoDAG(id)
+	}
+	return d, err
+}
+
+// lockDAGs locks the DAGs that exist, in the order of their ids so that two
+// transactions cannot wait for each other.
+func lockDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
+	found := make(map[dag.ID]*dagRecord, len(sorted))
+	for _, part := range chunks(sorted) {
+		var args []any
+		query := `SELECT ` + dagColumns + ` FROM dag d WHERE d.dag_id IN ` + list(&args, part) + ` ORDER BY d.dag_id` + t.forUpdate()
+		rows, err := t.query(query, args...)
+		records, err := collect(rows, err, scanDAG)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range records {
+			found[d.id] = d
+		}
+	}
+	return found, nil
+}
+
+// save writes the fields that change during a DAG's life: the operator's
+// state, the next run and the figures about the newest one.
+func (d *dagRecord) save(t *tx) error {
+	_, err := t.exec(`UPDATE dag SET is_paused = $2, is_archived = $3, unpaused_at = $4,
+		next_logical_date = $5, next_interval_start = $6, next_interval_end = $7, next_run_after = $8,
+		last_scheduled = $9, last_run = $10, last_run_after = $11, last_run_state = $12, last_run_start_date = $13
+		WHERE dag_id = $1`,
+		d.id, d.paused, d.archived, d.unpausedAt,
+		d.next.LogicalDate, d.next.Interval.Start, d.next.Interval.End, d.next.RunAfter,
+		d.lastScheduled, d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart)
+	return err
+}
+
+// chunks cuts values into pieces that one list may hold.
+func chunks[T any](values []T) [][]T {
+	var parts [][]T
+	for len(values) > maxList {
+		parts = append(parts, values[:maxList])
+		values = values[maxList:]
+	}
+	if len(values) > 0 {
+		parts = append(parts, values)
+	}
+	return parts
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"sync"
+
+	"dagwright/dag"
+)
+
+// ChangeKind says what a Change is about.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	ChangeDAG         ChangeKind = "dag"          // definition, pause, archive
+	ChangeRun         ChangeKind = "run"          // a run was made or changed state
+	ChangeTask        ChangeKind = "task"         // a task instance changed state
+	ChangePush        ChangeKind = "push"         // a push was recorded or finished
+	ChangeImportError ChangeKind = "import_error" // a file became broken or whole
+	ChangeSyncWanted  ChangeKind = "sync_wanted"  // the DAG repository has news
+)
+
+// Change is one committed change. Seq grows by one with each change of this
+// process's feed.
+type Change struct {
+	Seq  int64      `json:"seq"`
+	Kind ChangeKind `json:"kind"`
+	DAG  dag.ID     `json:"dag_id,omitempty"`
+	Run  dag.RunID  `json:"dag_run_id,omitempty"`
+	Task dag.TaskID `json:"task_id,omitempty"`
+	// State is the new state of a run, task instance or push.
+	State string `json:"state,omitempty"`
+}
+
+// Subscription delivers changes in the order in which they were committed,
+// from the moment of subscribing on. When its reader is too slow, the oldest
+// are dropped and Lagged becomes readable: the reader then reads the store
+// afresh. On PostgreSQL a change is told a moment after its commit, so one that
+// was committed just before subscribing may be told as well; and Lagged also
+// tells that the connection was lost for a while. C is never closed.
+type Subscription struct {
+	C      <-chan Change
+	Lagged <-chan struct{}
+	close  func()
+}
+
+// Close ends the subscription. It may be called twice.
+func (s *Subscription) Close() { s.close() }
+
+// Subscribe returns a subscription to all changes of this database: also those
+// that other processes make, where it is PostgreSQL (LISTEN/NOTIFY).
+func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
+
+// feedBuffer is how many changes wait for a slow reader.
+const feedBuffer = 1024
+
+// feed hands committed changes to the subscribers of this process.
+type feed struct {
+	mu   sync.Mutex
+	seq  int64
+	subs map[*subscriber]struct{}
+}
+
+type subscriber struct {
+	changes chan Change
+	lagged  chan struct{}
+}
+
+func newFeed() *feed { return &feed{subs: map[*subscriber]struct{}{}} }
+
+func (f *feed) subscribe() *Subscription {
+	sub := &subscriber{changes: make(chan Change, feedBuffer), lagged: make(chan struct{}, 1)}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.subs[sub] = struct{}{}
+	return &Subscription{C: sub.changes, Lagged: sub.lagged, close: func() { f.unsubscribe(sub) }}
+}
+
+func (f *feed) unsubscribe(sub *subscriber) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.subs, sub)
+}
+
+// publish numbers the changes and delivers them. It never waits.
+func (f *feed) publish(changes []Change) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range changes {
+		f.seq++
+		c.Seq = f.seq
+		for sub := range f.subs {
+			sub.deliver(c)
+		}
+	}
+}
+
+// lost tells every subscriber that changes may be missing.
+func (f *feed) lost() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for sub := range f.subs {
+		sub.lag()
+	}
+}
+
+// deliver makes room by dropping the oldest change when the reader is slow.
+func (s *subscriber) deliver(c Change) {
+	for {
+		select {
+		case s.changes <- c:
+			return
+		default:
+		}
+		select {
+		case <-s.changes:
+			s.lag()
+		default: // the reader took one meanwhile
+		}
+	}
+}
+
+func (s *subscriber) lag() {
+	select {
+	case s.lagged <- struct{}{}:
+	default:
+	}
+}

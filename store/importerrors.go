@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"dagwright/dag"
+)
+
+// ImportError is a broken file of the DAG repository.
+type ImportError struct {
+	ID     int64
+	Path   string
+	At     time.Time
+	Errors dag.SpecErrors
+}
+
+// ImportErrors lists the broken files by path and how many there are.
+func (s *Store) ImportErrors(ctx context.Context, limit, offset int) (found []ImportError, total int, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		if _, err := t.row(`SELECT COUNT(*) FROM import_error`, nil, &total); err != nil {
+			return fmt.Errorf("count import errors: %w", err)
+		}
+		w := &where{}
+		query := `SELECT id, path, at, errors FROM import_error ORDER BY path` + w.page(limit, offset)
+		rows, err := t.query(query, w.args...)
+		found, err = collect(rows, err, scanImportError)
+		return err
+	})
+	return found, total, err
+}
+
+func scanImportError(r scanner) (ImportError, error) {
+	var e ImportError
+	var errors string
+	if err := r.Scan(&e.ID, &e.Path, at(&e.At), &errors); err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal([]byte(errors), &e.Errors); err != nil {
+		return e, fmt.Errorf("read import error of %s: %w", e.Path, err)
+	}
+	return e, nil
+}
+
+// setImportError records a broken file in place of what was known about it.
+func setImportError(t *tx, path string, faults dag.SpecErrors) error {
+	text, err := json.Marshal(faults)
+	if err != nil {
+		return fmt.Errorf("write import error: %w", err)
+	}
+	n, err := t.exec(`INSERT INTO import_error (path, at, errors) VALUES ($1, $2, $3)
+		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors
+		WHERE import_error.errors <> excluded.errors`, path, t.now, string(text))
+	if err != nil {
+		return fmt.Errorf("write import error: %w", err)
+	}
+	if n == 0 {
+		return nil // the same faults were known
+	}
+	t.changed(Change{Kind: ChangeImportError})
+	extra, err := json.Marshal(map[string]string{"path": path})
+	if err != nil {
+		return fmt.Errorf("write import error: %w", err)
+	}
+	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", Extra: string(extra)})
+}
+
+func clearImportError(t *tx, path string) error {
+	n, err := t.exec(`DELETE FROM import_error WHERE path = $1`, path)
+	if err != nil {
+		return fmt.Errorf("clear import error: %w", err)
+	}
+	if n > 0 {
+		t.changed(Change{Kind: ChangeImportError})
+	}
+	return nil
+}

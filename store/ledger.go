@@ -1,0 +1,88 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"dagwright/dag"
+)
+
+// ledger keeps the figures about runs equal to the runs, for everything that
+// creates runs or moves them: the counters by state, each DAG's newest run and
+// newest scheduled run. It adds up what one transaction does and writes it
+// once, in flush.
+type ledger struct {
+	t      *tx
+	counts map[countKey]int64
+	dirty  map[dag.ID]*dagRecord
+}
+
+type countKey struct {
+	dag   dag.ID
+	state dag.RunState
+}
+
+func newLedger(t *tx) *ledger {
+	return &ledger{t: t, counts: map[countKey]int64{}, dirty: map[dag.ID]*dagRecord{}}
+}
+
+// created enters a new run.
+func (l *ledger) created(d *dagRecord, r *runRecord) {
+	l.counts[countKey{d.id, r.State}]++
+	if d.lastRun == 0 || !r.RunAfter.Before(d.lastRunAfter) {
+		d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart = r.pk, r.RunAfter, r.State, r.StartedAt
+		l.dirty[d.id] = d
+	}
+	if r.Type == dag.RunScheduled && r.LogicalDate.After(d.lastScheduled) {
+		d.lastScheduled = r.LogicalDate
+		l.dirty[d.id] = d
+	}
+	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
+}
+
+// moved enters a run's new state.
+func (l *ledger) moved(d *dagRecord, r *runRecord, from dag.RunState) {
+	l.counts[countKey{d.id, from}]--
+	l.counts[countKey{d.id, r.State}]++
+	if d.lastRun == r.pk {
+		d.lastRunState, d.lastRunStart = r.State, r.StartedAt
+		l.dirty[d.id] = d
+	}
+	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
+}
+
+// changed enters a DAG whose other fields changed.
+func (l *ledger) changed(d *dagRecord) { l.dirty[d.id] = d }
+
+// flush writes what was entered.
+func (l *ledger) flush() error {
+	keys := slices.SortedFunc(maps.Keys(l.counts), func(a, b countKey) int {
+		return cmp.Or(cmp.Compare(a.dag, b.dag), cmp.Compare(a.state, b.state))
+	})
+	for _, k := range keys {
+		if err := l.count(k, l.counts[k]); err != nil {
+			return fmt.Errorf("count runs of DAG %q: %w", k.dag, err)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(l.dirty)) {
+		if err := l.dirty[id].save(l.t); err != nil {
+			return fmt.Errorf("write DAG %q: %w", id, err)
+		}
+	}
+	return nil
+}
+
+func (l *ledger) count(k countKey, delta int64) error {
+	if delta == 0 {
+		return nil
+	}
+	n, err := l.t.exec(`UPDATE dag_run_count SET n = n + $3 WHERE dag_id = $1 AND state = $2`, k.dag, k.state, delta)
+	if err != nil || n == 1 {
+		return err
+	}
+	// A negative first count breaks the table's CHECK, as it should.
+	_, err = l.t.exec(`INSERT INTO dag_run_count (dag_id, state, n) VALUES ($1, $2, $3)`, k.dag, k.state, delta)
+	return err
+}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// minBackOff and maxBackOff bound the pause before the listener connects
+// again.
+const (
+	minBackOff = 100 * time.Millisecond
+	maxBackOff = 5 * time.Second
+)
+
+// listener receives the changes of all processes through LISTEN and hands them
+// to the feed. When its connection breaks it connects again, for as long as it
+// takes, and tells the subscribers that they may have missed something.
+type listener struct {
+	config  *pgx.ConnConfig
+	channel string
+	feed    *feed
+	log     *slog.Logger
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// listen returns once it is listening.
+func listen(ctx context.Context, config *pgx.ConnConfig, channel string, f *feed, log *slog.Logger) (*listener, error) {
+	l := &listener{config: config, channel: channel, feed: f, log: log, done: make(chan struct{})}
+	conn, err := l.connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listen for changes: %w", err)
+	}
+	// The listener outlives the context of Open; stop ends it.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l.cancel = cancel
+	go l.run(running, conn)
+	return l, nil
+}
+
+func (l *listener) stop() {
+	l.cancel()
+	<-l.done
+}
+
+func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, l.config.Copy())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, "LISTEN "+l.channel); err != nil {
+		closeConn(conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+func closeConn(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // nothing was left to be sent on it
+}
+
+func (l *listener) run(ctx context.Context, conn *pgx.Conn) {
+	defer close(l.done)
+	for conn != nil {
+		err := l.receive(ctx, conn)
+		closeConn(conn)
+		if ctx.Err() != nil {
+			return
+		}
+		l.log.Warn("connection for changes lost, connecting again", "err", err)
+		if conn = l.reconnect(ctx); conn != nil {
+			l.log.Info("listening for changes again")
+			l.feed.lost()
+		}
+	}
+}
+
+// receive hands notifications on until the connection breaks.
+func (l *listener) receive(ctx context.Context, conn *pgx.Conn) error {
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		changes, err := parsePayload(n.Payload)
+		if err != nil {
+			l.log.Error("notification not understood", "err", err)
+			l.feed.lost()
+		}
+		l.feed.publish(changes)
+	}
+}
+
+// reconnect tries until it succeeds; nil when ctx ends first.
+func (l *listener) reconnect(ctx context.Context) *pgx.Conn {
+	for pause := minBackOff; ; pause = min(2*pause, maxBackOff) {
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		conn, err := l.connect(ctx)
+		if err == nil {
+			return conn
+		}
+		if ctx.Err() == nil {
+			l.log.Warn("database cannot be reached", "err", err, "next", min(2*pause, maxBackOff))
+		}
+	}
+}
+
+// parsePayload reads what payloads wrote.
+func parsePayload(payload string) ([]Change, error) {
+	var changes []Change
+	for i, line := range strings.Split(payload, "\n") {
+		if i == 0 {
+			continue // the notification's number
+		}
+		var c Change
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			return changes, fmt.Errorf("read change: %w", err)
+		}
+		changes = append(changes, c)
+	}
+	return changes, nil
+}

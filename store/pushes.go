@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"dagwright/dag"
+)
+
+// PushState is what became of a push of a model repository.
+type PushState string
+
+// The states of a push. All but PushPending are final.
+const (
+	PushPending    PushState = "pending"    // recorded, not rendered yet
+	PushRendered   PushState = "rendered"   // committed to the DAG repository
+	PushUnchanged  PushState = "unchanged"  // rendered to the bytes that were there
+	PushSuperseded PushState = "superseded" // a newer push of the branch took its place
+	PushRefused    PushState = "refused"    // cannot become a DAG; Reason says why
+	PushRemoved    PushState = "removed"    // the branch was deleted; its DAG file was removed
+)
+
+// Push is one push to a branch of a model repository, as a webhook reported it
+// or the reconciler found it.
+type Push struct {
+	ID        int64
+	ProjectID int64
+	Project   string // path_with_namespace
+	Branch    string
+	Before    string // commit
+	Commit    string // commit after the push; zeros when the branch was deleted
+	Deleted   bool
+	// Delivery is GitLab's Idempotency-Key, "" when there was none.
+	Delivery   string
+	User       string
+	Title      string // of the head commit
+	ReceivedAt time.Time
+
+	State      PushState
+	FinishedAt time.Time
+	Tries      int       // failed tries to finish it
+	RetryAt    time.Time // of a pending push that could not be finished
+	Reason     string    // of a refusal, or of the last failed try
+	DAG        dag.ID
+	DAGCommit  string // commit of the DAG repository that holds the result
+}
+
+const pushColumns = `id, project_id, project, branch, before_commit, after_commit, is_deleted, delivery, user_name,
+	title, received_at, state, finished_at, tries, retry_at, reason, dag_id, dag_commit`
+
+func scanPush(r scanner) (Push, error) {
+	var p Push
+	err := r.Scan(&p.ID, &p.ProjectID, &p.Project, &p.Branch, &p.Before, &p.Commit, &p.Deleted, &p.Delivery, &p.User,
+		&p.Title, at(&p.ReceivedAt), &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG, &p.DAGCommit)
+	return p, err
+}
+
+// RecordPush writes a push down before anything is done about it. It is a
+// repeat, and created false, when its Delivery was seen already or when the
+// newest push of the same project and branch has the same commit, whatever
+// became of that one; the id is then that of the earlier one. The push begins
+// as PushPending, received now when ReceivedAt is zero.
+func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool, err error) {
+	err = s.db.write(ctx, func(t *tx) error {
+		if err := lockBranch(t, p.ProjectID, p.Branch); err != nil {
+			return fmt.Errorf("lock branch: %w", err)
+		}
+		created = false
+		if id, err = earlierPush(t, p); err != nil || id != 0 {
+			return err
+		}
+		if p.ReceivedAt.IsZero() {
+			p.ReceivedAt = t.now
+		}
+		_, err = t.row(`INSERT INTO push (project_id, project, branch, before_commit, after_commit, is_deleted, delivery,
+				user_name, title, received_at, state)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
+			[]any{p.ProjectID, p.Project, p.Branch, p.Before, p.Commit, p.Deleted, p.Delivery,
+				p.User, p.Title, p.ReceivedAt, PushPending}, &id)
+		if err != nil {
+			return fmt.Errorf("write push: %w", err)
+		}
+		created = true
+		t.changed(Change{Kind: ChangePush, State: string(PushPending)})
+		return nil
+	})
+	if err != nil {
+		return 0, false, err
+	}
+	return id, created, nil
+}
+
+// lockBranch lets pushes of one branch take turns. There is no row to lock
+// before the first one, so it is an advisory lock.
+func lockBranch(t *tx, project int64, branch string) error {
+	if !t.locks {
+		return nil
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "dagwright push %d %s", project, branch)
+	_, err := t.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
+	return err
+}
+
+// earlierPush returns the id of the push that p repeats, 0 when there is none.
+func earlierPush(t *tx, p Push) (id int64, err error) {
+	if p.Delivery != "" {
+		found, err := t.row(`SELECT id FROM push WHERE delivery = $1 AND delivery <> ''`, []any{p.Delivery}, &id)
+		if err != nil || found {
+			return id, err
+		}
+	}
+	var commit string
+	var deleted bool
+	found, err := t.row(`SELECT id, after_commit, is_deleted FROM push
+		WHERE project_id = $1 AND branch = $2 ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted)
+	if err != nil || !found || commit != p.Commit || deleted != p.Deleted {
+		return 0, err
+	}
+	return id, nil
+}
+
+// PendingPushes returns up to limit pushes that are to be worked on at now,
+// oldest first.
+func (s *Store) PendingPushes(ctx context.Context, now time.Time, limit int) (pushes []Push, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		w := &where{}
+		w.add("state = 'pending'")
+		w.add("retry_at <= ?", now)
+		rows, err := t.query(`SELECT `+pushColumns+` FROM push`+w.String()+` ORDER BY id`+w.page(limit, 0), w.args...)
+		pushes, err = collect(rows, err, scanPush)
+		return err
+	})
+	return pushes, err
+}
+
+// PushResult says what became of a push. State PushPending with a RetryAt and
+// Reason records a failed try.
+type PushResult struct {
+	ID        int64
+	State     PushState
+	Reason    string
+	RetryAt   time.Time
+	DAG       dag.ID
+	DAGCommit string
+	// Spec is set when the push was rendered or found unchanged.
+	Spec *Spec
+}
+
+// FinishPushes writes results in one transaction. A push that is no longer
+// pending is left alone, and so is the Spec of its result. When any of them
+// was rendered or removed, a ChangeSyncWanted follows.
+func (s *Store) FinishPushes(ctx context.Context, results []PushResult) error {
+	return s.db.write(ctx, func(t *tx) error {
+		news := false
+		for _, r := range results {
+			finished, err := finishPush(t, r)
+			if err != nil {
+				return fmt.Errorf("finish push %d: %w", r.ID, err)
+			}
+			news = news || finished && (r.State == PushRendered || r.State == PushRemoved)
+		}
+		if news {
+			t.changed(Change{Kind: ChangeSyncWanted})
+		}
+		return nil
+	})
+}
+
+func finishPush(t *tx, r PushResult) (finished bool, err error) {
+	tries, at := 1, time.Time{}
+	if r.State != PushPending {
+		tries, at, r.RetryAt = 0, t.now, time.Time{}
+	}
+	n, err := t.exec(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
+		dag_id = $7, dag_commit = $8 WHERE id = $1 AND state = 'pending'`,
+		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	t.changed(Change{Kind: ChangePush, DAG: r.DAG, State: string(r.State)})
+	if r.Spec == nil {
+		return true, nil
+	}
+	return true, writeSpec(t, *r.Spec)
+}
+
+// PushFilter selects pushes; zero fields do not filter.
+type PushFilter struct {
+	Project string // a part of the path, any case
+	States  []PushState
+	Before  int64 // keyset: only ids below this one
+	Limit   int   // 50 when zero
+}
+
+// Pushes lists pushes, newest first.
+func (s *Store) Pushes(ctx context.Context, f PushFilter) (pushes []Push, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		w := &where{}
+		if f.Project != "" {
+			w.add(`lower(project) LIKE ? ESCAPE '\'`, "%"+literal(strings.ToLower(f.Project))+"%")
+		}
+		in(w, "state", f.States)
+		if f.Before != 0 {
+			w.add("id < ?", f.Before)
+		}
+		rows, err := t.query(`SELECT `+pushColumns+` FROM push`+w.String()+` ORDER BY id DESC`+w.page(f.Limit, 0), w.args...)
+		pushes, err = collect(rows, err, scanPush)
+		return err
+	})
+	return pushes, err
+}
+
+// WantSync tells the scheduler, through the change feed, that the DAG
+// repository has news.
+func (s *Store) WantSync(ctx context.Context) error {
+	return s.db.write(ctx, func(t *tx) error {
+		t.changed(Change{Kind: ChangeSyncWanted})
+		return nil
+	})
+}

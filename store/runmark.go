@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"dagwright/dag"
+)
+
+// SetRunState ends a run by hand as success or failed: its waiting tasks are
+// skipped, and its running attempts are stopped by the scheduler, which then
+// writes their end. The error is dag.ErrConflict when the run has ended, and
+// dag.ErrInvalid for another state.
+func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.RunID, state dag.RunState) error {
+	if !state.Ended() {
+		return fmt.Errorf("a run can be marked success or failed, not %.60q: %w", state, dag.ErrInvalid)
+	}
+	return s.db.write(ctx, func(t *tx) error {
+		d, err := lockDAG(t, id)
+		if err != nil {
+			return err
+		}
+		r, err := findRun(t, id, run)
+		if err != nil {
+			return err
+		}
+		if r.State.Ended() {
+			return fmt.Errorf("run %q of DAG %q has ended as %s: %w", run, id, r.State, dag.ErrConflict)
+		}
+		reason := fmt.Sprintf("run was marked %s by %s", state, by.name())
+		if err := s.skipWaiting(t, d, r, reason); err != nil {
+			return err
+		}
+		if err := markRun(t, d, r, state, fmt.Sprintf("marked %s by %s", state, by.name())); err != nil {
+			return err
+		}
+		return record(t, AuditEntry{By: by, Event: "mark_" + string(state), DAG: id, Run: run})
+	})
+}
+
+func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, reason string) error {
+	from := r.State
+	r.State, r.EndedAt, r.Reason = state, t.now, reason
+	ended, err := endRun(t, r, from)
+	if err != nil {
+		return err
+	}
+	if !ended {
+		return fmt.Errorf("run %q of DAG %q has changed: %w", r.ID, r.DAG, dag.ErrConflict)
+	}
+	l := newLedger(t)
+	l.moved(d, r, from)
+	return l.flush()
+}
+
+// endRun writes a run's end, if it is in state from, and notes whether
+// attempts of it are left to be stopped.
+func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
+	n, err := t.exec(`UPDATE dag_run SET state = $2, end_date = $3, reason = $4, stopping = CASE WHEN EXISTS (
+			SELECT 1 FROM task_instance WHERE dag_run = $1 AND state IN ('queued', 'running')) THEN 1 ELSE 0 END
+		WHERE id = $1 AND state = $5`, r.pk, r.State, r.EndedAt, r.Reason, from)
+	if err != nil {
+		return false, fmt.Errorf("end run %q of DAG %q: %w", r.ID, r.DAG, err)
+	}
+	return n == 1, nil
+}
+
+// skipWaiting skips the task instances that have not ended and hold no slot. A
+// run that has not started gets its task instances now.
+func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) error {
+	spec, err := s.spec(t, d.key(r.Version))
+	if err != nil {
+		return err
+	}
+	tasks, err := tasksOf(t, r, spec)
+	if err != nil {
+		return err
+	}
+	var fresh []dag.TaskInstance
+	for _, ti := range tasks {
+		if ti.State.Ended() || ti.State.Active() {
+			continue
+		}
+		ti.State, ti.Reason, ti.EndedAt = dag.TaskSkipped, reason, t.now
+		t.changed(taskChange(ti))
+		if r.State == dag.RunQueued {
+			fresh = append(fresh, ti)
+			continue
+		}
+		_, err := t.exec(`UPDATE task_instance SET state = $3, reason = $4, end_date = $5 WHERE dag_run = $1 AND task_id = $2`,
+			r.pk, ti.Task, ti.State, ti.Reason, ti.EndedAt)
+		if err != nil {
+			return fmt.Errorf("skip task %q: %w", ti.Task, err)
+		}
+	}
+	return insertTasks(t, r.pk, fresh)
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	"dagwright/dag"
+)
+
+// snapshot reads what a plan decides on. It takes a handful of queries however
+// many DAGs there are, and one more for each DAG that has queued runs.
+func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
+	sorted := slices.Clone(ids)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	var err error
+	if a.dags, err = lockDAGs(a.t, sorted); err != nil {
+		return Snapshot{}, err
+	}
+	counts, err := runCounts(a.t, sorted)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	runs, err := unfinishedRuns(a.t, sorted)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	var out Snapshot
+	seen := make(map[dag.ID]bool, len(ids))
+	for _, id := range ids {
+		d := a.dags[id]
+		if d == nil || seen[id] {
+			continue
+		}
+		seen[id] = true
+		state, err := s.dagState(a, d, runs[id], counts[id])
+		if err != nil {
+			return Snapshot{}, err
+		}
+		out.DAGs = append(out.DAGs, state)
+	}
+	if err := a.addTasks(out.DAGs); err != nil {
+		return Snapshot{}, err
+	}
+	_, err = a.t.row(`SELECT COUNT(*) FROM task_instance WHERE state IN ('queued', 'running')`, nil, &out.ActiveTasks)
+	return out, err
+}
+
+// dagState puts one DAG together, still without task instances.
+func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, counts map[dag.RunState]int) (DAGState, error) {
+	spec, err := s.spec(a.t, d.key(d.version))
+	if err != nil {
+		return DAGState{}, err
+	}
+	state := DAGState{
+		DAG: spec, Version: d.version, Paused: d.paused, Archived: d.archived, UnpausedAt: d.unpausedAt,
+		Next: d.next, LastScheduled: d.lastScheduled, Queued: counts[dag.RunQueued],
+	}
+	running, stopping := partition(unfinished)
+	var queued []*runRecord
+	if state.Queued > 0 {
+		if queued, err = queuedRuns(a.t, d.id, max(spec.MaxActiveRuns-len(running), 1)); err != nil {
+			return DAGState{}, err
+		}
+	}
+	for _, r := range slices.Concat(running, queued, stopping) {
+		a.runs[runKey{r.DAG, r.ID}] = r
+		runSpec, err := s.spec(a.t, d.key(r.Version))
+		if err != nil {
+			return DAGState{}, err
+		}
+		state.Runs = append(state.Runs, RunDetail{Run: r.Run, Spec: runSpec})
+	}
+	return state, nil
+}
+
+func partition(runs []*runRecord) (running, stopping []*runRecord) {
+	for _, r := range runs {
+		if r.State == dag.RunRunning {
+			running = append(running, r)
+		} else {
+			stopping = append(stopping, r)
+		}
+	}
+	return running, stopping
+}
+
+// unfinishedRuns reads the running runs of the DAGs and the ended ones that
+// still have active attempts, oldest first.
+func unfinishedRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
+	by := map[dag.ID][]*runRecord{}
+	for _, part := range chunks(ids) {
+		var args []any
+		dags := list(&args, part)
+		rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id IN `+dags+` AND r.state = 'running'
+			UNION ALL SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id IN `+dags+` AND r.stopping = 1
+			ORDER BY 11, 1`, args...)
+		runs, err := collect(rows, err, scanRun)
+		if err != nil {
+			return nil, fmt.Errorf("read runs: %w", err)
+		}
+		for _, r := range runs {
+			by[r.DAG] = append(by[r.DAG], r)
+		}
+	}
+	return by, nil
+}
+
+// queuedRuns reads a DAG's first queued runs.
+func queuedRuns(t *tx, id dag.ID, limit int) ([]*runRecord, error) {
+	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id = $1 AND r.state = 'queued'
+		ORDER BY r.run_after, r.id LIMIT $2`, id, limit)
+	runs, err := collect(rows, err, scanRun)
+	if err != nil {
+		return nil, fmt.Errorf("read queued runs: %w", err)
+	}
+	return runs, nil
+}
+
+// addTasks reads the task instances of all started runs of the snapshot, in
+// the order of each run's definition.
+func (a *advance) addTasks(dags []DAGState) error {
+	started := map[int64]*RunDetail{}
+	var pks []int64
+	for i := range dags {
+		for j := range dags[i].Runs {
+			r := &dags[i].Runs[j]
+			if r.State != dag.RunQueued {
+				pk := a.runs[runKey{r.DAG, r.ID}].pk
+				started[pk] = r
+				pks = append(pks, pk)
+			}
+		}
+	}
+	for _, part := range chunks(pks) {
+		var args []any
+		rows, err := a.t.query(`SELECT `+taskColumns+` FROM task_instance t WHERE t.dag_run IN `+list(&args, part), args...)
+		err = each(rows, err, func(r scanner) error {
+			rec, err := scanTask(r)
+			if run := started[rec.run]; err == nil {
+				rec.DAG, rec.Run = run.DAG, run.ID
+				run.Tasks = append(run.Tasks, rec.TaskInstance)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read task instances: %w", err)
+		}
+	}
+	for _, run := range started {
+		sortTasks(run)
+	}
+	return nil
+}
+
+func sortTasks(run *RunDetail) {
+	if len(run.Tasks) < 2 {
+		return
+	}
+	place := make(map[dag.TaskID]int, len(run.Spec.Tasks))
+	for i, task := range run.Spec.Tasks {
+		place[task.ID] = i
+	}
+	slices.SortFunc(run.Tasks, func(x, y dag.TaskInstance) int { return place[x.Task] - place[y.Task] })
+}

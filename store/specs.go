@@ -1,0 +1,152 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dagwright/dag"
+)
+
+// Spec is the provenance of one generated DAG file.
+type Spec struct {
+	DAG            dag.ID
+	ProjectID      int64
+	Source         dag.Source
+	Path           string // in the DAG repository
+	Template       string
+	TemplateDigest string // sha256, hex
+	DAGCommit      string // of the DAG repository, "" while only claimed
+	UpdatedAt      time.Time
+}
+
+const specColumns = `dag_id, project_id, project, branch, model_commit, path, template, template_digest, dag_commit, updated_at`
+
+func scanSpec(r scanner) (Spec, error) {
+	var s Spec
+	err := r.Scan(&s.DAG, &s.ProjectID, &s.Source.Project, &s.Source.Branch, &s.Source.Commit, &s.Path,
+		&s.Template, &s.TemplateDigest, &s.DAGCommit, at(&s.UpdatedAt))
+	return s, err
+}
+
+// sameProject reports whether two specs belong to one project. The id tells,
+// since a project may be renamed; without ids, the path does.
+func (s Spec) sameProject(o Spec) bool {
+	if s.ProjectID == 0 || o.ProjectID == 0 {
+		return s.Source.Project == o.Source.Project
+	}
+	return s.ProjectID == o.ProjectID
+}
+
+func (s Spec) conflict(holder Spec) error {
+	return fmt.Errorf("the DAG name %q belongs to project %s and cannot be used by project %s: %w",
+		s.DAG, holder.Source.Project, s.Source.Project, dag.ErrConflict)
+}
+
+// ClaimSpec reserves a DAG's name for one project before its file is pushed.
+// The error is dag.ErrConflict, naming both projects, when another project
+// holds the name; claiming again is no error and changes nothing.
+func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
+	return s.db.write(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (dag_id) DO NOTHING`, spec.args(t)...)
+		if err != nil {
+			return fmt.Errorf("claim DAG name %q: %w", spec.DAG, err)
+		}
+		if n == 1 {
+			return nil
+		}
+		holder, err := findSpec(t, spec.DAG)
+		if err != nil {
+			return err
+		}
+		if !spec.sameProject(holder) {
+			return spec.conflict(holder)
+		}
+		return nil
+	})
+}
+
+func (s Spec) args(t *tx) []any {
+	if s.UpdatedAt.IsZero() {
+		s.UpdatedAt = t.now
+	}
+	return []any{
+		s.DAG, s.ProjectID, s.Source.Project, s.Source.Branch, s.Source.Commit, s.Path,
+		s.Template, s.TemplateDigest, s.DAGCommit, s.UpdatedAt,
+	}
+}
+
+// writeSpec records what a push was rendered to. The name must not have gone
+// to another project meanwhile.
+func writeSpec(t *tx, spec Spec) error {
+	holder, err := oneSpec(t, `SELECT `+specColumns+` FROM generated_spec WHERE dag_id = $1`+t.forUpdate(), spec.DAG)
+	if err != nil {
+		return err
+	}
+	if holder != nil && !spec.sameProject(*holder) {
+		return spec.conflict(*holder)
+	}
+	_, err = t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (dag_id) DO UPDATE SET project_id = excluded.project_id, project = excluded.project,
+			branch = excluded.branch, model_commit = excluded.model_commit, path = excluded.path,
+			template = excluded.template, template_digest = excluded.template_digest,
+			dag_commit = excluded.dag_commit, updated_at = excluded.updated_at`, spec.args(t)...)
+	if err != nil {
+		return fmt.Errorf("write provenance of DAG %q: %w", spec.DAG, err)
+	}
+	return nil
+}
+
+// Spec returns the provenance of a generated DAG, or dag.ErrNotFound.
+func (s *Store) Spec(ctx context.Context, id dag.ID) (spec Spec, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		spec, err = findSpec(t, id)
+		return err
+	})
+	return spec, err
+}
+
+func findSpec(t *tx, id dag.ID) (Spec, error) {
+	spec, err := oneSpec(t, `SELECT `+specColumns+` FROM generated_spec WHERE dag_id = $1`, id)
+	if err != nil {
+		return Spec{}, err
+	}
+	if spec == nil {
+		return Spec{}, fmt.Errorf("DAG %.250q was not generated: %w", id, dag.ErrNotFound)
+	}
+	return *spec, nil
+}
+
+func oneSpec(t *tx, query string, id dag.ID) (*Spec, error) {
+	rows, err := t.query(query, id)
+	found, err := collect(rows, err, scanSpec)
+	if err != nil {
+		return nil, fmt.Errorf("read provenance of DAG %.250q: %w", id, err)
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	return &found[0], nil
+}
+
+// Specs returns the provenance of every generated DAG, by DAG id.
+func (s *Store) Specs(ctx context.Context) (specs []Spec, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT ` + specColumns + ` FROM generated_spec ORDER BY dag_id`)
+		specs, err = collect(rows, err, scanSpec)
+		return err
+	})
+	return specs, err
+}
+
+// ReleaseSpec gives up a DAG's name: its file was removed. Giving up what is
+// not held changes nothing.
+func (s *Store) ReleaseSpec(ctx context.Context, id dag.ID) error {
+	return s.db.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM generated_spec WHERE dag_id = $1`, id); err != nil {
+			return fmt.Errorf("release DAG name %q: %w", id, err)
+		}
+		return nil
+	})
+}

@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the "sqlite" driver
+
+	"dagwright/store/migrations"
+)
+
+// sqliteReaders is how many reads of SQLite may go on at once.
+const sqliteReaders = 4
+
+// sqliteDB is a SQLite database in WAL mode: one connection that writes and a
+// few that read beside it.
+type sqliteDB struct {
+	writing *sql.DB
+	reading *sql.DB
+	writer  *writer
+	readers chan *sqliteSession
+	closed  chan struct{} // closed by close
+	now     func() time.Time
+}
+
+func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func()) (*sqliteDB, error) {
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("SQLite needs the path of a file, as in sqlite:dagwright.db")
+	}
+	d := &sqliteDB{now: c.Now, readers: make(chan *sqliteSession, sqliteReaders), closed: make(chan struct{})}
+	if err := d.open(ctx, path, c.Logger); err != nil {
+		d.closeHandles()
+		return nil, err
+	}
+	conn, err := d.writing.Conn(ctx)
+	if err != nil {
+		d.closeHandles()
+		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	d.writer = startWriter(newSQLiteSession(conn), c.Now, f.publish, failed)
+	return d, nil
+}
+
+func (d *sqliteDB) open(ctx context.Context, path string, log *slog.Logger) (err error) {
+	if d.writing, err = sql.Open("sqlite", sqliteDSN(path, "foreign_keys(1)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)")); err != nil {
+		return fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	d.writing.SetMaxOpenConns(1)
+	s := schema{dialect: goose.DialectSQLite3, files: migrations.SQLite, dir: "sqlite"}
+	if err := migrate(ctx, d.writing, s, log); err != nil {
+		return fmt.Errorf("SQLite database %s: %w", path, err)
+	}
+	if d.reading, err = sql.Open("sqlite", sqliteDSN(path, "query_only(1)")); err != nil {
+		return fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	for range sqliteReaders {
+		conn, err := d.reading.Conn(ctx)
+		if err != nil {
+			return fmt.Errorf("open SQLite database %s for reading: %w", path, err)
+		}
+		d.readers <- newSQLiteSession(conn)
+	}
+	return nil
+}
+
+func sqliteDSN(path string, pragmas ...string) string {
+	q := url.Values{"_pragma": append(pragmas, "busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-16384)"), "_txlock": {"immediate"}}
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
+}
+
+func (d *sqliteDB) write(ctx context.Context, fn func(*tx) error) error {
+	return d.writer.write(ctx, fn)
+}
+
+func (d *sqliteDB) read(ctx context.Context, fn func(*tx) error) error {
+	var s *sqliteSession
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.closed:
+		return errClosed
+	case s = <-d.readers:
+	}
+	defer func() { d.readers <- s }()
+	// BEGIN and END run without ctx, so that the connection is always left
+	// outside a transaction.
+	bg := context.WithoutCancel(ctx)
+	if err := s.run(bg, "BEGIN"); err != nil {
+		return fmt.Errorf("begin reading: %w", err)
+	}
+	err := fn(&tx{ctx: ctx, session: s, now: d.now()})
+	if end := s.run(bg, "ROLLBACK"); err == nil && end != nil {
+		return fmt.Errorf("end reading: %w", end)
+	}
+	s.trim()
+	return err
+}
+
+// close waits for the write that is under way and for all reads. Closing what
+// is closed is no error.
+func (d *sqliteDB) close() error {
+	select {
+	case <-d.closed:
+		return nil
+	default:
+		close(d.closed)
+	}
+	d.writer.stop()
+	for range sqliteReaders {
+		<-d.readers
+	}
+	return d.closeHandles()
+}
+
+func (d *sqliteDB) closeHandles() error {
+	var err error
+	for _, db := range []*sql.DB{d.reading, d.writing} {
+		if db != nil {
+			if e := db.Close(); e != nil && err == nil {
+				err = e
+			}
+		}
+	}
+	return err
+}
+
+// maxStatements is how many prepared statements a connection keeps.
+const maxStatements = 300
+
+// sqliteSession is one connection with its prepared statements. It is used by
+// one goroutine at a time.
+type sqliteSession struct {
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func newSQLiteSession(conn *sql.Conn) *sqliteSession {
+	return &sqliteSession{conn: conn, stmts: map[string]*sql.Stmt{}}
+}
+
+func (s *sqliteSession) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt, ok := s.stmts[query]; ok {
+		return stmt, nil
+	}
+	stmt, err := s.conn.PrepareContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	s.stmts[query] = stmt
+	return stmt, nil
+}
+
+// ExecContext runs a prepared statement.
+func (s *sqliteSession) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// QueryContext runs a prepared query.
+func (s *sqliteSession) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
+}
+
+// QueryRowContext runs a prepared query of one row.
+func (s *sqliteSession) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	stmt, err := s.prepare(ctx, query)
+	if err != nil {
+		// database/sql offers no other way to return an error as a Row.
+		return s.conn.QueryRowContext(ctx, query, args...)
+	}
+	return stmt.QueryRowContext(ctx, args...)
+}
+
+func (s *sqliteSession) run(ctx context.Context, statement string) error {
+	_, err := s.ExecContext(ctx, statement)
+	return err
+}
+
+// trim forgets the prepared statements when they have become many. Nothing
+// may be reading from one.
+func (s *sqliteSession) trim() {
+	if len(s.stmts) <= maxStatements {
+		return
+	}
+	for query, stmt := range s.stmts {
+		_ = stmt.Close() // it is only dropped; nothing was pending on it
+		delete(s.stmts, query)
+	}
+}

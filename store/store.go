@@ -1,0 +1,92 @@
+// Package store is where the actors meet: it keeps everything that dagwright
+// knows (pushes, DAGs and their versions, runs, task instances, import errors,
+// the audit log) in one SQL database, SQLite or PostgreSQL, and tells
+// subscribers what changed.
+//
+// An exported method is one transaction. Every change of a state is a
+// compare-and-set: what was decided on an old view is refused, never written.
+// [Store.Advance] is the scheduler's one door: it shows a snapshot, takes
+// decisions and writes them in the same transaction.
+//
+// On SQLite all writes go through one goroutine, which puts the writes that
+// wait for it into one durable transaction (group commit). On PostgreSQL every
+// write that touches a DAG or its runs locks the DAG's row first, so that
+// writers of the same DAG take turns.
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Config says which database to open.
+type Config struct {
+	// DSN is "sqlite:PATH" (PATH ":memory:" is not supported) or a
+	// "postgres://" URL.
+	DSN string
+	// Now is the clock; time.Now when nil.
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// Store is an open database. Its methods are safe for concurrent use.
+type Store struct {
+	db    database
+	feed  *feed
+	specs *specCache
+	// maxCount is how far rows are counted where no counter is kept.
+	maxCount int
+}
+
+// Actor is who does something, for the audit log.
+type Actor struct {
+	User string // "anonymous" when nobody signed in
+	Via  string // ui, rest_api, cli, scheduler, generator, webhook
+}
+
+func (a Actor) name() string {
+	if a.User == "" {
+		return "anonymous"
+	}
+	return a.User
+}
+
+// Open opens the database and brings its schema up to date. A database that a
+// newer dagwright has migrated is refused.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	s := &Store{feed: newFeed(), specs: newSpecCache(), maxCount: maxCount}
+	var err error
+	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
+		s.db, err = openSQLite(ctx, path, c, s.feed, s.specs.purge)
+		return opened(s, err)
+	}
+	if strings.HasPrefix(c.DSN, "postgres://") || strings.HasPrefix(c.DSN, "postgresql://") {
+		s.db, err = openPostgres(ctx, c, s.feed)
+		return opened(s, err)
+	}
+	return nil, fmt.Errorf("the database must be sqlite:PATH or a postgres:// URL")
+}
+
+func opened(s *Store, err error) (*Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close waits for the transactions that are under way and closes the database.
+// It must be called once; the store is not used afterwards.
+func (s *Store) Close() error { return s.db.close() }
+
+// maxCount is where a listing stops counting its total, for filters that no
+// counter serves: nobody pages further, and counting a million rows is slow.
+const maxCount = 10_000

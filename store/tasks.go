@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"dagwright/dag"
+)
+
+// taskColumns are the columns that task_instance and task_instance_history
+// share.
+const taskColumns = `t.dag_run, t.task_id, t.state, t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
+	t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid`
+
+// taskRecord is a row of task_instance or task_instance_history.
+type taskRecord struct {
+	run int64
+	dag.TaskInstance
+}
+
+func scanTask(r scanner) (taskRecord, error) {
+	var t taskRecord
+	err := r.Scan(t.fields()...)
+	return t, err
+}
+
+func (t *taskRecord) fields() []any {
+	return []any{
+		&t.run, &t.Task, &t.State, &t.Try, &t.MaxTries, at(&t.QueuedAt), at(&t.StartedAt), at(&t.EndedAt),
+		at(&t.RetryAt), &t.ExitCode, &t.HasExitCode, &t.Reason, &t.Hostname, &t.PID,
+	}
+}
+
+func taskChange(ti dag.TaskInstance) Change {
+	return Change{Kind: ChangeTask, DAG: ti.DAG, Run: ti.Run, Task: ti.Task, State: string(ti.State)}
+}
+
+// TaskInstances returns the task instances of a run in the order of the DAG
+// version's tasks; before the run has started they are all in TaskNone.
+func (s *Store) TaskInstances(ctx context.Context, id dag.ID, run dag.RunID) (tasks []dag.TaskInstance, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		r, spec, err := s.runWithSpec(t, id, run)
+		if err != nil {
+			return err
+		}
+		tasks, err = tasksOf(t, r, spec)
+		return err
+	})
+	return tasks, err
+}
+
+func (s *Store) runWithSpec(t *tx, id dag.ID, run dag.RunID) (*runRecord, *dag.DAG, error) {
+	d, err := findDAG(t, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := findRun(t, id, run)
+	if err != nil {
+		return nil, nil, err
+	}
+	spec, err := s.spec(t, d.key(r.Version))
+	return r, spec, err
+}
+
+// tasksOf reads a run's task instances in the order of its definition and
+// fills up those that are not written yet.
+func tasksOf(t *tx, r *runRecord, spec *dag.DAG) ([]dag.TaskInstance, error) {
+	rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance t WHERE t.dag_run = $1`, r.pk)
+	records, err := collect(rows, err, scanTask)
+	if err != nil {
+		return nil, fmt.Errorf("read task instances: %w", err)
+	}
+	written := make(map[dag.TaskID]dag.TaskInstance, len(records))
+	for _, rec := range records {
+		written[rec.Task] = rec.of(r)
+	}
+	tasks := make([]dag.TaskInstance, len(spec.Tasks))
+	for i, task := range spec.Tasks {
+		ti, ok := written[task.ID]
+		if !ok {
+			ti = dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: task.ID, MaxTries: task.Retries + 1}
+		}
+		tasks[i] = ti
+	}
+	return tasks, nil
+}
+
+// of names the record's run.
+func (t taskRecord) of(r *runRecord) dag.TaskInstance {
+	t.DAG, t.Run = r.DAG, r.ID
+	return t.TaskInstance
+}
+
+// TaskInstance returns one task instance, or dag.ErrNotFound.
+func (s *Store) TaskInstance(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) (dag.TaskInstance, error) {
+	var out dag.TaskInstance
+	err := s.db.read(ctx, func(t *tx) error {
+		r, spec, err := s.runWithSpec(t, id, run)
+		if err != nil {
+			return err
+		}
+		out, err = oneTask(t, r, spec, task)
+		return err
+	})
+	return out, err
+}
+
+func oneTask(t *tx, r *runRecord, spec *dag.DAG, task dag.TaskID) (dag.TaskInstance, error) {
+	tasks, err := tasksOf(t, r, spec)
+	if err != nil {
+		return dag.TaskInstance{}, err
+	}
+	for _, ti := range tasks {
+		if ti.Task == task {
+			return ti, nil
+		}
+	}
+	return dag.TaskInstance{}, fmt.Errorf("run %q of DAG %q has no task %.250q: %w", r.ID, r.DAG, task, dag.ErrNotFound)
+}
+
+// Tries returns every try of a task instance, first to last; the last one is
+// the task instance itself.
+func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) (tries []dag.TaskInstance, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		r, spec, err := s.runWithSpec(t, id, run)
+		if err != nil {
+			return err
+		}
+		last, err := oneTask(t, r, spec, task)
+		if err != nil {
+			return err
+		}
+		rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t
+			WHERE t.dag_run = $1 AND t.task_id = $2 ORDER BY t.try_number`, r.pk, task)
+		records, err := collect(rows, err, scanTask)
+		if err != nil {
+			return fmt.Errorf("read tries: %w", err)
+		}
+		tries = make([]dag.TaskInstance, 0, len(records)+1)
+		for _, rec := range records {
+			tries = append(tries, rec.of(r))
+		}
+		tries = append(tries, last)
+		return nil
+	})
+	return tries, err
+}
+
+// insertRows is how many task instances one statement inserts at most.
+const insertRows = 16
+
+// insertTasks writes the task instances of a run that starts.
+func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
+	for len(tasks) > 0 {
+		part := tasks[:min(len(tasks), insertRows)]
+		tasks = tasks[len(part):]
+		var args []any
+		for _, ti := range part {
+			args = append(args, taskArgs(run, ti)...)
+		}
+		if _, err := t.exec(`INSERT INTO task_instance (dag_run, task_id, state, try_number, max_tries, queued_at,
+			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid) VALUES `+
+			placeholders(len(part), len(args)/len(part)), args...); err != nil {
+			return fmt.Errorf("write task instances: %w", err)
+		}
+	}
+	return nil
+}
+
+func taskArgs(run int64, ti dag.TaskInstance) []any {
+	return []any{
+		run, ti.Task, ti.State, ti.Try, ti.MaxTries, ti.QueuedAt, ti.StartedAt, ti.EndedAt,
+		ti.RetryAt, ti.ExitCode, ti.HasExitCode, ti.Reason, ti.Hostname, ti.PID,
+	}
+}
+
+// placeholders is "($1, $2), ($3, $4)" for two rows of two columns.
+func placeholders(rows, columns int) string {
+	var b strings.Builder
+	for i := range rows {
+		if i > 0 {
+			b.WriteString("), ")
+		}
+		for j := range columns {
+			b.WriteString(separator(j))
+			b.WriteString(strconv.Itoa(i*columns + j + 1))
+		}
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// countTasks counts the task instances of runs by state.
+func countTasks(t *tx, runs []int64) (map[int64]map[dag.TaskState]int, error) {
+	counts := map[int64]map[dag.TaskState]int{}
+	for _, part := range chunks(runs) {
+		var args []any
+		rows, err := t.query(`SELECT dag_run, state, COUNT(*) FROM task_instance WHERE dag_run IN `+
+			list(&args, part)+` GROUP BY dag_run, state`, args...)
+		err = each(rows, err, func(r scanner) error {
+			var run int64
+			var state dag.TaskState
+			var n int
+			if err := r.Scan(&run, &state, &n); err != nil {
+				return err
+			}
+			if counts[run] == nil {
+				counts[run] = map[dag.TaskState]int{}
+			}
+			counts[run][state] = n
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
+}

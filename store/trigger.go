@@ -1,0 +1,184 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dagwright/dag"
+)
+
+// Trigger asks for a manual run.
+type Trigger struct {
+	DAG dag.ID
+	// Run is the wanted run id; made from RunAfter when empty.
+	Run dag.RunID
+	// LogicalDate is now when zero.
+	LogicalDate time.Time
+	// Interval is given by the caller's timetable; both ends are LogicalDate
+	// when zero.
+	Interval dag.DataInterval
+	Conf     map[string]any
+	Note     string
+	// Unpause also un-pauses the DAG, in the same transaction.
+	Unpause bool
+	By      Actor
+}
+
+// TriggerRun creates a queued run of the DAG's newest version. The error is
+// dag.ErrNotFound for an unknown DAG, dag.ErrInvalid for a wrong run id
+// (dag.CheckRunID), conf (dag.CheckConf) or an archived DAG, and dag.ErrConflict when the run id or
+// the given logical date exists already.
+func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
+	if err := tr.check(); err != nil {
+		return dag.Run{}, err
+	}
+	conf, err := encodeConf(tr.Conf)
+	if err != nil {
+		return dag.Run{}, err
+	}
+	var out dag.Run
+	err = s.db.write(ctx, func(t *tx) error {
+		d, err := lockDAG(t, tr.DAG)
+		if err != nil {
+			return err
+		}
+		if d.archived {
+			return fmt.Errorf("DAG %q is archived, its file is gone: %w", tr.DAG, dag.ErrInvalid)
+		}
+		r, err := tr.insert(t, d)
+		if err != nil {
+			return err
+		}
+		l := newLedger(t)
+		l.created(d, r)
+		if tr.Unpause && d.paused {
+			if err := d.setPaused(t, tr.By, false); err != nil {
+				return err
+			}
+			l.changed(d)
+		}
+		if err := l.flush(); err != nil {
+			return err
+		}
+		out = r.Run
+		// The caller's conf may be changed by the caller; the run keeps its own.
+		if out.Conf, err = decodeConf(conf); err != nil {
+			return err
+		}
+		return record(t, AuditEntry{By: tr.By, Event: "trigger", DAG: d.id, Run: r.ID, Extra: tr.extra()})
+	})
+	return out, err
+}
+
+func (tr Trigger) check() error {
+	if err := dag.CheckConf(tr.Conf); err != nil {
+		return err
+	}
+	if tr.Run == "" {
+		return nil
+	}
+	if err := dag.CheckRunID(string(tr.Run)); err != nil {
+		return err
+	}
+	for _, prefix := range []dag.RunType{dag.RunScheduled, dag.RunBackfill} {
+		if strings.HasPrefix(string(tr.Run), string(prefix)+"__") {
+			return fmt.Errorf("run id %.250q must not begin with %s__, which marks a %s run: %w", tr.Run, prefix, prefix, dag.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// maxMoves bounds how far a run's time is moved to a free microsecond.
+const maxMoves = 10_000
+
+// insert writes the run. Where the caller left the run id or the logical date
+// open and now is taken, it is moved on by a microsecond until it is free.
+func (tr Trigger) insert(t *tx, d *dagRecord) (*runRecord, error) {
+	now := t.now.UTC().Truncate(time.Microsecond)
+	for range maxMoves {
+		r := tr.run(d, now)
+		pk, err := insertRun(t, r)
+		if err != nil {
+			return nil, err
+		}
+		if pk != 0 {
+			return &runRecord{pk: pk, Run: r}, nil
+		}
+		if err := tr.taken(t); err != nil {
+			return nil, err
+		}
+		now = now.Add(time.Microsecond)
+	}
+	return nil, fmt.Errorf("DAG %q has too many runs at %s: %w", d.id, now.Format(time.RFC3339), dag.ErrConflict)
+}
+
+func (tr Trigger) run(d *dagRecord, now time.Time) dag.Run {
+	r := dag.Run{
+		DAG: d.id, ID: tr.Run, Type: dag.RunManual, State: dag.RunQueued, Version: d.version,
+		LogicalDate: storedTime(tr.LogicalDate), RunAfter: now, QueuedAt: now,
+		Interval: dag.DataInterval{Start: storedTime(tr.Interval.Start), End: storedTime(tr.Interval.End)},
+		Conf:     tr.Conf, Note: cleanText(tr.Note), TriggeredBy: tr.By.Via, User: cleanText(tr.By.name()),
+	}
+	if r.ID == "" {
+		r.ID = dag.ManualRunID(now)
+	}
+	if r.LogicalDate.IsZero() {
+		r.LogicalDate = now
+	}
+	if r.Interval == (dag.DataInterval{}) {
+		r.Interval = dag.DataInterval{Start: r.LogicalDate, End: r.LogicalDate}
+	}
+	return r
+}
+
+// storedTime is what a time looks like when it is read back.
+func storedTime(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// taken returns the conflict with an existing run, nil when moving on in time
+// can avoid it.
+func (tr Trigger) taken(t *tx) error {
+	var found dag.RunID
+	if tr.Run != "" {
+		exists, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND run_id = $2`, []any{tr.DAG, tr.Run}, &found)
+		if err != nil {
+			return err
+		}
+		if exists {
+			return fmt.Errorf("run %q of DAG %q exists already: %w", tr.Run, tr.DAG, dag.ErrConflict)
+		}
+	}
+	if tr.LogicalDate.IsZero() {
+		return nil
+	}
+	exists, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND logical_date = $2`, []any{tr.DAG, tr.LogicalDate}, &found)
+	if err != nil {
+		return err
+	}
+	if exists {
+		return fmt.Errorf("DAG %q has a run with the logical date %s already, %q: %w",
+			tr.DAG, tr.LogicalDate.UTC().Format(time.RFC3339Nano), found, dag.ErrConflict)
+	}
+	return nil
+}
+
+// extra names the conf's keys for the audit log, never the values.
+func (tr Trigger) extra() string {
+	if len(tr.Conf) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(map[string][]string{"conf_keys": slices.Sorted(maps.Keys(tr.Conf))})
+	if err != nil {
+		return "" // strings can always be written
+	}
+	return string(b)
+}
