@@ -1,0 +1,141 @@
+package generator
+
+import (
+	"cmp"
+	"slices"
+
+	"dagwright/dag"
+)
+
+// Model is what a model's file (.dagwright.yml) says. Everything in it may be
+// absent: a zero field means that Render's defaults count.
+type Model struct {
+	// Owner is the team in charge; the top group of the project's path when
+	// empty.
+	Owner string
+	// Image may hold the placeholders {short_sha}, {sha}, {branch} and {project};
+	// the instance's ImageFormat when empty.
+	Image string
+	// Timezone is an IANA zone, in which the schedules are meant.
+	Timezone  string
+	Env       []dag.EnvVar
+	Resources Resources
+	// Params are the values that a run's conf may change, with their schemas.
+	Params  []dag.Param
+	Scoring ScoringModel
+	Retrain RetrainModel
+}
+
+// Resources are the container's, by Kubernetes' names (cpu, memory …) and
+// quantities.
+type Resources struct {
+	Requests map[string]string
+	Limits   map[string]string
+}
+
+// ScoringModel is how a model is scored. Schedule is a cron expression, a preset
+// or "none".
+type ScoringModel struct {
+	Schedule string
+	Command  []string
+}
+
+// RetrainModel is how a model is trained again: steps one after the other.
+type RetrainModel struct {
+	Schedule string
+	Steps    []Step
+}
+
+// Step is one task of a retraining. Command is "python retrain.py <task_id>"
+// when empty.
+type Step struct {
+	ID      dag.TaskID
+	Command []string
+}
+
+// ParseModel reads a model's file; an empty one, or none at all, is a model that
+// says nothing. file is its name for errors. The error is a dag.SpecErrors that
+// holds every fault of the file with its line and column.
+//
+// Model authors are many and not trusted with the cluster, so the file can
+// choose only what Model has, and what it chooses is checked here. Cron syntax is
+// checked in Render.
+func ParseModel(file string, source []byte) (Model, error) {
+	r := &modelReader{file: file}
+	var m Model
+	if root := r.document(source); root != nil {
+		r.model(root, &m)
+	}
+	if len(r.faults) > 0 {
+		slices.SortStableFunc(r.faults, func(a, b *dag.SpecError) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
+		return Model{}, r.faults
+	}
+	return m, nil
+}
+
+func (r *modelReader) model(n *field, m *Model) {
+	r.keys(n, map[string]func(*field){
+		"owner":     func(f *field) { m.Owner = r.name(f) },
+		"image":     func(f *field) { m.Image = r.image(f) },
+		"timezone":  func(f *field) { m.Timezone = r.timezone(f) },
+		"env":       func(f *field) { m.Env = r.env(f) },
+		"resources": func(f *field) { m.Resources = r.resources(f) },
+		"params":    func(f *field) { m.Params = r.params(f) },
+		"scoring": func(f *field) {
+			r.keys(f, map[string]func(*field){
+				"schedule": func(f *field) { m.Scoring.Schedule = r.schedule(f) },
+				"command":  func(f *field) { m.Scoring.Command = r.command(f) },
+			})
+		},
+		"retrain": func(f *field) {
+			r.keys(f, map[string]func(*field){
+				"schedule": func(f *field) { m.Retrain.Schedule = r.schedule(f) },
+				"tasks":    func(f *field) { m.Retrain.Steps = r.steps(f) },
+			})
+		},
+		"models": r.models,
+	})
+	r.checkNames(m)
+}
+
+// models refuses what is planned but not there.
+func (r *modelReader) models(n *field) {
+	if r.list(n) != nil {
+		r.fault(n, "several models in one repository are not supported yet; remove it")
+	}
+}
+
+// maxSteps bounds a retraining.
+const maxSteps = 50
+
+func (r *modelReader) steps(n *field) []Step {
+	list := r.list(n)
+	if list != nil && len(list) > maxSteps {
+		r.fault(n, "%d tasks are too many; %d at most", len(list), maxSteps)
+		return nil
+	}
+	seen := map[dag.TaskID]bool{}
+	steps := make([]Step, 0, len(list))
+	for _, item := range list {
+		var s Step
+		before := len(r.faults)
+		r.keys(item, map[string]func(*field){
+			"task_id": func(f *field) { s.ID = dag.TaskID(r.taskID(f)) },
+			"command": func(f *field) { s.Command = r.command(f) },
+		})
+		switch {
+		case s.ID != "" && seen[s.ID]:
+			r.fault(item, "task_id %q is there twice", s.ID)
+		case s.ID == "" && before == len(r.faults):
+			r.fault(item, "task_id is missing")
+		}
+		seen[s.ID] = true
+		steps = append(steps, s)
+	}
+	if len(list) == 0 && n.kind == listKind {
+		r.fault(n, "want at least one task, or leave the key out for the usual four")
+	}
+	return steps
+}

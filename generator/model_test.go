@@ -1,0 +1,187 @@
+package generator_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+	"dagwright/generator"
+)
+
+const fullModel = `owner: risk-team
+image: registry.example.com/gbc/churn:{branch}-{sha}
+timezone: Europe/Moscow
+env: {MODEL_NAME: churn, RATE: 0.50, DEBUG: true, PYTHONUNBUFFERED: 1, DATE: 2026-01-31}
+resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi, nvidia.com/gpu: 1}}
+params:
+  SCORING_DATE: {type: string, format: date, description: Score this date, default: ""}
+  THRESHOLD: {type: number, minimum: 0, maximum: 1, default: 0.5}
+  SEGMENT: {enum: [retail, sme], default: retail}
+  LIMIT: 10
+  NOTE:
+scoring: {schedule: "0 6 * * *", command: [python, main.py, 1]}
+retrain:
+  schedule: none
+  tasks:
+    - {task_id: prepare_data, command: [python, retrain.py, prepare_data]}
+    - {task_id: train_model}
+models: []
+`
+
+func TestParseModel(t *testing.T) {
+	t.Parallel()
+	want := generator.Model{
+		Owner: "risk-team", Image: "registry.example.com/gbc/churn:{branch}-{sha}", Timezone: "Europe/Moscow",
+		Env: []dag.EnvVar{
+			{Name: "MODEL_NAME", Value: "churn"}, {Name: "RATE", Value: "0.50"}, {Name: "DEBUG", Value: "true"},
+			{Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "DATE", Value: "2026-01-31"},
+		},
+		Resources: generator.Resources{
+			Requests: map[string]string{"cpu": "500m", "memory": "1Gi"},
+			Limits:   map[string]string{"memory": "2Gi", "nvidia.com/gpu": "1"},
+		},
+		Params: []dag.Param{
+			{Name: "SCORING_DATE", Default: "", Description: "Score this date", Schema: map[string]any{"type": "string", "format": "date"}},
+			{Name: "THRESHOLD", Default: 0.5, Schema: map[string]any{"type": "number", "minimum": int64(0), "maximum": int64(1)}},
+			{Name: "SEGMENT", Default: "retail", Schema: map[string]any{"type": "string", "enum": []any{"retail", "sme"}}},
+			{Name: "LIMIT", Default: int64(10)},
+			{Name: "NOTE", Default: ""},
+		},
+		Scoring: generator.ScoringModel{Schedule: "0 6 * * *", Command: []string{"python", "main.py", "1"}},
+		Retrain: generator.RetrainModel{Schedule: "none", Steps: []generator.Step{
+			{ID: "prepare_data", Command: []string{"python", "retrain.py", "prepare_data"}}, {ID: "train_model"},
+		}},
+	}
+	got, err := generator.ParseModel(".dagwright.yml", []byte(fullModel))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("model (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseModelThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{"", "# nothing\n", "---\n", "null\n", "{}\n", "owner:\n"} {
+		got, err := generator.ParseModel(".dagwright.yml", []byte(source))
+		if source == "owner:\n" {
+			// A key without a value is more likely a slip than a wish.
+			if err == nil {
+				t.Errorf("%q: no error", source)
+			}
+			continue
+		}
+		if diff := cmp.Diff(generator.Model{}, got); err != nil || diff != "" {
+			t.Errorf("%q: %v, %s", source, err, diff)
+		}
+	}
+}
+
+func TestParseModelFaults(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, source, want string }{
+		{"unknown key", "onwer: a", `.dagwright.yml:1:1: onwer: unknown key; did you mean "owner"?`},
+		{"unknown key inside", "scoring:\n  schedul: x", `.dagwright.yml:2:3: scoring.schedul: unknown key; did you mean "schedule"?`},
+		{"key of Airflow", "service_account_name: admin", ".dagwright.yml:1:1: service_account_name: unknown key; there are env, image, models, owner, params, resources, retrain, scoring, timezone"},
+		{"twice", "owner: a\nowner: b", ".dagwright.yml:2:1: owner: is there twice; first in line 1"},
+		{"not YAML", "owner: a\n b: [", ".dagwright.yml:2: not YAML: "},
+		{"two documents", "owner: a\n---\nowner: b", "more than one document"},
+		{"a list", "- a", ".dagwright.yml:1:1: must be a mapping, not a list"},
+		{"merge key", "a: &a {owner: b}\n<<: *a", ".dagwright.yml:2:1: a key must be a plain text"},
+		{"python tag", "owner: !!python/object/apply:os.system [ls]", `the tag "!!python/object/apply:os.system" is not supported`},
+		{"owner", "owner: [a]", ".dagwright.yml:1:8: owner: must be a text, not a list"},
+		{"owner of two lines", "owner: \"a\\nb\"", "has a character that cannot be shown"},
+		{"timezone", "timezone: Europe/Moskau", `.dagwright.yml:1:11: timezone: there is no time zone "Europe/Moskau"`},
+		{"local zone", "timezone: Local", "is no time zone"},
+		{"image placeholder", "image: a/b:{tag}", `.dagwright.yml:1:8: image: unknown placeholder "{tag}"`},
+		{"image with Jinja", `image: "a/b:{{ params.x }}"`, "image: "},
+		{"image with a space", `image: "a b"`, "is no image"},
+		{"env name", "env: {1A: x}", ".dagwright.yml:1:7: env.1A: is no name for an environment variable"},
+		{"env reserved", "env: {AIRFLOW_CTX_DAG_ID: x}", "is reserved"},
+		{"env list", "env: {A: [1]}", "env.A: must be a text, not a list"},
+		{"env null", "env: {A: }", "env.A: must be a text, not nothing"},
+		{"quantity", "resources: {limits: {memory: lots}}", ".dagwright.yml:1:30: resources.limits.memory: is no quantity"},
+		{"resource", "resources: {limits: {'a b': 1}}", "is no resource"},
+		{"command as text", "scoring: {command: python main.py}", "must be a list, such as [python, main.py]"},
+		{"empty command", "scoring: {command: []}", "is empty; want a command"},
+		{"task without id", "retrain: {tasks: [{command: [a]}]}", ".dagwright.yml:1:19: retrain.tasks[0]: task_id is missing"},
+		{"task twice", "retrain: {tasks: [{task_id: a}, {task_id: a}]}", `retrain.tasks[1]: task_id "a" is there twice`},
+		{"task id", "retrain: {tasks: [{task_id: ../a}]}", "retrain.tasks[0].task_id: id \"../a\" has a character that is not allowed"},
+		{"no task", "retrain: {tasks: []}", "want at least one task"},
+		{"param name", "params: {LD_PRELOAD: x}", "params.LD_PRELOAD: cannot be the name of a param"},
+		{"param with a quote", `params: {"a') }}": x}`, "cannot be the name of a param"},
+		{"param key", "params: {A: {typ: string}}", `params.A.typ: unknown key; did you mean "type"?`},
+		{"param type", "params: {A: {type: date}}", `params.A.type: there is no type "date"`},
+		{"param default", "params: {A: {type: integer, default: x}}", ".dagwright.yml:1:38: params.A.default: the default does not fit: "},
+		{"param range", "params: {A: {minimum: 5, default: 3}}", "the number must be at least 5"},
+		{"param pattern", "params: {A: {pattern: '['}}", "the pattern is not understood"},
+		{"param and env", "params: {A: 1}\nenv: {A: 2}", ".dagwright.yml:1:13: params.A: is in env, too"},
+		{"several models", "models: [{path: a}]", "several models in one repository are not supported yet"},
+		{"all of them", "onwer: a\ntimezone: x\nscoring: 1\n", ".dagwright.yml:3:10: scoring: must be a mapping"},
+		{"deep", strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested 16 deep"},
+		{"very deep", strings.Repeat("[", 200_000), "not YAML"},
+		{"deep mappings", strings.Repeat("{a: ", 60_000), "not YAML"},
+		{"many", "models: [" + strings.Repeat("a, ", 30_000) + "]", "at most 10000 values"},
+		{"aliases", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d]", "at most 10000 values"},
+		{"alias of itself", "a: &a [*a]", ".dagwright.yml:1"},
+		{"long key", strings.Repeat("x", 300) + ": a", "has more than 250 bytes"},
+		{"large", strings.Repeat("#", 300<<10), "262144 at most"},
+		{"no UTF-8", "owner: \xff\xfe", "not YAML"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := generator.ParseModel(".dagwright.yml", []byte(tt.source))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if !errors.Is(err, dag.ErrInvalid) {
+				t.Errorf("%v is not dag.ErrInvalid", err)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %.500q does not say %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestParseModelReportsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := generator.ParseModel(".dagwright.yml", []byte("onwer: a\ntimezone: x\nscoring: {schedule: 1, command: a}\nenv: {1: 2}\n"))
+	var faults dag.SpecErrors
+	if !errors.As(err, &faults) || len(faults) != 5 {
+		t.Fatalf("faults %v, want 5", err)
+	}
+	for i, line := range []int{1, 2, 3, 3, 4} {
+		if faults[i].Line != line || faults[i].Column == 0 {
+			t.Errorf("fault %d is at %d:%d, want line %d", i, faults[i].Line, faults[i].Column, line)
+		}
+	}
+}
+
+// FuzzParseModel feeds the parser with bytes from outside: it must return a
+// model that renders or say why not.
+func FuzzParseModel(f *testing.F) {
+	f.Add([]byte(fullModel))
+	for _, s := range []string{"", "a: &a [*a]", "params: {A: {enum: [1], default: 1}}", "env: {A: !!binary aGk=}", "? [a]\n: b", "params: {A: .nan}", "params: {A: 99999999999999999999}"} {
+		f.Add([]byte(s))
+	}
+	set := loadTemplates(f)
+	f.Fuzz(func(t *testing.T, source []byte) {
+		m, err := generator.ParseModel(".dagwright.yml", source)
+		if err != nil {
+			if !errors.Is(err, dag.ErrInvalid) {
+				t.Errorf("%v is not dag.ErrInvalid", err)
+			}
+			return
+		}
+		for _, kind := range []generator.Kind{generator.Scoring, generator.Retrain} {
+			if _, err := generator.Render(request("gbc/risk/churn-model", kind), m, set, generator.DefaultInstance()); err != nil {
+				t.Errorf("a model that was parsed does not render: %v", err)
+			}
+		}
+	})
+}

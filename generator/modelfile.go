@@ -1,0 +1,341 @@
+package generator
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"dagwright/dag"
+)
+
+// The limits of a model's file.
+const (
+	maxModelFile = 256 << 10
+	maxDepth     = 16
+	maxNodes     = 10_000 // with every alias at its full size
+	maxKey       = 250
+	maxFaults    = 100
+)
+
+// field is a value of a model's file with its place.
+type field struct {
+	path         string
+	line, column int
+	kind         kind
+	text         string // of a scalar
+	scalar       any    // of a scalar: string, bool, int64, float64 or nil
+	items        []*field
+	pairs        []pair
+}
+
+// pair is a key of a mapping and its value, in file order.
+type pair struct {
+	key          string
+	line, column int
+	value        *field
+}
+
+type kind int
+
+const (
+	nullKind kind = iota
+	textKind
+	otherScalarKind // a number or bool
+	listKind
+	mapKind
+)
+
+// words for people.
+func (k kind) String() string {
+	return [...]string{"nothing", "a text", "a number or bool", "a list", "a mapping"}[k]
+}
+
+func (f *field) get(key string) *field {
+	for _, p := range f.pairs {
+		if p.key == key {
+			return p.value
+		}
+	}
+	return nil
+}
+
+// modelReader reads one model's file and collects its faults.
+type modelReader struct {
+	file   string
+	faults dag.SpecErrors
+	nodes  int
+	// paramFields are the values of params by name.
+	paramFields map[string]*field
+}
+
+func (r *modelReader) add(line, column int, path, format string, args ...any) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, &dag.SpecError{File: r.file, Line: line, Column: column, Path: path, Reason: fmt.Sprintf(format, args...)})
+	}
+}
+
+func (r *modelReader) fault(f *field, format string, args ...any) {
+	r.add(f.line, f.column, f.path, format, args...)
+}
+
+func (r *modelReader) faultKey(f *field, p pair, format string, args ...any) {
+	r.add(p.line, p.column, join(f.path, p.key), format, args...)
+}
+
+func join(path, key string) string {
+	key = strings.ToValidUTF8(key[:min(len(key), 80)], "")
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// yamlLine is where yaml.v3 puts the line of a syntax error.
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+// document reads the YAML. It returns nil when there is nothing in it, or when
+// it cannot be read.
+func (r *modelReader) document(source []byte) *field {
+	if len(source) > maxModelFile {
+		r.add(0, 0, "", "the file has %d bytes; %d at most", len(source), maxModelFile)
+		return nil
+	}
+	doc, err := decode(source)
+	if err != nil {
+		m := yamlLine.FindStringSubmatch(err.Error())
+		line := 0
+		if m != nil {
+			line, _ = strconv.Atoi(m[1]) // digits by the pattern, or nothing
+		}
+		r.add(line, 0, "", "not YAML: %s", yamlLine.ReplaceAllString(err.Error(), ""))
+		return nil
+	}
+	if doc == nil || len(doc.Content) == 0 {
+		return nil
+	}
+	root := r.read(doc.Content[0], "", 0)
+	if root == nil || root.kind == nullKind || len(r.faults) > 0 {
+		return nil
+	}
+	return root
+}
+
+func decode(source []byte) (doc *yaml.Node, err error) {
+	defer func() {
+		// yaml.v3 turns only its own panics into errors.
+		if recover() != nil {
+			doc, err = nil, errors.New("the YAML parser gave up on it")
+		}
+	}()
+	var first, second yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(source))
+	if err := d.Decode(&first); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the file has more than one document")
+	}
+	return &first, nil
+}
+
+// read turns a YAML node into a field. Structure is checked here, once, and the
+// reading of a broken file ends with it.
+func (r *modelReader) read(n *yaml.Node, path string, depth int) *field {
+	if r.nodes++; r.nodes > maxNodes || depth > maxDepth {
+		if r.nodes <= maxNodes+1 || depth > maxDepth && len(r.faults) == 0 {
+			r.add(n.Line, n.Column, path, "too much: at most %d values, nested %d deep", maxNodes, maxDepth)
+		}
+		r.nodes = maxNodes + 1
+		return nil
+	}
+	f := &field{path: path, line: n.Line, column: n.Column}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return r.read(n.Alias, path, depth+1)
+	case yaml.ScalarNode:
+		r.readScalar(n, f)
+	case yaml.SequenceNode:
+		f.kind = listKind
+		r.checkTag(n, f, "!!seq")
+		for i, item := range n.Content {
+			if c := r.read(item, fmt.Sprintf("%s[%d]", path, i), depth+1); c != nil {
+				f.items = append(f.items, c)
+			}
+		}
+	case yaml.MappingNode:
+		f.kind = mapKind
+		r.checkTag(n, f, "!!map")
+		r.readPairs(n, f, depth)
+	}
+	return f
+}
+
+func (r *modelReader) checkTag(n *yaml.Node, f *field, want string) {
+	if n.Tag != want {
+		r.fault(f, "the tag %.40q is not supported", n.Tag)
+	}
+}
+
+func (r *modelReader) readPairs(n *yaml.Node, f *field, depth int) {
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		p := pair{key: k.Value, line: k.Line, column: k.Column}
+		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
+			r.add(k.Line, k.Column, f.path, "a key must be a plain text")
+			continue
+		}
+		if len(p.key) > maxKey {
+			r.faultKey(f, p, "has more than %d bytes", maxKey)
+			continue
+		}
+		if line, ok := seen[p.key]; ok {
+			r.faultKey(f, p, "is there twice; first in line %d", line)
+			continue
+		}
+		seen[p.key] = p.line
+		if p.value = r.read(v, join(f.path, p.key), depth+1); p.value != nil {
+			f.pairs = append(f.pairs, p)
+		}
+	}
+}
+
+func (r *modelReader) readScalar(n *yaml.Node, f *field) {
+	f.text, f.kind = n.Value, otherScalarKind
+	var err error
+	switch n.Tag {
+	case "!!null":
+		f.kind = nullKind
+	case "!!str", "!!timestamp":
+		f.kind, f.scalar = textKind, n.Value
+	case "!!bool":
+		var v bool
+		err = n.Decode(&v)
+		f.scalar = v
+	case "!!int":
+		var v int64
+		err = n.Decode(&v)
+		f.scalar = v
+	case "!!float":
+		var v float64
+		if err = n.Decode(&v); math.IsInf(v, 0) || math.IsNaN(v) {
+			err = errors.New("not finite")
+		}
+		f.scalar = v
+	default:
+		r.fault(f, "the tag %.40q is not supported", n.Tag)
+	}
+	if err != nil {
+		r.fault(f, "the number is not supported")
+	}
+}
+
+// keys hands the values of a mapping to their readers; any other key is a fault.
+func (r *modelReader) keys(n *field, readers map[string]func(*field)) {
+	for _, p := range r.pairs(n) {
+		if read, ok := readers[p.key]; ok {
+			read(p.value)
+			continue
+		}
+		known := slices.Sorted(maps.Keys(readers))
+		hint := "; there are " + strings.Join(known, ", ")
+		if like := closest(p.key, known); like != "" {
+			hint = fmt.Sprintf("; did you mean %q?", like)
+		}
+		r.faultKey(n, p, "unknown key%s", hint)
+	}
+}
+
+// pairs, list and text read a value of one kind. What is null is absent.
+func (r *modelReader) pairs(n *field) []pair {
+	if n.kind != mapKind && n.kind != nullKind {
+		r.fault(n, "must be a mapping, not %v", n.kind)
+	}
+	return n.pairs
+}
+
+func (r *modelReader) list(n *field) []*field {
+	if n.kind != listKind && n.kind != nullKind {
+		r.fault(n, "must be a list, not %v", n.kind)
+	}
+	return n.items
+}
+
+func (r *modelReader) text(n *field) (string, bool) {
+	if n.kind != textKind {
+		r.fault(n, "must be a text, not %v", n.kind)
+	}
+	return n.text, n.kind == textKind
+}
+
+// scalarText reads any scalar as it is written: 1.50 stays "1.50".
+func (r *modelReader) scalarText(n *field) (string, bool) {
+	ok := n.kind == textKind || n.kind == otherScalarKind
+	if !ok {
+		r.fault(n, "must be a text, not %v", n.kind)
+	}
+	return n.text, ok
+}
+
+// plain turns a value into Go's.
+func (r *modelReader) plain(n *field) (any, bool) {
+	switch n.kind {
+	case listKind:
+		out := make([]any, 0, len(n.items))
+		for _, item := range n.items {
+			v, _ := r.plain(item)
+			out = append(out, v)
+		}
+		return out, true
+	case mapKind:
+		out := make(map[string]any, len(n.pairs))
+		for _, p := range n.pairs {
+			out[p.key], _ = r.plain(p.value)
+		}
+		return out, true
+	}
+	return n.scalar, true
+}
+
+// closest returns the known key that a misspelt one is likely to mean, or "".
+func closest(word string, known []string) string {
+	best, least := "", len(word)/3+1
+	for _, k := range known {
+		if len(word) <= 64 && distance(strings.ToLower(word), strings.ToLower(k)) <= least {
+			best, least = k, distance(strings.ToLower(word), strings.ToLower(k))-1
+		}
+	}
+	return best
+}
+
+// distance counts the insertions, deletions and replacements between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range b {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}

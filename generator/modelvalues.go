@@ -1,0 +1,213 @@
+package generator
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+
+	"dagwright/dag"
+)
+
+const maxText = 1000 // characters of a short text
+
+var (
+	placeholder = regexp.MustCompile(`\{[^{}]*\}`)
+	// imagePattern is a reference without placeholders: no space, no Jinja mark.
+	imagePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/:@-]*$`)
+	envPattern   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,249}$`)
+	// quantity and resourceName follow Kubernetes' resource.Quantity, of which
+	// they leave out exponents, and its qualified names.
+	quantity     = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
+	resourceName = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+)
+
+// name is a short text for people: one line.
+func (r *modelReader) name(n *field) string {
+	s, ok := r.text(n)
+	switch {
+	case !ok:
+	case strings.TrimSpace(s) == "":
+		r.fault(n, "is empty")
+	case len(s) > 250:
+		r.fault(n, "has more than 250 bytes")
+	case strings.ContainsFunc(s, unprintable):
+		r.fault(n, "has a character that cannot be shown")
+	default:
+		return s
+	}
+	return ""
+}
+
+func unprintable(c rune) bool { return !unicode.IsPrint(c) }
+
+func (r *modelReader) image(n *field) string {
+	s, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	if err := checkImageFormat(s); err != nil {
+		r.fault(n, "%v", err)
+		return ""
+	}
+	return s
+}
+
+// checkImageFormat checks an image with placeholders.
+func checkImageFormat(s string) error {
+	for _, p := range placeholder.FindAllString(s, -1) {
+		switch p {
+		case "{short_sha}", "{sha}", "{branch}", "{project}":
+		default:
+			return fmt.Errorf("unknown placeholder %.40q; there are {short_sha}, {sha}, {branch} and {project}", p)
+		}
+	}
+	if len(s) > maxText || !imagePattern.MatchString(placeholder.ReplaceAllString(s, "x")) {
+		return errors.New("is no image; want something like registry.example.com/group/model:{short_sha}")
+	}
+	return nil
+}
+
+func (r *modelReader) timezone(n *field) string {
+	s, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	if err := checkTimezone(s); err != nil {
+		r.fault(n, "%v", err)
+		return ""
+	}
+	return s
+}
+
+func checkTimezone(s string) error {
+	if s == "" || s == "Local" || len(s) > 64 {
+		return errors.New("is no time zone; want an IANA name such as Europe/Moscow")
+	}
+	if _, err := time.LoadLocation(s); err != nil {
+		return fmt.Errorf("there is no time zone %q; want an IANA name such as Europe/Moscow", s)
+	}
+	return nil
+}
+
+func (r *modelReader) schedule(n *field) string {
+	if n.kind == nullKind {
+		return "none"
+	}
+	s := r.name(n)
+	if len(s) > maxText/4 {
+		r.fault(n, "is too long for a schedule")
+		return ""
+	}
+	return s
+}
+
+func (r *modelReader) taskID(n *field) string {
+	s, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	if err := dag.CheckID(s); err != nil {
+		r.fault(n, "%v", err)
+		return ""
+	}
+	return s
+}
+
+func (r *modelReader) command(n *field) []string {
+	if n.kind == textKind {
+		r.fault(n, "must be a list, such as [python, main.py]")
+		return nil
+	}
+	list := r.list(n)
+	out := make([]string, 0, len(list))
+	for _, item := range list {
+		s, ok := r.scalarText(item)
+		switch {
+		case !ok:
+		case strings.ContainsRune(s, 0):
+			r.fault(item, "has a NUL character")
+		default:
+			out = append(out, s)
+		}
+	}
+	if n.kind == listKind && (len(list) == 0 || len(out) > 0 && out[0] == "") {
+		r.fault(n, "is empty; want a command, such as [python, main.py]")
+	}
+	return out
+}
+
+// reservedEnv is what the template and the scheduler set in every container.
+func reservedEnv(name string) bool {
+	switch name {
+	case "LOGICAL_DATE", "DAG_RUN_CONF":
+		return true
+	}
+	for _, prefix := range []string{"AIRFLOW_CTX_", "DAGWRIGHT_", "KUBERNETES_"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *modelReader) env(n *field) []dag.EnvVar {
+	var out []dag.EnvVar
+	for _, p := range r.pairs(n) {
+		switch {
+		case !envPattern.MatchString(p.key):
+			r.faultKey(n, p, "is no name for an environment variable: want letters, digits and _, not beginning with a digit")
+			continue
+		case reservedEnv(p.key):
+			r.faultKey(n, p, "is reserved: dagwright sets it")
+			continue
+		}
+		s, ok := r.scalarText(p.value)
+		if ok && strings.ContainsRune(s, 0) {
+			r.fault(p.value, "has a NUL character")
+		}
+		out = append(out, dag.EnvVar{Name: p.key, Value: s})
+	}
+	return out
+}
+
+func (r *modelReader) resources(n *field) Resources {
+	var out Resources
+	r.keys(n, map[string]func(*field){
+		"requests": func(f *field) { out.Requests = r.quantities(f) },
+		"limits":   func(f *field) { out.Limits = r.quantities(f) },
+	})
+	return out
+}
+
+func (r *modelReader) quantities(n *field) map[string]string {
+	out := map[string]string{}
+	for _, p := range r.pairs(n) {
+		if !resourceName.MatchString(p.key) {
+			r.faultKey(n, p, "is no resource; want cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu")
+			continue
+		}
+		s, ok := r.scalarText(p.value)
+		if ok && !quantity.MatchString(s) {
+			r.fault(p.value, "is no quantity; want something like 500m, 2 or 1Gi")
+		}
+		out[p.key] = s
+	}
+	return out
+}
+
+// checkNames refuses a variable that is both in env and in params: one would be
+// lost.
+func (r *modelReader) checkNames(m *Model) {
+	env := map[string]bool{}
+	for _, v := range m.Env {
+		env[v.Name] = true
+	}
+	for _, p := range m.Params {
+		if env[p.Name] {
+			r.fault(r.paramFields[p.Name], "is in env, too; a param becomes an environment variable by itself")
+		}
+	}
+}

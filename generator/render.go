@@ -1,0 +1,174 @@
+package generator
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+
+	"dagwright/dag"
+	"dagwright/templates"
+)
+
+// Kind says which DAG of a model a branch becomes.
+type Kind string
+
+// The kinds of DAG.
+const (
+	Scoring Kind = "scoring"
+	Retrain Kind = "retrain"
+)
+
+// Request asks for the DAG of one commit of a model.
+type Request struct {
+	Project   string // GitLab path, such as "gbc/risk/churn-model"
+	ProjectID int64
+	Branch    string
+	Commit    string // full hash
+	Kind      Kind
+}
+
+// Instance is what an installation decides for all its models.
+type Instance struct {
+	// Registry is the image registry's host, perhaps with a path.
+	Registry string
+	// ImageFormat is the image of a model that names none. Beside a model's
+	// placeholders it knows {registry}.
+	ImageFormat string
+	// Timezone, ScoringSchedule and RetrainSchedule count where a model's file
+	// is silent.
+	Timezone        string
+	ScoringSchedule string
+	RetrainSchedule string
+	// StartDate of every DAG: the same at each rendering, so that the bytes are,
+	// too. With catchup off it makes no past run.
+	StartDate string
+	// CheckSchedule says what is wrong with a rendered schedule; nil leaves cron
+	// syntax unchecked.
+	CheckSchedule func(dag.Schedule) error
+}
+
+// DefaultInstance returns the settings that hold where an operator says nothing.
+func DefaultInstance() Instance {
+	return Instance{
+		Registry:        "registry.example.com",
+		ImageFormat:     "{registry}/{project}:{short_sha}",
+		Timezone:        "UTC",
+		ScoringSchedule: "0 6 * * *",
+		RetrainSchedule: "0 3 1 * *",
+		StartDate:       "2024-01-01",
+	}
+}
+
+// Rendered is a DAG spec, ready to be committed.
+type Rendered struct {
+	DAG      dag.ID
+	Path     string // in the DAG repository
+	Content  []byte
+	Template string // its file name
+	Digest   string // of the template, SHA-256 in hexadecimal
+}
+
+// DAGID returns the id of the DAG that a request asks for: the last segment of
+// the project's path, with "-retrain" for a retraining. The error is
+// dag.ErrInvalid and names the project.
+func DAGID(r Request) (dag.ID, error) {
+	if err := checkProject(r.Project); err != nil {
+		return "", err
+	}
+	id := path.Base(r.Project)
+	if r.Kind == Retrain {
+		id += "-retrain"
+	}
+	if err := dag.CheckID(id); err != nil {
+		return "", fmt.Errorf("project %.80q: %w", r.Project, err)
+	}
+	return dag.ID(id), nil
+}
+
+// segment is one part of a GitLab path.
+var segment = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_.-]*$`)
+
+// checkProject checks a GitLab path: a group at least, and no segment that
+// would lead elsewhere in the DAG repository.
+func checkProject(project string) error {
+	parts := strings.Split(project, "/")
+	ok := len(project) <= maxText && len(parts) >= 2
+	for _, p := range parts {
+		ok = ok && segment.MatchString(p) && strings.Trim(p, ".") != "" && !strings.EqualFold(p, ".git")
+	}
+	if !ok {
+		return fmt.Errorf("project %.80q is no GitLab path such as gbc/risk/churn-model: %w", project, dag.ErrInvalid)
+	}
+	return nil
+}
+
+var commitPattern = regexp.MustCompile(`^[0-9a-f]{40}([0-9a-f]{24})?$`)
+
+func checkRequest(r Request) error {
+	switch {
+	case r.Kind != Scoring && r.Kind != Retrain:
+		return fmt.Errorf("kind %.40q: want scoring or retrain: %w", r.Kind, dag.ErrInvalid)
+	case !commitPattern.MatchString(r.Commit):
+		return fmt.Errorf("commit %.80q is no full hash: %w", r.Commit, dag.ErrInvalid)
+	case r.Branch == "" || len(r.Branch) > 250 || strings.ContainsFunc(r.Branch, unprintable):
+		return fmt.Errorf("branch %.80q is no branch name: %w", r.Branch, dag.ErrInvalid)
+	}
+	return nil
+}
+
+// Render makes the spec of a model's commit. It is pure: the same arguments give
+// the same bytes. What it returns can be loaded and defines exactly the DAG that
+// was asked for; else the error, a dag.ErrInvalid, names the template or the
+// model's file.
+func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, error) {
+	id, err := DAGID(r)
+	if err != nil {
+		return Rendered{}, err
+	}
+	if err := checkRequest(r); err != nil {
+		return Rendered{}, err
+	}
+	t := set.For(r.Project, r.Kind == Retrain)
+	data, err := newSpecData(r, m, inst)
+	if err != nil {
+		return Rendered{}, err
+	}
+	data.DAG, data.Template = string(id), t.Name+"@sha256:"+t.Digest
+	content, err := t.Execute(data)
+	if err != nil {
+		return Rendered{}, templateError(t.Name, err)
+	}
+	out := Rendered{
+		DAG: id, Path: path.Join("dags", path.Dir(r.Project), string(id)+".yaml"),
+		Content: content, Template: t.Name, Digest: t.Digest,
+	}
+	return out, check(out, r, inst)
+}
+
+func templateError(name string, err error) error {
+	var fault *templates.Error
+	if errors.As(err, &fault) {
+		return &dag.SpecError{File: fault.File, Line: fault.Line, Reason: fault.Reason}
+	}
+	return &dag.SpecError{File: name, Reason: err.Error()}
+}
+
+// check loads the rendered spec. A fault of it is the template's, but for the
+// schedule, which the model chooses.
+func check(out Rendered, r Request, inst Instance) error {
+	where := "template " + out.Template
+	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule}.Parse(out.Path, out.Content)
+	if err != nil {
+		return fmt.Errorf("%s, or what %s says, gives a spec that cannot be loaded: %w", where, ModelFile, err)
+	}
+	if len(dags) != 1 || dags[0].ID != out.DAG {
+		return &dag.SpecError{File: out.Template, Reason: fmt.Sprintf("it must define the DAG %s and no other", out.DAG)}
+	}
+	want := dag.Source{Project: r.Project, Branch: r.Branch, Commit: r.Commit}
+	if dags[0].Source != want {
+		return &dag.SpecError{File: out.Template, Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
+	}
+	return nil
+}
