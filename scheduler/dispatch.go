@@ -1,0 +1,229 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/macro"
+)
+
+// maxStartTries bounds how often a start that may heal is tried before the
+// attempt counts as lost.
+const maxStartTries = 5
+
+// dispatcher carries out what the loop decided: it starts, stops and forgets
+// attempts beside the loop, so that a slow executor never holds up a decision.
+// Its queue is unbounded, since all of it is in the store already.
+type dispatcher struct {
+	Config
+	// events are what attempts report, from the executor and from starts that
+	// failed.
+	events chan dag.AttemptEvent
+	macros *macro.Renderer
+
+	mu    sync.Mutex
+	queue []job
+	ready chan struct{} // holds one token while the queue may be non-empty
+}
+
+// job is one thing to do for one attempt.
+type job struct {
+	what func(context.Context, dag.AttemptKey)
+	key  dag.AttemptKey
+}
+
+func newDispatcher(c Config) *dispatcher {
+	return &dispatcher{
+		Config: c, macros: macro.New(),
+		events: make(chan dag.AttemptEvent, 1024), ready: make(chan struct{}, 1),
+	}
+}
+
+func (d *dispatcher) start(k dag.AttemptKey)  { d.push(job{d.doStart, k}) }
+func (d *dispatcher) stop(k dag.AttemptKey)   { d.push(job{d.doStop, k}) }
+func (d *dispatcher) forget(k dag.AttemptKey) { d.push(job{d.doForget, k}) }
+
+func (d *dispatcher) push(j job) {
+	d.mu.Lock()
+	d.queue = append(d.queue, j)
+	d.mu.Unlock()
+	d.signal()
+}
+
+func (d *dispatcher) signal() {
+	select {
+	case d.ready <- struct{}{}:
+	default:
+	}
+}
+
+func (d *dispatcher) pop() (job, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 {
+		return job{}, false
+	}
+	j := d.queue[0]
+	d.queue = d.queue[1:]
+	return j, true
+}
+
+// run works until ctx ends.
+func (d *dispatcher) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for range 2 * runtime.GOMAXPROCS(0) {
+		wg.Go(func() { d.work(ctx) })
+	}
+	wg.Go(func() { d.pump(ctx) })
+	wg.Wait()
+}
+
+func (d *dispatcher) work(ctx context.Context) {
+	for {
+		j, ok := d.pop()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return
+			case <-d.ready:
+			}
+			continue
+		}
+		d.signal() // wakes the next worker, should there be more
+		j.what(ctx, j.key)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// pump passes the executor's events on to the loop.
+func (d *dispatcher) pump(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e, ok := <-d.Executor.Events():
+			if !ok {
+				return
+			}
+			d.report(ctx, e)
+		}
+	}
+}
+
+func (d *dispatcher) report(ctx context.Context, e dag.AttemptEvent) {
+	select {
+	case <-ctx.Done():
+	case d.events <- e:
+	}
+}
+
+func (d *dispatcher) doStop(ctx context.Context, k dag.AttemptKey) {
+	if err := d.Executor.Stop(ctx, k, d.Grace); err != nil && ctx.Err() == nil {
+		d.Logger.Error("stop attempt", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
+	}
+}
+
+func (d *dispatcher) doForget(ctx context.Context, k dag.AttemptKey) {
+	if err := d.Executor.Forget(ctx, k); err != nil && ctx.Err() == nil {
+		d.Logger.Error("forget attempt", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
+	}
+}
+
+// doStart starts an attempt. A fault that cannot heal ends the attempt as
+// failed, one that did not heal in time as lost.
+func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey) {
+	a, err := d.attempt(ctx, k)
+	for try := 1; err == nil; try++ {
+		err = d.Executor.Start(ctx, a)
+		if err == nil {
+			return
+		}
+		if errors.Is(err, dag.ErrInvalid) || try == maxStartTries {
+			break
+		}
+		err = nil
+		sleep(ctx, time.Duration(try)*500*time.Millisecond)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	d.startFailed(ctx, k, err)
+}
+
+func (d *dispatcher) startFailed(ctx context.Context, k dag.AttemptKey, err error) {
+	e := dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: d.Now(), Reason: "not started: " + err.Error()}
+	if errors.Is(err, dag.ErrInvalid) {
+		e.ExitCode = 1
+	} else {
+		e.Lost = true
+	}
+	d.Logger.Warn("attempt not started", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
+	d.writeLog(k, e.Reason)
+	d.report(ctx, e)
+}
+
+// writeLog puts a line of dagwright's own into the attempt's log, where people
+// look first, and closes the log.
+func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
+	f, err := d.Logs.File(k)
+	if errors.Is(err, dag.ErrConflict) {
+		return // complete already: an attempt of before a restart
+	}
+	if err != nil {
+		d.Logger.Error("open task log", "dag", k.DAG, "run", k.Run, "task", k.Task, "err", err)
+		return
+	}
+	_, err = fmt.Fprintf(f, "dagwright: %s\n", line)
+	if err = errors.Join(err, f.Close(), d.Logs.Seal(k)); err != nil {
+		d.Logger.Error("write task log", "dag", k.DAG, "run", k.Run, "task", k.Task, "err", err)
+	}
+}
+
+// attempt renders the task for one try.
+func (d *dispatcher) attempt(ctx context.Context, k dag.AttemptKey) (executor.Attempt, error) {
+	run, err := d.Store.Run(ctx, k.DAG, k.Run)
+	if err != nil {
+		return executor.Attempt{}, err
+	}
+	version, err := d.Store.Version(ctx, k.DAG, run.Version)
+	if err != nil {
+		return executor.Attempt{}, err
+	}
+	task, ok := version.Spec.Task(k.Task)
+	if !ok {
+		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", k.Task, run.Version, dag.ErrInvalid)
+	}
+	rendered, err := d.macros.Render(macro.Context{
+		DAG: version.Spec, Run: run, Task: task, Try: k.Try, MaxTries: task.Retries + 1,
+	})
+	if err != nil {
+		return executor.Attempt{}, renderError{err}
+	}
+	return executor.Attempt{
+		Key: k, Task: rendered, Source: version.Spec.Source,
+		Env: environment(rendered.Env, run, k, version.Spec.Owner),
+	}, nil
+}
+
+// renderError is a fault of a task's templates. Its text may quote a value of
+// the run's conf, so it belongs into the task's log and not into dagwright's.
+type renderError struct{ error }
+
+func (e renderError) Unwrap() error { return e.error }
+
+// LogValue keeps the text out of dagwright's log.
+func (e renderError) LogValue() slog.Value {
+	return slog.StringValue("the task's templates cannot be rendered; the task's log says why")
+}

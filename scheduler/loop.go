@@ -1,0 +1,312 @@
+package scheduler
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/store"
+	"dagwright/timetable"
+)
+
+// maxStep bounds the DAGs of one transaction, so that a start with many DAGs
+// does not hold up the first of them.
+const maxStep = 200
+
+// retryStep is how long the loop waits after a step that the store refused.
+const retryStep = time.Second
+
+// loop decides. All its state belongs to the goroutine of run.
+type loop struct {
+	Config
+	dispatcher *dispatcher
+
+	dirty   []dag.ID // in the order of marking, no DAG twice
+	isDirty map[dag.ID]bool
+	events  []dag.AttemptEvent
+	wake    map[dag.ID]time.Time
+	starved map[dag.ID]bool
+	taken   map[dag.ID]time.Time
+	ended   map[runKey]bool // runs whose end this loop wrote itself
+	tables  timetables
+}
+
+type runKey struct {
+	dag dag.ID
+	run dag.RunID
+}
+
+func newLoop(c Config, d *dispatcher) *loop {
+	return &loop{
+		Config: c, dispatcher: d,
+		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{}, starved: map[dag.ID]bool{},
+		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, tables: timetables{},
+	}
+}
+
+// mark asks for a look at the DAGs.
+func (l *loop) mark(ids ...dag.ID) {
+	for _, id := range ids {
+		if !l.isDirty[id] {
+			l.isDirty[id] = true
+			l.dirty = append(l.dirty, id)
+		}
+	}
+}
+
+func (l *loop) run(ctx context.Context, changes *store.Subscription) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		if len(l.dirty)+len(l.events) == 0 {
+			l.wait(ctx, changes, timer)
+		}
+		l.drain(ctx, changes)
+		l.markDue()
+		if err := l.step(ctx); err != nil && ctx.Err() == nil {
+			l.Logger.Error("scheduling step failed, trying again", "err", err)
+			sleep(ctx, retryStep)
+		}
+	}
+}
+
+// wait returns when there is news, or when a DAG's time has come.
+func (l *loop) wait(ctx context.Context, changes *store.Subscription, timer *time.Timer) {
+	timer.Reset(l.untilWake())
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case c := <-changes.C:
+		l.heard(c)
+	case <-changes.Lagged:
+		l.markAll(ctx)
+	case e, ok := <-l.dispatcher.events:
+		if ok {
+			l.events = append(l.events, e)
+		}
+	}
+}
+
+// drain takes everything that is waiting, so that one transaction serves it.
+func (l *loop) drain(ctx context.Context, changes *store.Subscription) {
+	for {
+		select {
+		case c := <-changes.C:
+			l.heard(c)
+		case <-changes.Lagged:
+			l.markAll(ctx)
+		case e := <-l.dispatcher.events:
+			l.events = append(l.events, e)
+		default:
+			return
+		}
+	}
+}
+
+// heard marks the DAG of a change that may call for a decision. The loop's own
+// changes need no second look.
+func (l *loop) heard(c store.Change) {
+	switch c.Kind {
+	case store.ChangeDAG:
+		l.mark(c.DAG)
+	case store.ChangeRun:
+		k := runKey{c.DAG, c.Run}
+		if l.ended[k] && dag.RunState(c.State).Ended() {
+			delete(l.ended, k)
+			return
+		}
+		if c.State != string(dag.RunRunning) {
+			l.mark(c.DAG)
+		}
+	}
+}
+
+// markAll marks every DAG that may have something to do: the feed dropped
+// changes.
+func (l *loop) markAll(ctx context.Context) {
+	ids, err := l.Store.ActiveDAGs(ctx)
+	if err != nil {
+		l.Logger.Error("read active DAGs", "err", err)
+		return
+	}
+	l.mark(ids...)
+}
+
+func (l *loop) untilWake() time.Duration {
+	const never = time.Hour
+	first := l.Now().Add(never)
+	for _, t := range l.wake {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return max(first.Sub(l.Now()), 0)
+}
+
+func (l *loop) markDue() {
+	now := l.Now()
+	for id, t := range l.wake {
+		if !t.After(now) {
+			delete(l.wake, id)
+			l.mark(id)
+		}
+	}
+}
+
+// step plans the dirty DAGs in one transaction and acts on what it wrote. On
+// an error nothing is lost: events and DAGs stay for the next step.
+func (l *loop) step(ctx context.Context) error {
+	for _, e := range l.events {
+		l.mark(e.Key.DAG)
+		if e.Phase == dag.AttemptEnded {
+			l.markStarved()
+		}
+	}
+	if len(l.dirty) == 0 {
+		return nil
+	}
+	ids, events := l.take()
+	var p plan
+	applied, err := l.Store.Advance(ctx, ids, func(snapshot store.Snapshot) []store.Action {
+		p = makePlan(l.situation(snapshot, events))
+		return p.actions
+	})
+	if err != nil {
+		l.mark(ids...)
+		l.events = append(events, l.events...)
+		return err
+	}
+	l.carryOut(ids, p, applied, events)
+	return nil
+}
+
+// take removes the DAGs and events of the next step from the loop.
+func (l *loop) take() ([]dag.ID, []dag.AttemptEvent) {
+	n := min(len(l.dirty), maxStep)
+	ids := slices.Clone(l.dirty[:n])
+	l.dirty = append([]dag.ID(nil), l.dirty[n:]...)
+	for _, id := range ids {
+		delete(l.isDirty, id)
+	}
+	var now, later []dag.AttemptEvent
+	for _, e := range l.events {
+		if l.isDirty[e.Key.DAG] {
+			later = append(later, e)
+		} else {
+			now = append(now, e)
+		}
+	}
+	l.events = later
+	return ids, now
+}
+
+func (l *loop) markStarved() {
+	for id := range l.starved {
+		l.mark(id)
+	}
+	clear(l.starved)
+}
+
+func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) situation {
+	s := situation{
+		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken,
+		timetables: map[dag.ID]*timetable.Timetable{},
+		maxTasks:   l.MaxActiveTasks, maxLost: maxLost,
+	}
+	for i := range snapshot.DAGs {
+		d := snapshot.DAGs[i].DAG
+		tt, err := l.tables.parse(d.Schedule)
+		if err != nil {
+			l.Logger.Error("schedule is not valid", "dag", d.ID, "err", err)
+			continue
+		}
+		s.timetables[d.ID] = tt
+	}
+	return s
+}
+
+// carryOut acts on a committed step: attempts are started and stopped, ended
+// ones forgotten, and the plan's wishes for the next look noted.
+func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []dag.AttemptEvent) {
+	l.noteTaken(p.actions, applied)
+	for _, a := range applied {
+		switch a := a.(type) {
+		case store.StartRun:
+			for _, ti := range a.Tasks {
+				l.startQueued(ti)
+			}
+		case store.UpdateTask:
+			if a.From != dag.TaskQueued {
+				l.startQueued(a.Task)
+			}
+		case store.EndRun:
+			l.ended[runKey{a.DAG, a.Run}] = true
+		}
+	}
+	for _, k := range p.stops {
+		l.dispatcher.stop(k)
+	}
+	for _, e := range events {
+		if e.Phase == dag.AttemptEnded {
+			l.dispatcher.forget(e.Key)
+		}
+	}
+	for _, id := range ids {
+		delete(l.wake, id)
+	}
+	for id, t := range p.wake {
+		l.wake[id] = t
+	}
+	for _, id := range p.starved {
+		l.starved[id] = true
+	}
+	l.mark(p.again...)
+}
+
+func (l *loop) startQueued(ti dag.TaskInstance) {
+	if ti.State == dag.TaskQueued {
+		l.dispatcher.start(key(ti))
+	}
+}
+
+// noteTaken remembers the logical dates at which a scheduled run could not be
+// created because another run has that date, so that the schedule moves on.
+func (l *loop) noteTaken(planned, applied []store.Action) {
+	created := map[runKey]bool{}
+	for _, a := range applied {
+		if c, ok := a.(store.CreateRun); ok {
+			created[runKey{c.Run.DAG, c.Run.ID}] = true
+		}
+	}
+	for _, a := range planned {
+		if c, ok := a.(store.CreateRun); ok && !created[runKey{c.Run.DAG, c.Run.ID}] {
+			l.taken[c.Run.DAG] = c.Run.LogicalDate
+			l.mark(c.Run.DAG)
+		}
+	}
+}
+
+// timetables caches parsed schedules.
+type timetables map[dag.Schedule]*timetable.Timetable
+
+func (t timetables) parse(s dag.Schedule) (*timetable.Timetable, error) {
+	if tt, ok := t[s]; ok {
+		return tt, nil
+	}
+	tt, err := timetable.Parse(s)
+	if err != nil {
+		return nil, err
+	}
+	t[s] = tt
+	return tt, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,111 @@
+package scheduler
+
+import (
+	"time"
+
+	"dagwright/dag"
+	"dagwright/store"
+	"dagwright/timetable"
+)
+
+// situation is everything that a plan depends on.
+type situation struct {
+	now      time.Time
+	snapshot store.Snapshot
+	// events are the attempts' reports that the store does not know yet.
+	events []dag.AttemptEvent
+	// taken holds, for a DAG, a logical date at which a scheduled run could
+	// not be created because another run has that date.
+	taken map[dag.ID]time.Time
+	// timetables are the parsed schedules of the snapshot's DAGs. One that is
+	// missing does not run by itself.
+	timetables map[dag.ID]*timetable.Timetable
+	// maxTasks bounds the attempts that hold a slot in the whole instance.
+	maxTasks int
+	// maxLost bounds how often a task is tried again because its attempt was
+	// lost through no fault of its own.
+	maxLost int
+}
+
+// plan is what to do about a situation.
+type plan struct {
+	actions []store.Action
+	// stops are attempts to end; their end is reported as an event later.
+	stops []dag.AttemptKey
+	// wake says when to look at a DAG again even if nothing happens.
+	wake map[dag.ID]time.Time
+	// again are DAGs that have more to do than one snapshot shows.
+	again []dag.ID
+	// starved are DAGs with a task that waits for a slot of the instance.
+	starved []dag.ID
+}
+
+// makePlan decides what happens next. It is pure but for the snapshot's
+// slices, which it uses as its working copy.
+func makePlan(s situation) plan {
+	p := plan{wake: map[dag.ID]time.Time{}}
+	free := s.maxTasks - s.snapshot.ActiveTasks
+	byDAG := eventsByDAG(s.events)
+	for i := range s.snapshot.DAGs {
+		d := &dagPlan{situation: &s, plan: &p, state: &s.snapshot.DAGs[i], free: &free}
+		d.decide(byDAG[d.state.DAG.ID])
+	}
+	return p
+}
+
+func eventsByDAG(events []dag.AttemptEvent) map[dag.ID][]dag.AttemptEvent {
+	by := map[dag.ID][]dag.AttemptEvent{}
+	for _, e := range events {
+		by[e.Key.DAG] = append(by[e.Key.DAG], e)
+	}
+	return by
+}
+
+// dagPlan plans one DAG.
+type dagPlan struct {
+	*situation
+	*plan
+	state *store.DAGState
+	free  *int // slots of the instance, shared by all DAGs of the plan
+
+	running int // runs that hold one of the DAG's run slots
+	waits   bool
+}
+
+func (d *dagPlan) id() dag.ID { return d.state.DAG.ID }
+
+// decide takes the DAG through one step, in the order in which slots become
+// free: ends first, then what may start.
+func (d *dagPlan) decide(events []dag.AttemptEvent) {
+	d.applyEvents(events)
+	for i := range d.state.Runs {
+		if r := &d.state.Runs[i]; r.State == dag.RunRunning {
+			d.running++
+			d.advanceRun(r)
+		} else if r.State.Ended() {
+			d.stopLeftovers(r)
+		}
+	}
+	d.startRuns()
+	d.scheduleRun()
+	if d.waits {
+		d.starved = append(d.starved, d.id())
+	}
+}
+
+// wakeAt asks to look at the DAG again at t, or earlier.
+func (d *dagPlan) wakeAt(t time.Time) {
+	if old, ok := d.wake[d.id()]; !ok || t.Before(old) {
+		d.wake[d.id()] = t
+	}
+}
+
+func (d *dagPlan) act(a store.Action) { d.actions = append(d.actions, a) }
+
+// update records a change of a task instance and takes it over into the
+// working copy.
+func (d *dagPlan) update(ti *dag.TaskInstance, change func(*dag.TaskInstance)) {
+	from, try := ti.State, ti.Try
+	change(ti)
+	d.act(store.UpdateTask{From: from, FromTry: try, Task: *ti})
+}

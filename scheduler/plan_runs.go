@@ -1,0 +1,195 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// advanceRun takes a running run one step further: tasks that can be decided
+// without running are, ready ones are queued, and the run ends when nothing
+// is left.
+func (d *dagPlan) advanceRun(run *store.RunDetail) {
+	if d.timedOut(run) {
+		return
+	}
+	d.settle(run)
+	d.queueTasks(run)
+	d.watchTimeouts(run)
+	if state, done := dag.Outcome(run.Spec, states(run)); done {
+		d.endRun(run, state, failedTasks(run))
+	}
+}
+
+func states(run *store.RunDetail) map[dag.TaskID]dag.TaskState {
+	m := make(map[dag.TaskID]dag.TaskState, len(run.Tasks))
+	for _, ti := range run.Tasks {
+		m[ti.Task] = ti.State
+	}
+	return m
+}
+
+func failedTasks(run *store.RunDetail) string {
+	for _, ti := range run.Tasks {
+		if ti.State == dag.TaskFailed {
+			return fmt.Sprintf("task %s failed: %s", ti.Task, ti.Reason)
+		}
+	}
+	return ""
+}
+
+func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, reason string) {
+	if state == dag.RunSuccess {
+		reason = ""
+	}
+	d.act(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: reason})
+	run.State = state
+	d.running--
+}
+
+// settle gives a final state to the tasks whose trigger rule says that they
+// will never run. Going in topological order carries a decision downstream in
+// one pass.
+func (d *dagPlan) settle(run *store.RunDetail) {
+	now := states(run)
+	for _, id := range dag.Order(run.Spec) {
+		ti := instance(run, id)
+		if ti == nil || ti.State != dag.TaskNone {
+			continue
+		}
+		verdict, reason := dag.Decide(run.Spec, id, now)
+		switch verdict {
+		case dag.Skip:
+			d.settleAs(ti, dag.TaskSkipped, reason)
+		case dag.UpstreamFail:
+			d.settleAs(ti, dag.TaskUpstreamFailed, reason)
+		}
+		now[id] = ti.State
+	}
+}
+
+func (d *dagPlan) settleAs(ti *dag.TaskInstance, state dag.TaskState, reason string) {
+	d.update(ti, func(ti *dag.TaskInstance) {
+		ti.State, ti.Reason = state, reason
+		ti.StartedAt, ti.EndedAt = d.now, d.now
+	})
+}
+
+// queueTasks hands ready tasks to the executor, the most important first, as
+// far as the run's and the instance's slots reach.
+func (d *dagPlan) queueTasks(run *store.RunDetail) {
+	slots := run.Spec.MaxActiveTasks
+	for _, ti := range run.Tasks {
+		if ti.State.Active() {
+			slots--
+		}
+	}
+	for _, ti := range d.readyTasks(run) {
+		if *d.free <= 0 {
+			d.waits = true
+			return
+		}
+		if slots <= 0 {
+			return
+		}
+		d.update(ti, func(ti *dag.TaskInstance) { queue(ti, d.now) })
+		slots--
+		*d.free--
+	}
+}
+
+// queue makes a task instance the start of its next try.
+func queue(ti *dag.TaskInstance, now time.Time) {
+	*ti = dag.TaskInstance{
+		DAG: ti.DAG, Run: ti.Run, Task: ti.Task,
+		State: dag.TaskQueued, Try: ti.Try + 1, MaxTries: ti.MaxTries, QueuedAt: now,
+	}
+}
+
+// readyTasks lists the task instances that may be queued now, by priority
+// weight and then in topological order. Retries that are not due yet set the
+// DAG's timer.
+func (d *dagPlan) readyTasks(run *store.RunDetail) []*dag.TaskInstance {
+	var ready []*dag.TaskInstance
+	now := states(run)
+	for _, id := range dag.Order(run.Spec) {
+		ti := instance(run, id)
+		switch {
+		case ti == nil:
+		case ti.State == dag.TaskUpForRetry && ti.RetryAt.After(d.now):
+			d.wakeAt(ti.RetryAt)
+		case ti.State == dag.TaskUpForRetry:
+			ready = append(ready, ti)
+		case ti.State == dag.TaskNone:
+			if verdict, _ := dag.Decide(run.Spec, id, now); verdict == dag.Start {
+				ready = append(ready, ti)
+			}
+		}
+	}
+	slices.SortStableFunc(ready, func(a, b *dag.TaskInstance) int {
+		return weight(run, b) - weight(run, a)
+	})
+	return ready
+}
+
+func weight(run *store.RunDetail, ti *dag.TaskInstance) int {
+	if task, ok := run.Spec.Task(ti.Task); ok {
+		return task.PriorityWeight
+	}
+	return 0
+}
+
+// startRuns moves queued runs to running while the DAG has free run slots.
+func (d *dagPlan) startRuns() {
+	started := 0
+	for i := range d.state.Runs {
+		run := &d.state.Runs[i]
+		if run.State != dag.RunQueued {
+			continue
+		}
+		if run.RunAfter.After(d.now) {
+			d.wakeAt(run.RunAfter)
+			continue
+		}
+		if d.running >= d.state.DAG.MaxActiveRuns {
+			return
+		}
+		d.startRun(run)
+		started++
+	}
+	if started > 0 && d.state.Queued > started && d.running < d.state.DAG.MaxActiveRuns {
+		d.again = append(d.again, d.id())
+	}
+}
+
+// startRun writes the run's task instances in the state that they have after
+// this step, so that a run which can start at once costs one write.
+func (d *dagPlan) startRun(run *store.RunDetail) {
+	run.State, run.StartedAt = dag.RunRunning, d.now
+	run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
+	for i, task := range run.Spec.Tasks {
+		run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1}
+	}
+	at := len(d.actions)
+	d.act(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
+	d.running++
+	d.advanceRun(run)
+	d.foldUpdates(at, run)
+}
+
+// foldUpdates replaces the task updates that follow the StartRun at index at
+// by that action's own list of task instances.
+func (d *dagPlan) foldUpdates(at int, run *store.RunDetail) {
+	start := d.actions[at].(store.StartRun)
+	start.Tasks = slices.Clone(run.Tasks)
+	kept := []store.Action{start}
+	for _, a := range d.actions[at+1:] {
+		if _, ok := a.(store.UpdateTask); !ok {
+			kept = append(kept, a)
+		}
+	}
+	d.actions = append(d.actions[:at], kept...)
+}

@@ -1,0 +1,400 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+	"dagwright/store"
+	"dagwright/timetable"
+)
+
+var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
+
+// chain is a DAG with tasks that follow one another.
+func chain(tasks ...dag.Task) *dag.DAG {
+	d := &dag.DAG{ID: "d", MaxActiveRuns: 16, MaxActiveTasks: 16, Timezone: "UTC", Schedule: dag.Schedule{Kind: dag.ScheduleNone}}
+	for i, t := range tasks {
+		t.TriggerRule = dag.AllSuccess
+		t.PriorityWeight = max(t.PriorityWeight, 1)
+		if i > 0 {
+			t.Upstream = []dag.TaskID{tasks[i-1].ID}
+		}
+		d.Tasks = append(d.Tasks, t)
+	}
+	return d
+}
+
+// running is a run of d in progress with its tasks in the given states.
+func running(d *dag.DAG, states ...dag.TaskState) store.RunDetail {
+	r := store.RunDetail{Spec: d, Run: dag.Run{DAG: d.ID, ID: "r", State: dag.RunRunning, StartedAt: noon.Add(-time.Minute)}}
+	for i, t := range d.Tasks {
+		ti := dag.TaskInstance{DAG: d.ID, Run: "r", Task: t.ID, State: states[i], MaxTries: t.Retries + 1}
+		if states[i] != dag.TaskNone {
+			ti.Try = 1
+			ti.StartedAt = noon.Add(-time.Minute)
+		}
+		r.Tasks = append(r.Tasks, ti)
+	}
+	return r
+}
+
+func queued(d *dag.DAG, id dag.RunID) store.RunDetail {
+	return store.RunDetail{Spec: d, Run: dag.Run{DAG: d.ID, ID: id, State: dag.RunQueued, RunAfter: noon}}
+}
+
+func ended(task dag.TaskID, exit int) dag.AttemptEvent {
+	return dag.AttemptEvent{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: task, Try: 1}, Phase: dag.AttemptEnded, At: noon, ExitCode: exit}
+}
+
+// planned plans one DAG at noon and writes the actions down as lines.
+func planned(d store.DAGState, events ...dag.AttemptEvent) (plan, string) {
+	return plannedAt(noon, d, events...)
+}
+
+func plannedAt(now time.Time, d store.DAGState, events ...dag.AttemptEvent) (plan, string) {
+	s := situation{
+		now: now, snapshot: store.Snapshot{DAGs: []store.DAGState{d}}, events: events,
+		taken: map[dag.ID]time.Time{}, timetables: map[dag.ID]*timetable.Timetable{}, maxTasks: 100, maxLost: 3,
+	}
+	if tt, err := timetable.Parse(d.DAG.Schedule); err == nil {
+		s.timetables[d.DAG.ID] = tt
+	}
+	p := makePlan(s)
+	return p, describe(p.actions)
+}
+
+func describe(actions []store.Action) string {
+	var lines []string
+	for _, a := range actions {
+		lines = append(lines, describeAction(a))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func describeAction(a store.Action) string {
+	switch a := a.(type) {
+	case store.CreateRun:
+		return fmt.Sprintf("create %s next %s", a.Run.ID, clock(a.Next.RunAfter))
+	case store.SetNext:
+		return "next " + clock(a.Next.RunAfter)
+	case store.StartRun:
+		text := "start " + string(a.Run) + ":"
+		for _, ti := range a.Tasks {
+			text += fmt.Sprintf(" %s=%s/%d", ti.Task, ti.State, ti.Try)
+		}
+		return text
+	case store.UpdateTask:
+		return strings.TrimSpace(fmt.Sprintf("%s %s/%d -> %s/%d %s", a.Task.Task, a.From, a.FromTry, a.Task.State, a.Task.Try, a.Task.Reason))
+	case store.EndRun:
+		return strings.TrimSpace(fmt.Sprintf("end %s %s -> %s %s", a.Run, a.From, a.State, a.Reason))
+	}
+	return fmt.Sprintf("%T", a)
+}
+
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.UTC().Format("2006-01-02T15:04")
+}
+
+func want(t *testing.T, got string, lines ...string) {
+	t.Helper()
+	if diff := cmp.Diff(strings.Join(lines, "\n"), got); diff != "" {
+		t.Errorf("plan (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlanTasks(t *testing.T) {
+	t.Parallel()
+	a, b := dag.Task{ID: "a"}, dag.Task{ID: "b"}
+	retried := dag.Task{ID: "a", Retries: 1, RetryDelay: time.Minute}
+	tests := []struct {
+		name   string
+		runs   []store.RunDetail
+		dag    *dag.DAG
+		events []dag.AttemptEvent
+		want   []string
+	}{
+		{
+			name: "a queued run starts with its first task in one write",
+			dag:  chain(a, b), runs: []store.RunDetail{queued(chain(a, b), "r")},
+			want: []string{"start r: a=queued/1 b=/0"},
+		},
+		{
+			name: "a finished task starts its successor in the same step",
+			dag:  chain(a, b), runs: []store.RunDetail{running(chain(a, b), dag.TaskRunning, dag.TaskNone)},
+			events: []dag.AttemptEvent{ended("a", 0)},
+			want:   []string{"a running/1 -> success/1", "b /0 -> queued/1"},
+		},
+		{
+			name: "the last task ends the run",
+			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
+			events: []dag.AttemptEvent{ended("a", 0)},
+			want:   []string{"a running/1 -> success/1", "end r running -> success"},
+		},
+		{
+			name: "a failure without retries fails what follows and the run, and says why",
+			dag:  chain(a, b), runs: []store.RunDetail{running(chain(a, b), dag.TaskRunning, dag.TaskNone)},
+			events: []dag.AttemptEvent{ended("a", 3)},
+			want: []string{
+				"a running/1 -> failed/1 exit code 3",
+				"b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)",
+				"end r running -> failed task a failed: exit code 3",
+			},
+		},
+		{
+			name: "a failure with a retry left waits",
+			dag:  chain(retried), runs: []store.RunDetail{running(chain(retried), dag.TaskRunning)},
+			events: []dag.AttemptEvent{ended("a", 3)},
+			want:   []string{"a running/1 -> up_for_retry/1 exit code 3"},
+		},
+		{
+			name: "a lost attempt is tried again at once and uses up no retry",
+			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: "vanished"}},
+			want:   []string{"a running/1 -> up_for_retry/1 vanished", "a up_for_retry/1 -> queued/2"},
+		},
+		{
+			name: "a late report of an earlier try changes nothing",
+			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
+			events: []dag.AttemptEvent{{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 7}, Phase: dag.AttemptEnded, At: noon}},
+		},
+		{
+			name: "a repeated report of an end changes nothing",
+			dag:  chain(a, b), runs: []store.RunDetail{running(chain(a, b), dag.TaskSuccess, dag.TaskRunning)},
+			events: []dag.AttemptEvent{ended("a", 1)},
+		},
+		{
+			name: "a report that an attempt started is written down",
+			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskQueued)},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptStarted, At: noon}},
+			want:   []string{"a queued/1 -> running/1"},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			queuedRuns := 0
+			for _, r := range test.runs {
+				if r.State == dag.RunQueued {
+					queuedRuns++
+				}
+			}
+			_, got := planned(store.DAGState{DAG: test.dag, Runs: test.runs, Queued: queuedRuns}, test.events...)
+			want(t, got, test.want...)
+		})
+	}
+}
+
+func TestPlanRunSlots(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	d.MaxActiveRuns = 2
+	runs := []store.RunDetail{running(d, dag.TaskRunning), queued(d, "q1"), queued(d, "q2")}
+	p, got := planned(store.DAGState{DAG: d, Runs: runs, Queued: 2})
+	want(t, got, "start q1: a=queued/1")
+	if len(p.again) != 0 {
+		t.Errorf("again = %v, want none: all slots are taken", p.again)
+	}
+}
+
+func TestPlanMoreQueuedThanShown(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	p, _ := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{queued(d, "q1")}, Queued: 5})
+	if diff := cmp.Diff([]dag.ID{"d"}, p.again); diff != "" {
+		t.Errorf("again (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlanInstanceSlots(t *testing.T) {
+	t.Parallel()
+	d := &dag.DAG{ID: "d", MaxActiveRuns: 1, MaxActiveTasks: 16, Tasks: []dag.Task{
+		{ID: "low", TriggerRule: dag.AllSuccess, PriorityWeight: 1},
+		{ID: "high", TriggerRule: dag.AllSuccess, PriorityWeight: 5},
+	}}
+	s := situation{
+		now: noon, maxTasks: 10, taken: map[dag.ID]time.Time{},
+		snapshot: store.Snapshot{ActiveTasks: 9, DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
+	}
+	p := makePlan(s)
+	want(t, describe(p.actions), "start r: low=/0 high=queued/1")
+	if diff := cmp.Diff([]dag.ID{"d"}, p.starved); diff != "" {
+		t.Errorf("starved (-want +got):\n%s", diff)
+	}
+}
+
+func TestPlanTimeouts(t *testing.T) {
+	t.Parallel()
+	t.Run("execution_timeout stops the attempt and its end says why", func(t *testing.T) {
+		t.Parallel()
+		d := chain(dag.Task{ID: "a", ExecutionTimeout: 30 * time.Second})
+		run := running(d, dag.TaskRunning)
+		p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}})
+		reason := "stopped: ran longer than its execution_timeout of 30s"
+		want(t, got, "a running/1 -> running/1 "+reason)
+		if diff := cmp.Diff([]dag.AttemptKey{ended("a", 0).Key}, p.stops); diff != "" {
+			t.Errorf("stops (-want +got):\n%s", diff)
+		}
+		run.Tasks[0].Reason = reason
+		_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: "killed by SIGTERM",
+		})
+		want(t, got, "a running/1 -> failed/1 "+reason, "end r running -> failed task a failed: "+reason)
+	})
+	t.Run("a timer is set for what has time left", func(t *testing.T) {
+		t.Parallel()
+		d := chain(dag.Task{ID: "a", ExecutionTimeout: time.Hour})
+		d.RunTimeout = 10 * time.Minute
+		p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{running(d, dag.TaskRunning)}})
+		want(t, got)
+		if wake := p.wake["d"]; !wake.Equal(noon.Add(9 * time.Minute)) {
+			t.Errorf("wake = %v, want 9 minutes after noon", wake)
+		}
+	})
+	t.Run("dagrun_timeout fails the run, skips what waits and stops what runs", func(t *testing.T) {
+		t.Parallel()
+		d := chain(dag.Task{ID: "a"}, dag.Task{ID: "b"})
+		d.RunTimeout = time.Second
+		p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{running(d, dag.TaskRunning, dag.TaskNone)}})
+		reason := "the run took longer than its dagrun_timeout of 1s"
+		want(t, got, "b /0 -> skipped/0 "+reason, "end r running -> failed "+reason,
+			"a running/1 -> running/1 stopped, since the run had ended as failed")
+		if len(p.stops) != 1 {
+			t.Errorf("stops = %v, want one", p.stops)
+		}
+	})
+	t.Run("an attempt of a run that was marked failed is stopped and not tried again", func(t *testing.T) {
+		t.Parallel()
+		d := chain(dag.Task{ID: "a", Retries: 3})
+		run := running(d, dag.TaskRunning)
+		run.State = dag.RunFailed
+		p, _ := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}})
+		if len(p.stops) != 1 {
+			t.Errorf("stops = %v, want one", p.stops)
+		}
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: "killed by SIGTERM",
+		})
+		if !strings.HasPrefix(got, "a running/1 -> failed/1") {
+			t.Errorf("plan = %q, want a failed", got)
+		}
+	})
+}
+
+func TestPlanRetryIsDue(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a", Retries: 1})
+	run := running(d, dag.TaskUpForRetry)
+	run.Tasks[0].RetryAt = noon.Add(time.Minute)
+	state := store.DAGState{DAG: d, Runs: []store.RunDetail{run}}
+	p, got := planned(state)
+	want(t, got)
+	if !p.wake["d"].Equal(noon.Add(time.Minute)) {
+		t.Errorf("wake = %v, want one minute past noon", p.wake["d"])
+	}
+	_, got = plannedAt(noon.Add(time.Minute), state)
+	want(t, got, "a up_for_retry/1 -> queued/2")
+}
+
+func TestPlanSchedule(t *testing.T) {
+	t.Parallel()
+	daily := chain(dag.Task{ID: "a"})
+	daily.Schedule = dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "UTC"}
+	daily.StartDate = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	catchup := *daily
+	catchup.Catchup = true
+	day := func(d, h int) time.Time { return time.Date(2026, 3, d, h, 0, 0, 0, time.UTC) }
+	next := func(t time.Time) store.NextRun {
+		return store.NextRun{LogicalDate: t, Interval: dag.DataInterval{Start: t, End: t}, RunAfter: t}
+	}
+	tests := []struct {
+		name  string
+		state store.DAGState
+		now   time.Time
+		want  []string
+	}{
+		{
+			name:  "a DAG un-paused this morning waits for the next tick",
+			state: store.DAGState{DAG: daily, UnpausedAt: day(10, 10)},
+			want:  []string{"next 2026-03-11T06:00"},
+		},
+		{
+			name:  "a due tick makes a run and shows the one after it",
+			state: store.DAGState{DAG: daily, UnpausedAt: day(9, 10), LastScheduled: day(9, 6), Next: next(day(10, 6))},
+			now:   day(10, 6),
+			want:  []string{"create scheduled__2026-03-10T06:00:00+00:00 next 2026-03-11T06:00"},
+		},
+		{
+			name:  "of the ticks that passed while dagwright was down only the latest is run",
+			state: store.DAGState{DAG: daily, UnpausedAt: day(1, 10), LastScheduled: day(5, 6)},
+			want:  []string{"create scheduled__2026-03-10T06:00:00+00:00 next 2026-03-11T06:00"},
+		},
+		{
+			name:  "with catchup the first missed tick comes first",
+			state: store.DAGState{DAG: &catchup, UnpausedAt: day(10, 10), LastScheduled: day(5, 6)},
+			want:  []string{"create scheduled__2026-03-06T06:00:00+00:00 next 2026-03-07T06:00"},
+		},
+		{
+			name:  "a paused DAG has no next run",
+			state: store.DAGState{DAG: daily, Paused: true, LastScheduled: day(9, 6), Next: next(day(10, 6))},
+			want:  []string{"next never"},
+		},
+		{
+			name:  "an archived DAG has no next run",
+			state: store.DAGState{DAG: daily, Archived: true, LastScheduled: day(9, 6), Next: next(day(10, 6))},
+			want:  []string{"next never"},
+		},
+		{
+			name:  "what is known is not written again",
+			state: store.DAGState{DAG: daily, UnpausedAt: day(10, 10), LastScheduled: day(10, 6), Next: next(day(11, 6))},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			now := test.now
+			if now.IsZero() {
+				now = noon
+			}
+			_, got := plannedAt(now, test.state)
+			want(t, got, test.want...)
+		})
+	}
+}
+
+func TestPlanScheduleWaitsForASlot(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	d.MaxActiveRuns = 1
+	d.Schedule = dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 * * * *", Timezone: "UTC"}
+	run := running(d, dag.TaskRunning)
+	last := noon.Add(-time.Hour)
+	_, got := planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last, Runs: []store.RunDetail{run}})
+	want(t, got, "next 2026-03-10T12:00")
+	_, got = planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last, Runs: []store.RunDetail{run}}, ended("a", 0))
+	want(t, got, "a running/1 -> success/1", "end r running -> success",
+		"create scheduled__2026-03-10T12:00:00+00:00 next 2026-03-10T13:00")
+}
+
+func TestPlanTakenDateMovesOn(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	d.Schedule = dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 12 * * *", Timezone: "UTC"}
+	tt, err := timetable.Parse(d.Schedule)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := makePlan(situation{
+		now: noon, maxTasks: 1, taken: map[dag.ID]time.Time{"d": noon},
+		snapshot:   store.Snapshot{DAGs: []store.DAGState{{DAG: d, UnpausedAt: noon.Add(-time.Hour)}}},
+		timetables: map[dag.ID]*timetable.Timetable{"d": tt},
+	})
+	want(t, describe(p.actions), "next 2026-03-11T12:00")
+}

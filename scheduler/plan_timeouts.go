@@ -1,0 +1,70 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// timedOut ends a run that has taken longer than its dagrun_timeout and
+// reports whether it did. Tasks that have not started are skipped, as Airflow
+// does; attempts that run are stopped.
+func (d *dagPlan) timedOut(run *store.RunDetail) bool {
+	limit := run.Spec.RunTimeout
+	if limit <= 0 {
+		return false
+	}
+	end := run.StartedAt.Add(limit)
+	if d.now.Before(end) {
+		d.wakeAt(end)
+		return false
+	}
+	reason := fmt.Sprintf("the run took longer than its dagrun_timeout of %s", limit)
+	for i := range run.Tasks {
+		if ti := &run.Tasks[i]; !ti.State.Ended() && !ti.State.Active() {
+			d.settleAs(ti, dag.TaskSkipped, reason)
+		}
+	}
+	d.endRun(run, dag.RunFailed, reason)
+	d.stopLeftovers(run)
+	return true
+}
+
+// stopLeftovers stops the attempts of a run that has ended.
+func (d *dagPlan) stopLeftovers(run *store.RunDetail) {
+	for i := range run.Tasks {
+		if ti := &run.Tasks[i]; ti.State.Active() {
+			d.stop(ti, fmt.Sprintf("stopped, since the run had ended as %s", run.State))
+		}
+	}
+}
+
+// watchTimeouts stops the attempts that run longer than their
+// execution_timeout.
+func (d *dagPlan) watchTimeouts(run *store.RunDetail) {
+	for i := range run.Tasks {
+		ti := &run.Tasks[i]
+		task, ok := run.Spec.Task(ti.Task)
+		if !ok || ti.State != dag.TaskRunning || task.ExecutionTimeout <= 0 {
+			continue
+		}
+		end := ti.StartedAt.Add(task.ExecutionTimeout)
+		if d.now.Before(end) {
+			d.wakeAt(end)
+			continue
+		}
+		d.stop(ti, fmt.Sprintf("stopped: ran longer than its execution_timeout of %s", task.ExecutionTimeout))
+	}
+}
+
+// stop asks for the end of an attempt and writes down why, so that its end is
+// explained. An attempt that is being stopped already is stopped again, which
+// does no harm and covers a wish that was lost in a crash.
+func (d *dagPlan) stop(ti *dag.TaskInstance, reason string) {
+	if !strings.HasPrefix(ti.Reason, "stopped") {
+		d.update(ti, func(ti *dag.TaskInstance) { ti.Reason = reason })
+	}
+	d.stops = append(d.stops, dag.AttemptKey{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try})
+}

@@ -1,0 +1,159 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/gitrepo"
+	"dagwright/store"
+	"dagwright/tasklog"
+)
+
+// Config is what a scheduler works with.
+type Config struct {
+	Store    *store.Store
+	Executor executor.Executor
+	Logs     *tasklog.Dir
+	// Repo is a clone of the DAG repository.
+	Repo *gitrepo.Repo
+	// Poll is how often the DAG repository is looked at even when nothing was
+	// heard of it; 30 s when zero.
+	Poll time.Duration
+	// MaxActiveTasks bounds the attempts at once in the whole instance
+	// (Airflow's parallelism); 32 when zero.
+	MaxActiveTasks int
+	// Grace is how long a stopped attempt may take to end by itself; 30 s
+	// when zero.
+	Grace time.Duration
+	// Now is the clock; time.Now when nil.
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Poll <= 0 {
+		c.Poll = 30 * time.Second
+	}
+	if c.MaxActiveTasks <= 0 {
+		c.MaxActiveTasks = 32
+	}
+	if c.Grace <= 0 {
+		c.Grace = 30 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// maxLost is how often a task is tried again because its attempt was lost
+// through no fault of its own.
+const maxLost = 3
+
+// Scheduler runs the DAGs of one DAG repository. There must be one for a
+// store.
+type Scheduler struct {
+	Config
+	dispatcher *dispatcher
+	syncer     *syncer
+}
+
+// New returns a scheduler that does nothing until Run.
+func New(c Config) *Scheduler {
+	c = c.withDefaults()
+	return &Scheduler{Config: c, dispatcher: newDispatcher(c), syncer: newSyncer(c)}
+}
+
+// Run schedules until ctx ends; it then returns nil and everything that it
+// started has ended, but for the attempts, which go on. The error says what
+// could not be read at the start.
+func (s *Scheduler) Run(ctx context.Context) error {
+	changes := s.Store.Subscribe()
+	defer changes.Close()
+
+	l := newLoop(s.Config, s.dispatcher)
+	if err := s.recover(ctx, l); ctx.Err() != nil {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { s.dispatcher.run(ctx); return nil })
+	g.Go(func() error { s.syncer.run(ctx); return nil })
+	g.Go(func() error { l.run(ctx, changes); return nil })
+	return g.Wait()
+}
+
+// recover matches what the store holds with what the executor finds: ends that
+// were missed become events, decided attempts that left no trace are started,
+// and traces of attempts that the store has done with are removed.
+func (s *Scheduler) recover(ctx context.Context, l *loop) error {
+	active, err := s.Store.ActiveAttempts(ctx)
+	if err != nil {
+		return fmt.Errorf("read active attempts: %w", err)
+	}
+	found, err := s.Executor.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list attempts: %w", err)
+	}
+	known := make(map[dag.AttemptKey]bool, len(found))
+	wanted := make(map[dag.AttemptKey]bool, len(active))
+	for _, ti := range active {
+		wanted[key(ti)] = true
+	}
+	for _, e := range found {
+		known[e.Key] = true
+		s.recoverFound(e, wanted[e.Key], l)
+	}
+	for _, ti := range active {
+		if !known[key(ti)] {
+			s.recoverMissing(ti, l)
+		}
+	}
+	ids, err := s.Store.ActiveDAGs(ctx)
+	if err != nil {
+		return fmt.Errorf("read active DAGs: %w", err)
+	}
+	l.mark(ids...)
+	s.Logger.Info("scheduler starts", "dags", len(ids), "attempts", len(active), "found", len(found))
+	return nil
+}
+
+func (s *Scheduler) recoverFound(e dag.AttemptEvent, wanted bool, l *loop) {
+	switch {
+	case wanted:
+		l.events = append(l.events, e)
+	case e.Phase == dag.AttemptEnded:
+		s.dispatcher.forget(e.Key)
+	default:
+		s.dispatcher.stop(e.Key)
+	}
+}
+
+// recoverMissing handles an active attempt without a trace. A queued one was
+// decided and perhaps not started: starting it again is safe, since an
+// executor starts a key once. One that was seen running has lost its traces:
+// to start it again could run it twice.
+func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
+	if ti.State == dag.TaskQueued {
+		s.dispatcher.start(key(ti))
+		return
+	}
+	l.events = append(l.events, dag.AttemptEvent{
+		Key: key(ti), Phase: dag.AttemptEnded, At: s.Now(), Lost: true,
+		Reason: "lost: no trace of the attempt was left after a restart",
+	})
+}
+
+func key(ti dag.TaskInstance) dag.AttemptKey {
+	return dag.AttemptKey{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try}
+}

@@ -1,0 +1,256 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dagwright/dag"
+	"dagwright/gitrepo"
+	"dagwright/store"
+	"dagwright/timetable"
+)
+
+// maxSpecSize bounds a spec file; dag.Parse refuses larger ones too, this
+// keeps them out of memory.
+const maxSpecSize = 1 << 20
+
+// syncer keeps the store's DAGs equal to the DAG repository's files.
+type syncer struct {
+	Config
+	parser dag.Parser
+}
+
+func newSyncer(c Config) *syncer {
+	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule}}
+}
+
+// CheckSchedule says what is wrong with a schedule's cron expression or zone,
+// nil when nothing is.
+func CheckSchedule(s dag.Schedule) error {
+	_, err := timetable.Parse(s)
+	return err
+}
+
+// run syncs at once, whenever the change feed says that the repository has
+// news, and every Poll, until ctx ends. A sync that fails changes nothing: the
+// DAGs stay as they were, and the next one makes up for it.
+func (s *syncer) run(ctx context.Context) {
+	changes := s.Store.Subscribe()
+	defer changes.Close()
+	poll := time.NewTicker(s.Poll)
+	defer poll.Stop()
+	for {
+		if err := s.sync(ctx); err != nil && ctx.Err() == nil {
+			s.Logger.Error("sync DAG repository", "err", err)
+		}
+		if !wanted(ctx, changes, poll) {
+			return
+		}
+	}
+}
+
+// wanted waits for a reason to sync and returns false when ctx has ended.
+func wanted(ctx context.Context, changes *store.Subscription, poll *time.Ticker) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-poll.C:
+			return true
+		case <-changes.Lagged:
+			return true
+		case c := <-changes.C:
+			if c.Kind == store.ChangeSyncWanted {
+				return true
+			}
+		}
+	}
+}
+
+// sync takes the head of the DAG repository over into the store.
+func (s *syncer) sync(ctx context.Context) error {
+	began := s.Now()
+	head, err := s.Repo.Fetch(ctx)
+	if err != nil {
+		return err
+	}
+	commit, blobs, err := s.Store.SyncedFiles(ctx)
+	if err != nil || head == commit {
+		return err
+	}
+	if head == "" {
+		// An empty repository is more likely a mistake than the wish to archive
+		// every DAG.
+		return fmt.Errorf("the DAG repository has no commit any more; its DAGs stay as they were at %s", commit)
+	}
+	change, err := s.compare(ctx, head, blobs)
+	if err != nil {
+		return err
+	}
+	result, err := s.Store.SaveDAGs(ctx, change)
+	if err != nil {
+		return fmt.Errorf("save DAGs of %s: %w", head, err)
+	}
+	s.Logger.Info("DAG repository synced", "commit", head, "files", len(change.Changed), "added", result.Added,
+		"updated", result.Updated, "archived", result.Archived, "broken", result.Broken,
+		"took", s.Now().Sub(began).Round(time.Millisecond))
+	return nil
+}
+
+// compare finds the files of a commit that differ from the known blobs and
+// parses them.
+func (s *syncer) compare(ctx context.Context, head string, known map[string]string) (store.Sync, error) {
+	all, err := s.Repo.Files(head, "")
+	if err != nil {
+		return store.Sync{}, fmt.Errorf("list files of %s: %w", head, err)
+	}
+	specs, defaults := split(all)
+	out := store.Sync{Commit: head}
+	present := make(map[string]bool, len(specs))
+	var changed []specSource
+	for _, f := range specs {
+		src := specSource{File: f, defaults: nearest(defaults, f.Path)}
+		present[f.Path] = true
+		if known[f.Path] != src.identity() {
+			changed = append(changed, src)
+		}
+	}
+	for p := range known {
+		if !present[p] {
+			out.Removed = append(out.Removed, p)
+		}
+	}
+	out.Changed, err = s.parseAll(ctx, changed)
+	return out, err
+}
+
+func (s *syncer) parseAll(ctx context.Context, sources []specSource) ([]store.SpecFile, error) {
+	files := make([]store.SpecFile, len(sources))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, src := range sources {
+		g.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			files[i] = s.parse(src)
+			return nil
+		})
+	}
+	return files, g.Wait()
+}
+
+// specSource is a spec file with the defaults files that apply to it, the
+// nearest first.
+type specSource struct {
+	gitrepo.File
+	defaults []gitrepo.File
+}
+
+// identity changes whenever the file or one of its defaults does.
+func (s specSource) identity() string {
+	id := s.Blob
+	for _, d := range s.defaults {
+		id += "+" + d.Blob
+	}
+	return id
+}
+
+// parse reads one file. What is wrong with it becomes its errors; nothing that
+// a file holds can fail the sync.
+func (s *syncer) parse(src specSource) store.SpecFile {
+	out := store.SpecFile{Path: src.Path, Blob: src.identity()}
+	content, err := s.read(src.File)
+	if err != nil {
+		out.Errors = specErrors(src.Path, err)
+		return out
+	}
+	out.Source = string(content)
+	var defaults []dag.Defaults
+	for _, f := range src.defaults {
+		content, err := s.read(f)
+		if err != nil {
+			out.Errors = specErrors(f.Path, err)
+			return out
+		}
+		defaults = append(defaults, dag.Defaults{File: f.Path, Source: content})
+	}
+	out.DAGs, err = s.parser.Parse(src.Path, content, defaults...)
+	if err != nil {
+		out.DAGs, out.Errors = nil, specErrors(src.Path, err)
+	}
+	return out
+}
+
+func (s *syncer) read(f gitrepo.File) ([]byte, error) {
+	if f.Mode&fs.ModeType != 0 {
+		return nil, fmt.Errorf("is a symbolic link or a submodule; a spec must be a plain file: %w", dag.ErrInvalid)
+	}
+	if f.Size > maxSpecSize {
+		return nil, fmt.Errorf("has %d bytes; a spec may have %d: %w", f.Size, maxSpecSize, dag.ErrInvalid)
+	}
+	return s.Repo.Read(f.Blob, maxSpecSize)
+}
+
+func specErrors(file string, err error) dag.SpecErrors {
+	if many, ok := err.(dag.SpecErrors); ok {
+		return many
+	}
+	if one, ok := err.(*dag.SpecError); ok {
+		return dag.SpecErrors{one}
+	}
+	return dag.SpecErrors{{File: file, Reason: err.Error()}}
+}
+
+// IsSpec reports whether a file of the DAG repository is read as a spec: YAML,
+// no defaults file, and no part of its path begins with a dot
+// (.gitlab-ci.yml).
+func IsSpec(p string) bool { return isYAML(p) && !isDefaults(p) }
+
+func isYAML(p string) bool {
+	hidden := strings.HasPrefix(p, ".") || strings.Contains(p, "/.")
+	return !hidden && (path.Ext(p) == ".yaml" || path.Ext(p) == ".yml")
+}
+
+func isDefaults(p string) bool {
+	name := path.Base(p)
+	return name == "defaults.yaml" || name == "defaults.yml"
+}
+
+// split tells spec files from defaults files.
+func split(all []gitrepo.File) (specs []gitrepo.File, defaults map[string]gitrepo.File) {
+	defaults = map[string]gitrepo.File{}
+	for _, f := range all {
+		switch {
+		case !isYAML(f.Path):
+		case isDefaults(f.Path):
+			defaults[path.Dir(f.Path)] = f
+		default:
+			specs = append(specs, f)
+		}
+	}
+	return specs, defaults
+}
+
+// nearest returns the defaults files in a spec's folder and its parents.
+func nearest(defaults map[string]gitrepo.File, spec string) []gitrepo.File {
+	if len(defaults) == 0 {
+		return nil
+	}
+	var found []gitrepo.File
+	for dir := path.Dir(spec); ; dir = path.Dir(dir) {
+		if f, ok := defaults[dir]; ok {
+			found = append(found, f)
+		}
+		if dir == "." || dir == "/" {
+			return found
+		}
+	}
+}
