@@ -1,0 +1,205 @@
+// Package webhook receives GitLab's push events: it checks who sent one, writes
+// it down in the store and answers. What a push leads to is done by others,
+// later, from what the store holds.
+//
+// Whatever is merely of no interest is answered with 200: GitLab disables a hook
+// that answers 4xx.
+package webhook
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"dagwright/gitlab"
+	"dagwright/store"
+)
+
+// Store is what the receiver needs of *store.Store.
+type Store interface {
+	// RecordPush writes a push down, durably, or finds that it is a repeat.
+	RecordPush(ctx context.Context, p store.Push) (id int64, created bool, err error)
+	// WantSync says that the DAG repository has news.
+	WantSync(ctx context.Context) error
+}
+
+var _ Store = (*store.Store)(nil)
+
+// Config is what a receiver works with.
+type Config struct {
+	Store    Store
+	Verifier gitlab.Verifier
+	// DAGProject is the GitLab path of the DAG repository, such as
+	// gbc/airflow-dev. Pushes to it become no DAG; those to DAGBranch want a
+	// sync.
+	DAGProject string
+	// DAGBranch is the DAG repository's branch, "main" when empty.
+	DAGBranch string
+	// Branches of model repositories that become DAGs; main and retrain when
+	// nil.
+	Branches []string
+	// MaxConcurrent bounds the bodies that are read at the same time; 8 when
+	// zero.
+	MaxConcurrent int
+	// Wait bounds how long a request waits for its turn, and how long it may
+	// take to send its body; 10 s each, GitLab's own limit, when zero.
+	Wait time.Duration
+	// Now is the clock; time.Now when nil.
+	Now    func() time.Time
+	Logger *slog.Logger
+}
+
+// MaxBody is the largest body that is read, in bytes. GitLab sends at most
+// 25 MB.
+const MaxBody = 25 << 20
+
+// Receiver is the HTTP handler of the hook. It is safe for concurrent use.
+type Receiver struct {
+	Config
+	turns chan struct{} // one token for each body being read
+}
+
+var _ http.Handler = (*Receiver)(nil)
+
+// New returns a receiver.
+func New(c Config) *Receiver {
+	if c.DAGBranch == "" {
+		c.DAGBranch = "main"
+	}
+	if c.Branches == nil {
+		c.Branches = []string{"main", "retrain"}
+	}
+	if c.MaxConcurrent <= 0 {
+		c.MaxConcurrent = 8
+	}
+	if c.Wait <= 0 {
+		c.Wait = 10 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return &Receiver{Config: c, turns: make(chan struct{}, c.MaxConcurrent)}
+}
+
+// ServeHTTP answers one delivery. Its order matters: the sender's headers are
+// checked before a byte of the body is read, and nothing is written before the
+// signature over the body was found right.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	a := r.receive(w, request)
+	level := slog.LevelInfo
+	if a.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	// Neither a header that may hold a secret is logged nor a.body.Error, which
+	// may quote the body.
+	r.Logger.Log(request.Context(), level, "hook answered", "status", a.status, "answer", a.body.Status,
+		"reason", a.body.Reason, "push", a.body.Push, "project", a.project, "err", a.cause)
+	a.write(w)
+}
+
+func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer {
+	// A sender who trickles must lose its turn, and its connection too when it is
+	// refused: the server reads on a little after every answer.
+	setReadDeadline(w, time.Now().Add(r.Wait))
+	// 1. May the sender send at all?
+	if request.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return refuse(http.StatusMethodNotAllowed, errors.New("want POST"))
+	}
+	check, err := r.Verifier.Check(request.Header, r.Now())
+	if err != nil {
+		return refuse(http.StatusUnauthorized, err)
+	}
+	if request.ContentLength > MaxBody {
+		return refuse(http.StatusRequestEntityTooLarge, errTooLarge)
+	}
+	// 2. Wait for a turn, so that many large bodies do not add up.
+	if !r.takeTurn(request.Context()) {
+		w.Header().Set("Retry-After", "10")
+		return refuse(http.StatusServiceUnavailable, errors.New("too many deliveries at once; try again later"))
+	}
+	setReadDeadline(w, time.Now().Add(r.Wait))
+	push, fault := r.read(w, request, check)
+	<-r.turns
+	if fault != nil {
+		return *fault
+	}
+	// 3. Act on it.
+	return r.act(request.Context(), push, request.Header.Get("Idempotency-Key"))
+}
+
+var errTooLarge = errors.New("the body is larger than 25 MiB")
+
+// takeTurn waits for a turn until the client goes away or Wait has passed.
+func (r *Receiver) takeTurn(ctx context.Context) bool {
+	select {
+	case r.turns <- struct{}{}: // no timer for the usual case
+		return true
+	default:
+	}
+	timeout := time.NewTimer(r.Wait)
+	defer timeout.Stop()
+	select {
+	case r.turns <- struct{}{}:
+		return true
+	case <-timeout.C:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// act does what the push asks for: at most one transaction.
+func (r *Receiver) act(ctx context.Context, p gitlab.Push, delivery string) answer {
+	switch {
+	case p.Branch == "":
+		return ignore(p, "tags become no DAG")
+	case p.Project == "":
+		return refuse(http.StatusBadRequest, errors.New("parse push event: project.path_with_namespace is missing"))
+	case p.Project == r.DAGProject && p.Branch != r.DAGBranch:
+		return ignore(p, "of the DAG repository, only branch "+r.DAGBranch+" is of interest")
+	case p.Project == r.DAGProject:
+		if err := r.Store.WantSync(ctx); err != nil {
+			return broken(p, err)
+		}
+		return answer{status: http.StatusAccepted, body: reply{Status: "accepted"}, project: p.Project}
+	case !slices.Contains(r.Branches, p.Branch):
+		return ignore(p, "the branch becomes no DAG")
+	case p.SkipCI && p.Kind != gitlab.PushDeleted:
+		return ignore(p, "the push asks for no CI (skip ci)")
+	}
+	return r.record(ctx, p, delivery)
+}
+
+func (r *Receiver) record(ctx context.Context, p gitlab.Push, delivery string) answer {
+	const maxDelivery = 200 // a UUID has 36
+	if len(delivery) > maxDelivery {
+		return refuse(http.StatusBadRequest, errors.New("the header Idempotency-Key is too long"))
+	}
+	id, created, err := r.Store.RecordPush(ctx, store.Push{
+		ProjectID: p.ProjectID, Project: p.Project, Branch: p.Branch,
+		Before: p.Before, Commit: p.After, Deleted: p.Kind == gitlab.PushDeleted,
+		Delivery: delivery, User: user(p), Title: p.Title, ReceivedAt: r.Now(),
+	})
+	if err != nil {
+		return broken(p, err)
+	}
+	if !created {
+		return answer{status: http.StatusOK, body: reply{Status: "repeated", Push: id}, project: p.Project}
+	}
+	return answer{status: http.StatusAccepted, body: reply{Status: "accepted", Push: id}, project: p.Project}
+}
+
+// user is who pushed: the login, or the name where the event has no login.
+func user(p gitlab.Push) string {
+	if p.UserUsername != "" {
+		return p.UserUsername
+	}
+	return p.UserName
+}
