@@ -1,0 +1,254 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// pageSize is the number of rows in lists that are cut into pages.
+const pageSize = 50
+
+// dagsPage is the DAG table.
+type dagsPage struct {
+	Page
+	Filters      []FilterView
+	Query        dagsQuery
+	Rows         []DAGRowView
+	Total        int
+	ImportErrors int
+	Empty        string // why there are no rows: "none", "filtered", "" when there are some
+	Pager        Pager
+	Sorts        map[string]string // column → address that sorts by it
+	WithoutTag   map[string]string // chosen tag → address without it
+}
+
+// FilterView is a button over the table.
+type FilterView struct {
+	Name    string
+	Href    string
+	Count   int
+	Current bool
+}
+
+// DAGRowView is a row of the table.
+type DAGRowView struct {
+	store.DAGRow
+	Href       string
+	TriggerURL string
+	DeleteURL  string
+	PauseURL   string
+	Back       string
+	Runs       []Counter
+	Tasks      []Counter
+	TagLinks   []TagLink
+	Schedule   ScheduleView
+	Last, Next TimeView
+	LastState  StateView
+	LastURL    string
+}
+
+// TagLink is a tag and the list of DAGs that have it.
+type TagLink struct{ Name, Href string }
+
+// Pager leads through a list by page number.
+type Pager struct {
+	Page, Pages    int
+	Previous, Next string // addresses, "" where there is none
+}
+
+// dagsQuery is the state of the table, which is all in its address.
+type dagsQuery struct {
+	State  string // "", active, paused, failed, running
+	Search string
+	Tags   []string
+	Owner  string
+	Sort   string
+	Number int // page, from 1
+}
+
+// dagSorts are the orders that the table offers, by column.
+var dagSorts = map[string]string{"DAG": "dag_id", "Last run": "last_run_start_date", "Next run": "next_dagrun_run_after"}
+
+func readDAGsQuery(c echo.Context) dagsQuery {
+	values := c.QueryParams()
+	q := dagsQuery{
+		State: values.Get("state"), Search: values.Get("q"), Owner: values.Get("owner"), Sort: values.Get("sort"),
+		Number: 1,
+	}
+	for _, tag := range values["tag"] {
+		if tag != "" {
+			q.Tags = append(q.Tags, tag)
+		}
+	}
+	// A page number that is none, or beyond what can be, means the first page.
+	if n, err := strconv.Atoi(values.Get("page")); err == nil && n > 1 && n < 1_000_000 {
+		q.Number = n
+	}
+	return q
+}
+
+// url writes the query as an address.
+func (q dagsQuery) url() string {
+	v := url.Values{"state": {q.State}, "q": {q.Search}, "owner": {q.Owner}, "sort": {q.Sort}, "tag": q.Tags}
+	if q.Number > 1 {
+		v.Set("page", strconv.Itoa(q.Number))
+	}
+	return withQuery("/", v)
+}
+
+// with returns the address of the first page of a changed query.
+func (q dagsQuery) with(change func(*dagsQuery)) string {
+	q.Tags = slices.Clone(q.Tags)
+	q.Number = 1
+	change(&q)
+	return q.url()
+}
+
+// filter turns the query into the store's words.
+func (q dagsQuery) filter() (store.DAGFilter, error) {
+	f := store.DAGFilter{
+		Search: q.Search, Tags: q.Tags, AllTags: true, OrderBy: q.Sort,
+		Limit: pageSize, Offset: (q.Number - 1) * pageSize,
+	}
+	if q.Owner != "" {
+		f.Owners = []string{q.Owner}
+	}
+	yes, no := true, false
+	switch q.State {
+	case "":
+	case "active":
+		f.Paused = &no
+	case "paused":
+		f.Paused = &yes
+	case "failed":
+		f.LastRunState = dag.RunFailed
+	case "running":
+		f.RunStates = []dag.RunState{dag.RunRunning}
+	default:
+		return f, invalid("The filter %q is not known: want active, paused, failed or running.", q.State)
+	}
+	return f, nil
+}
+
+// dagTable shows the DAGs that match the query.
+func (s *server) dagTable(c echo.Context) error {
+	ctx := c.Request().Context()
+	q := readDAGsQuery(c)
+	f, err := q.filter()
+	if err != nil {
+		return err
+	}
+	rows, total, err := s.Store.DAGs(ctx, f)
+	if err != nil {
+		return fmt.Errorf("list DAGs: %w", err)
+	}
+	counts, err := s.Store.CountDAGs(ctx, f)
+	if err != nil {
+		return fmt.Errorf("count DAGs: %w", err)
+	}
+	_, broken, err := s.Store.ImportErrors(ctx, 1, 0)
+	if err != nil {
+		return fmt.Errorf("count import errors: %w", err)
+	}
+	p := dagsPage{
+		Page: s.page(c, "DAGs"), Query: q, Total: total, ImportErrors: broken,
+		Filters: q.filters(counts), Pager: q.pager(total), Sorts: map[string]string{}, WithoutTag: map[string]string{},
+	}
+	p.Section, p.Events = "dags", "/events"
+	for _, row := range rows {
+		p.Rows = append(p.Rows, s.dagRowView(row, q))
+	}
+	for column, by := range dagSorts {
+		p.Sorts[column] = q.with(func(q *dagsQuery) { q.Sort = toggleSort(q.Sort, by) })
+	}
+	for i, tag := range q.Tags {
+		p.WithoutTag[tag] = q.with(func(q *dagsQuery) { q.Tags = slices.Delete(q.Tags, i, i+1) })
+	}
+	if total == 0 {
+		p.Empty = "filtered"
+		if counts.All == 0 && q.Search == "" && len(q.Tags) == 0 && q.Owner == "" {
+			p.Empty = "none"
+		}
+	}
+	return s.render(c, http.StatusOK, "dags", p)
+}
+
+// toggleSort sorts by a column, and the other way round when it is sorted by
+// it already.
+func toggleSort(now, by string) string {
+	if now == by {
+		return "-" + by
+	}
+	return by
+}
+
+// filters are the buttons 1 to 3 of the guide, and two more.
+func (q dagsQuery) filters(n store.DAGCounts) []FilterView {
+	var views []FilterView
+	for _, f := range []struct {
+		name, state string
+		count       int
+	}{{"All", "", n.All}, {"Active", "active", n.Active}, {"Paused", "paused", n.Paused}, {"Running", "running", n.Running}, {"Failed", "failed", n.Failed}} {
+		views = append(views, FilterView{Name: f.name, Count: f.count, Current: q.State == f.state,
+			Href: q.with(func(q *dagsQuery) { q.State = f.state })})
+	}
+	return views
+}
+
+func (q dagsQuery) pager(total int) Pager {
+	p := Pager{Page: q.Number, Pages: max(1, (total+pageSize-1)/pageSize)}
+	at := func(n int) string { return q.with(func(q *dagsQuery) { q.Number = n }) }
+	if p.Page > 1 {
+		p.Previous = at(min(p.Page-1, p.Pages))
+	}
+	if p.Page < p.Pages {
+		p.Next = at(p.Page + 1)
+	}
+	return p
+}
+
+// dagRowView makes a row; q is where its links lead back to.
+func (s *server) dagRowView(row store.DAGRow, q dagsQuery) DAGRowView {
+	v := DAGRowView{
+		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"), DeleteURL: dagURL(row.ID, "delete"),
+		PauseURL: dagURL(row.ID, "pause"), Back: q.url(), Runs: runCounters(row), Schedule: scheduleView(row, s.Now()),
+	}
+	for _, tag := range row.Tags {
+		v.TagLinks = append(v.TagLinks, TagLink{tag, q.with(func(q *dagsQuery) {
+			if !slices.Contains(q.Tags, tag) {
+				q.Tags = append(q.Tags, tag)
+			}
+		})})
+	}
+	if !row.Paused && !row.Archived {
+		v.Next = showTime(row.Next.RunAfter, row.Timezone)
+	}
+	if run := row.LastRun; run != nil {
+		v.Last, v.LastState, v.LastURL = showTime(run.RunAfter, row.Timezone), runStateView(run.State), runURL(row.ID, run.ID)
+		for _, state := range taskStates {
+			if n := row.LastTasks[state]; n > 0 {
+				v.Tasks = append(v.Tasks, Counter{StateView: taskStateView(state), N: n, What: "tasks of the last run", Href: v.LastURL})
+			}
+		}
+	}
+	return v
+}
+
+// runCounters are the circles of column 5 of the guide: always all four, so
+// that a colour has its place.
+func runCounters(row store.DAGRow) []Counter {
+	var counters []Counter
+	for _, state := range dag.RunStates {
+		counters = append(counters, Counter{StateView: runStateView(state), N: row.RunCounts[state], What: "runs",
+			Href: withQuery(dagURL(row.ID, "runs"), url.Values{"state": {string(state)}})})
+	}
+	return counters
+}

@@ -1,0 +1,305 @@
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+)
+
+// ParamField is the form field for one declared param.
+type ParamField struct {
+	Name        string // of the form field
+	Label       string
+	Description string
+	Kind        string // text, date, number, enum, boolean, json
+	Value       string
+	Checked     bool
+	Options     []string
+	Min, Max    string
+	Step        string
+	MaxLength   string
+	Default     string
+	Error       string
+
+	param dag.Param
+}
+
+// newParamField makes a field that shows the default.
+func newParamField(p dag.Param) ParamField {
+	f := ParamField{
+		Name: "param." + p.Name, Label: p.Name, Description: p.Description, param: p,
+		Value: display(p.Default), Default: display(p.Default), Kind: "text",
+		Min: display(p.Schema["minimum"]), Max: display(p.Schema["maximum"]), MaxLength: display(p.Schema["maxLength"]),
+	}
+	f.Checked = f.Value == "true"
+	if title, ok := p.Schema["title"].(string); ok {
+		f.Label = title
+	}
+	if options, ok := p.Schema["enum"].([]any); ok {
+		f.Kind = "enum"
+		for _, o := range options {
+			f.Options = append(f.Options, display(o))
+		}
+		if !slices.Contains(f.Options, f.Value) {
+			f.Options = append([]string{f.Value}, f.Options...)
+		}
+		return f
+	}
+	switch f.valueType() {
+	case "boolean":
+		f.Kind = "boolean"
+	case "integer":
+		f.Kind, f.Step = "number", "1"
+	case "number":
+		f.Kind, f.Step = "number", "any"
+	case "array", "object":
+		f.Kind = "json"
+	case "string":
+		if p.Schema["format"] == "date" {
+			f.Kind = "date"
+		}
+	}
+	return f
+}
+
+// valueType is the JSON type that the param wants: that of its schema, or that
+// of its default.
+func (f *ParamField) valueType() string {
+	switch t := f.param.Schema["type"].(type) {
+	case string:
+		return t
+	case []any:
+		for _, name := range t {
+			if name != "null" {
+				return fmt.Sprint(name)
+			}
+		}
+	}
+	switch f.param.Default.(type) {
+	case bool:
+		return "boolean"
+	case int, int64, uint64, float64:
+		return "number"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
+	}
+	return "string"
+}
+
+// nullable reports whether no value is a value.
+func (f *ParamField) nullable() bool {
+	switch t := f.param.Schema["type"].(type) {
+	case nil:
+		return true
+	case string:
+		return t == "null"
+	case []any:
+		return slices.Contains(t, any("null"))
+	}
+	return false
+}
+
+// requireDefault complains when the param has no default and needs a value.
+func (f *ParamField) requireDefault() {
+	if f.param.Default == nil && !f.nullable() {
+		f.Error = "This param has no default: it needs a value."
+	}
+}
+
+// read takes what was typed. ok is false when that is the default, which is
+// not passed on, or is wrong.
+func (f *ParamField) read(c echo.Context) (value any, ok bool) {
+	text := strings.ReplaceAll(c.FormValue(f.Name), "\r\n", "\n")
+	if f.Kind == "boolean" {
+		text = strconv.FormatBool(text != "")
+		f.Checked = text == "true"
+	}
+	f.Value = text
+	if text == f.Default {
+		f.requireDefault()
+		return nil, false
+	}
+	value, err := f.parse(text)
+	if err != nil {
+		f.Error = err.Error()
+		return nil, false
+	}
+	return value, f.check(value)
+}
+
+// parse turns text into a value of the param's type; a text of another type
+// stays a string, which the schema then refuses in words.
+func (f *ParamField) parse(text string) (any, error) {
+	if f.Kind == "enum" {
+		if options, _ := f.param.Schema["enum"].([]any); slices.Contains(f.Options, text) {
+			for _, o := range options {
+				if display(o) == text {
+					return o, nil
+				}
+			}
+		}
+		return text, nil
+	}
+	if text == "" && f.nullable() && f.valueType() != "string" {
+		return nil, nil
+	}
+	switch f.Kind {
+	case "boolean":
+		return text == "true", nil
+	case "number":
+		if n, err := strconv.ParseFloat(text, 64); err == nil {
+			return n, nil
+		}
+		return nil, errors.New("This is no number.")
+	case "json":
+		var v any
+		if err := decodeJSON(text, &v); err != nil {
+			return nil, err
+		}
+		return v, nil
+	}
+	return text, nil
+}
+
+// check holds a value against the param's schema and the rules for conf.
+func (f *ParamField) check(value any) bool {
+	err := f.param.Check(value)
+	if err == nil {
+		err = dag.CheckConf(map[string]any{f.param.Name: value})
+	}
+	if err != nil {
+		f.Error = words(err)
+	}
+	return err == nil
+}
+
+// display writes a value as one would type it.
+func display(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
+}
+
+// parseConf reads the JSON editor; nothing typed is an empty object.
+func parseConf(text string) (map[string]any, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var v any
+	if err := decodeJSON(text, &v); err != nil {
+		return nil, err
+	}
+	conf, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.", jsonKind(v))
+	}
+	return conf, nil
+}
+
+// decodeJSON decodes exactly one value. The error names line and column.
+func decodeJSON(text string, into *any) error {
+	d := json.NewDecoder(strings.NewReader(text))
+	err := d.Decode(into)
+	if err == nil {
+		end := d.InputOffset()
+		rest := text[end:]
+		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
+			return jsonError(text, end+int64(blank), "there is more text behind the end of the value")
+		}
+		if roundTrips(text, *into) {
+			return nil
+		}
+		return errors.New("A number here is too long to be kept exactly; put it in quotes.")
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return jsonError(text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return jsonError(text, int64(len(text)), "the text ends too early")
+	}
+	return err
+}
+
+func jsonError(text string, offset int64, reason string) error {
+	offset = min(max(offset, 0), int64(len(text)))
+	before := text[:offset]
+	line := strings.Count(before, "\n") + 1
+	column := len([]rune(before[strings.LastIndex(before, "\n")+1:])) + 1
+	return fmt.Errorf("This is no JSON: line %d, column %d: %s.", line, column, reason)
+}
+
+// roundTrips reports whether no whole number lost digits in being read as a
+// floating-point number.
+func roundTrips(text string, value any) bool {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	var exact any
+	if d.Decode(&exact) != nil {
+		return false
+	}
+	return sameIntegers(exact, value)
+}
+
+func sameIntegers(exact, value any) bool {
+	switch e := exact.(type) {
+	case json.Number:
+		if strings.ContainsAny(e.String(), ".eE") {
+			return true
+		}
+		written, err := json.Marshal(value)
+		return err == nil && bytes.Equal(written, []byte(e))
+	case []any:
+		v, _ := value.([]any)
+		for i := range e {
+			if !sameIntegers(e[i], v[i]) {
+				return false
+			}
+		}
+	case map[string]any:
+		v, _ := value.(map[string]any)
+		for key := range e {
+			if !sameIntegers(e[key], v[key]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func jsonKind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case []any:
+		return "a list"
+	case string:
+		return "a text"
+	case bool:
+		return "true or false"
+	}
+	if reflect.TypeOf(v).Kind() == reflect.Float64 {
+		return "a number"
+	}
+	return "something else"
+}

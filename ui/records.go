@@ -1,0 +1,187 @@
+package ui
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// pushStates are the filters of the page of pushes.
+var pushStates = []store.PushState{
+	store.PushPending, store.PushRendered, store.PushUnchanged, store.PushSuperseded, store.PushRefused, store.PushRemoved,
+}
+
+// modelsPage lists pushes of model repositories and what became of them.
+type modelsPage struct {
+	Page
+	Project string
+	State   string
+	States  []FilterView
+	Pushes  []PushView
+	Older   string
+	First   string
+}
+
+// PushView is a push as the page shows it.
+type PushView struct {
+	store.Push
+	State     StateView
+	Received  TimeView
+	Finished  TimeView
+	Retry     TimeView
+	Lasted    string
+	CommitURL string
+	DAGURL    string
+}
+
+func (s *server) models(c echo.Context) error {
+	f := store.PushFilter{Project: c.QueryParam("project"), Limit: pageSize}
+	state := c.QueryParam("state")
+	if state != "" {
+		if !slices.Contains(pushStates, store.PushState(state)) {
+			return invalid("There is no push state %q.", state)
+		}
+		f.States = []store.PushState{store.PushState(state)}
+	}
+	f.Before = before(c)
+	pushes, err := s.Store.Pushes(c.Request().Context(), f)
+	if err != nil {
+		return fmt.Errorf("list pushes: %w", err)
+	}
+	p := modelsPage{Page: s.page(c, "Models"), Project: f.Project, State: state}
+	p.Section, p.Events = "models", "/events"
+	here := func(state, before string) string {
+		return withQuery("/models", url.Values{"project": {f.Project}, "state": {state}, "before": {before}})
+	}
+	p.States = append(p.States, FilterView{Name: "All", Href: here("", ""), Current: state == ""})
+	for _, st := range pushStates {
+		p.States = append(p.States, FilterView{Name: string(st), Href: here(string(st), ""), Current: state == string(st)})
+	}
+	for _, push := range pushes {
+		p.Pushes = append(p.Pushes, s.pushView(push))
+	}
+	if f.Before > 0 {
+		p.First = here(state, "")
+	}
+	if len(pushes) == pageSize {
+		p.Older = here(state, strconv.FormatInt(pushes[len(pushes)-1].ID, 10))
+	}
+	return s.render(c, http.StatusOK, "models", p)
+}
+
+func (s *server) pushView(push store.Push) PushView {
+	v := PushView{
+		Push: push, State: pushStateView(push.State), Received: showTime(push.ReceivedAt, ""), Finished: showTime(push.FinishedAt, ""),
+		Retry: showTime(push.RetryAt, ""),
+	}
+	if !push.FinishedAt.IsZero() {
+		v.Lasted = showDuration(push.FinishedAt.Sub(push.ReceivedAt))
+	}
+	if !push.Deleted {
+		v.CommitURL = s.commitURL(push.Project, push.Commit)
+	}
+	if push.DAG != "" && push.State != store.PushRefused {
+		v.DAGURL = dagURL(push.DAG, "")
+	}
+	return v
+}
+
+// before reads the keyset mark of lists by falling id; 0 for the first page.
+func before(c echo.Context) int64 {
+	n, err := strconv.ParseInt(c.QueryParam("before"), 10, 64)
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// importErrorsPage lists the broken files of the DAG repository.
+type importErrorsPage struct {
+	Page
+	Files []ImportErrorView
+	Total int
+	Pager Pager
+}
+
+// ImportErrorView is a broken file with its faults.
+type ImportErrorView struct {
+	store.ImportError
+	Since TimeView
+}
+
+func (s *server) importErrors(c echo.Context) error {
+	number := 1
+	if n, err := strconv.Atoi(c.QueryParam("page")); err == nil && n > 1 && n < 1_000_000 {
+		number = n
+	}
+	files, total, err := s.Store.ImportErrors(c.Request().Context(), pageSize, (number-1)*pageSize)
+	if err != nil {
+		return fmt.Errorf("list import errors: %w", err)
+	}
+	p := importErrorsPage{Page: s.page(c, "Import errors"), Total: total, Pager: Pager{Page: number, Pages: max(1, (total+pageSize-1)/pageSize)}}
+	p.Section, p.Events = "import-errors", "/events"
+	at := func(n int) string { return withQuery("/import-errors", url.Values{"page": {strconv.Itoa(n)}}) }
+	if number > 1 {
+		p.Pager.Previous = at(number - 1)
+	}
+	if number < p.Pager.Pages {
+		p.Pager.Next = at(number + 1)
+	}
+	for _, f := range files {
+		p.Files = append(p.Files, ImportErrorView{f, showTime(f.At, "")})
+	}
+	return s.render(c, http.StatusOK, "importerrors", p)
+}
+
+// auditPage lists who did what.
+type auditPage struct {
+	Page
+	DAGFilter string
+	Entries   []AuditView
+	First     string
+	Older     string
+}
+
+// AuditView is an entry with links to what it is about.
+type AuditView struct {
+	store.AuditEntry
+	At     TimeView
+	DAGURL string
+	RunURL string
+}
+
+func (s *server) audit(c echo.Context) error {
+	id := c.QueryParam("dag")
+	f := store.AuditFilter{DAG: dag.ID(id), Before: before(c), Limit: pageSize}
+	entries, _, err := s.Store.Audit(c.Request().Context(), f)
+	if err != nil {
+		return fmt.Errorf("list audit entries: %w", err)
+	}
+	p := auditPage{Page: s.page(c, "Audit"), DAGFilter: id}
+	p.Section = "audit"
+	here := func(before string) string { return withQuery("/audit", url.Values{"dag": {id}, "before": {before}}) }
+	for _, e := range entries {
+		v := AuditView{AuditEntry: e, At: showTime(e.At, "")}
+		if e.DAG != "" {
+			v.DAGURL = dagURL(e.DAG, "")
+			if e.Run != "" {
+				v.RunURL = runURL(e.DAG, e.Run)
+			}
+		}
+		p.Entries = append(p.Entries, v)
+	}
+	if f.Before > 0 {
+		p.First = here("")
+	}
+	if len(entries) == pageSize {
+		p.Older = here(strconv.FormatInt(entries[len(entries)-1].ID, 10))
+	}
+	return s.render(c, http.StatusOK, "audit", p)
+}

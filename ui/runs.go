@@ -1,0 +1,172 @@
+package ui
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// RunView is a run as pages show it.
+type RunView struct {
+	dag.Run
+	Href                            string
+	GraphURL                        string
+	State                           StateView
+	Logical, Started, Ended, Queued TimeView
+	IntervalStart, IntervalEnd      TimeView
+	Lasted                          string
+	Conf                            string // JSON, "" when empty
+}
+
+func (s *server) runView(r dag.Run, zone string) RunView {
+	v := RunView{
+		Run: r, Href: runURL(r.DAG, r.ID), State: runStateView(r.State),
+		GraphURL: withQuery(dagURL(r.DAG, "graph"), url.Values{"run": {string(r.ID)}}),
+		Logical:  showTime(r.LogicalDate, zone), Started: showTime(r.StartedAt, zone), Ended: showTime(r.EndedAt, zone), Queued: showTime(r.QueuedAt, zone),
+		IntervalStart: showTime(r.Interval.Start, zone), IntervalEnd: showTime(r.Interval.End, zone),
+		Lasted: lasted(r.StartedAt, r.EndedAt, s.Now()),
+	}
+	if len(r.Conf) > 0 {
+		// What came out of the database as JSON goes back into JSON.
+		text, _ := json.MarshalIndent(r.Conf, "", "  ")
+		v.Conf = string(text)
+	}
+	return v
+}
+
+// runsPage lists a DAG's runs, newest first.
+type runsPage struct {
+	Page
+	DAG     DAGHead
+	Runs    []RunView
+	Total   int
+	Filters []FilterView
+	State   string
+	First   string // address of the newest runs, when these are older
+	Older   string
+}
+
+func (s *server) dagRuns(c echo.Context) error {
+	ctx := c.Request().Context()
+	h, err := s.dagHead(c, "Runs")
+	if err != nil {
+		return err
+	}
+	state := c.QueryParam("state")
+	f := store.RunFilter{DAG: h.ID, Limit: pageSize}
+	if state != "" {
+		if !slices.Contains(dag.RunStates, dag.RunState(state)) {
+			return invalid("There is no run state %q: want queued, running, success or failed.", state)
+		}
+		f.States = []dag.RunState{dag.RunState(state)}
+	}
+	p := runsPage{Page: s.dagPage(c, h, string(h.ID)+" · runs"), DAG: h, State: state, Filters: runFilters(h, state)}
+	here := func(after dag.RunID) string {
+		return withQuery(dagURL(h.ID, "runs"), url.Values{"state": {state}, "after": {string(after)}})
+	}
+	if after := c.QueryParam("after"); after != "" {
+		r, err := s.Store.Run(ctx, h.ID, dag.RunID(after))
+		if err != nil {
+			return err
+		}
+		f.After, p.First = &r, here("")
+	}
+	runs, total, err := s.Store.Runs(ctx, f)
+	if err != nil {
+		return fmt.Errorf("list runs: %w", err)
+	}
+	p.Total = total
+	for _, r := range runs {
+		p.Runs = append(p.Runs, s.runView(r, h.Timezone))
+	}
+	if len(runs) == pageSize {
+		p.Older = here(runs[len(runs)-1].ID)
+	}
+	return s.render(c, http.StatusOK, "runs", p)
+}
+
+// runFilters are the states with their number of runs.
+func runFilters(h DAGHead, current string) []FilterView {
+	all := FilterView{Name: "All", Href: dagURL(h.ID, "runs"), Current: current == ""}
+	var views []FilterView
+	for _, counter := range h.DAGRowView.Runs {
+		all.Count += counter.N
+		views = append(views, FilterView{Name: counter.Words, Href: counter.Href, Count: counter.N, Current: current == counter.Name})
+	}
+	return append([]FilterView{all}, views...)
+}
+
+// runPage is one run with its tasks.
+type runPage struct {
+	Page
+	DAG      DAGHead
+	Run      RunView
+	Tasks    []TaskView
+	CanEnd   bool
+	StateURL string
+	NoteURL  string
+}
+
+func (s *server) runPage(c echo.Context) error {
+	ctx := c.Request().Context()
+	h, err := s.dagHead(c, "Runs")
+	if err != nil {
+		return err
+	}
+	r, err := s.Store.Run(ctx, h.ID, runParam(c))
+	if err != nil {
+		return err
+	}
+	tasks, err := s.Store.TaskInstances(ctx, h.ID, r.ID)
+	if err != nil {
+		return fmt.Errorf("read task instances: %w", err)
+	}
+	p := runPage{
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.runView(r, h.Timezone), CanEnd: !r.State.Ended(),
+		StateURL: runURL(h.ID, r.ID) + "/state", NoteURL: runURL(h.ID, r.ID) + "/note",
+	}
+	for _, t := range tasks {
+		p.Tasks = append(p.Tasks, s.taskView(t, h.Timezone))
+	}
+	return s.render(c, http.StatusOK, "run", p)
+}
+
+// TaskView is a task instance as pages show it.
+type TaskView struct {
+	dag.TaskInstance
+	Href, LogURL   string
+	State          StateView
+	Queued         TimeView
+	Started, Ended TimeView
+	Retry          TimeView
+	Lasted         string
+	Waited         string // from queued to started
+	HasLog         bool
+}
+
+func (s *server) taskView(t dag.TaskInstance, zone string) TaskView {
+	v := TaskView{
+		TaskInstance: t, Href: taskURL(t.DAG, t.Run, t.Task), LogURL: logURL(t.DAG, t.Run, t.Task, 0), State: taskStateView(t.State),
+		Queued: showTime(t.QueuedAt, zone), Started: showTime(t.StartedAt, zone), Ended: showTime(t.EndedAt, zone), HasLog: t.Try > 0,
+	}
+	end := t.EndedAt
+	if end.IsZero() && !t.State.Active() {
+		end = t.StartedAt
+	}
+	v.Lasted = lasted(t.StartedAt, end, s.Now())
+	if !t.QueuedAt.IsZero() && !t.StartedAt.IsZero() && !t.StartedAt.Before(t.QueuedAt) {
+		v.Waited = t.StartedAt.Sub(t.QueuedAt).Round(time.Millisecond).String()
+	}
+	if t.State == dag.TaskUpForRetry {
+		v.Retry = showTime(t.RetryAt, zone)
+	}
+	return v
+}

@@ -1,0 +1,225 @@
+package ui
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// paramDAG declares a param of each kind.
+func paramDAG() *dag.DAG {
+	d := newDAG("churn-model", "run_model")
+	d.Params = []dag.Param{
+		{Name: "SCORING_DATE", Default: "", Description: "Score this date", Schema: map[string]any{"type": "string", "format": "date"}},
+		{Name: "LIMIT", Default: 10, Schema: map[string]any{"type": "integer", "minimum": 1, "maximum": 100}},
+		{Name: "MODE", Default: "fast", Schema: map[string]any{"type": "string", "enum": []any{"fast", "exact"}}},
+		{Name: "DRY_RUN", Default: true, Schema: map[string]any{"type": "boolean"}},
+		{Name: "COLUMNS", Default: []any{"a"}, Schema: map[string]any{"type": "array"}},
+		{Name: "TEXT", Default: "hello"},
+	}
+	return d
+}
+
+// defaults is the form as a browser sends it untouched.
+func defaults() url.Values {
+	return url.Values{
+		"mode": {"config"}, "conf": {"{}"}, "param.SCORING_DATE": {""}, "param.LIMIT": {"10"}, "param.MODE": {"fast"},
+		"param.DRY_RUN": {"true"}, "param.COLUMNS": {`["a"]`}, "param.TEXT": {"hello"},
+	}
+}
+
+func (s *site) lastRun() *dag.Run {
+	s.Helper()
+	runs, _, err := s.store.Runs(s.Context(), store.RunFilter{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	if len(runs) == 0 {
+		return nil
+	}
+	return &runs[0]
+}
+
+func TestTriggerFormShowsFields(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	p := s.get(http.StatusOK, "/dags/churn-model/trigger")
+	p.wants(t, "Trigger DAG w/ config", `type="date"`, `min="1" max="100"`, "Score this date", "Un-pause the DAG", `<option selected value="fast">`, `["a"]`)
+}
+
+func TestTriggerAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	w := s.post("/dags/churn-model/trigger", url.Values{"mode": {"now"}}, "")
+	r := s.lastRun()
+	if w.Code != http.StatusSeeOther || r == nil || w.Header().Get("Location") != runURL(r.DAG, r.ID) {
+		t.Fatalf("%d to %q, run %+v", w.Code, w.Header().Get("Location"), r)
+	}
+	if r.User != "alice" || r.TriggeredBy != "ui" || len(r.Conf) != 0 {
+		t.Errorf("run by %q via %q with conf %v, want alice via ui without", r.User, r.TriggeredBy, r.Conf)
+	}
+	if row, err := s.store.DAG(t.Context(), r.DAG); err != nil || !row.Paused {
+		t.Errorf("the DAG is active (%v), want paused: the box was not ticked", err)
+	}
+}
+
+func TestTriggerWithConfig(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change url.Values
+		want   map[string]any
+	}{
+		{"defaults are left out", nil, map[string]any{}},
+		{"a date", url.Values{"param.SCORING_DATE": {"2026-01-31"}}, map[string]any{"SCORING_DATE": "2026-01-31"}},
+		{"a number", url.Values{"param.LIMIT": {"7"}}, map[string]any{"LIMIT": 7}},
+		{"a choice", url.Values{"param.MODE": {"exact"}}, map[string]any{"MODE": "exact"}},
+		{"an unticked box", url.Values{"param.DRY_RUN": nil}, map[string]any{"DRY_RUN": false}},
+		{"a list", url.Values{"param.COLUMNS": {`["b", 1]`}}, map[string]any{"COLUMNS": []any{"b", 1}}},
+		{"an emptied text", url.Values{"param.TEXT": {""}}, map[string]any{"TEXT": ""}},
+		{"JSON counts before fields", url.Values{"conf": {`{"LIMIT": 10, "OTHER": null}`}, "param.LIMIT": {"7"}}, map[string]any{"LIMIT": 10, "OTHER": nil}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.save(paramDAG())
+			form := defaults()
+			for key, value := range test.change {
+				form[key] = value
+			}
+			form.Set("unpause", "1")
+			form.Set("note", "why")
+			w := s.post("/dags/churn-model/trigger", form, "")
+			if w.Code != http.StatusSeeOther {
+				t.Fatalf("status %d\n%s", w.Code, w.Body)
+			}
+			r := s.lastRun()
+			got := r.Conf
+			if got == nil {
+				got = map[string]any{}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("conf (-want +got):\n%s", diff)
+			}
+			if row, err := s.store.DAG(t.Context(), r.DAG); err != nil || row.Paused || r.Note != "why" {
+				t.Errorf("paused %v, note %q, %v; want active and why", row.Paused, r.Note, err)
+			}
+		})
+	}
+}
+
+func TestTriggerTellsWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change url.Values
+		want   string
+	}{
+		{"syntax", url.Values{"conf": {"{\n  \"A\": 1,\n  \"B\" 2\n}"}}, "line 3, column 7"},
+		{"too short", url.Values{"conf": {"{\"A\": [1"}}, "line 1, column 9"},
+		{"too long", url.Values{"conf": {"{}\n {}"}}, "line 2, column 2"},
+		{"a list", url.Values{"conf": {"[1]"}}, "want a JSON object"},
+		{"null", url.Values{"conf": {"null"}}, "want a JSON object"},
+		{"a number that would change", url.Values{"conf": {`{"ID": 12345678901234567890}`}}, "put it in quotes"},
+		{"an illegal key", url.Values{"conf": {`{"a-b": 1}`}}, "a-b"},
+		{"a reserved key", url.Values{"conf": {`{"LD_PRELOAD": "x"}`}}, "LD_PRELOAD"},
+		{"no number", url.Values{"param.LIMIT": {"many"}}, "no number"},
+		{"out of bounds", url.Values{"param.LIMIT": {"1000"}}, "100"},
+		{"no date", url.Values{"param.SCORING_DATE": {"yesterday"}}, "date"},
+		{"no choice", url.Values{"param.MODE": {"slow"}}, "fast"},
+		{"no JSON in a field", url.Values{"param.COLUMNS": {"a, b"}}, "line 1, column 1"},
+		{"a wrong value in JSON", url.Values{"conf": {`{"LIMIT": "x"}`}}, "LIMIT"},
+		{"logical date", url.Values{"logical_date": {"tomorrow"}}, "no date and time"},
+		{"run id", url.Values{"run_id": {"a/b"}}, "a/b"},
+		{"scheduled run id", url.Values{"run_id": {"scheduled__x"}}, "scheduled__"},
+		{"note", url.Values{"note": {strings.Repeat("x", maxNote+1)}}, "too long"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			s.save(paramDAG())
+			form := defaults()
+			form.Set("param.TEXT", "typed and kept")
+			for key, value := range test.change {
+				form[key] = value
+			}
+			w := s.post("/dags/churn-model/trigger", form, "")
+			if w.Code != http.StatusUnprocessableEntity {
+				t.Fatalf("status %d, want 422\n%s", w.Code, w.Body)
+			}
+			p := checkPage(t, test.name, w)
+			p.wants(t, test.want)
+			if p.attr("param.TEXT", "value") != "typed and kept" {
+				t.Error("what was typed is lost")
+			}
+			if !strings.Contains(p.source, `<p class="error">`) && !strings.Contains(p.source, `<p class="alert">`) {
+				t.Error("no error is shown")
+			}
+			if s.lastRun() != nil {
+				t.Error("a run was made all the same")
+			}
+		})
+	}
+}
+
+func TestTriggerConflict(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	form := defaults()
+	form.Set("run_id", "mine")
+	form.Set("logical_date", "2026-01-31T06:00:00+03:00")
+	w := s.post("/dags/churn-model/trigger", form, "")
+	r := s.lastRun()
+	if w.Code != http.StatusSeeOther || r.ID != "mine" || !r.LogicalDate.Equal(time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)) {
+		t.Fatalf("status %d, run %+v", w.Code, r)
+	}
+	w = s.post("/dags/churn-model/trigger", form, "")
+	if w.Code != http.StatusConflict {
+		t.Fatalf("status %d, want 409", w.Code)
+	}
+	p := checkPage(t, "conflict", w)
+	if p.attr("run_id", "value") != "mine" {
+		t.Error("the run id is lost")
+	}
+	form.Del("run_id")
+	if w = s.post("/dags/churn-model/trigger", form, ""); w.Code != http.StatusConflict {
+		t.Errorf("a second run of one logical date: status %d, want 409", w.Code)
+	}
+}
+
+func TestTriggerNeedsAValueWithoutDefault(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := newDAG("churn-model", "run_model")
+	d.Params = []dag.Param{{Name: "TARGET", Schema: map[string]any{"type": "string"}}}
+	s.save(d)
+	for _, mode := range []string{"now", "config"} {
+		w := s.post("/dags/churn-model/trigger", url.Values{"mode": {mode}}, "")
+		if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "it needs a value") {
+			t.Errorf("%s: status %d, want 422 and why", mode, w.Code)
+		}
+	}
+}
+
+func FuzzParseConf(f *testing.F) {
+	for _, seed := range []string{"", "{}", `{"A": 1e400}`, `{"A": [1, {"B": 9007199254740993}]}`, "[", `{"a":1,"a":2}`, "\xff", `{"é": ]`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if _, err := parseConf(text); err != nil && err.Error() == "" {
+			t.Error("an error without words")
+		}
+	})
+}
