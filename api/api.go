@@ -1,0 +1,159 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/store"
+	"dagwright/tasklog"
+)
+
+// Config is what the API needs.
+type Config struct {
+	Store *store.Store
+	Logs  *tasklog.Dir
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Logger receives the cause of each answer 500; slog.Default() when nil.
+	Logger *slog.Logger
+	// User tells who sent a request; everybody is "anonymous" when nil.
+	User func(echo.Context) string
+	// Version is dagwright's version, told by GET /api/v2/version.
+	Version string
+	// Done ends the streams (followed logs, waits) when it is closed: the
+	// server shuts down. Nil never ends them.
+	Done <-chan struct{}
+}
+
+// UserAgent is how dagwright's command line names itself. What it does is
+// written to the audit log as done via "cli" instead of "rest_api".
+const UserAgent = "dagwright-cli"
+
+// maxStreams bounds the answers that stay open at a time.
+const maxStreams = 200
+
+// prefix is where Airflow puts its API v2.
+const prefix = "/api/v2"
+
+// server answers requests. Its methods are the handlers.
+type server struct {
+	Config
+	routes  []route
+	streams chan struct{} // one token for each open stream
+}
+
+// route is one operation of the API.
+type route struct {
+	method, path string
+	handle       echo.HandlerFunc
+}
+
+// Register adds the API's routes below /api/v2, and JSON answers for everything
+// else below /api.
+func Register(e *echo.Echo, c Config) {
+	s := newServer(c)
+	for _, r := range s.routes {
+		e.Add(r.method, prefix+r.path, s.wrap(r.handle))
+	}
+	e.Any("/api", s.wrap(s.unmatched))
+	e.Any("/api/*", s.wrap(s.unmatched))
+}
+
+func newServer(c Config) *server {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.User == nil {
+		c.User = func(echo.Context) string { return "anonymous" }
+	}
+	s := &server{Config: c, streams: make(chan struct{}, maxStreams)}
+	s.routes = s.table()
+	return s
+}
+
+func (s *server) table() []route {
+	const (
+		run = "/dags/:dag_id/dagRuns/:dag_run_id"
+		ti  = run + "/taskInstances/:task_id"
+	)
+	return []route{
+		{http.MethodGet, "/dags", s.listDAGs},
+		{http.MethodPatch, "/dags", s.patchDAGs},
+		{http.MethodGet, "/dags/:dag_id", s.getDAG},
+		{http.MethodPatch, "/dags/:dag_id", s.patchDAG},
+		{http.MethodDelete, "/dags/:dag_id", s.deleteDAG},
+		{http.MethodGet, "/dags/:dag_id/details", s.getDetails},
+		{http.MethodGet, "/dags/:dag_id/tasks", s.listTasks},
+		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", s.getTask},
+		{http.MethodGet, "/dags/:dag_id/dagVersions", s.listVersions},
+		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", s.getVersion},
+		{http.MethodGet, "/dagSources/:dag_id", s.getSource},
+		{http.MethodGet, "/dagTags", s.listTags},
+		{http.MethodGet, "/dagStats", s.listStats},
+		{http.MethodGet, "/importErrors", s.listImportErrors},
+		{http.MethodGet, "/importErrors/:import_error_id", s.getImportError},
+		{http.MethodGet, "/eventLogs", s.listEvents},
+		{http.MethodGet, "/eventLogs/:event_log_id", s.getEvent},
+
+		{http.MethodGet, "/dags/:dag_id/dagRuns", s.listRuns},
+		{http.MethodPost, "/dags/:dag_id/dagRuns", s.triggerRun},
+		{http.MethodGet, run, s.getRun},
+		{http.MethodPatch, run, s.patchRun},
+		{http.MethodGet, run + "/wait", s.waitRun},
+		{http.MethodGet, run + "/taskInstances", s.listTaskInstances},
+		{http.MethodGet, ti, s.getTaskInstance},
+		{http.MethodGet, ti + "/tries", s.listTries},
+		{http.MethodGet, ti + "/tries/:try_number", s.getTry},
+		{http.MethodGet, ti + "/logs/:try_number", s.getLog},
+
+		{http.MethodGet, "/monitor/health", s.health},
+		{http.MethodGet, "/version", s.version},
+	}
+}
+
+// actor is who sent the request, for the audit log.
+func (s *server) actor(c echo.Context) store.Actor {
+	via := "rest_api"
+	if strings.HasPrefix(c.Request().UserAgent(), UserAgent) {
+		via = "cli"
+	}
+	return store.Actor{User: s.User(c), Via: via}
+}
+
+// unmatched answers what no route answers: 405 when the path exists for other
+// methods, else 404. It stands at /api/* so that neither the pages' own
+// fallback nor the router's plain text answers here.
+func (s *server) unmatched(c echo.Context) error {
+	var allowed []string
+	for _, r := range s.routes {
+		if matches(prefix+r.path, echo.GetPath(c.Request())) {
+			allowed = append(allowed, r.method)
+		}
+	}
+	if len(allowed) == 0 {
+		return refuse(http.StatusNotFound, "Not Found")
+	}
+	c.Response().Header().Set(echo.HeaderAllow, strings.Join(allowed, ", "))
+	return refuse(http.StatusMethodNotAllowed, "Method Not Allowed")
+}
+
+// matches reports whether a path has the segments of a route's pattern.
+func matches(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if want[i] != have[i] && (have[i] == "" || !strings.HasPrefix(want[i], ":")) {
+			return false
+		}
+	}
+	return true
+}
