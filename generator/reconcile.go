@@ -15,6 +15,9 @@ import (
 // unreachable is no reason to touch a DAG.
 func (g *Generator) reconcile(ctx context.Context) {
 	projects, err := g.projects(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if err != nil {
 		g.Logger.Error("list projects to reconcile", "err", err)
 		return
