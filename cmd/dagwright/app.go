@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+
+	"dagwright/api"
+	"dagwright/executor"
+	"dagwright/generator"
+	"dagwright/gitlab"
+	"dagwright/gitrepo"
+	"dagwright/scheduler"
+	"dagwright/store"
+	"dagwright/tasklog"
+	"dagwright/ui"
+	"dagwright/webhook"
+)
+
+// settings is everything that tells one instance from another. "dev" fills it
+// with defaults, "serve" from its configuration file.
+type settings struct {
+	Listen      string
+	Environment string // DEV, PROD: shown on every page
+	// Components says which of webhook, generator, scheduler and ui run here.
+	Components []string
+
+	Database string // DSN
+	LogDir   string
+	// CloneDir holds the clones of the DAG repository.
+	CloneDir string
+
+	DAGRepo    gitrepo.Config // URL, Branch, Username, Password
+	DAGProject string         // its GitLab path
+	Secrets    []string       // of the webhook
+	GitLabURL  string         // for links; may be empty
+
+	Models    generator.Models
+	Projects  func(context.Context) ([]generator.Project, error)
+	Instance  generator.Instance
+	Templates string // folder; empty for the embedded ones
+	Reconcile time.Duration
+
+	// Executor opens what runs the attempts.
+	Executor       func(*tasklog.Dir) (executor.Executor, error)
+	Poll           time.Duration
+	MaxActiveTasks int
+
+	Logger *slog.Logger
+}
+
+// components are the parts that "serve --run" can name.
+var components = []string{"webhook", "generator", "scheduler", "ui"}
+
+func (s settings) runs(component string) bool { return slices.Contains(s.Components, component) }
+
+// app is a running instance.
+type app struct {
+	settings
+	store    *store.Store
+	logs     *tasklog.Dir
+	listener net.Listener
+	closers  []func() error
+	actors   []func(context.Context) error
+}
+
+// openApp opens everything that the instance needs and starts to listen. The
+// caller closes it.
+func openApp(ctx context.Context, s settings) (_ *app, err error) {
+	a := &app{settings: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database, Logger: s.Logger}); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	a.onClose(a.store.Close)
+	if a.logs, err = tasklog.Open(s.LogDir); err != nil {
+		return nil, fmt.Errorf("open task logs: %w", err)
+	}
+	if s.runs("generator") {
+		if err := a.addGenerator(); err != nil {
+			return nil, err
+		}
+	}
+	if s.runs("scheduler") {
+		if err := a.addScheduler(); err != nil {
+			return nil, err
+		}
+	}
+	if a.listener, err = net.Listen("tcp", s.Listen); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
+	}
+	return a, nil
+}
+
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+// close closes what openApp opened, the last first.
+func (a *app) close() error {
+	var errs []error
+	for _, f := range slices.Backward(a.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// url is where the pages are.
+func (a *app) url() string { return "http://" + a.listener.Addr().String() }
+
+// openDAGRepo opens a clone of the DAG repository for one actor.
+func (a *app) openDAGRepo(actor string) (*gitrepo.Repo, error) {
+	c := a.DAGRepo
+	c.Dir = filepath.Join(a.CloneDir, actor+".git")
+	c.Logger = a.Logger
+	repo, err := gitrepo.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open clone of the DAG repository: %w", err)
+	}
+	return repo, nil
+}
+
+func (a *app) addGenerator() error {
+	repo, err := a.openDAGRepo("generator")
+	if err != nil {
+		return err
+	}
+	set, err := loadTemplates(a.Templates)
+	if err != nil {
+		return err
+	}
+	g := generator.New(generator.Config{
+		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
+		Instance: a.Instance, Reconcile: a.Reconcile, Logger: a.Logger,
+	})
+	a.actors = append(a.actors, g.Run)
+	return nil
+}
+
+func (a *app) addScheduler() error {
+	repo, err := a.openDAGRepo("scheduler")
+	if err != nil {
+		return err
+	}
+	exec, err := a.Executor(a.logs)
+	if err != nil {
+		return fmt.Errorf("open executor: %w", err)
+	}
+	a.onClose(exec.Close)
+	s := scheduler.New(scheduler.Config{
+		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
+		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, Logger: a.Logger,
+	})
+	a.actors = append(a.actors, s.Run)
+	return nil
+}
+
+// run serves until ctx ends, then lets requests and actors end, and returns
+// the first thing that went wrong.
+func (a *app) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	server := &http.Server{
+		Handler:           a.handler(ctx.Done()),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		ErrorLog:          slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),
+	}
+	g.Go(func() error {
+		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(limit); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	for _, actor := range a.actors {
+		g.Go(func() error { return actor(ctx) })
+	}
+	return g.Wait()
+}
+
+// handler routes requests. Streams end when done is closed.
+func (a *app) handler(done <-chan struct{}) http.Handler {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
+	if a.runs("webhook") {
+		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
+			Store: a.store, Verifier: gitlab.NewVerifier(a.Secrets...), DAGProject: a.DAGProject, Logger: a.Logger,
+		})))
+	}
+	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
+	e.GET("/readyz", a.ready)
+	if a.runs("ui") {
+		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
+		ui.Register(e, ui.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Environment: a.Environment, GitLabURL: a.GitLabURL, Done: done})
+	}
+	return guard(e, a.listener.Addr())
+}
+
+// ready answers 200 while the database does.
+func (a *app) ready(c echo.Context) error {
+	if _, err := a.store.Tags(c.Request().Context()); err != nil {
+		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
+	}
+	return c.String(http.StatusOK, "ok\n")
+}

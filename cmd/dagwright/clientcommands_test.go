@@ -1,0 +1,200 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// TestClientCommands runs command lines against a server and compares what
+// they print; each test is one golden file.
+func TestClientCommands(t *testing.T) {
+	t.Parallel()
+	conf := filepath.Join(t.TempDir(), "conf.json")
+	if err := os.WriteFile(conf, []byte(`{"SCORING_DATE": "2026-01-31"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name  string
+		lines []string
+		stdin string
+	}{
+		{name: "dags_list", lines: []string{
+			"dags list", "dags list --state paused", "dags list --search RETRAIN", "dags list --tag scoring --output yaml",
+			"dags list --limit 1", "dags list --state sleepy", "dags list --output xml", "dags list --limit -1", "dags list x",
+		}},
+		{name: "dags_show", lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},
+		{name: "dags_show_json", lines: []string{"dags show churn-model --output json"}},
+		{name: "dags_pause", lines: []string{
+			"dags unpause churn-model", "dags list --state active", "dags pause churn-model churn-model-retrain", "dags list",
+			"dags pause", "dags unpause absent",
+		}},
+		{name: "dags_next", lines: []string{
+			"dags next churn-model", "dags next churn-model-retrain", "dags next churn-model --output json", "dags next churn-model-retrain --output json",
+		}},
+		{name: "dags_trigger", stdin: `{"FROM": "stdin"}`, lines: []string{
+			"dags trigger churn-model --run-id a --note here --logical-date 2026-01-30",
+			"runs show churn-model a",
+			"dags trigger churn-model --conf @" + conf + " --unpause",
+			"dags trigger churn-model --run-id b --conf @- --logical-date 2026-01-29T01:02:03+03:00 --output json",
+			"dags trigger churn-model --run-id a",
+			"dags trigger churn-model --conf {",
+			"dags trigger churn-model --conf [1]",
+			"dags trigger churn-model --conf null",
+			"dags trigger churn-model --conf @absent.json",
+			`dags trigger churn-model --conf {"PATH":"/tmp"}`,
+			"dags trigger churn-model --logical-date someday",
+			"dags trigger absent",
+		}},
+		{name: "dags_delete", stdin: "y\n", lines: []string{
+			"dags delete churn-model", "dags delete churn-model-retrain --yes", "dags delete absent --yes",
+		}},
+		{name: "dags_delete_no", stdin: "\n", lines: []string{"dags delete churn-model"}},
+		{name: "runs", lines: []string{
+			"runs list", "runs list churn-model", "runs list --state failed", "runs list --state sad", "runs list absent",
+			"runs show churn-model-retrain", "runs show churn-model-retrain old --output yaml", "runs show churn-model",
+			"runs wait churn-model-retrain", "runs wait churn-model-retrain old", "runs cancel churn-model-retrain old",
+			"runs cancel churn-model-retrain",
+		}},
+		{name: "logs", lines: []string{
+			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data", "logs churn-model-retrain new prepare_data --try 1",
+			"logs churn-model-retrain new prepare_data --try 3", "logs churn-model-retrain new absent", "logs churn-model",
+			"logs churn-model-retrain old", "logs -f churn-model-retrain new", "logs churn-model-retrain --output json",
+			"logs -f churn-model-retrain old", "logs churn-model-retrain --try -1",
+			"logs churn-model-retrain --output yaml",
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := serveAPI(t)
+			if test.name == "runs" || test.name == "logs" {
+				s.history()
+			}
+			var got strings.Builder
+			for _, line := range test.lines {
+				got.WriteString(s.session(test.stdin, strings.Fields(line)...))
+			}
+			checkGolden(t, test.name, strings.ReplaceAll(got.String(), conf, "conf.json"))
+		})
+	}
+}
+
+// history makes a run that succeeded without logging and one that failed at
+// its second try.
+func (s *served) history() {
+	old := s.start("churn-model-retrain", "old", "prepare_data", "train_model")
+	s.endRun(old, dag.RunSuccess, "")
+	run := s.start("churn-model-retrain", "new", "prepare_data", "train_model")
+	t := s.begin(instance(run, "prepare_data"), 2)
+	s.write(t, "first try\n")
+	t = s.begin(s.end(t, dag.TaskUpForRetry, "exit code 1"), 4)
+	s.write(t, "second try\nno such column\n")
+	s.end(t, dag.TaskFailed, "exit code 1")
+	s.endRun(run, dag.RunFailed, "prepare_data failed")
+}
+
+// A follower sees each line when it is written, goes from task to task and
+// from try to try, and ends with the run.
+func TestLogsFollow(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	run := s.start("churn-model-retrain", "r", "prepare_data", "train_model")
+	c := s.command("", "logs", "-f", "churn-model-retrain")
+	task := s.begin(instance(run, "prepare_data"), 2)
+	s.write(task, "one\n")
+	c.out.await(t, "one\n")
+	s.write(task, "two\n")
+	c.out.await(t, "two\n")
+	task = s.end(task, dag.TaskUpForRetry, "exit code 1")
+	task = s.begin(task, 4)
+	s.write(task, "again\n")
+	c.out.await(t, "again\n")
+	s.end(task, dag.TaskSuccess, "")
+	task = s.begin(instance(run, "train_model"), 6)
+	s.write(task, "epoch 1\n")
+	c.out.await(t, "epoch 1\n")
+	s.end(task, dag.TaskSuccess, "")
+	s.endRun(run, dag.RunSuccess, "")
+	if code := <-c.code; code != exitDone {
+		t.Errorf("exit %d", code)
+	}
+	if got := c.out.String(); got != "one\ntwo\nagain\nepoch 1\n" {
+		t.Errorf("stdout: %q", got)
+	}
+	want := "==> prepare_data of r, try 1\n==> prepare_data of r, try 2\n==> train_model of r, try 1\n==> run r is success\n"
+	if got := c.errOut.String(); got != want {
+		t.Errorf("stderr: %q", got)
+	}
+}
+
+// With a task named, following ends with the task.
+func TestLogsFollowTask(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	run := s.start("churn-model-retrain", "r", "prepare_data", "train_model")
+	task := s.begin(instance(run, "prepare_data"), 2)
+	s.write(task, "one\n")
+	c := s.command("", "logs", "-f", "churn-model-retrain", "r", "prepare_data")
+	c.out.await(t, "one\n")
+	s.end(task, dag.TaskSuccess, "")
+	if code := <-c.code; code != exitDone || c.out.String() != "one\n" {
+		t.Errorf("exit %d, %q", code, c.out)
+	}
+}
+
+func TestRunsWait(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		state dag.RunState
+		args  []string
+		code  int
+	}{
+		{dag.RunSuccess, []string{"runs", "wait", "churn-model"}, exitDone},
+		{dag.RunFailed, []string{"runs", "wait", "churn-model", "r"}, exitFailed},
+	}
+	for _, test := range tests {
+		t.Run(string(test.state), func(t *testing.T) {
+			t.Parallel()
+			s := serveAPI(t)
+			run := s.start("churn-model", "r", "run_model")
+			c := s.command("", test.args...)
+			c.errOut.await(t, "r is running\n")
+			s.endRun(run, test.state, "why")
+			if code := <-c.code; code != test.code || !strings.Contains(c.out.String(), "run r of churn-model: "+string(test.state)) {
+				t.Errorf("exit %d: %s%s", code, c.out, c.errOut)
+			}
+		})
+	}
+}
+
+func TestTriggerWait(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	c := s.command("", "dags", "trigger", "churn-model", "--run-id", "r", "--wait")
+	c.errOut.await(t, "run r is queued\n")
+	s.advance("churn-model", store.StartRun{DAG: "churn-model", Run: "r", At: noon.Add(time.Second)})
+	c.errOut.await(t, "r is running\n")
+	s.endRun(dag.Run{DAG: "churn-model", ID: "r"}, dag.RunFailed, "run_model failed")
+	if code := <-c.code; code != exitFailed || !strings.Contains(c.errOut.String(), "failed: run_model failed") {
+		t.Errorf("exit %d: %s", code, c.errOut)
+	}
+}
+
+func TestRunsCancel(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	s.start("churn-model", "r", "run_model")
+	if got := s.session("", "runs", "cancel", "churn-model", "r"); !strings.Contains(got, "marked failed") {
+		t.Error(got)
+	}
+	run, err := s.store.Run(t.Context(), "churn-model", "r")
+	if err != nil || run.State != dag.RunFailed {
+		t.Errorf("%+v, %v", run, err)
+	}
+}

@@ -1,0 +1,398 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// pageSize is the most that the API gives at a time.
+const pageSize = 100
+
+// dagFields is what the commands use of a DAG.
+type dagFields struct {
+	ID            string     `json:"dag_id"`
+	Paused        bool       `json:"is_paused"`
+	Stale         bool       `json:"is_stale"`
+	File          string     `json:"relative_fileloc"`
+	Description   *string    `json:"description"`
+	Schedule      *string    `json:"timetable_summary"`
+	ScheduleWords *string    `json:"timetable_description"`
+	Timezone      *string    `json:"timezone"`
+	ImportErrors  bool       `json:"has_import_errors"`
+	MaxActiveRuns int        `json:"max_active_runs"`
+	ActiveRuns    int        `json:"active_runs_count"`
+	NextDate      *time.Time `json:"next_dagrun_logical_date"`
+	NextStart     *time.Time `json:"next_dagrun_data_interval_start"`
+	NextEnd       *time.Time `json:"next_dagrun_data_interval_end"`
+	NextRunAfter  *time.Time `json:"next_dagrun_run_after"`
+	Owners        []string   `json:"owners"`
+	Tags          []struct {
+		Name string `json:"name"`
+	} `json:"tags"`
+}
+
+// pauseWord says the pause state in one word.
+func (d dagFields) pauseWord() string {
+	switch {
+	case d.Stale:
+		return "archived"
+	case d.Paused:
+		return "paused"
+	}
+	return "active"
+}
+
+func (d dagFields) tagNames() string {
+	names := make([]string, len(d.Tags))
+	for i, t := range d.Tags {
+		names[i] = t.Name
+	}
+	return orDash(strings.Join(names, ","))
+}
+
+func newDAGsCommand() *cobra.Command {
+	var f clientFlags
+	cmd := &cobra.Command{
+		Use:   "dags",
+		Short: "List, show, pause, trigger and delete DAGs",
+		Long: `List, show, pause, trigger and delete the DAGs of a running dagwright.
+
+A DAG that has just appeared is paused: its schedule is not followed until it is
+un-paused. It can be triggered all the same.`,
+		Example: `  dagwright dags list
+  dagwright dags unpause churn-model
+  dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f.addTo(cmd)
+	cmd.AddCommand(newDAGsListCommand(&f), newDAGsShowCommand(&f), newPauseCommand(&f, true), newPauseCommand(&f, false),
+		newTriggerCommand(&f), newDAGsDeleteCommand(&f), newDAGsNextCommand(&f))
+	return cmd
+}
+
+func newDAGsListCommand(f *clientFlags) *cobra.Command {
+	var search, owner, state string
+	var tags []string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List DAGs",
+		Example: `  dagwright dags list --state active
+  dagwright dags list --search churn --output json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			query := url.Values{"tags": tags}
+			if search != "" {
+				query.Set("dag_id_pattern", search)
+			}
+			if owner != "" {
+				query.Set("owners", owner)
+			}
+			switch state {
+			case "all":
+			case "active", "paused":
+				query.Set("paused", strconv.FormatBool(state == "paused"))
+			default:
+				return usageError{fmt.Errorf("--state %q: want all, active or paused", state)}
+			}
+			return listDAGs(cmd, f, query, limit)
+		},
+	}
+	cmd.Flags().StringVar(&search, "search", "", "part of the DAG's name; % stands for any characters")
+	cmd.Flags().StringVar(&owner, "owner", "", "only DAGs of this owner")
+	cmd.Flags().StringSliceVar(&tags, "tag", nil, "only DAGs with one of these tags")
+	cmd.Flags().StringVar(&state, "state", "all", "all, active or paused")
+	addLimitFlag(cmd, &limit)
+	return cmd
+}
+
+func addLimitFlag(cmd *cobra.Command, limit *int) {
+	cmd.Flags().IntVar(limit, "limit", pageSize, "how many to list at most; 0 lists all")
+}
+
+func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) error {
+	c, err := f.dial()
+	if err != nil {
+		return err
+	}
+	dags, total, err := pages(query, limit, func(query url.Values) ([]item[dagFields], int, error) {
+		var answer struct {
+			DAGs  []item[dagFields] `json:"dags"`
+			Total int               `json:"total_entries"`
+		}
+		err := c.call(cmd.Context(), request{path: []string{"dags"}, query: query}, &answer)
+		return answer.DAGs, answer.Total, err
+	})
+	if err != nil {
+		return err
+	}
+	err = f.show(cmd.OutOrStdout(), dags, func(w io.Writer) {
+		fmt.Fprintln(w, "DAG\tSTATE\tSCHEDULE\tNEXT RUN\tOWNERS\tTAGS")
+		for _, d := range dags {
+			d := d.fields
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.pauseWord(), dash(d.Schedule), moment(d.NextRunAfter),
+				oneLine(strings.Join(d.Owners, ",")), d.tagNames())
+		}
+	})
+	noteMore(cmd, len(dags), total)
+	return err
+}
+
+// noteMore says that a list is not complete.
+func noteMore(cmd *cobra.Command, shown, total int) {
+	if shown < total {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d of %d shown; --limit 0 lists all\n", shown, total)
+	}
+}
+
+// pages reads a list page by page, at most limit entries; all when limit is 0.
+func pages[T any](query url.Values, limit int, page func(url.Values) ([]T, int, error)) ([]T, int, error) {
+	if limit < 0 {
+		return nil, 0, usageError{fmt.Errorf("--limit %d: want 0 or more", limit)}
+	}
+	all := []T{}
+	for {
+		size := pageSize
+		if limit > 0 {
+			size = min(size, limit-len(all))
+		}
+		query.Set("limit", strconv.Itoa(size))
+		query.Set("offset", strconv.Itoa(len(all)))
+		found, total, err := page(query)
+		if err != nil {
+			return nil, 0, err
+		}
+		all = append(all, found...)
+		if len(found) == 0 || len(all) >= total || len(all) == limit {
+			return all, total, nil
+		}
+	}
+}
+
+// taskFields is what the commands use of a DAG's task.
+type taskFields struct {
+	ID         string   `json:"task_id"`
+	Retries    float64  `json:"retries"`
+	Rule       string   `json:"trigger_rule"`
+	Downstream []string `json:"downstream_task_ids"`
+}
+
+func newDAGsShowCommand(f *clientFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:     "show DAG",
+		Short:   "Show a DAG and its tasks",
+		Example: `  dagwright dags show churn-model-retrain`,
+		Args:    exactArguments(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return showDAG(cmd, f, args[0])
+		},
+	}
+}
+
+func showDAG(cmd *cobra.Command, f *clientFlags, id string) error {
+	c, err := f.dial()
+	if err != nil {
+		return err
+	}
+	var d item[dagFields]
+	var tasks struct {
+		Tasks []item[taskFields] `json:"tasks"`
+	}
+	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "details"}}, &d); err != nil {
+		return err
+	}
+	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "tasks"}}, &tasks); err != nil {
+		return err
+	}
+	answer := map[string]any{"dag": d, "tasks": tasks.Tasks}
+	return f.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
+		showDAGTable(w, d.fields)
+		fmt.Fprintln(w, "\nTASK\tRETRIES\tTRIGGER RULE\tTHEN")
+		for _, t := range tasks.Tasks {
+			fmt.Fprintf(w, "%s\t%g\t%s\t%s\n", t.fields.ID, t.fields.Retries, t.fields.Rule, orDash(strings.Join(t.fields.Downstream, ",")))
+		}
+	})
+}
+
+func showDAGTable(w io.Writer, d dagFields) {
+	schedule := dash(d.ScheduleWords)
+	if d.Schedule != nil {
+		schedule = dash(d.Schedule) + " (" + schedule + ", " + dash(d.Timezone) + ")"
+	}
+	fmt.Fprintf(w, "DAG:\t%s\n", d.ID)
+	fmt.Fprintf(w, "Description:\t%s\n", dash(d.Description))
+	fmt.Fprintf(w, "State:\t%s\n", d.pauseWord())
+	fmt.Fprintf(w, "Schedule:\t%s\n", schedule)
+	fmt.Fprintf(w, "Next run:\t%s\n", moment(d.NextRunAfter))
+	fmt.Fprintf(w, "Active runs:\t%d of at most %d\n", d.ActiveRuns, d.MaxActiveRuns)
+	fmt.Fprintf(w, "Owners:\t%s\n", oneLine(strings.Join(d.Owners, ",")))
+	fmt.Fprintf(w, "Tags:\t%s\n", d.tagNames())
+	fmt.Fprintf(w, "File:\t%s\n", oneLine(d.File))
+	if d.ImportErrors {
+		fmt.Fprintln(w, "Import error:\tthe file is broken now; an older version is in force")
+	}
+}
+
+func newPauseCommand(f *clientFlags, pause bool) *cobra.Command {
+	use, short, done := "unpause", "Let DAGs follow their schedule", "active"
+	if pause {
+		use, short, done = "pause", "Stop new scheduled runs of DAGs; active runs finish", "paused"
+	}
+	return &cobra.Command{
+		Use:     use + " DAG…",
+		Short:   short,
+		Example: "  dagwright dags " + use + " churn-model",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("name at least one DAG: %s", cmd.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			dags := make([]item[dagFields], len(args))
+			for i, id := range args {
+				r := request{method: http.MethodPatch, path: []string{"dags", id}, body: map[string]any{"is_paused": pause}}
+				if err := c.call(cmd.Context(), r, &dags[i]); err != nil {
+					return err
+				}
+			}
+			return f.show(cmd.OutOrStdout(), dags, func(w io.Writer) {
+				for _, d := range dags {
+					fmt.Fprintf(w, "%s is %s\n", d.fields.ID, done)
+				}
+			})
+		},
+	}
+}
+
+func newDAGsNextCommand(f *clientFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:   "next DAG",
+		Short: "Show a DAG's next scheduled run",
+		Long: `Show a DAG's next scheduled run. Use "dagwright schedule" to see many runs of a
+cron expression.`,
+		Example: `  dagwright dags next churn-model`,
+		Args:    exactArguments(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			var d dagFields
+			if err := c.call(cmd.Context(), request{path: []string{"dags", args[0]}}, &d); err != nil {
+				return err
+			}
+			return showNext(cmd, f, d)
+		},
+	}
+}
+
+// showNext prints the next run with the names that "dagwright schedule" uses.
+func showNext(cmd *cobra.Command, f *clientFlags, d dagFields) error {
+	var next *scheduledRun
+	if d.NextDate != nil {
+		next = &scheduledRun{moment(d.NextDate), moment(d.NextStart), moment(d.NextEnd), moment(d.NextRunAfter)}
+	}
+	return f.show(cmd.OutOrStdout(), next, func(w io.Writer) {
+		if next == nil && !d.Paused {
+			fmt.Fprintf(w, "%s has no next run\n", d.ID)
+		}
+		if next != nil {
+			showNextTable(w, *next)
+		}
+		if d.Paused {
+			fmt.Fprintf(w, "%s is paused: nothing is scheduled until \"dagwright dags unpause %s\"\n", d.ID, d.ID)
+		}
+	})
+}
+
+func showNextTable(w io.Writer, next scheduledRun) {
+	fmt.Fprintln(w, "LOGICAL DATE\tDATA INTERVAL START\tDATA INTERVAL END\tRUN AFTER")
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", next.LogicalDate, next.DataIntervalStart, next.DataIntervalEnd, next.RunAfter)
+}
+
+func newDAGsDeleteCommand(f *clientFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete DAG",
+		Short: "Remove a DAG's file from the DAG repository",
+		Long: `Remove a DAG's file from the DAG repository, so that it cannot come back by
+itself. The DAG is archived: its schedule is off and its history stays. Delete an
+archived DAG to remove its history too.`,
+		Example: `  dagwright dags delete old-model`,
+		Args:    exactArguments(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			return deleteDAG(cmd, c, args[0], yes)
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	return cmd
+}
+
+func deleteDAG(cmd *cobra.Command, c *client, id string, yes bool) error {
+	ctx := cmd.Context()
+	var d dagFields
+	if err := c.call(ctx, request{path: []string{"dags", id}}, &d); err != nil {
+		return err
+	}
+	question := fmt.Sprintf("Remove %s from the DAG repository? Its history stays.", d.File)
+	done := fmt.Sprintf("%s will be removed from the DAG repository; %s is archived as soon as it is", d.File, id)
+	if d.Stale {
+		question = fmt.Sprintf("Delete the archived DAG %s with all its runs? This cannot be undone.", id)
+		done = id + " is deleted with its history"
+	}
+	if !yes {
+		if err := confirm(ctx, cmd, question); err != nil {
+			return err
+		}
+	}
+	if err := c.call(ctx, request{method: http.MethodDelete, path: []string{"dags", id}}, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
+	return err
+}
+
+// confirm asks on a terminal. Elsewhere nobody can answer, so --yes is wanted.
+func confirm(ctx context.Context, cmd *cobra.Command, question string) error {
+	if in, ok := cmd.InOrStdin().(*os.File); ok {
+		if info, err := in.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+			return usageError{errors.New("this asks first: use --yes where there is no terminal")}
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", oneLine(question))
+	answer := make(chan string, 1)
+	go func() { // reading a terminal cannot be interrupted
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer means no
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case text := <-answer:
+		if text == "y" || text == "yes" {
+			return nil
+		}
+	}
+	return errors.New("not deleted")
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dagwright/executor"
+	"dagwright/executor/process"
+	"dagwright/generator"
+	"dagwright/gitrepo"
+	"dagwright/tasklog"
+)
+
+// devFlags are the flags of "dagwright dev".
+type devFlags struct {
+	dir, listen, logLevel string
+}
+
+func newDevCommand() *cobra.Command {
+	var f devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run all of dagwright on this machine, with two example models",
+		Long: `Run all of dagwright on this machine: a bare DAG repository, two example model
+repositories that send push events like GitLab, the webhook, the generator, the
+scheduler with local processes, and the pages. It needs git and python3 and
+nothing else. Everything is kept under --dir; delete that folder to start anew.
+Ctrl-C ends it; started again it goes on where it was.`,
+		Example: `  dagwright dev
+  git clone .dagwright/models/churn-model.git   # edit, commit, push: a new DAG version`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDev(cmd.Context(), f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&f.dir, "dir", "./.dagwright", "folder for repositories, database and logs")
+	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of the pages, the API and the webhook; port 0 takes a free one")
+	cmd.Flags().StringVar(&f.logLevel, "log-level", "warn", "debug, info, warn or error")
+	return cmd
+}
+
+func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
+	logger, err := newLogger(errOut, f.logLevel)
+	if err != nil {
+		return err
+	}
+	home, err := openHome(f.dir)
+	if err != nil {
+		return err
+	}
+	defer home.close()
+	a, err := openApp(ctx, home.settings(f.listen, logger))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := a.close(); err != nil {
+			logger.Error("close", "err", err)
+		}
+	}()
+	if err := home.writeListen(a.listener.Addr().String()); err != nil {
+		return err
+	}
+	// The examples are pushed through the webhook, which answers only while
+	// the server runs; should that fail, the reconciler finds them.
+	go func() {
+		if err := home.pushExamples(ctx); err != nil && ctx.Err() == nil {
+			logger.Error("push the example models", "err", err)
+		}
+	}()
+	home.greet(out, a.url())
+	return a.run(ctx)
+}
+
+// devHome is the folder of "dagwright dev".
+type devHome struct {
+	dir    string
+	lock   *os.File
+	secret string
+}
+
+// openHome makes what is missing in the folder and locks it, since two
+// instances on one folder would run everything twice.
+func openHome(dir string) (*devHome, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(abs, 0o755); err != nil {
+		return nil, fmt.Errorf("make --dir: %w", err)
+	}
+	h := &devHome{dir: abs}
+	if err := h.takeLock(); err != nil {
+		return nil, err
+	}
+	if err := h.prepare(); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *devHome) path(elem ...string) string {
+	return filepath.Join(append([]string{h.dir}, elem...)...)
+}
+
+func (h *devHome) takeLock() error {
+	f, err := os.OpenFile(h.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("open lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		err = errors.Join(fmt.Errorf("another dagwright dev is running on %s; stop it or choose another --dir", h.dir), f.Close())
+		return err
+	}
+	h.lock = f
+	return nil
+}
+
+// close gives up the folder. The lock also ends with the process.
+func (h *devHome) close() {
+	if h.lock != nil {
+		_ = h.lock.Close()
+	}
+}
+
+func (h *devHome) prepare() error {
+	if err := h.readSecret(); err != nil {
+		return err
+	}
+	if err := h.linkPython(); err != nil {
+		return err
+	}
+	return h.prepareRepositories()
+}
+
+func (h *devHome) writeListen(addr string) error {
+	return os.WriteFile(h.path("listen"), []byte(addr+"\n"), 0o644)
+}
+
+func (h *devHome) settings(listen string, logger *slog.Logger) settings {
+	return settings{
+		Listen: listen, Environment: "DEV", Components: components, Logger: logger,
+		Database: "sqlite:" + h.path("dagwright.db"),
+		LogDir:   h.path("logs"),
+		CloneDir: h.path("clones"),
+
+		DAGRepo:    gitrepo.Config{URL: h.path(dagRepository), Branch: "main"},
+		DAGProject: dagProject,
+		Secrets:    []string{h.secret},
+
+		Models:    localModels{h},
+		Projects:  func(context.Context) ([]generator.Project, error) { return exampleProjects(), nil },
+		Instance:  defaultInstance(),
+		Reconcile: 30 * time.Second,
+
+		Executor: h.openExecutor,
+		Poll:     10 * time.Second,
+	}
+}
+
+// openExecutor runs attempts as processes of this machine, in checkouts of the
+// models' commits.
+func (h *devHome) openExecutor(logs *tasklog.Dir) (executor.Executor, error) {
+	work := &workspaces{root: h.dir, clone: h.modelClone}
+	if err := work.sweep(time.Now()); err != nil {
+		return nil, err
+	}
+	return process.Open(process.Config{
+		StateDir: h.path("attempts"), Logs: logs, Workdir: work.open,
+		Env: localEnv(h.path("bin")),
+	})
+}
+
+func (h *devHome) greet(w io.Writer, url string) {
+	rel := h.dir
+	if cwd, err := os.Getwd(); err == nil {
+		if r, err := filepath.Rel(cwd, h.dir); err == nil {
+			rel = r
+		}
+	}
+	fmt.Fprintf(w, `dagwright dev is running. Ctrl-C ends it.
+
+  Pages     %[1]s
+  Models    %[2]s/models/churn-model.git and fraud-model.git
+  DAGs      %[2]s/%[3]s
+  Webhook   %[1]s/hooks/gitlab (secret in %[2]s/webhook-secret)
+
+Try next, in another terminal:
+
+  git clone %[2]s/models/churn-model.git && cd churn-model
+  # edit main.py or .dagwright.yml, commit, then:
+  git push origin HEAD:main        # a new version of the DAG churn-model
+  git push origin HEAD:retrain     # ... and of churn-model-retrain
+
+  dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait
+  dagwright logs churn-model -f
+
+`, url, rel, dagRepository)
+}

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"dagwright/dag"
+	"dagwright/generator"
+	"dagwright/gitrepo"
+	"dagwright/testdata"
+)
+
+// The DAG repository of "dagwright dev" and its GitLab path.
+const (
+	dagRepository = "airflow-dev.git"
+	dagProject    = "gbc/airflow-dev"
+	dagProjectID  = 100
+)
+
+// modelGroup is the GitLab group that the example models stand in.
+const modelGroup = "gbc/risk"
+
+// exampleProjects are the example models as GitLab projects.
+func exampleProjects() []generator.Project {
+	return []generator.Project{{ID: 101, Path: modelGroup + "/churn-model"}, {ID: 102, Path: modelGroup + "/fraud-model"}}
+}
+
+// modelRepository is the folder of a model's bare repository, or
+// dag.ErrInvalid for a project that is not an example.
+func (h *devHome) modelRepository(project string) (string, error) {
+	for _, p := range exampleProjects() {
+		if p.Path == project {
+			return h.path("models", path.Base(project)+".git"), nil
+		}
+	}
+	return "", fmt.Errorf("project %q is none of this machine's example models: %w", project, dag.ErrInvalid)
+}
+
+// readSecret reads the webhook's secret, making it at the first start. It is a
+// Standard Webhooks signing key, as GitLab gives it out.
+func (h *devHome) readSecret() error {
+	file := h.path("webhook-secret")
+	content, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key) // never fails, see crypto/rand
+		content = []byte("whsec_" + base64.StdEncoding.EncodeToString(key))
+		err = os.WriteFile(file, content, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("webhook secret: %w", err)
+	}
+	if h.secret = strings.TrimSpace(string(content)); h.secret == "" {
+		return fmt.Errorf("%s is empty; delete it to get a new secret", file)
+	}
+	return nil
+}
+
+// prepareRepositories makes the bare repositories that are missing and writes
+// their hooks, which name this very program, anew.
+func (h *devHome) prepareRepositories() error {
+	all := append([]generator.Project{{ID: dagProjectID, Path: dagProject}}, exampleProjects()...)
+	for _, p := range all {
+		dir := h.path(dagRepository)
+		if p.Path != dagProject {
+			dir = h.path("models", path.Base(p.Path)+".git")
+		}
+		if _, err := os.Stat(filepath.Join(dir, "HEAD")); errors.Is(err, fs.ErrNotExist) {
+			if _, err := git(context.Background(), "", "init", "--quiet", "--bare", "--initial-branch=main", dir); err != nil {
+				return err
+			}
+		}
+		if err := h.writeHook(dir, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeHook writes the post-receive hook that does what GitLab does after a
+// push: it sends a push event to the webhook.
+func (h *devHome) writeHook(repo string, p generator.Project) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program: %w", err)
+	}
+	script := fmt.Sprintf(`#!/bin/sh
+# Written by "dagwright dev" at each start: sends a push event, like GitLab.
+if [ ! -x %[1]s ]; then
+	echo "dagwright is not running; it sees this push when it starts again."
+	exit 0
+fi
+exec %[1]s post-receive --dir %[2]s --project %[3]s --project-id %[4]d
+`, shellQuote(program), shellQuote(h.dir), shellQuote(p.Path), p.ID)
+	hook := filepath.Join(repo, "hooks", "post-receive")
+	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(hook, []byte(script), 0o755)
+}
+
+// pushExamples pushes the example models to their main and retrain branches,
+// unless they have commits already.
+func (h *devHome) pushExamples(ctx context.Context) error {
+	for _, p := range exampleProjects() {
+		repo, err := h.modelRepository(p.Path)
+		if err != nil {
+			return err
+		}
+		if refs, err := git(ctx, repo, "for-each-ref", "--count=1"); err != nil || refs != "" {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := h.pushExample(ctx, path.Base(p.Path), repo); err != nil {
+			return fmt.Errorf("%s: %w", p.Path, err)
+		}
+	}
+	return nil
+}
+
+func (h *devHome) pushExample(ctx context.Context, name, repo string) error {
+	files, err := fs.Sub(testdata.Models(), name)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(h.dir, ".example-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.CopyFS(dir, files); err != nil {
+		return fmt.Errorf("write example: %w", err)
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet", "--initial-branch=main"},
+		{"add", "--all"},
+		{"-c", "user.name=dagwright dev", "-c", "user.email=dev@localhost", "commit", "--quiet", "--message=Add the example model"},
+		{"push", "--quiet", repo, "main:refs/heads/main", "main:refs/heads/retrain"},
+	} {
+		if _, err := git(ctx, dir, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// git runs the git program and returns what it printed.
+func git(ctx context.Context, dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "git", args...)
+	cmd.Dir = dir
+	// Configuration of the user or the machine must not change what happens.
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_TERMINAL_PROMPT=0")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(stderr.String()))
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// modelClone says how an attempt's files are cloned.
+func (h *devHome) modelClone(project, branch string) (gitrepo.Config, error) {
+	repo, err := h.modelRepository(project)
+	if err != nil {
+		return gitrepo.Config{}, err
+	}
+	return gitrepo.Config{URL: repo, Branch: branch, Dir: h.path("clones", "models", path.Base(project)+"."+branch+".git")}, nil
+}
+
+// localModels reads the example models' bare repositories where they are.
+type localModels struct{ home *devHome }
+
+var _ generator.Models = localModels{}
+
+// BranchHead returns the commit at the head of a branch.
+func (m localModels) BranchHead(ctx context.Context, project, branch string) (string, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return "", err
+	}
+	head, err := git(ctx, repo, "for-each-ref", "--format=%(objectname)", "refs/heads/"+branch)
+	if err != nil {
+		return "", err
+	}
+	if head == "" {
+		return "", fmt.Errorf("branch %s of %s: %w", branch, project, dag.ErrNotFound)
+	}
+	return head, nil
+}
+
+// ReadFile returns a file at a commit.
+func (m localModels) ReadFile(_ context.Context, project, commit, file string) ([]byte, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return nil, err
+	}
+	r, err := gitrepo.Open(gitrepo.Config{URL: repo, Dir: repo})
+	if err != nil {
+		return nil, err
+	}
+	const limit = 1 << 20
+	return r.ReadFile(commit, file, limit)
+}

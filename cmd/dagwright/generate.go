@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dagwright/generator"
+	"dagwright/scheduler"
+	"dagwright/templates"
+)
+
+// generateFlags are the flags of "dagwright generate".
+type generateFlags struct {
+	project, branch, commit, kind string
+	templates, registry, out      string
+	projectID                     int64
+	check                         bool
+}
+
+func newGenerateCommand() *cobra.Command {
+	var f generateFlags
+	cmd := &cobra.Command{
+		Use:   "generate [DIR]",
+		Short: "Render the DAG spec of a model's checkout",
+		Long: `Render the DAG spec that a push of this checkout would become, and print it. It is
+a pure function of the commit, the model's .dagwright.yml and the template.
+
+In a GitLab CI job the project, branch and commit come from CI_PROJECT_PATH,
+CI_PROJECT_ID, CI_COMMIT_BRANCH and CI_COMMIT_SHA; elsewhere from flags and git.`,
+		Example: `  dagwright generate --project gbc/risk/churn-model
+  dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("want one folder at most: %s", cmd.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			return generate(cmd.Context(), dir, f, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&f.project, "project", os.Getenv("CI_PROJECT_PATH"), "GitLab path of the model's project")
+	cmd.Flags().Int64Var(&f.projectID, "project-id", envInt("CI_PROJECT_ID"), "GitLab id of the model's project")
+	cmd.Flags().StringVar(&f.branch, "branch", os.Getenv("CI_COMMIT_BRANCH"), "branch (default: the one checked out)")
+	cmd.Flags().StringVar(&f.commit, "commit", os.Getenv("CI_COMMIT_SHA"), "commit (default: the one checked out)")
+	cmd.Flags().StringVar(&f.kind, "kind", "", "scoring or retrain (default: retrain on a branch of that name, else scoring)")
+	cmd.Flags().StringVar(&f.templates, "templates", "", "folder of templates that replace the built-in ones")
+	cmd.Flags().StringVar(&f.registry, "registry", generator.DefaultInstance().Registry, "image registry")
+	cmd.Flags().StringVar(&f.out, "out", "", "write the spec below this folder, the DAG repository, instead of printing it")
+	cmd.Flags().BoolVar(&f.check, "check", false, "print nothing but faults")
+	return cmd
+}
+
+func envInt(name string) int64 {
+	n, _ := strconv.ParseInt(os.Getenv(name), 10, 64) // not set: 0, as without the flag
+	return n
+}
+
+func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) error {
+	request, err := f.request(ctx, dir)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, generator.ModelFile)
+	source, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read model file: %w", err)
+	}
+	model, err := generator.ParseModel(file, source)
+	if err != nil {
+		return err
+	}
+	set, err := loadTemplates(f.templates)
+	if err != nil {
+		return err
+	}
+	instance := defaultInstance()
+	instance.Registry = f.registry
+	rendered, err := generator.Render(request, model, set, instance)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.check:
+		return nil
+	case f.out != "":
+		return writeSpec(f.out, rendered, out)
+	}
+	_, err = out.Write(rendered.Content)
+	return err
+}
+
+// request completes the flags from the checkout.
+func (f generateFlags) request(ctx context.Context, dir string) (generator.Request, error) {
+	if f.project == "" {
+		return generator.Request{}, usageError{errors.New("--project is required outside a GitLab CI job: the project's GitLab path, such as gbc/risk/churn-model")}
+	}
+	if err := fillFromGit(ctx, dir, &f.branch, "branch", "rev-parse", "--abbrev-ref", "HEAD"); err != nil {
+		return generator.Request{}, err
+	}
+	if err := fillFromGit(ctx, dir, &f.commit, "commit", "rev-parse", "HEAD"); err != nil {
+		return generator.Request{}, err
+	}
+	kind := generator.Scoring
+	switch {
+	case f.kind == string(generator.Retrain), f.kind == "" && f.branch == "retrain":
+		kind = generator.Retrain
+	case f.kind != "" && f.kind != string(generator.Scoring):
+		return generator.Request{}, usageError{fmt.Errorf("--kind %q: want scoring or retrain", f.kind)}
+	}
+	return generator.Request{Project: f.project, ProjectID: f.projectID, Branch: f.branch, Commit: f.commit, Kind: kind}, nil
+}
+
+func fillFromGit(ctx context.Context, dir string, value *string, flag string, args ...string) error {
+	if *value != "" {
+		return nil
+	}
+	found, err := git(ctx, dir, args...)
+	if err != nil {
+		return usageError{fmt.Errorf("--%s is not given, and %s is no git checkout with a commit: %w", flag, dir, err)}
+	}
+	*value = found
+	return nil
+}
+
+func writeSpec(root string, r generator.Rendered, out io.Writer) error {
+	dir, err := os.OpenRoot(root)
+	if err != nil {
+		return usageError{fmt.Errorf("--out: %w", err)}
+	}
+	defer dir.Close()
+	if err := dir.MkdirAll(filepath.Dir(r.Path), 0o755); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	if err := dir.WriteFile(r.Path, r.Content, 0o644); err != nil {
+		return fmt.Errorf("write spec: %w", err)
+	}
+	_, err = fmt.Fprintf(out, "%s: DAG %s\n", filepath.Join(root, r.Path), r.DAG)
+	return err
+}
+
+// loadTemplates reads the built-in templates and, over them, those of a
+// folder.
+func loadTemplates(dir string) (*templates.Set, error) {
+	if strings.TrimSpace(dir) == "" {
+		return templates.Load(nil)
+	}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return nil, usageError{fmt.Errorf("templates: %s is no folder", dir)}
+	}
+	set, err := templates.Load(os.DirFS(dir))
+	if err != nil {
+		return nil, fmt.Errorf("templates of %s: %w", dir, err)
+	}
+	return set, nil
+}
+
+// defaultInstance is what models are rendered with unless a configuration says
+// otherwise. A wrong cron expression is refused before it is pushed.
+func defaultInstance() generator.Instance {
+	instance := generator.DefaultInstance()
+	instance.CheckSchedule = scheduler.CheckSchedule
+	return instance
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"dagwright/dag"
+)
+
+// newLogger writes text lines at the given level and above.
+func newLogger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usageError{fmt.Errorf("log level %q: want debug, info, warn or error", level)}
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+// localEnv is the environment that every local process gets beside its own:
+// where programs are, and that Python shows each line at once.
+func localEnv(bin string) []dag.EnvVar {
+	return []dag.EnvVar{
+		{Name: "PATH", Value: bin + string(filepath.ListSeparator) + os.Getenv("PATH")},
+		{Name: "LANG", Value: "C.UTF-8"},
+		{Name: "PYTHONUNBUFFERED", Value: "1"},
+		{Name: "PYTHONDONTWRITEBYTECODE", Value: "1"},
+	}
+}
+
+// linkPython makes bin/python stand for python3, since images of models call
+// it python and Debian does not.
+func (h *devHome) linkPython() error {
+	python3, err := exec.LookPath("python3")
+	if err != nil {
+		return fmt.Errorf("python3 is not installed; the example models need it: %w", err)
+	}
+	if err := os.MkdirAll(h.path("bin"), 0o755); err != nil {
+		return err
+	}
+	// A shim and not a link: a link would hide from Python where it is
+	// installed.
+	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", shellQuote(python3))
+	return os.WriteFile(h.path("bin", "python"), []byte(script), 0o755)
+}
+
+// shellQuote quotes a word for sh.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

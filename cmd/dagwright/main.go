@@ -1,0 +1,98 @@
+// Command dagwright turns pushes to model repositories into DAGs and runs them.
+//
+// This package holds flags, configuration and wiring, and nothing else: what
+// dagwright does is in the packages that it puts together.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // time zones also where the machine has none
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitDone   = 0
+	exitFailed = 1 // the work failed
+	exitUsage  = 2 // wrong use: flags, arguments, a wrong cron expression
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes one command line and returns its exit code. SIGINT and SIGTERM
+// end it politely.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := newRootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(root.ErrOrStderr(), "dagwright:", err)
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dagwright",
+		Short: "Turns pushes to model repositories into DAGs and runs them",
+		Long: `dagwright is the system around an ML platform's models. A push to a model's
+GitLab repository becomes a DAG in the DAG repository (scoring from main,
+retraining from retrain), and a scheduler runs that DAG's tasks, with a web page
+where people pause, trigger and read the model's log.
+
+Start with "dagwright dev": all of it on this machine, with two example models.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          noArguments,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help")}
+	})
+	root.AddGroup(
+		&cobra.Group{ID: "server", Title: "Run dagwright:"},
+		&cobra.Group{ID: "author", Title: "Work on models and DAGs:"},
+		&cobra.Group{ID: "client", Title: "Use a running dagwright:"},
+	)
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("server", newDevCommand(), newServeCommand())
+	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand())
+	add("client", newDAGsCommand(), newRunsCommand(), newLogsCommand())
+	root.AddCommand(newVersionCommand(), newPostReceiveCommand())
+	return root
+}
+
+// noArguments refuses arguments, and so unknown commands, as wrong use.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command or argument %q (see %q)", args[0], cmd.CommandPath()+" --help")}
+	}
+	return nil
+}
+
+// exactArguments wants n arguments, named as in the command's usage line.
+func exactArguments(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("want %d argument(s), got %d: %s", n, len(args), cmd.UseLine())}
+		}
+		return nil
+	}
+}

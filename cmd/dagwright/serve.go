@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
+
+	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/executor/process"
+	"dagwright/gitlab"
+	"dagwright/gitrepo"
+	"dagwright/tasklog"
+)
+
+func newServeCommand() *cobra.Command {
+	var file, logLevel string
+	var run []string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run an instance as its configuration file says",
+		Long: `Run an instance: the webhook, the generator, the scheduler and the pages, or some
+of them. Several processes of one instance share a PostgreSQL database; the
+generator and the scheduler must each run once.`,
+		Example: `  dagwright serve --config dagwright.yml
+  dagwright serve --config dagwright.yml --run webhook,ui`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			logger, err := newLogger(cmd.ErrOrStderr(), logLevel)
+			if err != nil {
+				return err
+			}
+			c, err := readServeConfig(file)
+			if err != nil {
+				return err
+			}
+			s, err := c.settings(run)
+			if err != nil {
+				return err
+			}
+			s.Logger = logger
+			return serve(cmd.Context(), s, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "configuration file (required)")
+	cmd.Flags().StringSliceVar(&run, "run", components, "parts to run here")
+	cmd.Flags().StringVar(&logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+func serve(ctx context.Context, s settings, out io.Writer) (err error) {
+	a, err := openApp(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	fmt.Fprintf(out, "dagwright serves %s at %s\n", strings.Join(s.Components, ", "), a.url())
+	return a.run(ctx)
+}
+
+// serveConfig is the configuration file. Secrets stand in files of their own,
+// never in it.
+type serveConfig struct {
+	Listen      string `yaml:"listen"`
+	Environment string `yaml:"environment"`
+	// Auth must be "none", in words, until an identity provider can be named.
+	Auth     string `yaml:"auth"`
+	Database string `yaml:"database"`
+	// DatabaseFile holds the DSN when it has a password in it.
+	DatabaseFile string `yaml:"database_file"`
+	// Data is the folder for logs, clones and attempts.
+	Data string `yaml:"data"`
+
+	DAGRepository struct {
+		URL          string `yaml:"url"`
+		Branch       string `yaml:"branch"`
+		Project      string `yaml:"project"`
+		Username     string `yaml:"username"`
+		PasswordFile string `yaml:"password_file"`
+	} `yaml:"dag_repository"`
+	GitLab struct {
+		URL       string `yaml:"url"`
+		TokenFile string `yaml:"token_file"`
+	} `yaml:"gitlab"`
+	Webhook struct {
+		SecretFiles []string `yaml:"secret_files"`
+	} `yaml:"webhook"`
+	Models struct {
+		Registry  string `yaml:"registry"`
+		Timezone  string `yaml:"timezone"`
+		Templates string `yaml:"templates"`
+	} `yaml:"models"`
+	Scheduler struct {
+		Executor       string        `yaml:"executor"`
+		Poll           time.Duration `yaml:"poll"`
+		MaxActiveTasks int           `yaml:"max_active_tasks"`
+	} `yaml:"scheduler"`
+}
+
+// readServeConfig reads the file strictly: an unknown key is an error with its
+// line.
+func readServeConfig(file string) (serveConfig, error) {
+	c := serveConfig{Listen: "127.0.0.1:8080", Environment: "DEV"}
+	c.Scheduler.Executor = "process"
+	if file == "" {
+		return c, usageError{errors.New("--config is required; docs/configuration.md shows a file")}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return c, usageError{fmt.Errorf("read configuration: %w", err)}
+	}
+	defer f.Close()
+	d := yaml.NewDecoder(f)
+	d.KnownFields(true)
+	if err := d.Decode(&c); err != nil {
+		return c, usageError{fmt.Errorf("%s: %w", file, err)}
+	}
+	if err := c.check(); err != nil {
+		return c, usageError{fmt.Errorf("%s: %w", file, err)}
+	}
+	return c, nil
+}
+
+// check names everything that is missing or wrong, all at once.
+func (c serveConfig) check() error {
+	var errs []error
+	want := func(ok bool, text string) {
+		if !ok {
+			errs = append(errs, errors.New(text))
+		}
+	}
+	want(c.Auth == "none", `auth: want "none"; without it anybody who reaches the address may do everything, so it is allowed on loopback only`)
+	want(loopbackAddress(c.Listen), fmt.Sprintf("listen: %q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", c.Listen))
+	want((c.Database == "") != (c.DatabaseFile == ""), "database: want exactly one of database and database_file")
+	want(c.Data != "", "data: want a folder")
+	want(c.DAGRepository.URL != "", "dag_repository.url: want the URL or path of the DAG repository")
+	want(c.DAGRepository.Project != "", "dag_repository.project: want its GitLab path, such as gbc/airflow-dev")
+	want(c.GitLab.URL != "", "gitlab.url: want GitLab's address, such as https://gitlab.example.com")
+	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
+	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
+	want(c.Scheduler.Executor == "process", `scheduler.executor: want "process"`)
+	return errors.Join(errs...)
+}
+
+func loopbackAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && isLoopbackName(host)
+}
+
+// settings reads the secret files and turns the configuration into what
+// openApp wants.
+func (c serveConfig) settings(run []string) (settings, error) {
+	s := settings{
+		Listen: c.Listen, Environment: c.Environment, Components: run,
+		Database: c.Database, LogDir: filepath.Join(c.Data, "logs"), CloneDir: filepath.Join(c.Data, "clones"),
+		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
+		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
+		Instance: defaultInstance(), Templates: c.Models.Templates,
+		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks,
+	}
+	s.Instance.Registry = c.Models.Registry
+	if c.Models.Timezone != "" {
+		s.Instance.Timezone = c.Models.Timezone
+	}
+	for _, component := range run {
+		if !slices.Contains(components, component) {
+			return s, usageError{fmt.Errorf("--run %q: want some of %s", component, strings.Join(components, ", "))}
+		}
+	}
+	secrets := secretReader{}
+	if c.DatabaseFile != "" {
+		s.Database = secrets.read(c.DatabaseFile)
+	}
+	s.DAGRepo.Password = secrets.read(c.DAGRepository.PasswordFile)
+	for _, file := range c.Webhook.SecretFiles {
+		s.Secrets = append(s.Secrets, secrets.read(file))
+	}
+	token := secrets.read(c.GitLab.TokenFile)
+	if secrets.err != nil {
+		return s, usageError{secrets.err}
+	}
+	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token})
+	if err != nil {
+		return s, fmt.Errorf("gitlab: %w", err)
+	}
+	s.Models = client
+	s.Executor = func(logs *tasklog.Dir) (executor.Executor, error) { return c.openExecutor(logs, token) }
+	return s, nil
+}
+
+// secretReader reads files that hold one secret each, and keeps the first
+// error. It never prints what it read.
+type secretReader struct{ err error }
+
+func (r *secretReader) read(file string) string {
+	if file == "" || r.err != nil {
+		return ""
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		r.err = fmt.Errorf("read secret: %w", err)
+		return ""
+	}
+	secret := strings.TrimSpace(string(content))
+	if secret == "" {
+		r.err = fmt.Errorf("read secret: %s is empty", file)
+	}
+	return secret
+}
+
+// openExecutor runs attempts as local processes in checkouts of the models'
+// GitLab repositories.
+func (c serveConfig) openExecutor(logs *tasklog.Dir, token string) (executor.Executor, error) {
+	clones := filepath.Join(c.Data, "clones", "models")
+	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
+		for part := range strings.SplitSeq(project, "/") {
+			if err := dag.CheckID(part); err != nil {
+				return gitrepo.Config{}, fmt.Errorf("project %q: %w", project, err)
+			}
+		}
+		if err := dag.CheckID(branch); err != nil {
+			return gitrepo.Config{}, fmt.Errorf("branch %q: %w", branch, err)
+		}
+		return gitrepo.Config{
+			URL: strings.TrimSuffix(c.GitLab.URL, "/") + "/" + project + ".git", Branch: branch,
+			Dir:      filepath.Join(clones, filepath.FromSlash(project)+"."+branch+".git"),
+			Username: "oauth2", Password: token,
+		}, nil
+	}}
+	if err := work.sweep(time.Now()); err != nil {
+		return nil, err
+	}
+	return process.Open(process.Config{
+		StateDir: filepath.Join(c.Data, "attempts"), Logs: logs, Workdir: work.open,
+		Env: localEnv(filepath.Join(c.Data, "bin")),
+	})
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dagwright/dag"
+	"dagwright/scheduler"
+)
+
+func newValidateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate PATH…",
+		Short: "Check DAG specs, as the scheduler would load them",
+		Long: `Check DAG spec files. A folder stands for every .yaml and .yml file in it. Every
+fault is printed as file:line:column; the exit code is 1 if there is any. This is
+what the DAG repository's own pipeline runs.`,
+		Example: `  dagwright validate dags
+  dagwright validate dags/gbc/risk/churn-model.yaml`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{fmt.Errorf("name at least one file or folder: %s", cmd.UseLine())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return validate(cmd.OutOrStdout(), args)
+		},
+	}
+}
+
+// validator checks files and remembers which file defines which DAG.
+type validator struct {
+	out     io.Writer
+	parser  dag.Parser
+	files   map[dag.ID]string
+	checked int
+	faults  int
+}
+
+func validate(out io.Writer, paths []string) error {
+	v := &validator{out: out, parser: dag.Parser{CheckSchedule: scheduler.CheckSchedule}, files: map[dag.ID]string{}}
+	for _, p := range paths {
+		if err := v.walk(p); err != nil {
+			return err
+		}
+	}
+	if v.faults > 0 {
+		return fmt.Errorf("%d fault(s) in %d file(s)", v.faults, v.checked)
+	}
+	fmt.Fprintf(out, "%d file(s) with %d DAG(s): no fault\n", v.checked, len(v.files))
+	return nil
+}
+
+func (v *validator) walk(root string) error {
+	if _, err := os.Stat(root); err != nil {
+		return usageError{err}
+	}
+	return filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		switch name := entry.Name(); {
+		case err != nil:
+			return err
+		case path != root && strings.HasPrefix(name, "."):
+			if entry.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
+		case entry.IsDir() || path != root && !scheduler.IsSpec(name):
+			return nil
+		}
+		return v.check(path, entry)
+	})
+}
+
+// check reports every fault of one file.
+func (v *validator) check(path string, entry fs.DirEntry) error {
+	v.checked++
+	if entry.Type()&fs.ModeSymlink != 0 {
+		v.report(&dag.SpecError{File: path, Reason: "is a symbolic link; a spec must be a plain file"})
+		return nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	dags, err := v.parser.Parse(path, content, nearestDefaults(path)...)
+	var many dag.SpecErrors
+	switch {
+	case errors.As(err, &many):
+		for _, e := range many {
+			v.report(e)
+		}
+	case err != nil:
+		v.report(&dag.SpecError{File: path, Reason: err.Error()})
+	}
+	for _, d := range dags {
+		if other, ok := v.files[d.ID]; ok {
+			v.report(&dag.SpecError{File: path, Path: string(d.ID), Reason: "this DAG is defined in " + other + " already"})
+			continue
+		}
+		v.files[d.ID] = path
+	}
+	return nil
+}
+
+func (v *validator) report(e *dag.SpecError) {
+	v.faults++
+	fmt.Fprintln(v.out, e)
+}
+
+// nearestDefaults reads the defaults files in a spec's folder and its parents,
+// up to the working folder or the root of the path that was given.
+func nearestDefaults(spec string) []dag.Defaults {
+	var found []dag.Defaults
+	for dir := filepath.Dir(spec); ; dir = filepath.Dir(dir) {
+		for _, name := range []string{"defaults.yaml", "defaults.yml"} {
+			file := filepath.Join(dir, name)
+			if content, err := os.ReadFile(file); err == nil {
+				found = append(found, dag.Defaults{File: file, Source: content})
+				break
+			}
+		}
+		if dir == "." || dir == filepath.Dir(dir) {
+			return found
+		}
+	}
+}
