@@ -1,0 +1,66 @@
+# dagwright. "make" alone prints this help, which is written from the comments
+# behind the targets.
+
+GO       ?= go
+CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dagwright
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 30s
+TOOLS    := $(GO) tool -modfile=tools/go.mod
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test check race services services-down setup bench fuzz golden fmt lint tidy clean
+
+help: ## Print this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/dagwright, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/dagwright ./cmd/dagwright
+
+run: ## Run all of dagwright on this machine (the README's first command)
+	$(GO) run ./cmd/dagwright dev
+
+test: setup check ## Install what the tests need, then run every test (the README's second command)
+	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
+	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -timeout 30m ./...
+
+race: setup ## Run every test with the race detector
+	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
+	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -race -timeout 60m ./...
+
+check: ## The fast gate: formatting and vet
+	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+
+setup: ## Install what the tests need (Debian and npm packages)
+	test/setup
+
+services: ## Start the PostgreSQL that the store's tests need and print its DSN
+	@test/postgres up
+
+services-down: ## Stop it
+	@test/postgres down
+
+bench: ## Measure dagwright against its aims: a table and JSON
+	$(GO) run ./cmd/bench
+
+fuzz: ## Fuzz each target for FUZZTIME
+	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
+		for t in $$(grep -o '^func Fuzz[A-Za-z0-9]*' $$f | cut -c6-); do \
+			echo "$$(dirname $$f) $$t"; $(GO) test $$(dirname $$f) -run '^$$' -fuzz "^$$t\$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+golden: ## Write the golden files anew; read the diff before you commit it
+	$(GO) test ./... -update
+
+fmt: ## Format the code
+	gofmt -w $$(git ls-files '*.go')
+
+lint: ## Run golangci-lint as .golangci.yml says
+	$(TOOLS) golangci-lint run ./...
+
+tidy: ## Check that go.mod and go.sum are tidy
+	$(GO) mod tidy -diff
+
+clean: ## Remove what a build or a dev run left
+	rm -rf bin .dagwright
