@@ -34,10 +34,7 @@ type dispatcher struct {
 }
 
 // job is one thing to do for one attempt.
-type job struct {
-	what func(context.Context, dag.AttemptKey)
-	key  dag.AttemptKey
-}
+type job func(context.Context)
 
 func newDispatcher(c Config) *dispatcher {
 	return &dispatcher{
@@ -46,9 +43,23 @@ func newDispatcher(c Config) *dispatcher {
 	}
 }
 
-func (d *dispatcher) start(k dag.AttemptKey)  { d.push(job{d.doStart, k}) }
-func (d *dispatcher) stop(k dag.AttemptKey)   { d.push(job{d.doStop, k}) }
-func (d *dispatcher) forget(k dag.AttemptKey) { d.push(job{d.doForget, k}) }
+// start starts an attempt of a run that is bound to spec.
+func (d *dispatcher) start(k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
+	d.push(func(ctx context.Context) { d.doStart(ctx, k, run, spec) })
+}
+
+// startStored starts an attempt of which only the key is known.
+func (d *dispatcher) startStored(k dag.AttemptKey) {
+	d.push(func(ctx context.Context) { d.doStartStored(ctx, k) })
+}
+
+func (d *dispatcher) stop(k dag.AttemptKey) {
+	d.push(func(ctx context.Context) { d.doStop(ctx, k) })
+}
+
+func (d *dispatcher) forget(k dag.AttemptKey) {
+	d.push(func(ctx context.Context) { d.doForget(ctx, k) })
+}
 
 func (d *dispatcher) push(j job) {
 	d.mu.Lock()
@@ -68,7 +79,7 @@ func (d *dispatcher) pop() (job, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.queue) == 0 {
-		return job{}, false
+		return nil, false
 	}
 	j := d.queue[0]
 	d.queue = d.queue[1:]
@@ -97,7 +108,7 @@ func (d *dispatcher) work(ctx context.Context) {
 			continue
 		}
 		d.signal() // wakes the next worker, should there be more
-		j.what(ctx, j.key)
+		j(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -138,10 +149,25 @@ func (d *dispatcher) doForget(ctx context.Context, k dag.AttemptKey) {
 	}
 }
 
+// doStartStored reads the attempt's run and starts it.
+func (d *dispatcher) doStartStored(ctx context.Context, k dag.AttemptKey) {
+	run, err := d.Store.Run(ctx, k.DAG, k.Run)
+	if err != nil {
+		d.startFailed(ctx, k, err)
+		return
+	}
+	version, err := d.Store.Version(ctx, k.DAG, run.Version)
+	if err != nil {
+		d.startFailed(ctx, k, err)
+		return
+	}
+	d.doStart(ctx, k, run, version.Spec)
+}
+
 // doStart starts an attempt. A fault that cannot heal ends the attempt as
 // failed, one that did not heal in time as lost.
-func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey) {
-	a, err := d.attempt(ctx, k)
+func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
+	a, err := d.attempt(k, run, spec)
 	for try := 1; err == nil; try++ {
 		err = d.Executor.Start(ctx, a)
 		if err == nil {
@@ -152,17 +178,16 @@ func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey) {
 		}
 		err = nil
 		sleep(ctx, time.Duration(try)*500*time.Millisecond)
-		if ctx.Err() != nil {
-			return
-		}
-	}
-	if ctx.Err() != nil {
-		return
 	}
 	d.startFailed(ctx, k, err)
 }
 
+// startFailed reports that an attempt did not start, unless the scheduler is
+// ending: then the attempt is left to the next start of dagwright.
 func (d *dispatcher) startFailed(ctx context.Context, k dag.AttemptKey, err error) {
+	if ctx.Err() != nil {
+		return
+	}
 	e := dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: d.Now(), Reason: "not started: " + err.Error()}
 	if errors.Is(err, dag.ErrInvalid) {
 		e.ExitCode = 1
@@ -192,28 +217,19 @@ func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
 }
 
 // attempt renders the task for one try.
-func (d *dispatcher) attempt(ctx context.Context, k dag.AttemptKey) (executor.Attempt, error) {
-	run, err := d.Store.Run(ctx, k.DAG, k.Run)
-	if err != nil {
-		return executor.Attempt{}, err
-	}
-	version, err := d.Store.Version(ctx, k.DAG, run.Version)
-	if err != nil {
-		return executor.Attempt{}, err
-	}
-	task, ok := version.Spec.Task(k.Task)
+func (d *dispatcher) attempt(k dag.AttemptKey, run dag.Run, spec *dag.DAG) (executor.Attempt, error) {
+	task, ok := spec.Task(k.Task)
 	if !ok {
 		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", k.Task, run.Version, dag.ErrInvalid)
 	}
 	rendered, err := d.macros.Render(macro.Context{
-		DAG: version.Spec, Run: run, Task: task, Try: k.Try, MaxTries: task.Retries + 1,
+		DAG: spec, Run: run, Task: task, Try: k.Try, MaxTries: task.Retries + 1,
 	})
 	if err != nil {
 		return executor.Attempt{}, renderError{err}
 	}
 	return executor.Attempt{
-		Key: k, Task: rendered, Source: version.Spec.Source,
-		Env: environment(rendered.Env, run, k, version.Spec.Owner),
+		Key: k, Task: rendered, Source: spec.Source, Env: environment(rendered.Env, run, k, spec.Owner),
 	}, nil
 }
 

@@ -26,7 +26,7 @@ type loop struct {
 	isDirty map[dag.ID]bool
 	events  []dag.AttemptEvent
 	wake    map[dag.ID]time.Time
-	starved map[dag.ID]bool
+	starved []dag.ID // wait for a slot of the instance, the longest waiting first
 	taken   map[dag.ID]time.Time
 	ended   map[runKey]bool // runs whose end this loop wrote itself
 	tables  timetables
@@ -40,7 +40,7 @@ type runKey struct {
 func newLoop(c Config, d *dispatcher) *loop {
 	return &loop{
 		Config: c, dispatcher: d,
-		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{}, starved: map[dag.ID]bool{},
+		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{},
 		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, tables: timetables{},
 	}
 }
@@ -130,6 +130,7 @@ func (l *loop) markAll(ctx context.Context) {
 		l.Logger.Error("read active DAGs", "err", err)
 		return
 	}
+	clear(l.ended)
 	l.mark(ids...)
 }
 
@@ -157,19 +158,23 @@ func (l *loop) markDue() {
 // step plans the dirty DAGs in one transaction and acts on what it wrote. On
 // an error nothing is lost: events and DAGs stay for the next step.
 func (l *loop) step(ctx context.Context) error {
+	freed := 0
 	for _, e := range l.events {
 		l.mark(e.Key.DAG)
 		if e.Phase == dag.AttemptEnded {
-			l.markStarved()
+			freed++
 		}
 	}
+	l.dirty = append(l.feed(freed), l.dirty...)
 	if len(l.dirty) == 0 {
 		return nil
 	}
 	ids, events := l.take()
+	var s situation
 	var p plan
 	applied, err := l.Store.Advance(ctx, ids, func(snapshot store.Snapshot) []store.Action {
-		p = makePlan(l.situation(snapshot, events))
+		s = l.situation(snapshot, events)
+		p = makePlan(s)
 		return p.actions
 	})
 	if err != nil {
@@ -177,6 +182,7 @@ func (l *loop) step(ctx context.Context) error {
 		l.events = append(events, l.events...)
 		return err
 	}
+	l.startQueued(s.snapshot, applied)
 	l.carryOut(ids, p, applied, events)
 	return nil
 }
@@ -201,11 +207,19 @@ func (l *loop) take() ([]dag.ID, []dag.AttemptEvent) {
 	return ids, now
 }
 
-func (l *loop) markStarved() {
-	for id := range l.starved {
-		l.mark(id)
+// feed takes the DAGs that have waited longest for one of the free slots. They
+// are planned first, so that a DAG with many runs does not keep others out.
+func (l *loop) feed(free int) []dag.ID {
+	n := min(max(free, 0), len(l.starved))
+	var ids []dag.ID
+	for _, id := range l.starved[:n] {
+		if !l.isDirty[id] {
+			l.isDirty[id] = true
+			ids = append(ids, id)
+		}
 	}
-	clear(l.starved)
+	l.starved = slices.Delete(l.starved, 0, n)
+	return ids
 }
 
 func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) situation {
@@ -231,17 +245,8 @@ func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) sit
 func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []dag.AttemptEvent) {
 	l.noteTaken(p.actions, applied)
 	for _, a := range applied {
-		switch a := a.(type) {
-		case store.StartRun:
-			for _, ti := range a.Tasks {
-				l.startQueued(ti)
-			}
-		case store.UpdateTask:
-			if a.From != dag.TaskQueued {
-				l.startQueued(a.Task)
-			}
-		case store.EndRun:
-			l.ended[runKey{a.DAG, a.Run}] = true
+		if end, ok := a.(store.EndRun); ok {
+			l.ended[runKey{end.DAG, end.Run}] = true
 		}
 	}
 	for _, k := range p.stops {
@@ -259,14 +264,41 @@ func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []d
 		l.wake[id] = t
 	}
 	for _, id := range p.starved {
-		l.starved[id] = true
+		if !slices.Contains(l.starved, id) {
+			l.starved = append(l.starved, id)
+		}
 	}
+	l.dirty = append(l.dirty, l.feed(p.free)...)
 	l.mark(p.again...)
 }
 
-func (l *loop) startQueued(ti dag.TaskInstance) {
-	if ti.State == dag.TaskQueued {
-		l.dispatcher.start(key(ti))
+// startQueued starts the attempts of the task instances that became queued.
+func (l *loop) startQueued(snapshot store.Snapshot, applied []store.Action) {
+	var queued []dag.TaskInstance
+	for _, a := range applied {
+		switch a := a.(type) {
+		case store.StartRun:
+			queued = append(queued, a.Tasks...)
+		case store.UpdateTask:
+			if a.From != dag.TaskQueued {
+				queued = append(queued, a.Task)
+			}
+		}
+	}
+	queued = slices.DeleteFunc(queued, func(ti dag.TaskInstance) bool { return ti.State != dag.TaskQueued })
+	if len(queued) == 0 {
+		return
+	}
+	runs := map[runKey]*store.RunDetail{}
+	for i := range snapshot.DAGs {
+		for j := range snapshot.DAGs[i].Runs {
+			r := &snapshot.DAGs[i].Runs[j]
+			runs[runKey{r.DAG, r.ID}] = r
+		}
+	}
+	for _, ti := range queued {
+		r := runs[runKey{ti.DAG, ti.Run}]
+		l.dispatcher.start(key(ti), r.Run, r.Spec)
 	}
 }
 

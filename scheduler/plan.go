@@ -38,16 +38,17 @@ type plan struct {
 	again []dag.ID
 	// starved are DAGs with a task that waits for a slot of the instance.
 	starved []dag.ID
+	// free is how many slots of the instance the plan leaves.
+	free int
 }
 
 // makePlan decides what happens next. It is pure but for the snapshot's
 // slices, which it uses as its working copy.
 func makePlan(s situation) plan {
-	p := plan{wake: map[dag.ID]time.Time{}}
-	free := s.maxTasks - s.snapshot.ActiveTasks
+	p := plan{wake: map[dag.ID]time.Time{}, free: s.maxTasks - s.snapshot.ActiveTasks}
 	byDAG := eventsByDAG(s.events)
 	for i := range s.snapshot.DAGs {
-		d := &dagPlan{situation: &s, plan: &p, state: &s.snapshot.DAGs[i], free: &free}
+		d := &dagPlan{situation: &s, plan: &p, state: &s.snapshot.DAGs[i]}
 		d.decide(byDAG[d.state.DAG.ID])
 	}
 	return p
@@ -66,7 +67,6 @@ type dagPlan struct {
 	*situation
 	*plan
 	state *store.DAGState
-	free  *int // slots of the instance, shared by all DAGs of the plan
 
 	running int // runs that hold one of the DAG's run slots
 	waits   bool

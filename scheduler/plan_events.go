@@ -57,7 +57,7 @@ func (d *dagPlan) attemptStarted(ti *dag.TaskInstance, e dag.AttemptEvent) {
 }
 
 func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
-	*d.free++
+	d.free++
 	d.update(ti, func(ti *dag.TaskInstance) {
 		if ti.StartedAt.IsZero() {
 			ti.StartedAt = e.At

@@ -88,7 +88,7 @@ func (d *dagPlan) queueTasks(run *store.RunDetail) {
 		}
 	}
 	for _, ti := range d.readyTasks(run) {
-		if *d.free <= 0 {
+		if d.free <= 0 {
 			d.waits = true
 			return
 		}
@@ -97,7 +97,7 @@ func (d *dagPlan) queueTasks(run *store.RunDetail) {
 		}
 		d.update(ti, func(ti *dag.TaskInstance) { queue(ti, d.now) })
 		slots--
-		*d.free--
+		d.free--
 	}
 }
 
@@ -142,7 +142,8 @@ func weight(run *store.RunDetail, ti *dag.TaskInstance) int {
 	return 0
 }
 
-// startRuns moves queued runs to running while the DAG has free run slots.
+// startRuns moves queued runs to running while the DAG has free run slots and
+// the instance has a slot for a task of theirs.
 func (d *dagPlan) startRuns() {
 	started := 0
 	for i := range d.state.Runs {
@@ -155,6 +156,10 @@ func (d *dagPlan) startRuns() {
 			continue
 		}
 		if d.running >= d.state.DAG.MaxActiveRuns {
+			return
+		}
+		if d.free <= 0 {
+			d.waits = true
 			return
 		}
 		d.startRun(run)

@@ -398,3 +398,16 @@ func TestPlanTakenDateMovesOn(t *testing.T) {
 	})
 	want(t, describe(p.actions), "next 2026-03-11T12:00")
 }
+
+func TestPlanNoSlotForARun(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	p := makePlan(situation{
+		now: noon, maxTasks: 10, taken: map[dag.ID]time.Time{},
+		snapshot: store.Snapshot{ActiveTasks: 10, DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
+	})
+	want(t, describe(p.actions))
+	if diff := cmp.Diff([]dag.ID{"d"}, p.starved); diff != "" {
+		t.Errorf("starved (-want +got):\n%s", diff)
+	}
+}

@@ -145,7 +145,7 @@ func (s *Scheduler) recoverFound(e dag.AttemptEvent, wanted bool, l *loop) {
 // to start it again could run it twice.
 func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
 	if ti.State == dag.TaskQueued {
-		s.dispatcher.start(key(ti))
+		s.dispatcher.startStored(key(ti))
 		return
 	}
 	l.events = append(l.events, dag.AttemptEvent{

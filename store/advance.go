@@ -31,7 +31,7 @@ type DAGState struct {
 	LastScheduled time.Time
 	// Runs are the running runs, then the queued ones by RunAfter (no more of
 	// them than could start: MaxActiveRuns minus the running ones, at least
-	// one), then ended runs that still have active attempts.
+	// one and 16 at most), then ended runs that still have active attempts.
 	Runs []RunDetail
 	// Queued is the number of queued runs in all.
 	Queued int

@@ -7,6 +7,10 @@ import (
 	"dagwright/dag"
 )
 
+// maxQueued bounds the queued runs that a snapshot shows of one DAG: more than
+// that are rarely started in one step, and the next step shows the next ones.
+const maxQueued = 16
+
 // snapshot reads what a plan decides on. It takes a handful of queries however
 // many DAGs there are, and one more for each DAG that has queued runs.
 func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
@@ -59,7 +63,7 @@ func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, coun
 	running, stopping := partition(unfinished)
 	var queued []*runRecord
 	if state.Queued > 0 {
-		if queued, err = queuedRuns(a.t, d.id, max(spec.MaxActiveRuns-len(running), 1)); err != nil {
+		if queued, err = queuedRuns(a.t, d.id, min(max(spec.MaxActiveRuns-len(running), 1), maxQueued)); err != nil {
 			return DAGState{}, err
 		}
 	}
