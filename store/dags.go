@@ -29,7 +29,8 @@ type DAGRow struct {
 	ImportError bool // its file is broken now; an older version is in force
 
 	RunCounts map[dag.RunState]int
-	// LastRun is the newest run by RunAfter, nil when there is none, and
+	// LastRun is the newest run by RunAfter, nil when there is none (without the
+	// Reason of a queued one), and
 	// LastTasks counts its task instances by state.
 	LastRun   *dag.Run
 	LastTasks map[dag.TaskState]int

@@ -105,7 +105,7 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) (runs []dag.Run, total in
 		for _, r := range records {
 			runs = append(runs, r.Run)
 		}
-		return nil
+		return s.explainRuns(t, runs)
 	})
 	return runs, total, err
 }

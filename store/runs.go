@@ -81,14 +81,18 @@ func insertRun(t *tx, r dag.Run) (pk int64, err error) {
 	return pk, nil
 }
 
-// Run returns one run, or dag.ErrNotFound.
+// Run returns one run, or dag.ErrNotFound. The Reason of a queued run says what
+// it waits for.
 func (s *Store) Run(ctx context.Context, id dag.ID, run dag.RunID) (dag.Run, error) {
 	var out dag.Run
 	err := s.db.read(ctx, func(t *tx) error {
 		r, err := findRun(t, id, run)
-		if err == nil {
-			out = r.Run
+		if err != nil {
+			return err
 		}
+		runs := []dag.Run{r.Run}
+		err = s.explainRuns(t, runs)
+		out = runs[0]
 		return err
 	})
 	return out, err

@@ -38,7 +38,8 @@ func taskChange(ti dag.TaskInstance) Change {
 }
 
 // TaskInstances returns the task instances of a run in the order of the DAG
-// version's tasks; before the run has started they are all in TaskNone.
+// version's tasks; before the run has started they are all in TaskNone. The
+// Reason of one that has not started says what it waits for.
 func (s *Store) TaskInstances(ctx context.Context, id dag.ID, run dag.RunID) (tasks []dag.TaskInstance, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		r, spec, err := s.runWithSpec(t, id, run)
@@ -46,6 +47,7 @@ func (s *Store) TaskInstances(ctx context.Context, id dag.ID, run dag.RunID) (ta
 			return err
 		}
 		tasks, err = tasksOf(t, r, spec)
+		explainTasks(r, spec, tasks)
 		return err
 	})
 	return tasks, err
@@ -101,17 +103,18 @@ func (s *Store) TaskInstance(ctx context.Context, id dag.ID, run dag.RunID, task
 		if err != nil {
 			return err
 		}
-		out, err = oneTask(t, r, spec, task)
+		tasks, err := tasksOf(t, r, spec)
+		if err != nil {
+			return err
+		}
+		explainTasks(r, spec, tasks)
+		out, err = oneTask(r, tasks, task)
 		return err
 	})
 	return out, err
 }
 
-func oneTask(t *tx, r *runRecord, spec *dag.DAG, task dag.TaskID) (dag.TaskInstance, error) {
-	tasks, err := tasksOf(t, r, spec)
-	if err != nil {
-		return dag.TaskInstance{}, err
-	}
+func oneTask(r *runRecord, tasks []dag.TaskInstance, task dag.TaskID) (dag.TaskInstance, error) {
 	for _, ti := range tasks {
 		if ti.Task == task {
 			return ti, nil
@@ -128,7 +131,11 @@ func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.Ta
 		if err != nil {
 			return err
 		}
-		last, err := oneTask(t, r, spec, task)
+		tasks, err := tasksOf(t, r, spec)
+		if err != nil {
+			return err
+		}
+		last, err := oneTask(r, tasks, task)
 		if err != nil {
 			return err
 		}

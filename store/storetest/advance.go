@@ -153,6 +153,7 @@ func testCreateRun(f fixture) {
 	f.equal(len(f.act("d", create)), 1)
 	got, err := f.Run(f.ctx(), "d", run.ID)
 	f.ok(err)
+	run.Reason = dag.WhyQueued(theDAG(f).DAG, 0)
 	f.equal(got, run)
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)

@@ -46,9 +46,11 @@ func testTrigger(f fixture) {
 	f.equal(r, want)
 	got, err := f.Run(f.ctx(), "d", r.ID)
 	f.ok(err)
+	want.Reason = dag.WhyQueued(theDAG(f).DAG, 0)
 	f.equal(got, want)
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)
+	want.Reason = "" // only a run or a list of runs says what it waits for
 	f.equal(*row.LastRun, want)
 	f.equal(row.RunCounts, map[dag.RunState]int{dag.RunQueued: 1})
 	f.equal(row.LastTasks, map[dag.TaskState]int{dag.TaskNone: 1})
@@ -72,7 +74,15 @@ func testTriggerGiven(f fixture) {
 	f.equal(r, want)
 	got, err := f.Run(f.ctx(), "d", "my-run:1")
 	f.ok(err)
+	want.Reason = dag.WhyQueued(theDAG(f).DAG, 0)
 	f.equal(got, want)
+}
+
+// theDAG is the DAG "d".
+func theDAG(f fixture) store.DAGRow {
+	row, err := f.DAG(f.ctx(), "d")
+	f.ok(err)
+	return row
 }
 
 func testTriggerRefused(f fixture) {
@@ -324,7 +334,8 @@ func testTaskInstances(f fixture) {
 	tasks, err := f.TaskInstances(f.ctx(), "d", r.ID)
 	f.ok(err)
 	f.equal(tasks, []dag.TaskInstance{
-		{DAG: "d", Run: r.ID, Task: "zebra", MaxTries: 1}, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3},
+		{DAG: "d", Run: r.ID, Task: "zebra", MaxTries: 1, Reason: "waits for its run to start"},
+		{DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3, Reason: "waits for its run to start"},
 	})
 	tries, err := f.Tries(f.ctx(), "d", r.ID, "ape")
 	f.ok(err)
@@ -340,7 +351,9 @@ func testTaskInstances(f fixture) {
 	f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}}})
 	tasks, err = f.TaskInstances(f.ctx(), "d", r.ID)
 	f.ok(err)
-	f.equal(tasks, []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}})
+	ape := dag.TaskInstance{DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}
+	ape.Reason = dag.WhyNotStarted(d, "ape", map[dag.TaskID]dag.TaskState{"zebra": dag.TaskFailed})
+	f.equal(tasks, []dag.TaskInstance{full, ape})
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)
 	f.equal(row.LastTasks, map[dag.TaskState]int{dag.TaskFailed: 1, dag.TaskNone: 1})
