@@ -12,8 +12,11 @@ import (
 )
 
 const (
-	maxBody  = 1 << 20 // bytes of a request's body
-	maxDepth = 32      // nesting of objects and lists in it
+	maxBody = 1 << 20 // bytes of a request's body
+	// maxDepth bounds the nesting of objects and lists in a body. It leaves room
+	// for dag.CheckConf, whose own limit is lower, to name the key of a run's
+	// conf that is nested too deep.
+	maxDepth = 1000
 )
 
 // readJSON reads a body that is one JSON value: at most maxBody long and

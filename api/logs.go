@@ -154,7 +154,7 @@ func (s *server) answerLog(c echo.Context, r logRequest, size int64) error {
 	first := true
 	next, err := s.readLines(r.key, span{r.offset, end, r.ended && end == size}, func(line []byte, _ int64) error {
 		if !first {
-			w.WriteByte(',')
+			_ = w.WriteByte(',') // Flush returns the error of any write
 		}
 		first = false
 		return writeJSON(w, logLine{string(line)})
@@ -167,11 +167,11 @@ func (s *server) answerLog(c echo.Context, r logRequest, size int64) error {
 		t := newToken(next)
 		token = &t
 	}
-	w.WriteString(`],"continuation_token":`)
+	_, _ = w.WriteString(`],"continuation_token":`)
 	if err := writeJSON(w, token); err != nil {
 		return err
 	}
-	w.WriteByte('}')
+	_ = w.WriteByte('}')
 	return w.Flush()
 }
 

@@ -154,21 +154,22 @@ func (r reader) expect(lines ...string) {
 	}
 }
 
-func (l logging) follow(header ...string) (reader, *http.Response) {
+// follow opens the log and returns what comes, and the header of the answer.
+func (l logging) follow(header ...string) (reader, http.Header) {
 	l.Helper()
 	resp := l.open("GET", l.path+"?follow=true", "", header...)
 	l.Cleanup(func() { resp.Body.Close() })
 	if resp.StatusCode != http.StatusOK {
 		l.Fatalf("follow: %s", resp.Status)
 	}
-	return reader{l.T, bufio.NewReader(resp.Body)}, resp
+	return reader{l.T, bufio.NewReader(resp.Body)}, resp.Header
 }
 
 func TestFollowEvents(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)
-	r, resp := l.follow("Accept: text/event-stream")
-	if got := resp.Header.Get("Content-Type"); got != eventStream {
+	r, answered := l.follow("Accept: text/event-stream")
+	if got := answered.Get("Content-Type"); got != eventStream {
 		t.Errorf("Content-Type %q", got)
 	}
 	l.write(l.key, "one\n")

@@ -151,6 +151,8 @@ func TestRefusals(t *testing.T) {
 		{"trigger an absent DAG", "POST", dags + "absent/dagRuns", `{"logical_date": null}`, 404, "Dag with dag_id: 'absent' not found"},
 		{"illegal conf key", "POST", runs, `{"logical_date": null, "conf": {"my-key": 1}}`, 400, "my-key"},
 		{"reserved conf key", "POST", runs, `{"logical_date": null, "conf": {"LD_PRELOAD": "x"}}`, 400, "LD_PRELOAD"},
+		{"deep conf", "POST", runs, `{"logical_date": null, "conf": {"FINE": [[1]], "DEEP": ` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + `}}`, 400, `conf key \"DEEP\"`},
+		{"very deep conf", "POST", runs, `{"logical_date": null, "conf": {"DEEP": ` + strings.Repeat(`{"a":`, 990) + "1" + strings.Repeat("}", 990) + `}}`, 400, `conf key \"DEEP\"`},
 		{"wrong param", "POST", runs, `{"logical_date": null, "conf": {"THRESHOLD": 7}}`, 400, "THRESHOLD"},
 		{"wrong date param", "POST", runs, `{"logical_date": null, "conf": {"SCORING_DATE": "someday"}}`, 400, "SCORING_DATE"},
 		{"wrong run id", "POST", runs, `{"logical_date": null, "dag_run_id": "a b"}`, 400, "a b"},

@@ -57,16 +57,6 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// pair returns the entry of a key that the mapping has.
-func (n *node) pair(key string) pair {
-	for _, p := range n.pairs {
-		if p.key == key {
-			return p
-		}
-	}
-	return pair{}
-}
-
 func (n *node) isScalar() bool { return n.kind < listKind }
 
 // shape names what the node is, for messages. It shows no value: values may be

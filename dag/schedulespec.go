@@ -1,6 +1,7 @@
 package dag
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -36,26 +37,39 @@ func (r reader) readSchedule(n *node, zone *time.Location) (Schedule, bool) {
 }
 
 func (r reader) readCron(n *node, kind ScheduleKind, zone *time.Location) (Schedule, bool) {
-	expr, ok := r.readText(n)
+	text, ok := r.readText(n)
 	if !ok {
 		return Schedule{}, false
 	}
-	switch strings.ToLower(strings.TrimSpace(expr)) {
+	s, err := ParseSchedule(text, zone)
+	if err != nil {
+		r.faults.addAt(n, "%s", reasonOf(err))
+		return Schedule{}, false
+	}
+	if s.Expr != "" {
+		s.Kind = kind
+	}
+	return s, true
+}
+
+// ParseSchedule returns the schedule that a text stands for in a spec: none,
+// @once, @continuous, or else a cron expression or preset, which is meant in
+// zone and not looked into. The error is an [ErrInvalid].
+func ParseSchedule(text string, zone *time.Location) (Schedule, error) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
 	case "":
-		r.faults.addAt(n, "the schedule is empty; write none for a DAG that runs only when asked")
-		return Schedule{}, false
+		return Schedule{}, fmt.Errorf("the schedule is empty; write none for a DAG that runs only when asked: %w", ErrInvalid)
 	case "none", "null":
-		return Schedule{Kind: ScheduleNone}, true
+		return Schedule{Kind: ScheduleNone}, nil
 	case "@once":
-		return Schedule{Kind: ScheduleOnce}, true
+		return Schedule{Kind: ScheduleOnce}, nil
 	case "@continuous":
-		return Schedule{Kind: ScheduleContinuous}, true
+		return Schedule{Kind: ScheduleContinuous}, nil
 	}
-	if len(expr) > maxCron {
-		r.faults.addAt(n, "the cron expression is longer than %d bytes", maxCron)
-		return Schedule{}, false
+	if len(text) > maxCron {
+		return Schedule{}, fmt.Errorf("the cron expression is longer than %d bytes: %w", maxCron, ErrInvalid)
 	}
-	return Schedule{Kind: kind, Expr: expr, Timezone: zone.String()}, true
+	return Schedule{Kind: ScheduleCronTrigger, Expr: text, Timezone: zone.String()}, nil
 }
 
 func (r reader) readTimetable(n *node, zone *time.Location) (Schedule, bool) {

@@ -21,16 +21,9 @@ const (
 // readTree reads a YAML file of one document. It returns nil and has reported
 // why when the file is empty, is no YAML, or breaks a limit.
 func readTree(file string, source []byte, f *faults) *node {
-	if reason := sizeFault(source); reason != "" {
-		f.add(place{file: file}, "", "%s", reason)
-		return nil
-	}
-	doc, err := decodeYAML(source)
-	if err != nil {
-		line, reason := yamlReason(err)
-		// The end of the file counts as a line of its own.
-		last := 1 + bytes.Count(bytes.TrimRight(source, "\n"), []byte{'\n'})
-		f.add(place{file: file, line: min(line, last)}, "", "not YAML: %s", reason)
+	doc, err := ReadYAML(source, maxDepth)
+	if fault := (*SpecError)(nil); errors.As(err, &fault) {
+		f.add(place{file: file, line: fault.Line}, "", "%s", fault.Reason)
 		return nil
 	}
 	if doc == nil {
@@ -44,9 +37,36 @@ func readTree(file string, source []byte, f *faults) *node {
 	return root
 }
 
-// sizeFault bounds what the YAML parser has to do. Nearly every value of a YAML
-// file comes with one of the characters that are counted, so that their number
-// bounds how many nodes the parser makes, each of which takes some 200 bytes.
+// ReadYAML reads a YAML file of one document from outside and returns its root,
+// nil when the file is empty. It bounds the work that the file makes: at most
+// 1 MiB and about 100,000 values. The nodes of a file that is nested much deeper
+// than depth are never made, but it is the caller who holds the others against
+// depth, and who counts what aliases stand for. The error is a [*SpecError]
+// without a file, with the line where it can be known.
+func ReadYAML(source []byte, depth int) (*yaml.Node, error) {
+	if reason := sizeFault(source); reason != "" {
+		return nil, &SpecError{Reason: reason}
+	}
+	cut := crowdedAt(source)
+	doc, err := decodeYAML(source[:cut])
+	line, reason := 0, ""
+	if err != nil {
+		line, reason = yamlReason(err)
+		// The end of the file counts as a line of its own.
+		line = min(line, 1+bytes.Count(bytes.TrimRight(source[:cut], "\n"), []byte{'\n'}))
+	}
+	switch {
+	case strings.HasPrefix(reason, tooDeep):
+		return nil, &SpecError{Line: line, Reason: fmt.Sprintf("nested deeper than %d levels", depth)}
+	case cut < len(source):
+		return nil, &SpecError{Line: 1 + bytes.Count(source[:cut], []byte{'\n'}), Reason: fmt.Sprintf("the file has more than %d values", maxNodes)}
+	case err != nil:
+		return nil, &SpecError{Line: line, Reason: "not YAML: " + reason}
+	}
+	return doc, nil
+}
+
+// sizeFault says why a file is not even looked into.
 func sizeFault(source []byte) string {
 	if len(source) > maxSource {
 		return fmt.Sprintf("the file has %d bytes; 1 MiB is the limit", len(source))
@@ -54,6 +74,14 @@ func sizeFault(source []byte) string {
 	if bytes.IndexByte(source, 0) >= 0 {
 		return "the file has NUL bytes; it must be text in UTF-8"
 	}
+	return ""
+}
+
+// crowdedAt returns where a file has more values than it may have, its length
+// when it does not. Nearly every value of a YAML file comes with one of the
+// characters that are counted, so that their number bounds how many nodes the
+// parser makes, each of which takes some 200 bytes.
+func crowdedAt(source []byte) int {
 	marks := 0
 	for i, c := range source {
 		switch c {
@@ -64,14 +92,14 @@ func sizeFault(source []byte) string {
 				marks++
 			}
 		}
+		if marks > maxNodes {
+			return i
+		}
 	}
-	if marks > maxNodes {
-		return fmt.Sprintf("the file has more than %d values", maxNodes)
-	}
-	return ""
+	return len(source)
 }
 
-var errSeveralDocuments = errors.New("the file has more than one document; put every DAG into the first one")
+var errSeveralDocuments = errors.New("the file has more than one document; put everything into the first one")
 
 func decodeYAML(source []byte) (doc *yaml.Node, err error) {
 	// The library reports errors by panicking and turns only its own panics
@@ -110,9 +138,13 @@ func yamlReason(err error) (line int, reason string) {
 			line, reason = n, text
 		}
 	}
-	if isParserProblem(reason) {
+	switch {
+	case isParserProblem(reason):
 		// The library counts the lines of these from 0 and leaves out line 0.
 		line++
+	case line == 0 && isScannerProblem(reason):
+		// It counts the lines of these from 1, and leaves out line 1.
+		line = 1
 	}
 	if strings.Contains(reason, "cannot start any token") {
 		reason += " (a tab? YAML wants spaces)"
@@ -138,4 +170,18 @@ func isParserProblem(reason string) bool {
 		}
 	}
 	return false
+}
+
+// tooDeep is how the library begins to say that it gave up, at 10,000 levels.
+const tooDeep = "exceeded max depth"
+
+// isScannerProblem reports whether a message that is not from the library's
+// parser is from its scanner, and so about a place in the file.
+func isScannerProblem(reason string) bool {
+	for _, p := range []string{"found ", "did not find ", "could not find ", tooDeep} {
+		if strings.HasPrefix(reason, p) {
+			return true
+		}
+	}
+	return strings.HasSuffix(reason, "not allowed in this context")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -89,7 +88,7 @@ func newSite(t *testing.T) *site {
 	}
 	g := generator.New(generator.Config{
 		Store: s.store, Repo: repo, Models: s.hub, Templates: set, Instance: generator.DefaultInstance(),
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	s.run = g.Run
 	s.start()

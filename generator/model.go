@@ -58,13 +58,14 @@ type Step struct {
 // holds every fault of the file with its line and column.
 //
 // Model authors are many and not trusted with the cluster, so the file can
-// choose only what Model has, and what it chooses is checked here. Cron syntax is
-// checked in Render.
-func ParseModel(file string, source []byte) (Model, error) {
+// choose only what Model has, and what it chooses is checked here: schedules by
+// the instance's CheckSchedule, all else by rules that hold everywhere.
+func ParseModel(file string, source []byte, inst Instance) (Model, error) {
 	r := &modelReader{file: file}
 	var m Model
 	if root := r.document(source); root != nil {
 		r.model(root, &m)
+		r.checkSchedules(&m, inst)
 	}
 	if len(r.faults) > 0 {
 		slices.SortStableFunc(r.faults, func(a, b *dag.SpecError) int {
@@ -112,7 +113,7 @@ const maxSteps = 50
 
 func (r *modelReader) steps(n *field) []Step {
 	list := r.list(n)
-	if list != nil && len(list) > maxSteps {
+	if len(list) > maxSteps {
 		r.fault(n, "%d tasks are too many; %d at most", len(list), maxSteps)
 		return nil
 	}

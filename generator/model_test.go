@@ -2,6 +2,7 @@ package generator_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -55,7 +56,7 @@ func TestParseModel(t *testing.T) {
 			{ID: "prepare_data", Command: []string{"python", "retrain.py", "prepare_data"}}, {ID: "train_model"},
 		}},
 	}
-	got, err := generator.ParseModel(".dagwright.yml", []byte(fullModel))
+	got, err := generator.ParseModel(".dagwright.yml", []byte(fullModel), generator.DefaultInstance())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func TestParseModel(t *testing.T) {
 func TestParseModelThatSaysNothing(t *testing.T) {
 	t.Parallel()
 	for _, source := range []string{"", "# nothing\n", "---\n", "null\n", "{}\n", "owner:\n"} {
-		got, err := generator.ParseModel(".dagwright.yml", []byte(source))
+		got, err := generator.ParseModel(".dagwright.yml", []byte(source), generator.DefaultInstance())
 		if source == "owner:\n" {
 			// A key without a value is more likely a slip than a wish.
 			if err == nil {
@@ -89,6 +90,8 @@ func TestParseModelFaults(t *testing.T) {
 		{"key of Airflow", "service_account_name: admin", ".dagwright.yml:1:1: service_account_name: unknown key; there are env, image, models, owner, params, resources, retrain, scoring, timezone"},
 		{"twice", "owner: a\nowner: b", ".dagwright.yml:2:1: owner: is there twice; first in line 1"},
 		{"not YAML", "owner: a\n b: [", ".dagwright.yml:2: not YAML: "},
+		{"not YAML behind other lines", "scoring:\n  schedule: \"0 8 * * *\"\n command: [python", ".dagwright.yml:3: not YAML: did not find expected key"},
+		{"not YAML in the first line", "owner: @a\ntimezone: UTC", ".dagwright.yml:1: not YAML: found character"},
 		{"two documents", "owner: a\n---\nowner: b", "more than one document"},
 		{"a list", "- a", ".dagwright.yml:1:1: must be a mapping, not a list"},
 		{"merge key", "a: &a {owner: b}\n<<: *a", ".dagwright.yml:2:1: a key must be a plain text"},
@@ -122,11 +125,11 @@ func TestParseModelFaults(t *testing.T) {
 		{"param and env", "params: {A: 1}\nenv: {A: 2}", ".dagwright.yml:1:13: params.A: is in env, too"},
 		{"several models", "models: [{path: a}]", "several models in one repository are not supported yet"},
 		{"all of them", "onwer: a\ntimezone: x\nscoring: 1\n", ".dagwright.yml:3:10: scoring: must be a mapping"},
-		{"deep", strings.Repeat("[", 100) + strings.Repeat("]", 100), "nested 16 deep"},
-		{"very deep", strings.Repeat("[", 200_000), "not YAML"},
-		{"deep mappings", strings.Repeat("{a: ", 60_000), "not YAML"},
-		{"many", "models: [" + strings.Repeat("a, ", 30_000) + "]", "at most 10000 values"},
-		{"aliases", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d]", "at most 10000 values"},
+		{"deep", strings.Repeat("[", 100) + strings.Repeat("]", 100), ".dagwright.yml:1:18: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: nested deeper than 16 levels"},
+		{"very deep", "owner: a\nmodels: " + strings.Repeat("[", 200_000), ".dagwright.yml:2: nested deeper than 16 levels"},
+		{"deep mappings", strings.Repeat("{a: ", 60_000), ".dagwright.yml:1: nested deeper than 16 levels"},
+		{"many", "models: [" + strings.Repeat("a, ", 30_000) + "]", "more than 10000 values"},
+		{"aliases", "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d]", "more than 10000 values"},
 		{"alias of itself", "a: &a [*a]", ".dagwright.yml:1"},
 		{"long key", strings.Repeat("x", 300) + ": a", "has more than 250 bytes"},
 		{"large", strings.Repeat("#", 300<<10), "262144 at most"},
@@ -134,7 +137,7 @@ func TestParseModelFaults(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := generator.ParseModel(".dagwright.yml", []byte(tt.source))
+			_, err := generator.ParseModel(".dagwright.yml", []byte(tt.source), generator.DefaultInstance())
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -148,9 +151,41 @@ func TestParseModelFaults(t *testing.T) {
 	}
 }
 
+// TestParseModelChecksSchedules wants a wrong cron expression at its place in the
+// model's file, meant in the zone that counts there.
+func TestParseModelChecksSchedules(t *testing.T) {
+	t.Parallel()
+	const file = ".dagwright.yml"
+	inst := generator.DefaultInstance()
+	inst.Timezone = "Asia/Tokyo"
+	inst.CheckSchedule = func(s dag.Schedule) error {
+		return fmt.Errorf("%s in %s is wrong: %w", s.Expr, s.Timezone, dag.ErrInvalid)
+	}
+	for _, tt := range []struct{ name, source, want string }{
+		{"scoring", "scoring:\n  schedule: 61 7 * * *\n", ".dagwright.yml:2:13: scoring.schedule: 61 7 * * * in Asia/Tokyo is wrong: invalid"},
+		{"retrain with a zone", "retrain: {schedule: '@dayly'}\ntimezone: Europe/Moscow\n", ".dagwright.yml:1:21: retrain.schedule: @dayly in Europe/Moscow is wrong: invalid"},
+		{"wrong zone", "timezone: Nowhere\nscoring: {schedule: x}\n", ".dagwright.yml:1:11: timezone: there is no time zone \"Nowhere\"; want an IANA name such as Europe/Moscow\n.dagwright.yml:2:21: scoring.schedule: x in Asia/Tokyo is wrong: invalid"},
+		{"no expression", "scoring: {schedule: none}\nretrain: {schedule: '@once'}\n", ""},
+		{"null", "scoring: {schedule: }\n", ""},
+		{"the instance's", "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := generator.ParseModel(file, []byte(tt.source), inst)
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestParseModelReportsEveryFault(t *testing.T) {
 	t.Parallel()
-	_, err := generator.ParseModel(".dagwright.yml", []byte("onwer: a\ntimezone: x\nscoring: {schedule: 1, command: a}\nenv: {1: 2}\n"))
+	_, err := generator.ParseModel(".dagwright.yml", []byte("onwer: a\ntimezone: x\nscoring: {schedule: 1, command: a}\nenv: {1: 2}\n"), generator.DefaultInstance())
 	var faults dag.SpecErrors
 	if !errors.As(err, &faults) || len(faults) != 5 {
 		t.Fatalf("faults %v, want 5", err)
@@ -171,7 +206,7 @@ func FuzzParseModel(f *testing.F) {
 	}
 	set := loadTemplates(f)
 	f.Fuzz(func(t *testing.T, source []byte) {
-		m, err := generator.ParseModel(".dagwright.yml", source)
+		m, err := generator.ParseModel(".dagwright.yml", source, generator.DefaultInstance())
 		if err != nil {
 			if !errors.Is(err, dag.ErrInvalid) {
 				t.Errorf("%v is not dag.ErrInvalid", err)

@@ -1,15 +1,11 @@
 package generator
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -75,6 +71,9 @@ type modelReader struct {
 	nodes  int
 	// paramFields are the values of params by name.
 	paramFields map[string]*field
+	// scheduleFields are the values of schedules, which are checked when the
+	// timezone is known.
+	scheduleFields []*field
 }
 
 func (r *modelReader) add(line, column int, path, format string, args ...any) {
@@ -99,9 +98,6 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// yamlLine is where yaml.v3 puts the line of a syntax error.
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
-
 // document reads the YAML. It returns nil when there is nothing in it, or when
 // it cannot be read.
 func (r *modelReader) document(source []byte) *field {
@@ -109,54 +105,32 @@ func (r *modelReader) document(source []byte) *field {
 		r.add(0, 0, "", "the file has %d bytes; %d at most", len(source), maxModelFile)
 		return nil
 	}
-	doc, err := decode(source)
-	if err != nil {
-		m := yamlLine.FindStringSubmatch(err.Error())
-		line := 0
-		if m != nil {
-			line, _ = strconv.Atoi(m[1]) // digits by the pattern, or nothing
-		}
-		r.add(line, 0, "", "not YAML: %s", yamlLine.ReplaceAllString(err.Error(), ""))
+	doc, err := dag.ReadYAML(source, maxDepth)
+	if fault := (*dag.SpecError)(nil); errors.As(err, &fault) {
+		r.add(fault.Line, fault.Column, "", "%s", fault.Reason)
 		return nil
 	}
-	if doc == nil || len(doc.Content) == 0 {
+	if doc == nil {
 		return nil
 	}
-	root := r.read(doc.Content[0], "", 0)
+	root := r.read(doc, "", 0)
 	if root == nil || root.kind == nullKind || len(r.faults) > 0 {
 		return nil
 	}
 	return root
 }
 
-func decode(source []byte) (doc *yaml.Node, err error) {
-	defer func() {
-		// yaml.v3 turns only its own panics into errors.
-		if recover() != nil {
-			doc, err = nil, errors.New("the YAML parser gave up on it")
-		}
-	}()
-	var first, second yaml.Node
-	d := yaml.NewDecoder(bytes.NewReader(source))
-	if err := d.Decode(&first); errors.Is(err, io.EOF) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
-		return nil, errors.New("the file has more than one document")
-	}
-	return &first, nil
-}
-
 // read turns a YAML node into a field. Structure is checked here, once, and the
 // reading of a broken file ends with it.
 func (r *modelReader) read(n *yaml.Node, path string, depth int) *field {
 	if r.nodes++; r.nodes > maxNodes || depth > maxDepth {
-		if r.nodes <= maxNodes+1 || depth > maxDepth && len(r.faults) == 0 {
-			r.add(n.Line, n.Column, path, "too much: at most %d values, nested %d deep", maxNodes, maxDepth)
+		switch {
+		case depth > maxDepth && r.nodes <= maxNodes:
+			r.add(n.Line, n.Column, path, "nested deeper than %d levels", maxDepth)
+		case r.nodes == maxNodes+1:
+			r.add(n.Line, n.Column, path, "more than %d values, with aliases written out", maxNodes)
 		}
-		r.nodes = maxNodes + 1
+		r.nodes = maxNodes + 1 // nothing more is read
 		return nil
 	}
 	f := &field{path: path, line: n.Line, column: n.Column}
@@ -289,23 +263,22 @@ func (r *modelReader) scalarText(n *field) (string, bool) {
 }
 
 // plain turns a value into Go's.
-func (r *modelReader) plain(n *field) (any, bool) {
+func plain(n *field) any {
 	switch n.kind {
 	case listKind:
 		out := make([]any, 0, len(n.items))
 		for _, item := range n.items {
-			v, _ := r.plain(item)
-			out = append(out, v)
+			out = append(out, plain(item))
 		}
-		return out, true
+		return out
 	case mapKind:
 		out := make(map[string]any, len(n.pairs))
 		for _, p := range n.pairs {
-			out[p.key], _ = r.plain(p.value)
+			out[p.key] = plain(p.value)
 		}
-		return out, true
+		return out
 	}
-	return n.scalar, true
+	return n.scalar
 }
 
 // closest returns the known key that a misspelt one is likely to mean, or "".

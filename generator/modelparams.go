@@ -32,10 +32,8 @@ func (r *modelReader) params(n *field) []dag.Param {
 		param := dag.Param{Name: p.key}
 		if p.value.kind == mapKind {
 			r.param(p.value, &param)
-		} else if v, ok := r.plain(p.value); ok {
-			if param.Default = v; v == nil {
-				param.Default = ""
-			}
+		} else if param.Default = plain(p.value); param.Default == nil {
+			param.Default = ""
 		}
 		out = append(out, param)
 	}
@@ -47,11 +45,7 @@ func (r *modelReader) param(n *field, p *dag.Param) {
 	p.Schema = map[string]any{}
 	handlers := map[string]func(*field){}
 	for _, key := range paramKeys {
-		handlers[key] = func(f *field) {
-			if v, ok := r.plain(f); ok {
-				p.Schema[key] = v
-			}
-		}
+		handlers[key] = func(f *field) { p.Schema[key] = plain(f) }
 	}
 	r.keys(n, handlers)
 	if len(r.faults) > before {

@@ -101,7 +101,31 @@ func (r *modelReader) schedule(n *field) string {
 		r.fault(n, "is too long for a schedule")
 		return ""
 	}
+	if s != "" {
+		r.scheduleFields = append(r.scheduleFields, n)
+	}
 	return s
+}
+
+// checkSchedules looks into the cron expressions, which are meant in the model's
+// time zone or, without one, in the instance's.
+func (r *modelReader) checkSchedules(m *Model, inst Instance) {
+	if inst.CheckSchedule == nil {
+		return
+	}
+	zone, err := time.LoadLocation(or(m.Timezone, inst.Timezone))
+	if err != nil {
+		zone = time.UTC // an instance's wrong zone is not the model's fault
+	}
+	for _, f := range r.scheduleFields {
+		s, err := dag.ParseSchedule(f.text, zone)
+		if err == nil && s.Expr != "" {
+			err = inst.CheckSchedule(s)
+		}
+		if err != nil {
+			r.fault(f, "%v", err)
+		}
+	}
 }
 
 func (r *modelReader) taskID(n *field) string {

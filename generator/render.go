@@ -44,8 +44,8 @@ type Instance struct {
 	// StartDate of every DAG: the same at each rendering, so that the bytes are,
 	// too. With catchup off it makes no past run.
 	StartDate string
-	// CheckSchedule says what is wrong with a rendered schedule; nil leaves cron
-	// syntax unchecked.
+	// CheckSchedule says what is wrong with a model's schedule, and with a
+	// rendered one; nil leaves cron syntax unchecked.
 	CheckSchedule func(dag.Schedule) error
 }
 
@@ -155,8 +155,8 @@ func templateError(name string, err error) error {
 	return &dag.SpecError{File: name, Reason: err.Error()}
 }
 
-// check loads the rendered spec. A fault of it is the template's, but for the
-// schedule, which the model chooses.
+// check loads the rendered spec. A fault of it is the template's or, for a
+// schedule, the instance's: ParseModel has found the model's own.
 func check(out Rendered, r Request, inst Instance) error {
 	where := "template " + out.Template
 	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule}.Parse(out.Path, out.Content)

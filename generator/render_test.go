@@ -50,7 +50,7 @@ func TestGolden(t *testing.T) {
 		"gbc/full-model":       fullModel,
 		"gbc/bare-model":       "",
 	} {
-		m, err := generator.ParseModel(".dagwright.yml", []byte(source))
+		m, err := generator.ParseModel(".dagwright.yml", []byte(source), generator.DefaultInstance())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ func golden(t *testing.T, file string, got []byte) {
 func TestRenderIsPure(t *testing.T) {
 	t.Parallel()
 	set := loadTemplates(t)
-	m, err := generator.ParseModel(".dagwright.yml", []byte(fullModel))
+	m, err := generator.ParseModel(".dagwright.yml", []byte(fullModel), generator.DefaultInstance())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func FuzzRender(f *testing.F) {
 
 func BenchmarkRender(b *testing.B) {
 	set := loadTemplates(b)
-	m, err := generator.ParseModel(".dagwright.yml", []byte(fullModel))
+	m, err := generator.ParseModel(".dagwright.yml", []byte(fullModel), generator.DefaultInstance())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -286,7 +286,7 @@ func (g *Generator) renderModel(ctx context.Context, r Request) (Rendered, error
 	if err != nil && !errors.Is(err, dag.ErrNotFound) {
 		return Rendered{}, fmt.Errorf("read %s: %w", ModelFile, err)
 	}
-	model, err := ParseModel(ModelFile, source)
+	model, err := ParseModel(ModelFile, source, g.Instance)
 	if err != nil {
 		return Rendered{}, err
 	}

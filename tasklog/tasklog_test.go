@@ -110,7 +110,7 @@ func assertInfo(t *testing.T, d *tasklog.Dir, want tasklog.Info) {
 func TestHostileKeys(t *testing.T) {
 	t.Parallel()
 	d, root := openDir(t)
-	for _, id := range []string{"", "..", "../x", "a/b", "/etc", "a\x00b", "a\nb", "a\u0085b", "\xff", strings.Repeat("x", 251)} {
+	for _, id := range []string{"", "../x", "x/..", "a/b", "/etc", "a\x00b", "a\nb", "a\u0085b", "\xff", strings.Repeat("x", 251)} {
 		for _, k := range []dag.AttemptKey{
 			{DAG: dag.ID(id), Run: "r", Task: "t"}, {DAG: "d", Run: dag.RunID(id), Task: "t"}, {DAG: "d", Run: "r", Task: dag.TaskID(id)},
 		} {
@@ -130,6 +130,35 @@ func TestHostileKeys(t *testing.T) {
 	}
 	if left, err := os.ReadDir(root); len(left) != 0 || err != nil {
 		t.Errorf("hostile keys made %v, %v", left, err)
+	}
+}
+
+// TestDotsInIDs wants every id that dag.CheckID or dag.CheckRunID allows to have
+// a log of its own, below the folder.
+func TestDotsInIDs(t *testing.T) {
+	t.Parallel()
+	d, root := openDir(t)
+	for _, id := range []string{"a..b", "..a", "a..", "...", ".", ".."} {
+		k := dag.AttemptKey{DAG: dag.ID(id), Run: dag.RunID(id), Task: dag.TaskID(id), Try: 1}
+		f, err := d.File(k)
+		if err != nil {
+			t.Errorf("%q: %v", id, err)
+			continue
+		}
+		_, writeErr := f.WriteString(id)
+		if err := errors.Join(writeErr, f.Close(), d.Seal(k)); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+		name := filepath.Join(root, "dag_id="+id, "run_id="+id, "task_id="+id, "attempt=1.log")
+		if text, err := os.ReadFile(name); err != nil || string(text) != id {
+			t.Errorf("%q: the file has %q, %v", id, text, err)
+		}
+		if err := d.Remove(k.DAG, k.Run); err != nil {
+			t.Errorf("%q: %v", id, err)
+		}
+		if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%q: after Remove: %v", id, err)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func renderFleet(ctx context.Context, b *bench) error {
 
 func renderOne(set *templates.Set, i int) (generator.Rendered, error) {
 	source := fmt.Sprintf("owner: team-%d\nscoring: {schedule: \"%d 6 * * *\"}\n", i%20, i%60)
-	model, err := generator.ParseModel(generator.ModelFile, []byte(source))
+	model, err := generator.ParseModel(generator.ModelFile, []byte(source), generator.DefaultInstance())
 	if err != nil {
 		return generator.Rendered{}, err
 	}

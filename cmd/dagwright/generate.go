@@ -79,7 +79,9 @@ func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) e
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read model file: %w", err)
 	}
-	model, err := generator.ParseModel(file, source)
+	instance := defaultInstance()
+	instance.Registry = f.registry
+	model, err := generator.ParseModel(file, source, instance)
 	if err != nil {
 		return err
 	}
@@ -87,8 +89,6 @@ func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	instance := defaultInstance()
-	instance.Registry = f.registry
 	rendered, err := generator.Render(request, model, set, instance)
 	if err != nil {
 		return err

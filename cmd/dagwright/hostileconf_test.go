@@ -33,7 +33,7 @@ func wrongConfs() map[string][2]string {
 		"a huge value":      {`{"NOTE_3": "` + canary + strings.Repeat("x", 70_000) + `"}`, "NOTE_3"},
 		"huge in all":       {`{` + hugeFields() + `}`, "NOTE_"},
 		"a huge key":        {`{"` + strings.Repeat("K", 5000) + `": 1}`, "KKKK"},
-		"deep":              {`{"NOTE_4": ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "deeper than 32"},
+		"deep":              {`{"NOTE_4": ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, "NOTE_4"},
 		"very deep":         {`{"NOTE_5": ` + strings.Repeat("[", 50_000) + strings.Repeat("]", 50_000) + `}`, ""},
 	}
 }
