@@ -79,7 +79,7 @@ func (x *Executor) find(ctx context.Context, key dag.AttemptKey) (*attempt, erro
 		return nil, err
 	}
 	if t.err != nil {
-		return nil, nil
+		return nil, nil //nolint:nilerr // what never started is no attempt; Start returned the error
 	}
 	return t, nil
 }

@@ -17,7 +17,7 @@
 // open file and with it the lock. dagwright then closes its own copy. The
 // wrapper does not pass the file on to the command, so
 //
-//	the lock is held  ⇔  the wrapper lives (or is just being forked).
+//	the lock is held  ⇔  the wrapper lives (or a process is just being forked).
 //
 //	   dagwright                     wrapper (sh)              command
 //	       │ create, lock, key line
@@ -34,7 +34,8 @@
 // between which two lines:
 //
 //	lock   last line   what happened                                what is done
-//	held   any         the wrapper lives                            watch it
+//	held   pid, exit   the wrapper lives                            watch it
+//	held   none, key   a fork was under way                         look again
 //	free   exit        the command ended                            report the end
 //	free   pid         the wrapper was killed, or the machine died  report Lost
 //	free   key         the command never ran                        remove, start anew

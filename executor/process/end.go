@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,12 +25,12 @@ func (x *Executor) conclude(t *attempt, orphans processGroups) dag.AttemptEvent 
 	var err error
 	if scan {
 		if orphans, err = scanGroups(); err != nil {
-			x.logError("look for left processes", t, err)
+			x.logger(t).Error("look for left processes", "err", err)
 		}
 	}
 	cl, err := x.claims.read(t.name)
 	if err != nil {
-		x.logError("read claim", t, err)
+		x.logger(t).Error("read claim", "err", err)
 	}
 	t.mu.Lock()
 	if t.timer != nil {
@@ -41,7 +42,7 @@ func (x *Executor) conclude(t *attempt, orphans processGroups) dag.AttemptEvent 
 	t.mu.Unlock()
 
 	if err := x.closeLog(t, e, orphans); err != nil {
-		x.logError("close task log", t, err)
+		x.logger(t).Error("close task log", "err", err)
 	}
 	t.mu.Lock()
 	t.ended = &e
@@ -49,8 +50,8 @@ func (x *Executor) conclude(t *attempt, orphans processGroups) dag.AttemptEvent 
 	return e
 }
 
-func (x *Executor) logError(message string, t *attempt, err error) {
-	x.config.Logger.Error(message, "dag", t.key.DAG, "run", t.key.Run, "task", t.key.Task, "try", t.key.Try, "err", err)
+func (x *Executor) logger(t *attempt) *slog.Logger {
+	return x.config.Logger.With("dag", t.key.DAG, "run", t.key.Run, "task", t.key.Task, "try", t.key.Try)
 }
 
 // endTime is now for an end that was seen, and else when the claim was last

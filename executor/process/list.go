@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"dagwright/dag"
 )
@@ -63,7 +64,7 @@ func (x *Executor) take(ctx context.Context, name string, orphans processGroups)
 // that is held and concludes one that is free. It removes a claim whose command
 // never ran and returns false.
 func (x *Executor) adopt(t *attempt, orphans processGroups) (bool, error) {
-	cl, held, err := x.claims.inspect(t.name)
+	cl, held, err := x.inspectLeft(t.name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -87,6 +88,25 @@ func (x *Executor) adopt(t *attempt, orphans processGroups) (bool, error) {
 	}
 	x.conclude(t, orphans)
 	return true, nil
+}
+
+// inspectLeft inspects a claim that was found. While dagwright forks, the child
+// has copies of all that is open, also of the locks of other claims, until it
+// becomes another program; should dagwright be killed just then, a claim
+// without a wrapper seems to have one. So a claim that is held without a pid is
+// looked at again until it is free, or its wrapper has said its pid.
+func (x *Executor) inspectLeft(name string) (cl claim, held bool, err error) {
+	for pause := firstLook; ; pause *= 2 {
+		cl, held, err = x.claims.inspect(name)
+		if err != nil || !held || cl.pid != 0 || pause > lastLook {
+			return cl, held, err
+		}
+		select {
+		case <-x.done:
+			return claim{}, false, errClosed
+		case <-time.After(pause):
+		}
+	}
 }
 
 // sweep removes what belongs to no claim: wishes and working folders whose

@@ -146,6 +146,41 @@ func TestHalfMadeClaims(t *testing.T) {
 	}
 }
 
+// TestHalfMadeClaimHeldByAFork leaves half a claim whose lock is held a moment
+// longer, as by a process that was being forked when dagwright was killed. The
+// command has not run, so nothing is listed and Start runs it.
+func TestHalfMadeClaimHeldByAFork(t *testing.T) {
+	t.Parallel()
+	for name, content := range map[string]string{
+		"empty":    "",
+		"key only": `{"key":{"DAG":"churn-model","Run":"manual__2026-01-31T03:00:00+00:00","Task":"half","Try":1}}` + "\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			x := newHome(t).opened(t)
+			file := x.claims.path(claimName(key("half")))
+			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fork, err := os.Open(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Flock(int(fork.Fd()), unix.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(20*time.Millisecond, func() { _ = fork.Close() })
+			if events, err := x.List(t.Context()); err != nil || len(events) != 0 {
+				t.Fatalf("List: %v, %v", events, err)
+			}
+			start(t, x, attemptOf("half", "sh", "-c", "exit 9"))
+			if e := next(t, x, dag.AttemptEnded); e.ExitCode != 9 || e.Lost {
+				t.Errorf("ended as %+v", e)
+			}
+		})
+	}
+}
+
 // TestForgottenIsNotRunAgain asks for an attempt once more after it was
 // forgotten, also after a restart.
 func TestForgottenIsNotRunAgain(t *testing.T) {

@@ -64,7 +64,7 @@ func (x *Executor) identify(t *attempt, pid int) bool {
 	for {
 		cl, held, err := x.claims.inspect(t.name)
 		if err != nil {
-			x.logError("read claim", t, err)
+			x.logger(t).Error("read claim", "err", err)
 		} else if !held {
 			return true
 		}
