@@ -184,12 +184,12 @@ func (j *jsonReader) text(limit int) (s string, whole bool, err error) {
 	return j.readString(limit)
 }
 
-// integer reads a whole number, also one that is written as a string. ok is
-// false, and the value skipped, when it is anything else.
-func (j *jsonReader) integer() (n int64, ok bool, err error) {
+// integer reads a whole number, also one that is written as a string. One that
+// is too large gives the nearest; anything else is skipped and gives 0.
+func (j *jsonReader) integer() (int64, error) {
 	c, err := j.peek()
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	var digits string
 	switch {
@@ -198,13 +198,13 @@ func (j *jsonReader) integer() (n int64, ok bool, err error) {
 	case c == '-' || c >= '0' && c <= '9':
 		digits, err = j.readNumber()
 	default:
-		return 0, false, j.skip()
+		return 0, j.skip()
 	}
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
-	n, parseErr := strconv.ParseInt(digits, 10, 64)
-	return n, parseErr == nil, nil
+	n, _ := strconv.ParseInt(digits, 10, 64)
+	return n, nil
 }
 
 // truth reads a value that may mean true: true, "true", "1" or 1.
@@ -390,7 +390,7 @@ func (j *jsonReader) escape() (rune, error) {
 	low, err := strconv.ParseUint(string(ahead[2:]), 16, 16)
 	whole := utf16.DecodeRune(r, rune(low))
 	if err != nil || whole == utf8.RuneError {
-		return utf8.RuneError, nil
+		return utf8.RuneError, nil //nolint:nilerr // what follows is no other half; see above
 	}
 	j.offset += int64(second)
 	_, err = j.in.Discard(second)

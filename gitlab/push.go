@@ -110,9 +110,9 @@ func (e *event) field(key string) (err error) {
 	case "user_username":
 		p.UserUsername, _, err = e.json.text(maxName)
 	case "project_id":
-		p.ProjectID, _, err = e.json.integer()
+		p.ProjectID, err = e.json.integer()
 	case "total_commits_count":
-		p.Commits, _, err = e.json.integer()
+		p.Commits, err = e.json.integer()
 	case "project":
 		err = e.json.object(e.projectField)
 	case "commits":
@@ -139,7 +139,7 @@ func (e *event) projectField(key string) (err error) {
 	p := &e.push
 	switch key {
 	case "id":
-		e.projectIDInside, _, err = e.json.integer()
+		e.projectIDInside, err = e.json.integer()
 	case "path_with_namespace":
 		err = e.name("project."+key, &p.Project)
 	case "git_http_url":

@@ -242,6 +242,9 @@ func TestPlanTimeouts(t *testing.T) {
 		if diff := cmp.Diff([]dag.AttemptKey{ended("a", 0).Key}, p.stops); diff != "" {
 			t.Errorf("stops (-want +got):\n%s", diff)
 		}
+		if wake := p.wake["d"]; !wake.Equal(noon.Add(stopAgain)) {
+			t.Errorf("wake = %v, want a look at whether the attempt has ended", wake)
+		}
 		run.Tasks[0].Reason = reason
 		_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
 			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: "killed by SIGTERM",

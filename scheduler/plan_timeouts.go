@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -59,12 +60,17 @@ func (d *dagPlan) watchTimeouts(run *store.RunDetail) {
 	}
 }
 
+// stopAgain is when an attempt that was stopped is looked at again.
+const stopAgain = time.Minute
+
 // stop asks for the end of an attempt and writes down why, so that its end is
 // explained. An attempt that is being stopped already is stopped again, which
-// does no harm and covers a wish that was lost in a crash.
+// does no harm and covers a wish that was lost in a crash or that the executor
+// could not carry out.
 func (d *dagPlan) stop(ti *dag.TaskInstance, reason string) {
 	if !strings.HasPrefix(ti.Reason, "stopped") {
 		d.update(ti, func(ti *dag.TaskInstance) { ti.Reason = reason })
 	}
+	d.wakeAt(d.now.Add(stopAgain))
 	d.stops = append(d.stops, dag.AttemptKey{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try})
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -140,8 +141,9 @@ func (s *syncer) parseAll(ctx context.Context, sources []specSource) ([]store.Sp
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			files[i] = s.parse(src)
-			return nil
+			var err error
+			files[i], err = s.parse(src)
+			return err
 		})
 	}
 	return files, g.Wait()
@@ -164,21 +166,20 @@ func (s specSource) identity() string {
 }
 
 // parse reads one file. What is wrong with it becomes its errors; nothing that
-// a file holds can fail the sync.
-func (s *syncer) parse(src specSource) store.SpecFile {
+// a file holds can fail the sync. The error says that the clone could not be
+// read, which says nothing about the file.
+func (s *syncer) parse(src specSource) (store.SpecFile, error) {
 	out := store.SpecFile{Path: src.Path, Blob: src.identity()}
 	content, err := s.read(src.File)
 	if err != nil {
-		out.Errors = specErrors(src.Path, err)
-		return out
+		return unread(out, src.Path, err)
 	}
 	out.Source = string(content)
 	var defaults []dag.Defaults
 	for _, f := range src.defaults {
 		content, err := s.read(f)
 		if err != nil {
-			out.Errors = specErrors(f.Path, err)
-			return out
+			return unread(out, f.Path, err)
 		}
 		defaults = append(defaults, dag.Defaults{File: f.Path, Source: content})
 	}
@@ -186,7 +187,17 @@ func (s *syncer) parse(src specSource) store.SpecFile {
 	if err != nil {
 		out.DAGs, out.Errors = nil, specErrors(src.Path, err)
 	}
-	return out
+	return out, nil
+}
+
+// unread tells a file that must not be read, a fault of the file, from one that
+// could not be.
+func unread(f store.SpecFile, file string, err error) (store.SpecFile, error) {
+	if !errors.Is(err, dag.ErrInvalid) {
+		return f, fmt.Errorf("read %s: %w", file, err)
+	}
+	f.Errors = specErrors(file, err)
+	return f, nil
 }
 
 func (s *syncer) read(f gitrepo.File) ([]byte, error) {
@@ -200,10 +211,12 @@ func (s *syncer) read(f gitrepo.File) ([]byte, error) {
 }
 
 func specErrors(file string, err error) dag.SpecErrors {
-	if many, ok := err.(dag.SpecErrors); ok {
+	var many dag.SpecErrors
+	if errors.As(err, &many) {
 		return many
 	}
-	if one, ok := err.(*dag.SpecError); ok {
+	var one *dag.SpecError
+	if errors.As(err, &one) {
 		return dag.SpecErrors{one}
 	}
 	return dag.SpecErrors{{File: file, Reason: err.Error()}}

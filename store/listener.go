@@ -57,14 +57,15 @@ func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "LISTEN "+l.channel); err != nil {
-		closeConn(conn)
+		closeConn(ctx, conn)
 		return nil, err
 	}
 	return conn, nil
 }
 
-func closeConn(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// closeConn closes a connection properly, also when ctx has ended.
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = conn.Close(ctx) // nothing was left to be sent on it
 }
@@ -73,7 +74,7 @@ func (l *listener) run(ctx context.Context, conn *pgx.Conn) {
 	defer close(l.done)
 	for conn != nil {
 		err := l.receive(ctx, conn)
-		closeConn(conn)
+		closeConn(ctx, conn)
 		if ctx.Err() != nil {
 			return
 		}

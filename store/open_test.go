@@ -181,7 +181,7 @@ func TestGroupCommit(t *testing.T) {
 	waiting.Add(writers)
 	for i := range writers {
 		wg.Go(func() {
-			ctx, tr := t.Context(), store.Trigger{DAG: "d"}
+			ctx, tr := t.Context(), store.Trigger{DAG: "d"} //nolint:contextcheck // t.Context is the one of this test
 			switch i % 3 {
 			case 1:
 				tr.DAG = "absent"

@@ -34,15 +34,15 @@ func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func
 	}
 	d := &sqliteDB{now: c.Now, readers: make(chan *sqliteSession, sqliteReaders), closed: make(chan struct{})}
 	if err := d.open(ctx, path, c.Logger); err != nil {
-		d.closeHandles()
+		_ = d.closeHandles() // the first error says more
 		return nil, err
 	}
 	conn, err := d.writing.Conn(ctx)
 	if err != nil {
-		d.closeHandles()
+		_ = d.closeHandles() // the first error says more
 		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
 	}
-	d.writer = startWriter(newSQLiteSession(conn), c.Now, f.publish, failed)
+	d.writer = startWriter(newSQLiteSession(conn), c.Now, f.publish, failed) //nolint:contextcheck // the writer outlives the context of Open; stop ends it
 	return d, nil
 }
 
@@ -157,7 +157,7 @@ func (s *sqliteSession) prepare(ctx context.Context, query string) (*sql.Stmt, e
 
 // ExecContext runs a prepared statement.
 func (s *sqliteSession) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // kept for the next use; trim closes it
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (s *sqliteSession) ExecContext(ctx context.Context, query string, args ...a
 
 // QueryContext runs a prepared query.
 func (s *sqliteSession) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // kept for the next use; trim closes it
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *sqliteSession) QueryContext(ctx context.Context, query string, args ...
 
 // QueryRowContext runs a prepared query of one row.
 func (s *sqliteSession) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	stmt, err := s.prepare(ctx, query)
+	stmt, err := s.prepare(ctx, query) //nolint:sqlclosecheck // kept for the next use; trim closes it
 	if err != nil {
 		// database/sql offers no other way to return an error as a Row.
 		return s.conn.QueryRowContext(ctx, query, args...)

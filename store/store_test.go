@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -100,4 +99,4 @@ func onServer(t testing.TB, dsn, statement string) {
 	}
 }
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -58,7 +58,7 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 			return nil
 		}
 		if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-			return nil // nobody is there to read an answer
+			return nil //nolint:nilerr // nobody is there to read an answer
 		}
 		if errors.Is(err, echo.ErrNotFound) {
 			return err

@@ -46,7 +46,7 @@ func (s *site) listen(address, lastEventID string) *reader {
 		req.Header.Set("Last-Event-ID", lastEventID)
 	}
 	transport := &http.Transport{DisableKeepAlives: true}
-	answer, err := transport.RoundTrip(req)
+	answer, err := transport.RoundTrip(req) //nolint:bodyclose // reader.close closes it
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -27,13 +27,13 @@ var measures = []measure{
 	{"load 10,000 specs", loadSpecs},
 }
 
-// stats adds a figure of many values.
-func (b *bench) stats(name, unit, aim string, values []float64) {
+// stats adds a figure of many values, which are milliseconds.
+func (b *bench) stats(name, aim string, values []float64) {
 	if len(values) == 0 {
 		return
 	}
 	slices.Sort(values)
-	b.add(figure{Name: name, Unit: unit, Aim: aim, N: len(values),
+	b.add(figure{Name: name, Unit: "ms", Aim: aim, N: len(values),
 		Median: values[len(values)/2], P95: values[min(len(values)*95/100, len(values)-1)]})
 }
 
@@ -140,8 +140,8 @@ func pushToDAG(ctx context.Context, b *bench, s *server) error {
 		all = append(all, ms(time.Since(began)))
 		after = append(after, ms(time.Since(pushed)))
 	}
-	b.stats("git push begun → DAG in the API", "ms", "p95 < 300", all)
-	b.stats("git push returned → DAG in the API", "ms", "", after)
+	b.stats("git push begun → DAG in the API", "p95 < 300", all)
+	b.stats("git push returned → DAG in the API", "", after)
 	return nil
 }
 
@@ -185,7 +185,7 @@ func triggerToStart(ctx context.Context, b *bench, s *server) error {
 		}
 		values = append(values, ms(tis[0].Start.Sub(began)))
 	}
-	b.stats("trigger → process started", "ms", "< 10", values)
+	b.stats("trigger → process started", "< 10", values)
 	return nil
 }
 
@@ -205,7 +205,7 @@ func chainGap(ctx context.Context, b *bench, s *server) error {
 		}
 		values = append(values, gaps...)
 	}
-	b.stats("gap between tasks of a chain, idle", "ms", "< 5", values)
+	b.stats("gap between tasks of a chain, idle", "< 5", values)
 	return nil
 }
 
@@ -312,7 +312,7 @@ func chains(ctx context.Context, b *bench, s *server) error {
 			values = append(values, gaps...)
 		}
 	}
-	b.stats("gap between tasks of a chain, under load", "ms", "< 20", values)
+	b.stats("gap between tasks of a chain, under load", "< 20", values)
 	return nil
 }
 
@@ -349,6 +349,6 @@ func startToHTTP(b *bench, home string) error {
 			return err
 		}
 	}
-	b.stats("start → HTTP answers", "ms", "< 200", values)
+	b.stats("start → HTTP answers", "< 200", values)
 	return nil
 }

@@ -190,7 +190,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		s.backend.ServeHTTP(w, r)
 		return
 	}
-	if err := s.pushing(p, func() error { s.backend.ServeHTTP(w, r); return nil }); err != nil {
+	if err := s.pushing(p, func() error { s.backend.ServeHTTP(w, r); return nil }); err != nil { //nolint:contextcheck // events are sent even when whoever pushed has left
 		s.tb.Errorf("push to %s: %v", path, err)
 	}
 }

@@ -6,7 +6,6 @@
 package storetest
 
 import (
-	"io"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -26,7 +25,7 @@ func OpenTest(t testing.TB) *store.Store {
 func Open(t testing.TB, c store.Config) *store.Store {
 	t.Helper()
 	if c.Logger == nil {
-		c.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	s, err := store.Open(t.Context(), c)
 	if err != nil {
