@@ -171,7 +171,7 @@ func (a *app) addScheduler() error {
 func (a *app) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	server := &http.Server{
-		Handler:           a.handler(ctx.Done()),
+		Handler:           a.handler(ctx.Done()), //nolint:contextcheck // each request has a context of its own
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		ErrorLog:          slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,7 +48,7 @@ func serveAPI(t *testing.T) *served {
 		t.Fatal(err)
 	}
 	e := echo.New()
-	api.Register(e, api.Config{Store: s.store, Logs: s.logs, Now: clock, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	api.Register(e, api.Config{Store: s.store, Logs: s.logs, Now: clock, Logger: slog.New(slog.DiscardHandler)})
 	server := httptest.NewServer(e)
 	t.Cleanup(server.Close)
 	s.url = server.URL

@@ -53,7 +53,7 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	home, err := openHome(f.dir)
+	home, err := openHome(f.dir) //nolint:contextcheck // it takes no time, and a repository that is half made would look whole
 	if err != nil {
 		return err
 	}
@@ -113,14 +113,23 @@ func (h *devHome) path(elem ...string) string {
 	return filepath.Join(append([]string{h.dir}, elem...)...)
 }
 
+// takeLock locks the folder. It is a record lock of fcntl(2), since one of
+// flock(2) would be shared with a process that is just being forked and so
+// could outlive a dagwright that was killed.
 func (h *devHome) takeLock() error {
 	f, err := os.OpenFile(h.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("open lock: %w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		err = errors.Join(fmt.Errorf("another dagwright dev is running on %s; stop it or choose another --dir", h.dir), f.Close())
-		return err
+	err = syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK})
+	switch {
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EAGAIN):
+		err = fmt.Errorf("another dagwright dev is running on %s; stop it or choose another --dir", h.dir)
+	case err != nil:
+		err = fmt.Errorf("lock %s: %w", h.dir, err)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
 	}
 	h.lock = f
 	return nil

@@ -46,22 +46,23 @@ func (h *devHome) modelRepository(project string) (string, error) {
 	return "", fmt.Errorf("project %q is none of this machine's example models: %w", project, dag.ErrInvalid)
 }
 
-// readSecret reads the webhook's secret, making it at the first start. It is a
-// Standard Webhooks signing key, as GitLab gives it out.
+// readSecret reads the webhook's secret, making it at the first start, and anew
+// when the first start was killed before it was written. It is a Standard
+// Webhooks signing key, as GitLab gives it out.
 func (h *devHome) readSecret() error {
 	file := h.path("webhook-secret")
 	content, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		key := make([]byte, 32)
-		_, _ = rand.Read(key) // never fails, see crypto/rand
-		content = []byte("whsec_" + base64.StdEncoding.EncodeToString(key))
-		err = os.WriteFile(file, content, 0o600)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read webhook secret: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("webhook secret: %w", err)
+	if h.secret = strings.TrimSpace(string(content)); h.secret != "" {
+		return nil
 	}
-	if h.secret = strings.TrimSpace(string(content)); h.secret == "" {
-		return fmt.Errorf("%s is empty; delete it to get a new secret", file)
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails, see crypto/rand
+	h.secret = "whsec_" + base64.StdEncoding.EncodeToString(key)
+	if err := os.WriteFile(file, []byte(h.secret), 0o600); err != nil {
+		return fmt.Errorf("write webhook secret: %w", err)
 	}
 	return nil
 }
@@ -75,7 +76,8 @@ func (h *devHome) prepareRepositories() error {
 		if p.Path != dagProject {
 			dir = h.path("models", path.Base(p.Path)+".git")
 		}
-		if _, err := os.Stat(filepath.Join(dir, "HEAD")); errors.Is(err, fs.ErrNotExist) {
+		// git init makes this folder last, and may be repeated.
+		if _, err := os.Stat(filepath.Join(dir, "objects", "info")); errors.Is(err, fs.ErrNotExist) {
 			if _, err := git(context.Background(), "", "init", "--quiet", "--bare", "--initial-branch=main", dir); err != nil {
 				return err
 			}
@@ -117,19 +119,30 @@ func (h *devHome) pushExamples(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if refs, err := git(ctx, repo, "for-each-ref", "--count=1"); err != nil || refs != "" {
+		if there, err := hasCommits(ctx, repo); err != nil || there {
 			if err != nil {
 				return err
 			}
 			continue
 		}
 		if err := h.pushExample(ctx, path.Base(p.Path), repo); err != nil {
+			// The git that a killed dagwright left behind may have been faster.
+			if there, again := hasCommits(ctx, repo); again == nil && there {
+				continue
+			}
 			return fmt.Errorf("%s: %w", p.Path, err)
 		}
 	}
 	return nil
 }
 
+func hasCommits(ctx context.Context, repo string) (bool, error) {
+	refs, err := git(ctx, repo, "for-each-ref", "--count=1")
+	return refs != "", err
+}
+
+// pushExample pushes both branches or none, so that one that is there tells of
+// the other.
 func (h *devHome) pushExample(ctx context.Context, name, repo string) error {
 	files, err := fs.Sub(testdata.Models(), name)
 	if err != nil {
@@ -147,7 +160,7 @@ func (h *devHome) pushExample(ctx context.Context, name, repo string) error {
 		{"init", "--quiet", "--initial-branch=main"},
 		{"add", "--all"},
 		{"-c", "user.name=dagwright dev", "-c", "user.email=dev@localhost", "commit", "--quiet", "--message=Add the example model"},
-		{"push", "--quiet", repo, "main:refs/heads/main", "main:refs/heads/retrain"},
+		{"push", "--quiet", "--atomic", repo, "main:refs/heads/main", "main:refs/heads/retrain"},
 	} {
 		if _, err := git(ctx, dir, args...); err != nil {
 			return err

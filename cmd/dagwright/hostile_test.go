@@ -28,6 +28,9 @@ type devProcess struct {
 	pid      int
 	// stop ends the server as Ctrl-C does, so that its log is complete.
 	stop func()
+	// kill ends it with SIGKILL.
+	kill  func()
+	lines *bufio.Scanner // of its standard output
 }
 
 // lockedBuffer collects the log while the test reads it.
@@ -51,11 +54,22 @@ func (b *lockedBuffer) String() string {
 // startDevProcess starts "dagwright dev" and waits for its four example DAGs.
 func startDevProcess(t *testing.T, flags ...string) *devProcess {
 	t.Helper()
+	d := &devProcess{dir: filepath.Join(t.TempDir(), "dev"), log: &lockedBuffer{}}
+	d.start(t, flags...)
+	if !d.greeted() {
+		t.Fatalf("dagwright dev ended without a greeting: %s", d.log)
+	}
+	d.awaitExamples(t)
+	return d
+}
+
+// start starts "dagwright dev" on the folder.
+func (d *devProcess) start(t *testing.T, flags ...string) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &devProcess{dir: filepath.Join(t.TempDir(), "dev"), log: &lockedBuffer{}}
 	cmd := exec.Command(program, append([]string{"dev", "--dir", d.dir, "--listen", "127.0.0.1:0"}, flags...)...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stderr = d.log
@@ -66,26 +80,39 @@ func startDevProcess(t *testing.T, flags ...string) *devProcess {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	d.pid = cmd.Process.Pid
-	d.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()
-	})
-	t.Cleanup(d.stop)
-	lines := bufio.NewScanner(out)
-	for d.url == "" && lines.Scan() {
-		if m := greeting.FindStringSubmatch(lines.Text()); m != nil {
-			d.url = m[1]
+	d.pid, d.url, d.lines = cmd.Process.Pid, "", bufio.NewScanner(out)
+	end := func(s os.Signal) func() {
+		return func() {
+			_ = cmd.Process.Signal(s)
+			_ = cmd.Wait() // again, when both are called, it does nothing
 		}
 	}
-	if d.url == "" {
-		t.Fatalf("dagwright dev ended without a greeting: %s", d.log)
+	d.stop, d.kill = sync.OnceFunc(end(os.Interrupt)), sync.OnceFunc(end(os.Kill))
+	t.Cleanup(d.stop)
+}
+
+// greeted waits until the server has said where it is, and reports whether it
+// did before it ended.
+func (d *devProcess) greeted() bool {
+	lines := d.lines
+	for lines.Scan() {
+		if m := greeting.FindStringSubmatch(lines.Text()); m != nil {
+			d.url = m[1]
+			go func() {
+				for lines.Scan() { // so that the server never waits for a reader
+				}
+			}()
+			return true
+		}
 	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
+	return false
+}
+
+func (d *devProcess) awaitExamples(t *testing.T) {
+	t.Helper()
 	for _, id := range []string{"churn-model", "churn-model-retrain", "fraud-model", "fraud-model-retrain"} {
 		d.await(t, `"dag_id": ?"`+id+`"`, "/api/v2/dags")
 	}
-	return d
 }
 
 // do sends a request and returns the answer's status and body.

@@ -22,11 +22,12 @@ import (
 // reaches it is broken.
 const scriptPatience = 2 * time.Minute
 
-// asProgram makes the test binary behave as the program itself.
+// asProgram makes the test binary behave as the program itself, as do the hooks
+// that a test's repositories call.
 const asProgram = "DAGWRIGHT_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "post-receive" {
 		main()
 	}
 	testscript.Main(m, map[string]func(){"dagwright": main})
