@@ -57,8 +57,8 @@ func newTaskAnswer(d *dag.DAG, t *dag.Task) taskAnswer {
 	answer := taskAnswer{
 		Task: t.ID, DisplayName: string(t.ID), Owner: cmp.Or(t.Owner, d.Owner, "airflow"),
 		StartDate: timestamp(d.StartDate), EndDate: timestamp(d.EndDate),
-		TriggerRule: t.TriggerRule, DependsOnPast: t.DependsOnPast,
-		Retries: t.Retries, Queue: "default", Pool: "default_pool", PoolSlots: 1,
+		TriggerRule: t.TriggerRule,
+		Retries:     t.Retries, Queue: "default", Pool: "default_pool", PoolSlots: 1,
 		RetryDelay: newTimeDelta(t.RetryDelay), RetryBackoff: t.RetryBackoff,
 		PriorityWeight: t.PriorityWeight, WeightRule: "downstream", Color: "#fff", TextColor: "#000",
 		TemplateFields: templateFields, Downstream: downstream(d, t.ID), DocMD: orNull(t.DocMD),

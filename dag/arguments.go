@@ -53,7 +53,7 @@ var arguments = map[string]argument{
 	"owner":               field(),
 	"doc_md":              field(),
 	"trigger_rule":        field(),
-	"depends_on_past":     field(),
+	"depends_on_past":     only("waiting for the same task of the last run (max_active_runs: 1 keeps runs in order)", "false"),
 	"priority_weight":     field(),
 	"weight_rule":         only("weights that depend on other tasks", "absolute", "downstream", "upstream"),
 	"wait_for_downstream": only("waiting for the downstream tasks of the last run", "false"),

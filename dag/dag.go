@@ -116,8 +116,7 @@ type Task struct {
 	DocMD    string   `json:"doc_md,omitempty"`
 	Upstream []TaskID `json:"upstream,omitempty"`
 
-	TriggerRule   TriggerRule `json:"trigger_rule"`
-	DependsOnPast bool        `json:"depends_on_past,omitempty"`
+	TriggerRule TriggerRule `json:"trigger_rule"`
 	// PriorityWeight orders tasks that compete for a slot, higher first.
 	PriorityWeight int `json:"priority_weight"`
 

@@ -41,9 +41,6 @@ func deadlocked(d *DAG, states map[TaskID]TaskState) bool {
 		if states[t.ID] != TaskNone {
 			continue
 		}
-		if t.DependsOnPast {
-			return false
-		}
 		if verdict, _ := Decide(d, t.ID, states); verdict != Wait {
 			return false
 		}

@@ -82,7 +82,7 @@ fraud:
       execution_timeout: 600
       trigger_rule: none_failed
       priority_weight: 7
-      depends_on_past: on
+      depends_on_past: false
       in_cluster: true
       do_xcom_push: false
       pool: default_pool
@@ -118,7 +118,7 @@ fraud:
 		Source: dag.Source{Project: "gbc/fraud", Branch: "main", Commit: "0a1b"},
 		Tasks: []dag.Task{
 			{
-				ID: "load", Operator: operator, Owner: "risk", TriggerRule: dag.NoneFailed, DependsOnPast: true,
+				ID: "load", Operator: operator, Owner: "risk", TriggerRule: dag.NoneFailed,
 				PriorityWeight: 7, Retries: 2, RetryDelay: 90 * time.Second, RetryBackoff: 2,
 				MaxRetryDelay: 3600500 * time.Millisecond, ExecutionTimeout: 10 * time.Minute,
 				Image: "r/load:1", Cmds: []string{"python", "-m", "load"},

@@ -227,8 +227,6 @@ func (d *dagReader) readField(t *taskSpec, p pair) {
 	case "trigger_rule":
 		rule, _ := d.readOneOf(n, triggerRuleNames())
 		task.TriggerRule = TriggerRule(rule)
-	case "depends_on_past":
-		task.DependsOnPast, _ = d.readBool(n)
 	case "priority_weight":
 		task.PriorityWeight, _ = d.readInt(n, -maxInt)
 	case "image":

@@ -39,10 +39,10 @@ func readTree(file string, source []byte, f *faults) *node {
 
 // ReadYAML reads a YAML file of one document from outside and returns its root,
 // nil when the file is empty. It bounds the work that the file makes: at most
-// 1 MiB and about 100,000 values. The nodes of a file that is nested much deeper
-// than depth are never made, but it is the caller who holds the others against
-// depth, and who counts what aliases stand for. The error is a [*SpecError]
-// without a file, with the line where it can be known.
+// 1 MiB and about 100,000 values. Of the nesting it bounds only what the YAML
+// library does, 10,000 levels, and then names depth, the caller's own limit. The
+// caller holds the nodes against that limit, and counts what aliases stand for.
+// The error is a [*SpecError] without a file, with its line where that is known.
 func ReadYAML(source []byte, depth int) (*yaml.Node, error) {
 	if reason := sizeFault(source); reason != "" {
 		return nil, &SpecError{Reason: reason}
