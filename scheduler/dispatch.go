@@ -19,100 +19,51 @@ import (
 const maxStartTries = 5
 
 // dispatcher carries out what the loop decided: it starts, stops and forgets
-// attempts beside the loop, so that a slow executor never holds up a decision.
-// Its queue is unbounded, since all of it is in the store already.
+// attempts beside the loop, so that a slow executor never holds up a decision,
+// nor a slow start the end of an attempt.
 type dispatcher struct {
 	Config
 	// events are what attempts report, from the executor and from starts that
 	// failed.
 	events chan dag.AttemptEvent
 	macros *macro.Renderer
-
-	mu    sync.Mutex
-	queue []job
-	ready chan struct{} // holds one token while the queue may be non-empty
+	starts *jobs
+	ends   *jobs
 }
-
-// job is one thing to do for one attempt.
-type job func(context.Context)
 
 func newDispatcher(c Config) *dispatcher {
 	return &dispatcher{
-		Config: c, macros: macro.New(),
-		events: make(chan dag.AttemptEvent, 1024), ready: make(chan struct{}, 1),
+		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024), starts: newJobs(), ends: newJobs(),
 	}
 }
 
 // start starts an attempt of a run that is bound to spec.
 func (d *dispatcher) start(k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
-	d.push(func(ctx context.Context) { d.doStart(ctx, k, run, spec) })
+	d.starts.push(func(ctx context.Context) { d.doStart(ctx, k, run, spec) })
 }
 
 // startStored starts an attempt of which only the key is known.
 func (d *dispatcher) startStored(k dag.AttemptKey) {
-	d.push(func(ctx context.Context) { d.doStartStored(ctx, k) })
+	d.starts.push(func(ctx context.Context) { d.doStartStored(ctx, k) })
 }
 
 func (d *dispatcher) stop(k dag.AttemptKey) {
-	d.push(func(ctx context.Context) { d.doStop(ctx, k) })
+	d.ends.push(func(ctx context.Context) { d.doStop(ctx, k) })
 }
 
 func (d *dispatcher) forget(k dag.AttemptKey) {
-	d.push(func(ctx context.Context) { d.doForget(ctx, k) })
-}
-
-func (d *dispatcher) push(j job) {
-	d.mu.Lock()
-	d.queue = append(d.queue, j)
-	d.mu.Unlock()
-	d.signal()
-}
-
-func (d *dispatcher) signal() {
-	select {
-	case d.ready <- struct{}{}:
-	default:
-	}
-}
-
-func (d *dispatcher) pop() (job, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.queue) == 0 {
-		return nil, false
-	}
-	j := d.queue[0]
-	d.queue = d.queue[1:]
-	return j, true
+	d.ends.push(func(ctx context.Context) { d.doForget(ctx, k) })
 }
 
 // run works until ctx ends.
 func (d *dispatcher) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	for range 2 * runtime.GOMAXPROCS(0) {
-		wg.Go(func() { d.work(ctx) })
+		wg.Go(func() { d.starts.work(ctx) })
 	}
+	wg.Go(func() { d.ends.work(ctx) })
 	wg.Go(func() { d.pump(ctx) })
 	wg.Wait()
-}
-
-func (d *dispatcher) work(ctx context.Context) {
-	for {
-		j, ok := d.pop()
-		if !ok {
-			select {
-			case <-ctx.Done():
-				return
-			case <-d.ready:
-			}
-			continue
-		}
-		d.signal() // wakes the next worker, should there be more
-		j(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-	}
 }
 
 // pump passes the executor's events on to the loop.
@@ -165,21 +116,28 @@ func (d *dispatcher) doStartStored(ctx context.Context, k dag.AttemptKey) {
 }
 
 // doStart starts an attempt. A fault that cannot heal ends the attempt as
-// failed, one that did not heal in time as lost.
+// failed, one that does not heal in time as lost.
 func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
 	a, err := d.attempt(k, run, spec)
-	for try := 1; err == nil; try++ {
-		err = d.Executor.Start(ctx, a)
-		if err == nil {
-			return
-		}
-		if errors.Is(err, dag.ErrInvalid) || try == maxStartTries {
-			break
-		}
-		err = nil
-		sleep(ctx, time.Duration(try)*500*time.Millisecond)
+	if err != nil {
+		d.startFailed(ctx, k, err)
+		return
 	}
-	d.startFailed(ctx, k, err)
+	d.try(ctx, a, 1)
+}
+
+// try starts an attempt; a fault that may heal brings it back after a while.
+func (d *dispatcher) try(ctx context.Context, a executor.Attempt, n int) {
+	err := d.Executor.Start(ctx, a)
+	switch {
+	case err == nil:
+	case errors.Is(err, dag.ErrInvalid) || n == maxStartTries:
+		d.startFailed(ctx, a.Key, err)
+	default:
+		time.AfterFunc(time.Duration(n)*500*time.Millisecond, func() {
+			d.starts.push(func(ctx context.Context) { d.try(ctx, a, n+1) })
+		})
+	}
 }
 
 // startFailed reports that an attempt did not start, unless the scheduler is
