@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -29,6 +30,8 @@ type loop struct {
 	starved []dag.ID // wait for a slot of the instance, the longest waiting first
 	taken   map[dag.ID]time.Time
 	ended   map[runKey]bool // runs whose end this loop wrote itself
+	lagged  bool            // changes were missed, and the DAGs not marked yet
+	limit   int             // of DAGs in one step
 	tables  timetables
 }
 
@@ -41,7 +44,7 @@ func newLoop(c Config, d *dispatcher) *loop {
 	return &loop{
 		Config: c, dispatcher: d,
 		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{},
-		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, tables: timetables{},
+		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, limit: maxStep, tables: timetables{},
 	}
 }
 
@@ -59,12 +62,16 @@ func (l *loop) run(ctx context.Context, changes *store.Subscription) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		if len(l.dirty)+len(l.events) == 0 {
+		if len(l.dirty)+len(l.events) == 0 && !l.lagged {
 			l.wait(ctx, changes, timer)
 		}
-		l.drain(ctx, changes)
+		l.drain(changes)
 		l.markDue()
-		if err := l.step(ctx); err != nil && ctx.Err() == nil {
+		err := l.markMissed(ctx)
+		if err == nil {
+			err = l.step(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			l.Logger.Error("scheduling step failed, trying again", "err", err)
 			sleep(ctx, retryStep)
 		}
@@ -80,7 +87,7 @@ func (l *loop) wait(ctx context.Context, changes *store.Subscription, timer *tim
 	case c := <-changes.C:
 		l.heard(c)
 	case <-changes.Lagged:
-		l.markAll(ctx)
+		l.lagged = true
 	case e, ok := <-l.dispatcher.events:
 		if ok {
 			l.events = append(l.events, e)
@@ -89,13 +96,13 @@ func (l *loop) wait(ctx context.Context, changes *store.Subscription, timer *tim
 }
 
 // drain takes everything that is waiting, so that one transaction serves it.
-func (l *loop) drain(ctx context.Context, changes *store.Subscription) {
+func (l *loop) drain(changes *store.Subscription) {
 	for {
 		select {
 		case c := <-changes.C:
 			l.heard(c)
 		case <-changes.Lagged:
-			l.markAll(ctx)
+			l.lagged = true
 		case e := <-l.dispatcher.events:
 			l.events = append(l.events, e)
 		default:
@@ -122,21 +129,28 @@ func (l *loop) heard(c store.Change) {
 	}
 }
 
-// markAll marks every DAG that may have something to do: the feed dropped
-// changes.
-func (l *loop) markAll(ctx context.Context) {
+// markMissed marks every DAG that may have something to do, when the feed
+// dropped changes.
+func (l *loop) markMissed(ctx context.Context) error {
+	if !l.lagged {
+		return nil
+	}
 	ids, err := l.Store.ActiveDAGs(ctx)
 	if err != nil {
-		l.Logger.Error("read active DAGs", "err", err)
-		return
+		return fmt.Errorf("read active DAGs: %w", err)
 	}
+	l.lagged = false
 	clear(l.ended)
 	l.mark(ids...)
+	return nil
 }
 
+// longestWait bounds a wait, since timers stand still while a machine sleeps
+// and know nothing of a clock that was set.
+const longestWait = 30 * time.Second
+
 func (l *loop) untilWake() time.Duration {
-	const never = time.Hour
-	first := l.Now().Add(never)
+	first := l.Now().Add(longestWait)
 	for _, t := range l.wake {
 		if t.Before(first) {
 			first = t
@@ -178,10 +192,13 @@ func (l *loop) step(ctx context.Context) error {
 		return p.actions
 	})
 	if err != nil {
+		// A DAG that cannot be planned must not hold up the others for ever.
+		l.limit = max(len(ids)/2, 1)
 		l.mark(ids...)
 		l.events = append(events, l.events...)
 		return err
 	}
+	l.limit = min(2*l.limit, maxStep)
 	l.startQueued(s.snapshot, applied)
 	l.carryOut(ids, p, applied, events)
 	return nil
@@ -189,7 +206,7 @@ func (l *loop) step(ctx context.Context) error {
 
 // take removes the DAGs and events of the next step from the loop.
 func (l *loop) take() ([]dag.ID, []dag.AttemptEvent) {
-	n := min(len(l.dirty), maxStep)
+	n := min(len(l.dirty), l.limit)
 	ids := slices.Clone(l.dirty[:n])
 	l.dirty = append([]dag.ID(nil), l.dirty[n:]...)
 	for _, id := range ids {
