@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -71,8 +73,28 @@ func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag
 			ti.State, ti.Reason = dag.TaskSuccess, ""
 			return
 		}
+		if skips(run, ti.Task, e) {
+			ti.State, ti.Reason = dag.TaskSkipped, fmt.Sprintf("exit code %d is a skip_on_exit_code", e.ExitCode)
+			return
+		}
 		ti.Reason = failure(ti.Reason, e)
 		d.failedState(run, ti, e)
+	})
+}
+
+// skips reports whether an attempt ended with an exit code that skips the task
+// (skip_on_exit_code, a number or a list of them).
+func skips(run *store.RunDetail, id dag.TaskID, e dag.AttemptEvent) bool {
+	task, ok := run.Spec.Task(id)
+	if !ok || e.Lost || e.Stopped {
+		return false
+	}
+	codes, ok := task.Pod["skip_on_exit_code"].([]any)
+	if !ok {
+		codes = []any{task.Pod["skip_on_exit_code"]}
+	}
+	return slices.ContainsFunc(codes, func(code any) bool {
+		return code != nil && fmt.Sprint(code) == strconv.Itoa(e.ExitCode)
 	})
 }
 

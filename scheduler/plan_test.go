@@ -113,6 +113,7 @@ func want(t *testing.T, got string, lines ...string) {
 func TestPlanTasks(t *testing.T) {
 	t.Parallel()
 	a, b := dag.Task{ID: "a"}, dag.Task{ID: "b"}
+	skipping := dag.Task{ID: "a", Pod: map[string]any{"skip_on_exit_code": []any{98, 99}}}
 	retried := dag.Task{ID: "a", Retries: 1, RetryDelay: time.Minute}
 	tests := []struct {
 		name   string
@@ -146,6 +147,16 @@ func TestPlanTasks(t *testing.T) {
 				"a running/1 -> failed/1 exit code 3",
 				"b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)",
 				"end r running -> failed task a failed: exit code 3",
+			},
+		},
+		{
+			name: "an exit code that skips is no failure",
+			dag:  chain(skipping, b), runs: []store.RunDetail{running(chain(skipping, b), dag.TaskRunning, dag.TaskNone)},
+			events: []dag.AttemptEvent{ended("a", 99)},
+			want: []string{
+				"a running/1 -> skipped/1 exit code 99 is a skip_on_exit_code",
+				"b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)",
+				"end r running -> success",
 			},
 		},
 		{

@@ -33,9 +33,15 @@ func newSyncer(c Config) *syncer {
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
-// nil when nothing is.
+// nil when nothing is. An expression that no date ever meets ("0 0 30 2 *") is
+// wrong too.
 func CheckSchedule(s dag.Schedule) error {
-	_, err := timetable.Parse(s)
+	tt, err := timetable.Parse(s)
+	if err != nil {
+		return err
+	}
+	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, _, err = tt.Next(time.Time{}, timetable.Bounds{Start: start, Catchup: true}, start)
 	return err
 }
 
