@@ -7,6 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -131,11 +135,34 @@ func (r *Repo) savePack(pack io.Reader) error {
 	if whole && packCount(start) <= looseObjects {
 		return r.saveLoose(start)
 	}
+	if err := r.removeHalfPacks(); err != nil {
+		return fmt.Errorf("receive objects: %w", err)
+	}
 	s := r.newStorage()
 	if err := packfile.WritePackfileToObjectStorage(s, io.MultiReader(bytes.NewReader(start), pack)); err != nil {
 		return fmt.Errorf("receive objects: %w", err)
 	}
 	return r.reload()
+}
+
+// removeHalfPacks removes the indexes without a pack. go-git writes the index of
+// a pack first, in place, and leaves one that is there alone: one that was cut
+// short by a kill would spoil the clone for good.
+func (r *Repo) removeHalfPacks() error {
+	indexes, err := filepath.Glob(filepath.Join(r.Dir, "objects", "pack", "*.idx"))
+	if err != nil {
+		return err
+	}
+	for _, index := range indexes {
+		_, err := os.Stat(strings.TrimSuffix(index, ".idx") + ".pack")
+		if !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := os.Remove(index); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readStart reads as much of a pack as may be taken apart in memory, and says

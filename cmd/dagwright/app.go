@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -99,10 +100,29 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 			return nil, err
 		}
 	}
-	if a.listener, err = net.Listen("tcp", s.Listen); err != nil {
+	if a.listener, err = listen(ctx, s.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
 	}
 	return a, nil
+}
+
+// listen opens the address. One that is in use is tried again for a second: the
+// socket of a dagwright that was killed may live on in a process that it was
+// just forking.
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
