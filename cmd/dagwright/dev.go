@@ -95,7 +95,7 @@ func openHome(dir string) (*devHome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(abs, 0o755); err != nil {
+	if err := os.MkdirAll(abs, 0o700); err != nil {
 		return nil, fmt.Errorf("make --dir: %w", err)
 	}
 	h := &devHome{dir: abs}
