@@ -63,7 +63,14 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 	if err != nil || f.timezone == "" || f.timezone == "Local" {
 		return usageError{fmt.Errorf("--timezone %q is no IANA time zone such as Europe/Berlin", f.timezone)}
 	}
-	tt, err := timetable.Parse(scheduleOf(expr, f))
+	schedule, err := dag.ParseSchedule(expr, zone)
+	if err != nil {
+		return usageError{err}
+	}
+	if f.intervals && schedule.Kind == dag.ScheduleCronTrigger {
+		schedule.Kind = dag.ScheduleCronInterval
+	}
+	tt, err := timetable.Parse(schedule)
 	if err != nil {
 		return usageError{err}
 	}
@@ -79,14 +86,6 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 		return usageError{err}
 	}
 	return printSchedule(w, runs, zone, f.output)
-}
-
-func scheduleOf(expr string, f scheduleFlags) dag.Schedule {
-	kind := dag.ScheduleCronTrigger
-	if f.intervals {
-		kind = dag.ScheduleCronInterval
-	}
-	return dag.Schedule{Kind: kind, Expr: expr, Timezone: f.timezone}
 }
 
 // parseMoment reads a date or time of the command line; an empty one is
