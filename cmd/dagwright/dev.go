@@ -53,7 +53,7 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
-	home, err := openHome(f.dir) //nolint:contextcheck // it takes no time, and a repository that is half made would look whole
+	home, err := openHome(f.dir) //nolint:contextcheck // git init takes no time and is not broken off half way
 	if err != nil {
 		return err
 	}
