@@ -88,10 +88,8 @@ func (l *loop) wait(ctx context.Context, changes *store.Subscription, timer *tim
 		l.heard(c)
 	case <-changes.Lagged:
 		l.lagged = true
-	case e, ok := <-l.dispatcher.events:
-		if ok {
-			l.events = append(l.events, e)
-		}
+	case e := <-l.dispatcher.events:
+		l.events = append(l.events, e)
 	}
 }
 

@@ -69,6 +69,7 @@ type dagPlan struct {
 	state *store.DAGState
 
 	running int // runs that hold one of the DAG's run slots
+	started int // queued runs that this step started
 	waits   bool
 }
 

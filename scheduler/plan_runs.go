@@ -145,7 +145,6 @@ func weight(run *store.RunDetail, ti *dag.TaskInstance) int {
 // startRuns moves queued runs to running while the DAG has free run slots and
 // the instance has a slot for a task of theirs.
 func (d *dagPlan) startRuns() {
-	started := 0
 	for i := range d.state.Runs {
 		run := &d.state.Runs[i]
 		if run.State != dag.RunQueued {
@@ -163,9 +162,8 @@ func (d *dagPlan) startRuns() {
 			return
 		}
 		d.startRun(run)
-		started++
 	}
-	if started > 0 && d.state.Queued > started && d.running < d.state.DAG.MaxActiveRuns {
+	if d.started > 0 && d.state.Queued > d.started && d.running < d.state.DAG.MaxActiveRuns {
 		d.again = append(d.again, d.id())
 	}
 }
@@ -181,6 +179,7 @@ func (d *dagPlan) startRun(run *store.RunDetail) {
 	at := len(d.actions)
 	d.act(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
 	d.running++
+	d.started++
 	d.advanceRun(run)
 	d.foldUpdates(at, run)
 }

@@ -26,23 +26,12 @@ func (d *dagPlan) scheduleRun() {
 		d.wakeAt(next.RunAfter)
 		return
 	}
-	if d.running+d.queuedRuns() >= d.state.DAG.MaxActiveRuns {
+	// Runs that this step started were queued in the snapshot.
+	if queued := d.state.Queued - d.started; d.running+queued >= d.state.DAG.MaxActiveRuns {
 		d.setNext(next)
 		return
 	}
 	d.createRun(next)
-}
-
-// queuedRuns counts the runs that are still queued after this step.
-func (d *dagPlan) queuedRuns() int {
-	n := d.state.Queued
-	for i := range d.state.Runs {
-		// A run that this step started was counted as queued by the snapshot.
-		if r := &d.state.Runs[i]; r.State != dag.RunQueued && r.StartedAt.Equal(d.now) {
-			n--
-		}
-	}
-	return max(n, 0)
 }
 
 func (d *dagPlan) createRun(next timetable.Run) {
