@@ -5,8 +5,10 @@ import "time"
 // AttemptPhase is how far an attempt has come.
 type AttemptPhase string
 
-// The phases that an executor reports.
+// The phases that an executor reports. An attempt that waits is asked for but
+// its container does not run yet; Reason says what it waits for.
 const (
+	AttemptWaiting AttemptPhase = "waiting"
 	AttemptStarted AttemptPhase = "started"
 	AttemptEnded   AttemptPhase = "ended"
 )
@@ -26,7 +28,8 @@ type AttemptEvent struct {
 	Lost bool
 	// Stopped says that the attempt ended because Stop was called.
 	Stopped bool
-	// Reason says in words why the attempt failed; empty on success.
+	// Reason says in words why the attempt failed, or what it waits for; empty
+	// on success.
 	Reason string
 
 	// Hostname and PID tell people where the attempt ran.

@@ -26,6 +26,8 @@ type Attempt struct {
 	Env []dag.EnvVar
 	// Source is the model commit whose files the attempt works on.
 	Source dag.Source
+	// Version is the DAG's version that the attempt's run is bound to.
+	Version int
 }
 
 // Executor runs attempts. All methods may be called concurrently, also for the
@@ -34,11 +36,13 @@ type Attempt struct {
 // Output of the attempt goes to the tasklog of its key, complete before the
 // attempt is reported as ended.
 type Executor interface {
-	// Start starts the attempt and returns when it has been started or found
-	// to exist already. A nil error promises an ended event for this key on
-	// the Events channel, sooner or later, also across restarts once List was
-	// called. An error says that nothing runs: errors.Is(err, dag.ErrInvalid)
-	// when trying again cannot help, anything else may heal.
+	// Start starts the attempt, or finds that it exists already. It may return
+	// before the attempt runs: what it waits for is then reported by waiting
+	// events. A nil error promises an ended event for this key on the Events
+	// channel, sooner or later. After a crash the promise holds for what List
+	// finds; what it does not find is asked for again. An error says that
+	// nothing runs: errors.Is(err, dag.ErrInvalid) when trying again cannot
+	// help, anything else may heal.
 	Start(ctx context.Context, a Attempt) error
 
 	// Stop ends the attempt and everything that it started: politely first,
@@ -46,13 +50,15 @@ type Executor interface {
 	// ended event follows. Stopping what is unknown or has ended is no error.
 	Stop(ctx context.Context, key dag.AttemptKey, grace time.Duration) error
 
-	// List returns every attempt that the executor has traces of, running or
-	// ended, and takes up watching those that still run. It is called once
-	// after a start, before the first Start.
+	// List returns every attempt that the executor has traces of, waiting,
+	// running or ended, and takes up watching those that have not ended. It is
+	// called once after a start, before the first Start.
 	List(ctx context.Context) ([]dag.AttemptEvent, error)
 
 	// Forget removes the traces of an ended attempt. It is called after its
-	// end is safe in the store. Forgetting what is unknown is no error.
+	// end is safe in the store. It may return before they are gone; List does
+	// not show them any more, but for those that a crash left. Forgetting what
+	// is unknown is no error.
 	Forget(ctx context.Context, key dag.AttemptKey) error
 
 	// Events delivers what happens to attempts. There is one channel for the

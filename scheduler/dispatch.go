@@ -187,7 +187,8 @@ func (d *dispatcher) attempt(k dag.AttemptKey, run dag.Run, spec *dag.DAG) (exec
 		return executor.Attempt{}, renderError{err}
 	}
 	return executor.Attempt{
-		Key: k, Task: rendered, Source: spec.Source, Env: environment(rendered.Env, run, k, spec.Owner),
+		Key: k, Task: rendered, Source: spec.Source, Version: run.Version,
+		Env: environment(rendered.Env, run, k, spec.Owner),
 	}, nil
 }
 

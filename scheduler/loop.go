@@ -241,7 +241,7 @@ func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) sit
 	s := situation{
 		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken,
 		timetables: map[dag.ID]*timetable.Timetable{},
-		maxTasks:   l.MaxActiveTasks, maxLost: maxLost,
+		maxTasks:   l.MaxActiveTasks, maxLost: l.MaxLost,
 	}
 	for i := range snapshot.DAGs {
 		d := snapshot.DAGs[i].DAG

@@ -50,6 +50,13 @@ func makePlan(s situation) plan {
 	for i := range s.snapshot.DAGs {
 		d := &dagPlan{situation: &s, plan: &p, state: &s.snapshot.DAGs[i]}
 		d.decide(byDAG[d.state.DAG.ID])
+		delete(byDAG, d.state.DAG.ID)
+	}
+	// What is left is about DAGs that the store does not know any more.
+	for _, events := range byDAG {
+		for _, e := range events {
+			p.stopOrphan(e)
+		}
 	}
 	return p
 }

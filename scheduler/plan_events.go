@@ -4,29 +4,59 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/store"
 )
 
 // applyEvents takes the attempts' reports into the task instances. A report of
-// an earlier try, or about an attempt that has ended already, changes nothing.
+// an earlier try, or about an attempt that has ended already, changes nothing;
+// but if that attempt lives, nobody wants it, and it is stopped.
 func (d *dagPlan) applyEvents(events []dag.AttemptEvent) {
 	for _, e := range events {
-		run := d.run(e.Key.Run)
-		if run == nil {
-			continue
-		}
-		ti := instance(run, e.Key.Task)
-		if ti == nil || ti.Try != e.Key.Try || !ti.State.Active() {
-			continue
-		}
-		if e.Phase == dag.AttemptStarted {
+		run, ti := d.active(e.Key)
+		switch {
+		case ti == nil:
+			d.stopOrphan(e)
+		case e.Phase == dag.AttemptWaiting:
+			d.attemptWaiting(ti, e)
+		case e.Phase == dag.AttemptStarted:
 			d.attemptStarted(ti, e)
-		} else {
+		default:
 			d.attemptEnded(run, ti, e)
 		}
 	}
+}
+
+// active returns the task instance whose present try is the attempt, and its
+// run; nil when the store is done with the attempt.
+func (d *dagPlan) active(k dag.AttemptKey) (*store.RunDetail, *dag.TaskInstance) {
+	run := d.run(k.Run)
+	if run == nil {
+		return nil, nil
+	}
+	ti := instance(run, k.Task)
+	if ti == nil || ti.Try != k.Try || !ti.State.Active() {
+		return nil, nil
+	}
+	return run, ti
+}
+
+// stopOrphan stops an attempt that lives though the store is done with it: one
+// that was started late, after its start had been given up.
+func (p *plan) stopOrphan(e dag.AttemptEvent) {
+	if e.Phase != dag.AttemptEnded {
+		p.stops = append(p.stops, e.Key)
+	}
+}
+
+// attemptWaiting notes what an attempt waits for, so that the pages can tell.
+func (d *dagPlan) attemptWaiting(ti *dag.TaskInstance, e dag.AttemptEvent) {
+	if ti.State != dag.TaskQueued || isStopped(ti) || ti.Reason == e.Reason && ti.Hostname == e.Hostname {
+		return
+	}
+	d.update(ti, func(ti *dag.TaskInstance) { ti.Reason, ti.Hostname = e.Reason, e.Hostname })
 }
 
 func (d *dagPlan) run(id dag.RunID) *store.RunDetail {
@@ -53,21 +83,33 @@ func (d *dagPlan) attemptStarted(ti *dag.TaskInstance, e dag.AttemptEvent) {
 	}
 	d.update(ti, func(ti *dag.TaskInstance) {
 		ti.State = dag.TaskRunning
-		ti.StartedAt = e.At
+		ti.StartedAt = later(e.At, ti.QueuedAt)
 		ti.Hostname, ti.PID = e.Hostname, e.PID
+		if !isStopped(ti) {
+			ti.Reason = "" // it had told what the attempt waited for
+		}
 	})
+}
+
+// later returns the later of two times. Kubernetes reports whole seconds, so a
+// container seems to start before its task was queued.
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
 	d.free++
 	d.update(ti, func(ti *dag.TaskInstance) {
 		if ti.StartedAt.IsZero() {
-			ti.StartedAt = e.At
+			ti.StartedAt = later(e.At, ti.QueuedAt)
 		}
 		if ti.PID == 0 {
 			ti.Hostname, ti.PID = e.Hostname, e.PID
 		}
-		ti.EndedAt = e.At
+		ti.EndedAt = later(e.At, ti.StartedAt)
 		ti.ExitCode, ti.HasExitCode = e.ExitCode, !e.Lost
 		if e.Succeeded() {
 			ti.State, ti.Reason = dag.TaskSuccess, ""
@@ -77,7 +119,7 @@ func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag
 			ti.State, ti.Reason = dag.TaskSkipped, fmt.Sprintf("exit code %d is a skip_on_exit_code", e.ExitCode)
 			return
 		}
-		ti.Reason = failure(ti.Reason, e)
+		ti.Reason = failure(ti, e)
 		d.failedState(run, ti, e)
 	})
 }
@@ -100,10 +142,10 @@ func skips(run *store.RunDetail, id dag.TaskID, e dag.AttemptEvent) bool {
 
 // failure says why an attempt failed. A reason given when the attempt was
 // stopped (a time-out) says more than the signal that ended it.
-func failure(stopReason string, e dag.AttemptEvent) string {
+func failure(ti *dag.TaskInstance, e dag.AttemptEvent) string {
 	switch {
-	case stopReason != "":
-		return stopReason
+	case isStopped(ti):
+		return ti.Reason
 	case e.Reason != "":
 		return e.Reason
 	}

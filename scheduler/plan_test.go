@@ -203,6 +203,67 @@ func TestPlanTasks(t *testing.T) {
 	}
 }
 
+func waiting(reason string) dag.AttemptEvent {
+	return dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptWaiting, At: noon, Reason: reason, Hostname: "pod-1"}
+}
+
+func TestPlanWaiting(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	t.Run("what an attempt waits for is written down once", func(t *testing.T) {
+		t.Parallel()
+		run := running(d, dag.TaskQueued)
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, waiting("no node has room"), waiting("no node has room"))
+		want(t, got, "a queued/1 -> queued/1 no node has room")
+	})
+	t.Run("its start takes the reason away", func(t *testing.T) {
+		t.Parallel()
+		run := running(d, dag.TaskQueued)
+		run.Tasks[0].Reason = "no node has room"
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}},
+			dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptStarted, At: noon})
+		want(t, got, "a queued/1 -> running/1")
+	})
+	t.Run("its failure is told by the end and not by what it had waited for", func(t *testing.T) {
+		t.Parallel()
+		run := running(d, dag.TaskQueued)
+		run.Tasks[0].Reason = "image is being pulled"
+		e := ended("a", 1)
+		e.Reason = "image cannot be pulled"
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, e)
+		want(t, got, "a queued/1 -> failed/1 image cannot be pulled", "end r running -> failed task a failed: image cannot be pulled")
+	})
+	t.Run("why it was stopped stays", func(t *testing.T) {
+		t.Parallel()
+		run := running(d, dag.TaskQueued)
+		run.Tasks[0].Reason = "stopped, since the run had ended as failed"
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, waiting("no node has room"))
+		want(t, got)
+	})
+}
+
+func TestPlanOrphans(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	started := func(id dag.ID, run dag.RunID, try int) dag.AttemptEvent {
+		return dag.AttemptEvent{Key: dag.AttemptKey{DAG: id, Run: run, Task: "a", Try: try}, Phase: dag.AttemptStarted, At: noon}
+	}
+	for name, e := range map[string]dag.AttemptEvent{
+		"an earlier try":         started("d", "r", 7),
+		"a run that has ended":   started("d", "gone", 1),
+		"a DAG that was deleted": started("gone", "r", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{running(d, dag.TaskRunning)}}, e)
+			want(t, got)
+			if diff := cmp.Diff([]dag.AttemptKey{e.Key}, p.stops); diff != "" {
+				t.Errorf("stops (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestPlanRunSlots(t *testing.T) {
 	t.Parallel()
 	d := chain(dag.Task{ID: "a"})

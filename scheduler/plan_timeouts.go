@@ -60,6 +60,10 @@ func (d *dagPlan) watchTimeouts(run *store.RunDetail) {
 	}
 }
 
+// isStopped reports whether stop was called for the attempt of a task instance:
+// the reason says so.
+func isStopped(ti *dag.TaskInstance) bool { return strings.HasPrefix(ti.Reason, "stopped") }
+
 // stopAgain is when an attempt that was stopped is looked at again.
 const stopAgain = time.Minute
 
@@ -68,7 +72,7 @@ const stopAgain = time.Minute
 // does no harm and covers a wish that was lost in a crash or that the executor
 // could not carry out.
 func (d *dagPlan) stop(ti *dag.TaskInstance, reason string) {
-	if !strings.HasPrefix(ti.Reason, "stopped") {
+	if !isStopped(ti) {
 		d.update(ti, func(ti *dag.TaskInstance) { ti.Reason = reason })
 	}
 	d.wakeAt(d.now.Add(stopAgain))

@@ -28,6 +28,9 @@ type Config struct {
 	// MaxActiveTasks bounds the attempts at once in the whole instance
 	// (Airflow's parallelism); 32 when zero.
 	MaxActiveTasks int
+	// MaxLost is how often a task is tried again because its attempt was lost
+	// through no fault of its own, without using up a retry; 3 when zero.
+	MaxLost int
 	// Grace is how long a stopped attempt may take to end by itself; 30 s
 	// when zero.
 	Grace time.Duration
@@ -43,6 +46,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxActiveTasks <= 0 {
 		c.MaxActiveTasks = 32
 	}
+	if c.MaxLost <= 0 {
+		c.MaxLost = 3
+	}
 	if c.Grace <= 0 {
 		c.Grace = 30 * time.Second
 	}
@@ -54,10 +60,6 @@ func (c Config) withDefaults() Config {
 	}
 	return c
 }
-
-// maxLost is how often a task is tried again because its attempt was lost
-// through no fault of its own.
-const maxLost = 3
 
 // Scheduler runs the DAGs of one DAG repository. There must be one for a
 // store.
