@@ -100,6 +100,7 @@ var arguments = map[string]argument{
 	"affinity":                        kept(reader.readMap),
 	"security_context":                kept(reader.readMap),
 	"priority_class_name":             kept(reader.readAnyText),
+	"runtime_class_name":              kept(reader.readAnyText),
 	"active_deadline_seconds":         kept(reader.readCount),
 	"termination_grace_period":        kept(reader.readCount),
 	"init_containers":                 kept(reader.readMaps),
@@ -136,6 +137,9 @@ var arguments = map[string]argument{
 	"pod_runtime_info_envs":           refused("environment variables from the pod's own fields (use env_vars with value_from)"),
 	"get_logs_api_read_timeout":       ignored(),
 	"istio_sidecar":                   ignored(),
+
+	"base_container_status_polling_interval":  ignored(),
+	"xcom_sidecar_container_security_context": ignored(),
 
 	// How Airflow reaches the cluster and waits, which dagwright does its own way.
 	"in_cluster":          ignored(),

@@ -18,6 +18,12 @@ type Parser struct {
 	// is not this package's business; nil leaves it unchecked. It is not asked
 	// about schedules without an expression.
 	CheckSchedule func(Schedule) error
+	// CheckTask says what is wrong with a task as a whole, such as what of its
+	// pod the instance does not allow; nil leaves that unchecked. It is asked
+	// about tasks that have no other fault. A path in its error ([SpecErrors] or
+	// [*SpecError]) begins with one of the task's arguments and gives the fault
+	// its line.
+	CheckTask func(Task) error
 }
 
 // Parse reads a spec file like [Parser.Parse], without a look at cron
@@ -42,7 +48,7 @@ const maxEffort = 300_000
 // its start_date, its end_date and its cron expression wherever they stand.
 func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG, error) {
 	f := &faults{}
-	s := &specReader{reader: reader{f}, check: p.CheckSchedule, file: file}
+	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, file: file}
 	s.readDefaults(defaults)
 	if root := readTree(file, source, f); root != nil {
 		s.readFile(root)
@@ -58,8 +64,9 @@ func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG,
 // specReader reads one spec file.
 type specReader struct {
 	reader
-	check func(Schedule) error
-	file  string
+	check     func(Schedule) error
+	checkTask func(Task) error
+	file      string
 	// defaults lies under every DAG of the file; nil when there are none.
 	defaults *node
 	effort   int

@@ -58,3 +58,7 @@ func distance(a, b string) int {
 	}
 	return last[len(b)]
 }
+
+// DidYouMean returns a clause for the end of a message, such as
+// `; did you mean "image"?`, or nothing when no candidate is near the word.
+func DidYouMean(word string, candidates []string) string { return didYouMean(word, candidates) }

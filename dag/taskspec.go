@@ -70,12 +70,16 @@ func (d *dagReader) readTask(n, id *node, key string) {
 	case key == "":
 		d.faults.addAt(n, "a task needs a task_id")
 	}
+	before := len(d.faults.list)
 	d.placeInGroup(t)
 	if t.name != "" {
 		d.checkTaskID(t, id)
 	}
 	meant := d.readArguments(t)
-	d.checkTask(t, meant)
+	d.checkArguments(t, meant)
+	if d.checkTask != nil && len(d.faults.list) == before && !d.faults.full() {
+		d.addTaskFaults(t, d.checkTask(t.task))
+	}
 	d.tasks = append(d.tasks, t)
 }
 
@@ -306,7 +310,7 @@ func (d *dagReader) readDeletePod(t *taskSpec, n *node) {
 	}
 }
 
-func (d *dagReader) checkTask(t *taskSpec, meant map[string]bool) {
+func (d *dagReader) checkArguments(t *taskSpec, meant map[string]bool) {
 	task := &t.task
 	if task.Operator == "" && !meant["operator"] && t.node.get("operator") == nil {
 		d.faults.addAt(t.node, "a task needs an operator; write operator: %s", KubernetesPodOperator)

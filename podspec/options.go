@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +36,86 @@ type Options struct {
 	StartupTimeout  time.Duration `json:"startup_timeout_ns"`
 	// ExplicitGrace says that the task itself has set the pod's grace period.
 	ExplicitGrace bool `json:"explicit_grace,omitempty"`
+}
+
+// defaultTimeout is Airflow's startup_timeout_seconds.
+const defaultTimeout = 2 * time.Minute
+
+// readOptions reads the arguments that are about a pod and not in it. pod is the
+// task's merged pod.
+func (c Config) readOptions(d decoder, t dag.Task, pod *corev1.Pod) Options {
+	o := Options{OnFinish: "delete_pod", Base: base(pod).Name, Events: true, StartupTimeout: defaultTimeout}
+	if c.StartupTimeout > 0 {
+		o.StartupTimeout = c.StartupTimeout
+	}
+	var schedule, startup int64
+	var onKill string
+	logs := true
+	for _, f := range []struct {
+		argument string
+		target   any
+	}{
+		{"on_finish_action", &o.OnFinish}, {"on_kill_action", &onKill}, {"log_events_on_startup", &o.Events},
+		{"get_logs", &logs}, {"schedule_timeout_seconds", &schedule}, {"startup_timeout_seconds", &startup},
+	} {
+		if v, ok := t.Pod[f.argument]; ok {
+			d.decode(f.argument, v, f.target)
+		}
+	}
+	if startup > 0 {
+		o.StartupTimeout = seconds(startup)
+	}
+	// As in Airflow: schedule_timeout_seconds or startup_timeout_seconds.
+	o.ScheduleTimeout = o.StartupTimeout
+	if schedule > 0 {
+		o.ScheduleTimeout = seconds(schedule)
+	}
+	o.KeepOnKill = onKill == "keep_pod"
+	o.ExplicitGrace = pod.Spec.TerminationGracePeriodSeconds != nil
+	if logs {
+		o.Logs = readContainers(d, t, "container_logs", pod.Spec.Containers)
+		o.Logs = append([]string{o.Base}, without(o.Logs, o.Base)...)
+	}
+	o.InitLogs = readContainers(d, t, "init_container_logs", pod.Spec.InitContainers)
+	return o
+}
+
+// seconds is a duration that cannot overflow.
+func seconds(n int64) time.Duration {
+	return time.Duration(min(n, int64(365*24*time.Hour/time.Second))) * time.Second
+}
+
+// readContainers reads which containers are meant: true for all of them, a name
+// or a list of names.
+func readContainers(d decoder, t dag.Task, argument string, containers []corev1.Container) []string {
+	all := make([]string, len(containers))
+	for i, c := range containers {
+		all[i] = c.Name
+	}
+	var names []string
+	switch v := t.Pod[argument].(type) {
+	case nil:
+		return nil
+	case bool:
+		if v {
+			return all
+		}
+		return nil
+	case string:
+		names = []string{v}
+	default:
+		d.decode(argument, v, &names)
+	}
+	for _, name := range names {
+		if !slices.Contains(all, name) && !(d.templates && isTemplate(strings.Join(all, ""))) {
+			d.faults.add(argument, "there is no container %s; the pod's are %s", clip(name), listed(all))
+		}
+	}
+	return names
+}
+
+func without(list []string, name string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return s == name })
 }
 
 // attemptJSON is the annotation that holds an attempt's key.

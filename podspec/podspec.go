@@ -52,10 +52,46 @@ type Input struct {
 // begins with the task's own field, as in
 // "pod_template_dict.spec.containers[0].imagee".
 func (c Config) Build(in Input) (*corev1.Pod, error) {
-	return nil, dag.SpecErrors{{Path: "podspec", Reason: "not built yet"}}
+	k, pod, options := c.assemble(in.Task, false)
+	if pod != nil {
+		k.checkSource(pod, in.Source)
+	}
+	if err := k.err(); err != nil {
+		return nil, err
+	}
+	pod.Name = Name(in)
+	setEnv(pod, in.Task.Env, in.Env)
+	if err := c.mark(pod, in, options); err != nil {
+		return nil, err
+	}
+	return pod, nil
 }
 
 // Check does for a task as it stands in a spec what Build does for a rendered
 // one, except that a string with a template in it passes wherever only rendering
 // can tell. The error is that of Build.
-func (c Config) Check(t dag.Task) error { return nil }
+func (c Config) Check(t dag.Task) error {
+	k, _, _ := c.assemble(t, true)
+	return k.err()
+}
+
+// assemble makes the part of a task's pod that does not depend on the attempt.
+// The pod is nil when the task cannot even be read.
+func (c Config) assemble(t dag.Task, templates bool) (checker, *corev1.Pod, Options) {
+	f := &faults{}
+	d := decoder{faults: f, templates: templates}
+
+	// 1. Read strictly what the task says.
+	l := readLayers(d, t)
+	k := checker{faults: f, policy: c.Policy, namespace: c.Namespace, place: l.place, templates: templates}
+	if len(f.list) > 0 {
+		return k, nil, Options{}
+	}
+	// 2. Lay the layers over each other.
+	pod := l.merged()
+	options := c.readOptions(d, t, pod)
+	// 3. Fill in what is open, and 4. hold the whole against the policy.
+	c.fill(pod)
+	k.check(pod)
+	return k, pod, options
+}

@@ -1,6 +1,167 @@
 package podspec
 
-// Policy is what the specs of an instance may ask for. The zero Policy is a safe
-// one.
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/distribution/reference"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/pod-security-admission/api"
+
+	"dagwright/dag"
+)
+
+// Policy is what the specs of an instance may ask for. It is read from the
+// instance's configuration. The zero Policy is a safe one: Pod Security
+// "restricted", the instance's own namespace, the service account "default", and
+// no token of it; images from anywhere, resources without a ceiling.
+//
+// Each list of names says what is allowed. A list that is left out stands for
+// what its field says; an empty list ([]) allows nothing. An entry that ends in
+// "*" stands for every name that begins so.
 type Policy struct {
+	// PodSecurity is the level of Kubernetes' Pod Security Standards that pods
+	// must keep: restricted (also when it is empty), baseline or privileged. See
+	// https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+	PodSecurity string `yaml:"pod_security"`
+	// Namespaces beside the instance's own. Left out: none.
+	Namespaces []string `yaml:"namespaces"`
+	// ServiceAccounts that pods may run as. Left out: default alone.
+	ServiceAccounts []string `yaml:"service_accounts"`
+	// ServiceAccountToken lets a spec ask for the token of its service account,
+	// with which a container can talk to the cluster's API.
+	ServiceAccountToken bool `yaml:"service_account_token"`
+	// Registries are where images may come from: a registry's host, or a host
+	// and the beginning of a path, as in registry.example.com/gbc. Images without
+	// a host are of docker.io. Left out: any.
+	Registries []string `yaml:"registries"`
+	// MaxResources is the most that one pod may ask for of each resource, such as
+	// {cpu: "8", memory: 32Gi, nvidia.com/gpu: "1"}; requests and limits are
+	// counted each for itself, over all containers that run at the same time.
+	MaxResources map[string]string `yaml:"max_resources"`
+	// RequireLimits are the resources of which every container must have a limit.
+	// Without one, MaxResources bounds a container's request and not its use.
+	RequireLimits []string `yaml:"require_limits"`
+	// RequireRequests are those of which every container must have a request. As
+	// in Kubernetes, a limit counts as a request of the same size.
+	RequireRequests []string `yaml:"require_requests"`
+	// NodeSelector is part of every pod's node selector; a spec may not
+	// contradict it. A pod may never name its node.
+	NodeSelector map[string]string `yaml:"node_selector"`
+	// NodeLabels are the labels of nodes that specs may select or avoid nodes by.
+	// Left out: any.
+	NodeLabels []string `yaml:"node_labels"`
+	// Tolerations are the taints, by key, that specs may tolerate; "*" stands for
+	// all of them and for the toleration without a key. Left out: any.
+	Tolerations []string `yaml:"tolerations"`
+	// PriorityClasses that specs may name. Left out: any.
+	PriorityClasses []string `yaml:"priority_classes"`
+	// Secrets that specs may refer to, in variables, volumes and as pull secrets.
+	// Left out: any of the pod's namespace.
+	Secrets []string `yaml:"secrets"`
+	// ConfigMaps that specs may refer to. Left out: any of the pod's namespace.
+	ConfigMaps []string `yaml:"config_maps"`
+}
+
+// Validate says what is wrong with the instance's own settings; it is nil when
+// nothing is. The error names the keys of the configuration and is
+// dag.ErrInvalid. Build and Check expect a Config that has passed it.
+func (c Config) Validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if text := validation.IsValidLabelValue(c.Instance); len(text) > 0 || c.Instance == "" {
+		bad("instance: %s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
+	}
+	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
+		bad("namespace: %s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
+	}
+	if c.StartupTimeout < 0 {
+		bad("startup_timeout: %s: want a duration above 0", c.StartupTimeout)
+	}
+	if err := c.Policy.validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errors.Join(errs...), dag.ErrInvalid)
+}
+
+func (p Policy) validate() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !slices.Contains([]string{"", "restricted", "baseline", "privileged"}, p.PodSecurity) {
+		bad("policy.pod_security: %s: want restricted, baseline or privileged", clip(p.PodSecurity))
+	}
+	for i, r := range p.Registries {
+		if _, err := registryPrefix(r); err != nil {
+			bad("policy.registries[%d]: %s: want a registry and perhaps a path, such as registry.example.com/gbc: %w", i, clip(r), err)
+		}
+	}
+	for _, name := range sortedKeys(p.MaxResources) {
+		if q, err := resource.ParseQuantity(p.MaxResources[name]); err != nil || q.Sign() < 0 {
+			bad("policy.max_resources.%s: %s: want a quantity such as 500m or 2Gi", name, clip(p.MaxResources[name]))
+		}
+	}
+	for _, name := range sortedKeys(p.NodeSelector) {
+		if len(validation.IsQualifiedName(name)) > 0 || len(validation.IsValidLabelValue(p.NodeSelector[name])) > 0 {
+			bad("policy.node_selector: %s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// level is the policy's Pod Security level; what is not known is restricted.
+func (p Policy) level() api.Level {
+	switch p.PodSecurity {
+	case "baseline":
+		return api.LevelBaseline
+	case "privileged":
+		return api.LevelPrivileged
+	}
+	return api.LevelRestricted
+}
+
+// allows reports whether a list of allowed names has a name in it.
+func allows(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(entry string) bool {
+		prefix, open := strings.CutSuffix(entry, "*")
+		return entry == name || open && strings.HasPrefix(name, prefix)
+	})
+}
+
+// listed shows a list of allowed names in a message.
+func listed(list []string) string {
+	if len(list) == 0 {
+		return "(none)"
+	}
+	return strings.Join(list, ", ")
+}
+
+// registryPrefix gives an allowed registry in the form that repositories are
+// compared in.
+func registryPrefix(s string) (string, error) {
+	trimmed := strings.TrimSuffix(s, "/")
+	host, path, _ := strings.Cut(trimmed, "/")
+	if host == "index.docker.io" {
+		host = "docker.io"
+	}
+	// A repository of that registry must be an image's name.
+	named, err := reference.ParseNamed(strings.TrimSuffix(host+"/"+path, "/") + "/x")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(named.Name(), "/x"), nil
+}
+
+// fromRegistry reports whether a repository is in an allowed registry, at or
+// below its path.
+func fromRegistry(registries []string, repository string) bool {
+	return slices.ContainsFunc(registries, func(r string) bool {
+		prefix, err := registryPrefix(r)
+		return err == nil && (repository == prefix || strings.HasPrefix(repository, prefix+"/"))
+	})
 }

@@ -1,0 +1,82 @@
+package dag
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+)
+
+// addTaskFaults reports what [Parser.CheckTask] found, each fault at the value
+// that it is about, or as near to it as the file has something.
+func (d *dagReader) addTaskFaults(t *taskSpec, err error) {
+	var many SpecErrors
+	var one *SpecError
+	switch {
+	case err == nil:
+		return
+	case errors.As(err, &many):
+	case errors.As(err, &one):
+		many = SpecErrors{one}
+	default:
+		d.faults.addAt(t.node, "%s", reasonOf(err))
+	}
+	for _, e := range many {
+		d.addTaskFault(t, e)
+	}
+}
+
+func (d *dagReader) addTaskFault(t *taskSpec, e *SpecError) {
+	steps := pathSteps(e.Path)
+	n := t.argument(d, steps[0])
+	if n == nil {
+		d.faults.add(t.node.at, strings.TrimSuffix(t.node.path()+"."+e.Path, "."), "%s", e.Reason)
+		return
+	}
+	// An inherited argument has a path of its own.
+	path := n.path() + strings.TrimPrefix(e.Path, steps[0])
+	for _, step := range steps[1:] {
+		next := n.step(step)
+		if next == nil {
+			break
+		}
+		n = next
+	}
+	d.faults.add(n.at, path, "%s", e.Reason)
+}
+
+// argument finds an argument of the task where it stands: in the task, in one of
+// its groups' or in the DAG's default_args; nil when it stands nowhere.
+func (t *taskSpec) argument(d *dagReader, name string) *node {
+	for _, m := range append([]*node{t.node}, append(t.group.defaultArgs(), d.args)...) {
+		if m == nil {
+			continue
+		}
+		if n := m.get(name); n != nil {
+			return n
+		}
+	}
+	return nil
+}
+
+// step goes one step down from a value: to a key, in either spelling of the
+// Kubernetes client, or to an element. It is nil where the file has nothing.
+func (n *node) step(step string) *node {
+	if n.kind == listKind {
+		if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
+			return n.items[i]
+		}
+		return nil
+	}
+	for _, p := range n.pairs {
+		if p.key == step || camelCase(p.key) == step {
+			return p.value
+		}
+	}
+	return nil
+}
+
+// pathSteps takes a path such as volumes[0].hostPath apart. There is always a
+// first step.
+func pathSteps(path string) []string {
+	return strings.Split(strings.ReplaceAll(strings.ReplaceAll(path, "]", ""), "[", "."), ".")
+}

@@ -1,0 +1,92 @@
+package dag_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+)
+
+const faultySpec = `d:
+  default_args:
+    volumes:
+      - {name: shared, hostPath: {path: /}}
+  task_groups:
+    - {group_name: g, default_args: {namespace: other}}
+  tasks:
+    - task_id: a
+      operator: airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator
+      image: busybox
+      labels: {example.com/team: risk}
+      volume_mounts:
+        - {__type__: kubernetes.client.models.V1VolumeMount, name: shared, mount_path: /x}
+      task_group_name: g
+      pod_template_dict:
+        spec:
+          containers:
+            - name: base
+              imagee: busybox
+`
+
+// TestCheckTaskFaults gives each fault that a hook finds the place of the value
+// that it is about.
+func TestCheckTaskFaults(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"none", nil, ""},
+		{"argument", &dag.SpecError{Path: "image", Reason: "why"}, "f.yaml:10:14: d.tasks[0].image: why"},
+		{"deep in a plain mapping", &dag.SpecError{Path: "pod_template_dict.spec.containers[0].imagee", Reason: "why"},
+			"f.yaml:19:23: d.tasks[0].pod_template_dict.spec.containers[0].imagee: why"},
+		{"of an object of the client", &dag.SpecError{Path: "volume_mounts[0].mountPath", Reason: "why"},
+			"f.yaml:13:88: d.tasks[0].volume_mounts[0].mountPath: why"},
+		{"deeper than the file", &dag.SpecError{Path: "pod_template_dict.spec.containers[0].securityContext.privileged", Reason: "why"},
+			"f.yaml:18:15: d.tasks[0].pod_template_dict.spec.containers[0].securityContext.privileged: why"},
+		{"a key with dots", &dag.SpecError{Path: "labels.example.com/team", Reason: "why"}, "f.yaml:11:15: d.tasks[0].labels.example.com/team: why"},
+		{"inherited from the DAG", &dag.SpecError{Path: "volumes[0].hostPath", Reason: "why"}, "f.yaml:4:34: d.default_args.volumes[0].hostPath: why"},
+		{"inherited from a group", &dag.SpecError{Path: "namespace", Reason: "why"}, "f.yaml:6:49: d.task_groups[0].default_args.namespace: why"},
+		{"nowhere in the file", &dag.SpecError{Path: "service_account_name", Reason: "why"}, "f.yaml:8:7: d.tasks[0].service_account_name: why"},
+		{"without a path", &dag.SpecError{Reason: "why"}, "f.yaml:8:7: d.tasks[0]: why"},
+		{"several", dag.SpecErrors{{Path: "namespace", Reason: "one"}, {Path: "image", Reason: "two"}},
+			"f.yaml:6:49: d.task_groups[0].default_args.namespace: one\nf.yaml:10:14: d.tasks[0].image: two"},
+		{"of another type", errors.New("why"), "f.yaml:8:7: d.tasks[0]: why"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			p := dag.Parser{CheckTask: func(dag.Task) error { return tt.err }}
+			_, err := p.Parse("f.yaml", []byte(faultySpec))
+			got := ""
+			if err != nil {
+				got = err.Error()
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestCheckTaskSeesGoodTasks asks the hook about whole tasks only, and once.
+func TestCheckTaskSeesGoodTasks(t *testing.T) {
+	t.Parallel()
+	var asked []dag.Task
+	p := dag.Parser{CheckTask: func(t dag.Task) error {
+		asked = append(asked, t)
+		return nil
+	}}
+	if _, err := p.Parse("f.yaml", []byte(faultySpec)); err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 1 || asked[0].ID != "g.a" || asked[0].Image != "busybox" || asked[0].Pod["namespace"] != "other" {
+		t.Errorf("the hook was asked about %+v, want the whole task once", asked)
+	}
+	asked = nil
+	if _, err := p.Parse("f.yaml", []byte(faultySpec+"      imagine: x\n")); err == nil || asked != nil {
+		t.Errorf("a task with an unknown key: error %v, hook asked about %v", err, asked)
+	}
+}

@@ -1,0 +1,112 @@
+package podspec
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// checkForm finds what Kubernetes would refuse when the pod is created, as far
+// as people get it wrong: names, labels, mounts. Found here it is an error of the
+// spec, before any run.
+func (k checker) checkForm(pod *corev1.Pod) {
+	k.checkLabels(pod)
+	k.checkContainerNames(pod)
+	volumes := k.checkVolumes(pod)
+	eachContainer(pod, func(path string, c *corev1.Container) {
+		k.checkMounts(path, c, volumes)
+		k.checkEnvNames(path, c)
+	})
+	for _, f := range []struct{ path, value string }{
+		{"spec.hostname", pod.Spec.Hostname}, {"spec.subdomain", pod.Spec.Subdomain},
+	} {
+		if f.value != "" && !k.unknown(f.value) && len(validation.IsDNS1123Label(f.value)) > 0 {
+			k.bad(f.path, "%s: want at most 63 lower-case letters, digits and '-'", clip(f.value))
+		}
+	}
+}
+
+func (k checker) checkLabels(pod *corev1.Pod) {
+	for _, name := range sortedKeys(pod.Labels) {
+		value, path := pod.Labels[name], "metadata.labels."+name
+		if len(validation.IsQualifiedName(name)) > 0 {
+			k.bad(path, "%s is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+		}
+		if !k.unknown(value) && len(validation.IsValidLabelValue(value)) > 0 {
+			k.bad(path, "%s is no value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(value))
+		}
+	}
+	for _, name := range sortedKeys(pod.Annotations) {
+		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
+			k.bad("metadata.annotations."+name, "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+		}
+	}
+	k.checkOwnMarks(pod)
+}
+
+func (k checker) checkContainerNames(pod *corev1.Pod) {
+	seen := map[string]bool{}
+	eachContainer(pod, func(path string, c *corev1.Container) {
+		switch {
+		case k.unknown(c.Name):
+			return
+		case len(validation.IsDNS1123Label(c.Name)) > 0:
+			k.bad(path+".name", "container name %s: want at most 63 lower-case letters, digits and '-'", clip(c.Name))
+		case seen[c.Name]:
+			k.bad(path+".name", "container name %s is taken already; the task's own container is the first one, whatever the template calls it", clip(c.Name))
+		}
+		seen[c.Name] = true
+	})
+}
+
+func (k checker) checkVolumes(pod *corev1.Pod) map[string]bool {
+	seen := map[string]bool{}
+	for i, v := range pod.Spec.Volumes {
+		path := fmt.Sprintf("spec.volumes[%d]", i)
+		switch {
+		case k.unknown(v.Name):
+		case len(validation.IsDNS1123Label(v.Name)) > 0:
+			k.bad(path, "volume name %s: want at most 63 lower-case letters, digits and '-'", clip(v.Name))
+		case seen[v.Name]:
+			k.bad(path, "volume name %s is taken already", clip(v.Name))
+		}
+		seen[v.Name] = true
+	}
+	return seen
+}
+
+func (k checker) checkMounts(path string, c *corev1.Container, volumes map[string]bool) {
+	seen := map[string]bool{}
+	for i, m := range c.VolumeMounts {
+		at := fmt.Sprintf("%s.volumeMounts[%d]", path, i)
+		switch {
+		case k.unknown(m.Name) || k.unknown(m.MountPath):
+		case !volumes[m.Name] && !k.anyUnknown(volumes):
+			k.bad(at, "there is no volume %s; the pod's volumes are %s", clip(m.Name), listed(sortedKeys(volumes)))
+		case m.MountPath == "":
+			k.bad(at, "a mount needs mountPath")
+		case seen[m.MountPath]:
+			k.bad(at, "something is mounted at %s already", clip(m.MountPath))
+		}
+		seen[m.MountPath] = true
+	}
+}
+
+func (k checker) anyUnknown(names map[string]bool) bool {
+	for name := range names {
+		if k.unknown(name) {
+			return true
+		}
+	}
+	return false
+}
+
+func (k checker) checkEnvNames(path string, c *corev1.Container) {
+	for i, v := range c.Env {
+		if !k.unknown(v.Name) && len(validation.IsRelaxedEnvVarName(v.Name)) > 0 {
+			k.bad(fmt.Sprintf("%s.env[%d]", path, i), "%s is no name for an environment variable", clip(v.Name))
+		}
+	}
+}
