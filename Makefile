@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down setup bench fuzz golden fmt lint tidy clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down setup bench fuzz golden fmt lint tidy clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ services: ## Start the PostgreSQL that the store's tests need and print its DSN
 
 services-down: ## Stop it
 	@test/postgres down
+
+cluster-up: ## Start a one-node Kubernetes on this machine and print its kubeconfig's path
+	@test/cluster/cluster up
+
+cluster-down: ## Stop it; its objects and images are kept for the next time
+	@test/cluster/cluster down
 
 bench: ## Measure dagwright against its aims: a table and JSON
 	$(GO) run ./cmd/bench

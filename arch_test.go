@@ -136,7 +136,7 @@ func goFiles(t *testing.T) []string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && p != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || p == "tools") {
+		if d.IsDir() && p != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" || isModule(p)) {
 			return fs.SkipDir
 		}
 		if path.Ext(p) == ".go" {
@@ -148,6 +148,12 @@ func goFiles(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// isModule says whether a folder is a module of its own, which has its own rules.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 func moduleImports(specs []*ast.ImportSpec) []string {
