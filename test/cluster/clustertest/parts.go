@@ -1,0 +1,137 @@
+package clustertest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+)
+
+// Part is a process of the cluster, by its name.
+type Part string
+
+// The parts that a test can break.
+const (
+	Etcd              Part = "etcd"
+	APIServer         Part = "kube-apiserver"
+	ControllerManager Part = "kube-controller-manager"
+	Scheduler         Part = "kube-scheduler"
+	Containerd        Part = "containerd"
+	Kubelet           Part = "kubelet"
+)
+
+// Kill ends a part as a crash does. It stays dead until Start, or the test's end.
+func (c *Cluster) Kill(part Part) {
+	c.t.Helper()
+	c.startAtTheEnd(part)
+	c.run("kill", string(part))
+}
+
+// Stop ends a part in good order. It stays so until Start, or the test's end.
+func (c *Cluster) Stop(part Part) {
+	c.t.Helper()
+	c.startAtTheEnd(part)
+	c.run("stop", string(part))
+}
+
+// Start starts a part that was killed or stopped, and returns when it is ready.
+func (c *Cluster) Start(part Part) {
+	c.t.Helper()
+	c.run("start", string(part))
+}
+
+// startAtTheEnd is registered after the namespace's deletion, and so runs before
+// it, which needs all parts.
+func (c *Cluster) startAtTheEnd(part Part) {
+	c.t.Cleanup(func() { c.run("start", string(part)) })
+}
+
+// LoadImage imports a docker-archive or OCI archive into the node.
+func (c *Cluster) LoadImage(tar string) {
+	c.t.Helper()
+	c.run("load", tar)
+}
+
+// ModelImage returns the reference of an image with python3 and the files of dir,
+// in which it starts. It is made at the first use of these files.
+func (c *Cluster) ModelImage(dir string) string {
+	c.t.Helper()
+	sum, err := hashFiles(dir)
+	if err != nil {
+		c.t.Fatalf("read the model's files: %v", err)
+	}
+	image := "localhost/model-" + filepath.Base(dir) + ":" + sum[:12]
+	c.run("image", image, "localhost/python:3.11", dir)
+	return image
+}
+
+// FakeNodes sees to n or more nodes on which pods only seem to run, for tests of
+// scale. See FakePod.
+func (c *Cluster) FakeNodes(n int) {
+	c.t.Helper()
+	c.run("nodes", strconv.Itoa(n))
+}
+
+// run calls test/cluster/cluster.
+func (c *Cluster) run(args ...string) {
+	c.t.Helper()
+	script, err := findScript()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	// Not the test's context: what it broke is mended after that has ended.
+	cmd := exec.Command(script, args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		c.t.Fatalf("test/cluster/cluster %q: %v\n%s", args, err, stderr.String())
+	}
+}
+
+// findScript looks in the folders above, for tests run in their package's folder.
+func findScript() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		script := filepath.Join(dir, "test", "cluster", "cluster")
+		if _, err := os.Stat(script); err == nil {
+			return script, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", &fs.PathError{Op: "find", Path: "test/cluster/cluster", Err: fs.ErrNotExist}
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// hashFiles returns the SHA-256 of the names, modes and contents under dir.
+func hashFiles(dir string) (string, error) {
+	sum := sha256.New()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		file := sha256.Sum256(content)
+		_, err = sum.Write([]byte(name + "\x00" + info.Mode().String() + "\x00" + hex.EncodeToString(file[:]) + "\n"))
+		return err
+	})
+	return hex.EncodeToString(sum.Sum(nil)), err
+}
