@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -30,7 +31,7 @@ func (k checker) checkForm(pod *corev1.Pod) {
 
 func (k checker) checkLabels(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
-		value, path := pod.Labels[name], "metadata.labels."+name
+		value, path := pod.Labels[name], join("metadata.labels", name)
 		if len(validation.IsQualifiedName(name)) > 0 {
 			k.bad(path, "%s is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
@@ -40,7 +41,7 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
-			k.bad("metadata.annotations."+name, "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad(join("metadata.annotations", name), "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
 	}
 	k.checkOwnMarks(pod)
@@ -73,8 +74,23 @@ func (k checker) checkVolumes(pod *corev1.Pod) map[string]bool {
 			k.bad(path, "volume name %s is taken already", clip(v.Name))
 		}
 		seen[v.Name] = true
+		// Pod Security's checks look at one source and rely on there being no other.
+		if n := countSet(v.VolumeSource); n != 1 {
+			k.bad(path, "volume %s has %d sources; want exactly one, such as emptyDir: {}", clip(v.Name), n)
+		}
 	}
 	return seen
+}
+
+// countSet counts the fields of a struct that are set.
+func countSet(s any) int {
+	v, n := reflect.ValueOf(s), 0
+	for i := range v.NumField() {
+		if !v.Field(i).IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 func (k checker) checkMounts(path string, c *corev1.Container, volumes map[string]bool) {
