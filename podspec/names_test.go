@@ -143,6 +143,25 @@ pod_template_dict:
 	}
 }
 
+// TestGivenEnvironment refuses what rendering or a run's conf can bring in and no
+// container can be given.
+func TestGivenEnvironment(t *testing.T) {
+	t.Parallel()
+	_, err := generous.Build(podspec.Input{
+		Key:  dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1},
+		Task: dag.Task{Image: "busybox", Cmds: []string{"sh", "-c", "echo \x00"}, Arguments: []string{"\x00"}},
+		Env:  []dag.EnvVar{{Name: "A=B", Value: "secret"}, {Name: "A", Value: "secret\x00"}, {Name: "ÄÖ", Value: ""}, {Name: "FINE", Value: "\n"}},
+	})
+	want := `arguments: holds a NUL character
+cmds: holds a NUL character
+env_vars: "A=B" is no name for an environment variable
+env_vars: the value of variable "A" holds a NUL character
+env_vars: "ÄÖ" is no name for an environment variable`
+	if diff := cmp.Diff(want, reasons(t, err)); diff != "" {
+		t.Errorf("faults (-want +got):\n%s", diff)
+	}
+}
+
 // TestSource refuses a task that claims to be of another commit than its DAG.
 func TestSource(t *testing.T) {
 	t.Parallel()
