@@ -73,8 +73,12 @@ type site struct {
 	stop  func()
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T, change ...func(*generator.Instance)) *site {
 	t.Helper()
+	instance := generator.DefaultInstance()
+	for _, f := range change {
+		f(&instance)
+	}
 	s := &site{T: t, hub: hub{t.TempDir()}, store: storetest.OpenTest(t), ids: map[string]int64{}}
 	s.dags = s.repository("gbc/airflow-dev")
 	s.git(s.dir, "init", "--quiet", "--bare", "--initial-branch=main", s.dags)
@@ -87,7 +91,7 @@ func newSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	g := generator.New(generator.Config{
-		Store: s.store, Repo: repo, Models: s.hub, Templates: set, Instance: generator.DefaultInstance(),
+		Store: s.store, Repo: repo, Models: s.hub, Templates: set, Instance: instance,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	s.run = g.Run

@@ -47,6 +47,9 @@ type Instance struct {
 	// CheckSchedule says what is wrong with a model's schedule, and with a
 	// rendered one; nil leaves cron syntax unchecked.
 	CheckSchedule func(dag.Schedule) error
+	// CheckTask says what of a rendered task the installation does not allow; nil
+	// leaves that to those who load the spec.
+	CheckTask func(dag.Task) error
 }
 
 // DefaultInstance returns the settings that hold where an operator says nothing.
@@ -159,7 +162,7 @@ func templateError(name string, err error) error {
 // schedule, the instance's: ParseModel has found the model's own.
 func check(out Rendered, r Request, inst Instance) error {
 	where := "template " + out.Template
-	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule}.Parse(out.Path, out.Content)
+	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule, CheckTask: inst.CheckTask}.Parse(out.Path, out.Content)
 	if err != nil {
 		return fmt.Errorf("%s, or what %s says, gives a spec that cannot be loaded: %w", where, ModelFile, err)
 	}

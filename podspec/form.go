@@ -2,10 +2,13 @@ package podspec
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"dagwright/dag"
 )
 
 // checkForm finds what Kubernetes would refuse when the pod is created, as far
@@ -17,7 +20,8 @@ func (k checker) checkForm(pod *corev1.Pod) {
 	volumes := k.checkVolumes(pod)
 	eachContainer(pod, func(path string, c *corev1.Container) {
 		k.checkMounts(path, c, volumes)
-		k.checkEnvNames(path, c)
+		k.checkEnv(path, c)
+		k.checkCommand(path, c)
 	})
 	for _, f := range []struct{ path, value string }{
 		{"spec.hostname", pod.Spec.Hostname}, {"spec.subdomain", pod.Spec.Subdomain},
@@ -30,7 +34,7 @@ func (k checker) checkForm(pod *corev1.Pod) {
 
 func (k checker) checkLabels(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
-		value, path := pod.Labels[name], "metadata.labels."+name
+		value, path := pod.Labels[name], join("metadata.labels", name)
 		if len(validation.IsQualifiedName(name)) > 0 {
 			k.bad(path, "%s is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
@@ -40,7 +44,7 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
-			k.bad("metadata.annotations."+name, "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad(join("metadata.annotations", name), "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
 	}
 	k.checkOwnMarks(pod)
@@ -73,8 +77,23 @@ func (k checker) checkVolumes(pod *corev1.Pod) map[string]bool {
 			k.bad(path, "volume name %s is taken already", clip(v.Name))
 		}
 		seen[v.Name] = true
+		// Pod Security's checks look at one source and rely on there being no other.
+		if n := countSet(v.VolumeSource); n != 1 {
+			k.bad(path, "volume %s has %d sources; want exactly one, such as emptyDir: {}", clip(v.Name), n)
+		}
 	}
 	return seen
+}
+
+// countSet counts the fields of a struct that are set.
+func countSet(s any) int {
+	v, n := reflect.ValueOf(s), 0
+	for i := range v.NumField() {
+		if !v.Field(i).IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 func (k checker) checkMounts(path string, c *corev1.Container, volumes map[string]bool) {
@@ -103,10 +122,37 @@ func (k checker) anyUnknown(names map[string]bool) bool {
 	return false
 }
 
-func (k checker) checkEnvNames(path string, c *corev1.Container) {
+// nul is the character that no program can be given.
+const nul = "\x00"
+
+func (k checker) checkEnv(path string, c *corev1.Container) {
 	for i, v := range c.Env {
-		if !k.unknown(v.Name) && len(validation.IsRelaxedEnvVarName(v.Name)) > 0 {
-			k.bad(fmt.Sprintf("%s.env[%d]", path, i), "%s is no name for an environment variable", clip(v.Name))
-		}
+		k.checkVariable(k.place(fmt.Sprintf("%s.env[%d]", path, i)), v.Name, v.Value)
+	}
+}
+
+// checkGivenEnv holds the variables that come with an attempt: a name may have
+// been rendered, a value be of the run's conf.
+func (k checker) checkGivenEnv(env []dag.EnvVar) {
+	for _, v := range env {
+		k.checkVariable("env_vars", v.Name, v.Value)
+	}
+}
+
+func (k checker) checkVariable(place, name, value string) {
+	if !k.unknown(name) && len(validation.IsRelaxedEnvVarName(name)) > 0 {
+		k.add(place, "%s is no name for an environment variable", clip(name))
+	}
+	if strings.Contains(value, nul) {
+		k.add(place, "the value of variable %s holds a NUL character", clip(name))
+	}
+}
+
+func (k checker) checkCommand(path string, c *corev1.Container) {
+	if strings.Contains(strings.Join(c.Args, ""), nul) {
+		k.bad(path+".args", "holds a NUL character")
+	}
+	if strings.Contains(strings.Join(c.Command, ""), nul) {
+		k.bad(path+".command", "holds a NUL character")
 	}
 }

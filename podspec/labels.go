@@ -43,12 +43,12 @@ var identityLabels = []string{"dag_id", "task_id", "run_id", "try_number", "kube
 func (k checker) checkOwnMarks(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
 		if slices.Contains(identityLabels, name) || strings.HasPrefix(name, ownPrefix) {
-			k.bad("metadata.labels."+name, "must not be set: pods are recognised by it")
+			k.bad(join("metadata.labels", name), "must not be set: pods are recognised by it")
 		}
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if strings.HasPrefix(name, ownPrefix) && !slices.Contains(specMarks, name) {
-			k.bad("metadata.annotations."+name, "must not be set: annotations that begin with %s are dagwright's own", ownPrefix)
+			k.bad(join("metadata.annotations", name), "must not be set: annotations that begin with %s are dagwright's own", ownPrefix)
 		}
 	}
 }
@@ -103,7 +103,9 @@ var unsafeInLabel = regexp.MustCompile(`^[^a-z0-9A-Z]*|[^a-zA-Z0-9_\-.]|[^a-z0-9
 
 // safeLabel makes a label's value of any text by Airflow's rule, so that the
 // same selectors work: what is not allowed is left out, and a value that was
-// changed or is too long ends in nine digits of the text's MD5.
+// changed or is too long ends in nine digits of the text's MD5. Of a text without
+// any letter or digit the digits alone are left, where Airflow makes a value that
+// Kubernetes refuses.
 func safeLabel(s string) string {
 	safe := unsafeInLabel.ReplaceAllString(s, "")
 	if safe == s && len(safe) <= maxLabel {
@@ -111,5 +113,5 @@ func safeLabel(s string) string {
 	}
 	sum := md5.Sum([]byte(s)) // not for security: Airflow's labels have it
 	digits := hex.EncodeToString(sum[:])[:9]
-	return safe[:min(len(safe), maxLabel-len(digits)-1)] + "-" + digits
+	return strings.TrimLeft(safe[:min(len(safe), maxLabel-len(digits)-1)]+"-"+digits, "-")
 }

@@ -92,6 +92,12 @@ func (l layers) place(path string) string {
 			return argument + "." + path
 		}
 	}
+	// Nothing has set it: this is where it could be set.
+	for _, f := range operatorFields {
+		if rest, ok := strings.CutPrefix(path, f.path); ok && (rest == "" || rest[0] == '.') {
+			return f.argument + rest
+		}
+	}
 	return path
 }
 

@@ -3,7 +3,7 @@ package podspec
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
+	"fmt"
 	"strings"
 
 	"dagwright/dag"
@@ -33,11 +33,10 @@ func Name(in Input) string {
 	return strings.TrimLeft(words+"-"+hash(in.Key), "-")
 }
 
-// hash tells attempts apart. Its input is JSON, so that no two keys are written
-// alike.
+// hash tells attempts apart. The parts of the key are quoted, so that no two keys
+// are written alike.
 func hash(k dag.AttemptKey) string {
-	text, _ := json.Marshal([]any{k.DAG, k.Run, k.Task, k.Try}) // strings and a number always marshal
-	sum := sha256.Sum256(text)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d", k.DAG, k.Run, k.Task, k.Try))
 	return hex.EncodeToString(sum[:])[:hashLength]
 }
 

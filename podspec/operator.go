@@ -75,6 +75,12 @@ func readOperator(d decoder, t dag.Task) operatorPod {
 	if t.Image != "" {
 		o.places[basePath+".image"] = "image"
 	}
+	if len(t.Cmds) > 0 {
+		o.places[basePath+".command"] = "cmds"
+	}
+	if len(t.Arguments) > 0 {
+		o.places[basePath+".args"] = "arguments"
+	}
 	for _, f := range operatorFields {
 		if v, ok := t.Pod[f.argument]; ok && o.decode(f.argument, v, f.target(o.pod)) {
 			o.places[f.path] = f.argument

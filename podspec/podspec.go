@@ -55,6 +55,7 @@ func (c Config) Build(in Input) (*corev1.Pod, error) {
 	k, pod, options := c.assemble(in.Task, false)
 	if pod != nil {
 		k.checkSource(pod, in.Source)
+		k.checkGivenEnv(in.Env)
 	}
 	if err := k.err(); err != nil {
 		return nil, err

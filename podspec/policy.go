@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/distribution/reference"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -79,7 +80,10 @@ func (c Config) Validate() error {
 		bad("namespace: %s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
 	}
 	if c.StartupTimeout < 0 {
-		bad("startup_timeout: %s: want a duration above 0", c.StartupTimeout)
+		bad("startup_timeout: %s: want a duration of 0 or more", c.StartupTimeout)
+	}
+	if c.Grace < 0 || c.Grace%time.Second != 0 {
+		bad("grace: %s: want whole seconds, 0 or more", c.Grace)
 	}
 	if err := c.Policy.validate(); err != nil {
 		errs = append(errs, err)
@@ -97,8 +101,8 @@ func (p Policy) validate() error {
 		bad("policy.pod_security: %s: want restricted, baseline or privileged", clip(p.PodSecurity))
 	}
 	for i, r := range p.Registries {
-		if _, err := registryPrefix(r); err != nil {
-			bad("policy.registries[%d]: %s: want a registry and perhaps a path, such as registry.example.com/gbc: %w", i, clip(r), err)
+		if _, ok := registryPrefix(r); !ok {
+			bad("policy.registries[%d]: %s: want a registry's host and perhaps a path, such as registry.example.com/gbc", i, clip(r))
 		}
 	}
 	for _, name := range sortedKeys(p.MaxResources) {
@@ -109,6 +113,22 @@ func (p Policy) validate() error {
 	for _, name := range sortedKeys(p.NodeSelector) {
 		if len(validation.IsQualifiedName(name)) > 0 || len(validation.IsValidLabelValue(p.NodeSelector[name])) > 0 {
 			bad("policy.node_selector: %s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
+		}
+	}
+	for _, list := range []struct {
+		key   string
+		names []string
+	}{
+		{"namespaces", p.Namespaces}, {"service_accounts", p.ServiceAccounts}, {"node_labels", p.NodeLabels}, {"tolerations", p.Tolerations},
+		{"priority_classes", p.PriorityClasses}, {"secrets", p.Secrets}, {"config_maps", p.ConfigMaps},
+	} {
+		for i, name := range list.names {
+			switch {
+			case name == "":
+				bad("policy.%s[%d]: is empty; want a name, or the beginning of names with \"*\" at its end", list.key, i)
+			case strings.Contains(name[:len(name)-1], "*"):
+				bad("policy.%s[%d]: %s: \"*\" may stand at the end only", list.key, i, clip(name))
+			}
 		}
 	}
 	return errors.Join(errs...)
@@ -141,27 +161,27 @@ func listed(list []string) string {
 	return strings.Join(list, ", ")
 }
 
-// registryPrefix gives an allowed registry in the form that repositories are
-// compared in.
-func registryPrefix(s string) (string, error) {
-	trimmed := strings.TrimSuffix(s, "/")
-	host, path, _ := strings.Cut(trimmed, "/")
+// registryPrefix gives an allowed registry in the form in which repositories are
+// compared. ok is false for what is no registry.
+func registryPrefix(s string) (prefix string, ok bool) {
+	host, path, _ := strings.Cut(strings.TrimSuffix(s, "/"), "/")
 	if host == "index.docker.io" {
 		host = "docker.io"
 	}
-	// A repository of that registry must be an image's name.
-	named, err := reference.ParseNamed(strings.TrimSuffix(host+"/"+path, "/") + "/x")
-	if err != nil {
-		return "", err
+	// As in an image's name, a host is known by its dot or port.
+	if host != "localhost" && !strings.ContainsAny(host, ".:") {
+		return "", false
 	}
-	return strings.TrimSuffix(named.Name(), "/x"), nil
+	prefix = strings.TrimSuffix(host+"/"+path, "/")
+	named, err := reference.ParseNamed(prefix + "/x/y")
+	return prefix, err == nil && named.Name() == prefix+"/x/y"
 }
 
 // fromRegistry reports whether a repository is in an allowed registry, at or
 // below its path.
 func fromRegistry(registries []string, repository string) bool {
 	return slices.ContainsFunc(registries, func(r string) bool {
-		prefix, err := registryPrefix(r)
-		return err == nil && (repository == prefix || strings.HasPrefix(repository, prefix+"/"))
+		prefix, ok := registryPrefix(r)
+		return ok && (repository == prefix || strings.HasPrefix(repository, prefix+"/"))
 	})
 }

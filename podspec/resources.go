@@ -72,25 +72,28 @@ func (k checker) checkCeilings(pod *corev1.Pod) {
 			continue
 		}
 		for _, kind := range []string{"limits", "requests"} {
-			sum := podTotal(pod, func(r corev1.ResourceRequirements) resource.Quantity {
-				list := r.Limits
-				if kind == "requests" {
-					list = r.Requests
+			amount := func(r corev1.ResourceRequirements) resource.Quantity {
+				if kind == "limits" {
+					return r.Limits[corev1.ResourceName(name)]
 				}
-				return list[corev1.ResourceName(name)]
-			})
-			if sum.Cmp(most) > 0 {
+				return r.Requests[corev1.ResourceName(name)]
+			}
+			if sum := containersTotal(pod, amount); sum.Cmp(most) > 0 {
 				k.bad(basePath+".resources", "%s of the pod's containers come to %s of %s; the instance allows %s at most", kind, sum.String(), name, most.String())
+			}
+			if whole := pod.Spec.Resources; whole != nil {
+				if own := known(amount(*whole)); own.Cmp(most) > 0 {
+					k.bad("spec.resources", "%s of the pod are %s of %s; the instance allows %s at most", kind, own.String(), name, most.String())
+				}
 			}
 		}
 	}
 }
 
-// podTotal adds up one amount as Kubernetes' scheduler does: the containers and
-// the restartable init containers run together, each other init container alone
-// after the restartable ones that stand before it. An amount for the whole pod
-// counts when it is larger.
-func podTotal(pod *corev1.Pod, amount func(corev1.ResourceRequirements) resource.Quantity) resource.Quantity {
+// containersTotal adds up one amount as Kubernetes' scheduler does: the
+// containers and the restartable init containers run together, each other init
+// container alone after the restartable ones that stand before it.
+func containersTotal(pod *corev1.Pod, amount func(corev1.ResourceRequirements) resource.Quantity) resource.Quantity {
 	var sidecars, most resource.Quantity
 	for _, c := range pod.Spec.InitContainers {
 		own := known(amount(c.Resources))
@@ -105,11 +108,7 @@ func podTotal(pod *corev1.Pod, amount func(corev1.ResourceRequirements) resource
 	for _, c := range pod.Spec.Containers {
 		together.Add(known(amount(c.Resources)))
 	}
-	most = larger(most, together)
-	if whole := pod.Spec.Resources; whole != nil {
-		most = larger(most, known(amount(*whole)))
-	}
-	return most
+	return larger(most, together)
 }
 
 func larger(a, b resource.Quantity) resource.Quantity {

@@ -2,6 +2,7 @@ package podspec
 
 import (
 	"fmt"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,49 +10,55 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// checkSecurity holds a pod against the policy's Pod Security level with
-// Kubernetes' own checks, in their latest version. They are asked about one part
-// of the pod at a time, so that a fault has a place.
+// evaluator holds Kubernetes' own checks, which have no state.
+var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
+	return policy.NewEvaluator(policy.DefaultChecks(), nil)
+})
+
+// checkSecurity holds a pod against the policy's Pod Security level, in its
+// latest version. A pod that breaks it is asked about part by part, so that each
+// fault has a place.
 func (k checker) checkSecurity(pod *corev1.Pod) {
-	level := k.policy.level()
-	if level == api.LevelPrivileged {
+	whole := k.violations(pod.ObjectMeta, pod.Spec)
+	if len(whole) == 0 {
 		return
-	}
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	if err != nil {
-		k.add("", "Pod Security cannot be checked: %s", err)
-		return
-	}
-	ask := func(metadata metav1.ObjectMeta, spec corev1.PodSpec) []policy.CheckResult {
-		// With user namespaces Kubernetes would let a container be root. A cluster
-		// without them ignores the field, and root would then be root.
-		spec.HostUsers = nil
-		var bad []policy.CheckResult
-		for _, r := range evaluator.EvaluatePod(api.LevelVersion{Level: level, Version: api.LatestVersion()}, &metadata, &spec) {
-			if !r.Allowed {
-				bad = append(bad, r)
-			}
-		}
-		return bad
 	}
 	found := false
-	told := map[string]bool{}
+	ofPod := map[string]bool{}
 	for _, part := range securityParts(pod) {
-		for _, r := range ask(part.metadata, part.spec) {
-			found = true
-			if part.container && told[r.ForbiddenReason] {
-				continue // the pod's own, which each container inherits
+		for _, r := range k.violations(part.metadata, part.spec) {
+			if part.container && ofPod[r.ForbiddenReason] {
+				continue // each container inherits the pod's own
 			}
-			told[r.ForbiddenReason] = told[r.ForbiddenReason] || !part.container
-			k.add(k.place(part.path), "Pod Security %q forbids it: %s", level, describe(r))
+			found, ofPod[r.ForbiddenReason] = true, ofPod[r.ForbiddenReason] || !part.container
+			k.bad(part.path, "Pod Security %q forbids it: %s", k.policy.level(), describe(r))
 		}
 	}
 	if found {
 		return
 	}
-	for _, r := range ask(pod.ObjectMeta, pod.Spec) {
-		k.add("", "Pod Security %q forbids the pod: %s", level, describe(r))
+	for _, r := range whole {
+		k.add("", "Pod Security %q forbids the pod: %s", k.policy.level(), describe(r))
 	}
+}
+
+// violations asks Kubernetes' checks about a pod.
+func (k checker) violations(metadata metav1.ObjectMeta, spec corev1.PodSpec) []policy.CheckResult {
+	all, err := evaluator()
+	if err != nil {
+		return []policy.CheckResult{{ForbiddenReason: "it cannot be checked", ForbiddenDetail: err.Error()}}
+	}
+	// With user namespaces Kubernetes would let a container be root. A cluster
+	// without them ignores the field, and root would then be root.
+	spec.HostUsers = nil
+	spec.EphemeralContainers = nil // refused in any case
+	var bad []policy.CheckResult
+	for _, r := range all.EvaluatePod(api.LevelVersion{Level: k.policy.level(), Version: api.LatestVersion()}, &metadata, &spec) {
+		if !r.Allowed {
+			bad = append(bad, r)
+		}
+	}
+	return bad
 }
 
 func describe(r policy.CheckResult) string {

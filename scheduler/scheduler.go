@@ -25,6 +25,12 @@ type Config struct {
 	// Poll is how often the DAG repository is looked at even when nothing was
 	// heard of it; 30 s when zero.
 	Poll time.Duration
+	// CheckTask says what of a spec's task the instance does not allow; such a
+	// spec is not loaded, and its file shows the fault. Nil allows everything.
+	CheckTask func(dag.Task) error
+	// Rules changes whenever CheckTask may decide otherwise about a task. Every
+	// spec is read anew then.
+	Rules string
 	// MaxActiveTasks bounds the attempts at once in the whole instance
 	// (Airflow's parallelism); 32 when zero.
 	MaxActiveTasks int

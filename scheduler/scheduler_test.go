@@ -37,6 +37,9 @@ type world struct {
 	store *store.Store
 	logs  *tasklog.Dir
 	stop  func()
+	// check and rules are the scheduler's CheckTask and Rules.
+	check func(dag.Task) error
+	rules string
 }
 
 func newWorld(t *testing.T) *world {
@@ -112,6 +115,7 @@ func (w *world) up() {
 		w.t.Fatal(err)
 	}
 	s := New(Config{Store: w.store, Executor: x, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
+		CheckTask: w.check, Rules: w.rules,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -392,6 +396,60 @@ func TestSyncKeepsTheLastGoodVersion(t *testing.T) {
 	w.until(func() string {
 		if row, err := w.store.DAG(t.Context(), "b"); err != nil || !row.Archived {
 			return fmt.Sprintf("b is not archived (%v)", err)
+		}
+		return ""
+	})
+}
+
+// TestRulesForTasks loads no spec that the instance does not allow, and looks
+// again at every spec when its rules have changed.
+func TestRulesForTasks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.check = func(t dag.Task) error {
+		if t.Image != "one" {
+			return dag.SpecErrors{{Path: "image", Reason: "only one"}}
+		}
+		return nil
+	}
+	w.rules = "strict"
+	two := strings.Replace(shell("b", "", "true"), "image: registry.example.com/x:1", "image: two", 1)
+	one := strings.Replace(shell("a", "", "true"), "image: registry.example.com/x:1", "image: one", 1)
+	w.up()
+	w.commit(map[string]string{"dags/a.yaml": one, "dags/b.yaml": two})
+	w.awaitDAG("a")
+	w.awaitImportErrors("dags/b.yaml:", "image: only one")
+	w.down()
+
+	w.check, w.rules = nil, "lenient"
+	w.up()
+	w.awaitDAG("b")
+	w.awaitImportErrors()
+	w.down()
+
+	w.check, w.rules = func(dag.Task) error { return dag.ErrInvalid }, "nothing"
+	w.up()
+	w.awaitImportErrors("dags/a.yaml:", "dags/b.yaml:")
+	w.awaitDAG("a") // as it was
+}
+
+// awaitImportErrors waits until the import errors name all of the words; without
+// words, until there is none.
+func (w *world) awaitImportErrors(words ...string) {
+	w.t.Helper()
+	w.until(func() string {
+		list, n, err := w.store.ImportErrors(w.t.Context(), 10, 0)
+		if err != nil || len(words) == 0 && n > 0 {
+			return fmt.Sprintf("no import error, have %d (%v)", n, err)
+		}
+		text := ""
+		for _, f := range list {
+			text += f.Errors.Error() + "\n"
+		}
+		for _, word := range words {
+			if !strings.Contains(text, word) {
+				return word + " in the import errors " + text
+			}
 		}
 		return ""
 	})

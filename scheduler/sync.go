@@ -26,10 +26,13 @@ const maxSpecSize = 1 << 20
 type syncer struct {
 	Config
 	parser dag.Parser
+	// compared says that this process has held every file against the store: the
+	// rules may be others than those of the last one.
+	compared bool
 }
 
 func newSyncer(c Config) *syncer {
-	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule}}
+	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask}}
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
@@ -89,7 +92,7 @@ func (s *syncer) sync(ctx context.Context) error {
 		return err
 	}
 	commit, blobs, err := s.Store.SyncedFiles(ctx)
-	if err != nil || head == commit {
+	if err != nil || head == commit && (s.compared || head == "") {
 		return err
 	}
 	if head == "" {
@@ -101,10 +104,15 @@ func (s *syncer) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if head == commit && len(change.Changed)+len(change.Removed) == 0 {
+		s.compared = true
+		return nil
+	}
 	result, err := s.Store.SaveDAGs(ctx, change)
 	if err != nil {
 		return fmt.Errorf("save DAGs of %s: %w", head, err)
 	}
+	s.compared = true
 	s.Logger.Info("DAG repository synced", "commit", head, "files", len(change.Changed), "added", result.Added,
 		"updated", result.Updated, "archived", result.Archived, "broken", result.Broken,
 		"took", s.Now().Sub(began).Round(time.Millisecond))
@@ -123,7 +131,7 @@ func (s *syncer) compare(ctx context.Context, head string, known map[string]stri
 	present := make(map[string]bool, len(specs))
 	var changed []specSource
 	for _, f := range specs {
-		src := specSource{File: f, defaults: nearest(defaults, f.Path)}
+		src := specSource{File: f, defaults: nearest(defaults, f.Path), rules: s.Rules}
 		present[f.Path] = true
 		if known[f.Path] != src.identity() {
 			changed = append(changed, src)
@@ -160,13 +168,17 @@ func (s *syncer) parseAll(ctx context.Context, sources []specSource) ([]store.Sp
 type specSource struct {
 	gitrepo.File
 	defaults []gitrepo.File
+	rules    string
 }
 
-// identity changes whenever the file or one of its defaults does.
+// identity changes whenever the file, one of its defaults or the rules do.
 func (s specSource) identity() string {
 	id := s.Blob
 	for _, d := range s.defaults {
 		id += "+" + d.Blob
+	}
+	if s.rules != "" {
+		id += "+" + s.rules
 	}
 	return id
 }

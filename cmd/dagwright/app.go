@@ -20,6 +20,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/podspec"
 	"dagwright/scheduler"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -50,6 +51,10 @@ type settings struct {
 	Instance  generator.Instance
 	Templates string // folder; empty for the embedded ones
 	Reconcile time.Duration
+
+	// Pods is what the instance adds to the pods of its tasks and allows them,
+	// whatever runs them.
+	Pods podspec.Config
 
 	// Executor opens what runs the attempts.
 	Executor       func(*tasklog.Dir) (executor.Executor, error)
@@ -160,9 +165,11 @@ func (a *app) addGenerator() error {
 	if err != nil {
 		return err
 	}
+	instance := a.Instance
+	instance.CheckTask = a.Pods.Check
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
-		Instance: a.Instance, Reconcile: a.Reconcile, Logger: a.Logger,
+		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -180,6 +187,7 @@ func (a *app) addScheduler() error {
 	a.onClose(exec.Close)
 	s := scheduler.New(scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
+		CheckTask: a.Pods.Check, Rules: podRules(a.Pods),
 		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, Logger: a.Logger,
 	})
 	a.actors = append(a.actors, s.Run)

@@ -171,6 +171,7 @@ func (h *devHome) settings(listen string, logger *slog.Logger) settings {
 		Projects:  func(context.Context) ([]generator.Project, error) { return exampleProjects(), nil },
 		Instance:  defaultInstance(),
 		Reconcile: 30 * time.Second,
+		Pods:      anyInstance(),
 
 		Executor: h.openExecutor,
 		Poll:     10 * time.Second,

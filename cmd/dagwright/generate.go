@@ -169,9 +169,11 @@ func loadTemplates(dir string) (*templates.Set, error) {
 }
 
 // defaultInstance is what models are rendered with unless a configuration says
-// otherwise. A wrong cron expression is refused before it is pushed.
+// otherwise. A wrong cron expression, and a pod that no instance runs, are refused
+// before they are pushed.
 func defaultInstance() generator.Instance {
 	instance := generator.DefaultInstance()
 	instance.CheckSchedule = scheduler.CheckSchedule
+	instance.CheckTask = anyInstance().Check
 	return instance
 }

@@ -105,6 +105,7 @@ type serveConfig struct {
 		Poll           time.Duration `yaml:"poll"`
 		MaxActiveTasks int           `yaml:"max_active_tasks"`
 	} `yaml:"scheduler"`
+	Kubernetes kubernetesConfig `yaml:"kubernetes"`
 }
 
 // readServeConfig reads the file strictly: an unknown key is an error with its
@@ -123,7 +124,7 @@ func readServeConfig(file string) (serveConfig, error) {
 	d := yaml.NewDecoder(f)
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil {
-		return c, usageError{fmt.Errorf("%s: %w", file, err)}
+		return c, usageError{fmt.Errorf("%s: %w", file, explainKeys(err))}
 	}
 	if err := c.check(); err != nil {
 		return c, usageError{fmt.Errorf("%s: %w", file, err)}
@@ -148,8 +149,8 @@ func (c serveConfig) check() error {
 	want(c.GitLab.URL != "", "gitlab.url: want GitLab's address, such as https://gitlab.example.com")
 	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
 	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
-	want(c.Scheduler.Executor == "process", `scheduler.executor: want "process"`)
-	return errors.Join(errs...)
+	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
+	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
 func loopbackAddress(addr string) bool {
@@ -166,7 +167,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
 		Instance: defaultInstance(), Templates: c.Models.Templates,
-		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks,
+		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, Pods: c.Kubernetes.pods(),
 	}
 	s.Instance.Registry = c.Models.Registry
 	if c.Models.Timezone != "" {
@@ -221,6 +222,9 @@ func (r *secretReader) read(file string) string {
 // openExecutor runs attempts as local processes in checkouts of the models'
 // GitLab repositories.
 func (c serveConfig) openExecutor(logs *tasklog.Dir, token string) (executor.Executor, error) {
+	if c.Scheduler.Executor != "process" {
+		return nil, fmt.Errorf("executor %s is not part of this dagwright yet", c.Scheduler.Executor)
+	}
 	clones := filepath.Join(c.Data, "clones", "models")
 	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
 		for part := range strings.SplitSeq(project, "/") {

@@ -12,18 +12,25 @@ import (
 	"github.com/spf13/cobra"
 
 	"dagwright/dag"
+	"dagwright/podspec"
 	"dagwright/scheduler"
 )
 
 func newValidateCommand() *cobra.Command {
-	return &cobra.Command{
+	var config string
+	cmd := &cobra.Command{
 		Use:   "validate PATH…",
 		Short: "Check DAG specs, as the scheduler would load them",
 		Long: `Check DAG spec files. A folder stands for every .yaml and .yml file in it. Every
 fault is printed as file:line:column; the exit code is 1 if there is any. This is
-what the DAG repository's own pipeline runs.`,
+what the DAG repository's own pipeline runs.
+
+The pods of tasks are held against Kubernetes' Pod Security "restricted" or, with
+--config, against all that an instance's policy says. Of that file nothing but
+the section kubernetes is used; no secret is read.`,
 		Example: `  dagwright validate dags
-  dagwright validate dags/gbc/risk/churn-model.yaml`,
+  dagwright validate dags/gbc/risk/churn-model.yaml
+  dagwright validate --config dagwright.yml dags`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("name at least one file or folder: %s", cmd.UseLine())}
@@ -31,9 +38,19 @@ what the DAG repository's own pipeline runs.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return validate(cmd.OutOrStdout(), args)
+			pods := anyInstance()
+			if config != "" {
+				c, err := readServeConfig(config)
+				if err != nil {
+					return err
+				}
+				pods = c.Kubernetes.pods()
+			}
+			return validate(cmd.OutOrStdout(), pods, args)
 		},
 	}
+	cmd.Flags().StringVar(&config, "config", "", "configuration file of the instance whose policy counts")
+	return cmd
 }
 
 // validator checks files and remembers which file defines which DAG.
@@ -45,8 +62,10 @@ type validator struct {
 	faults  int
 }
 
-func validate(out io.Writer, paths []string) error {
-	v := &validator{out: out, parser: dag.Parser{CheckSchedule: scheduler.CheckSchedule}, files: map[dag.ID]string{}}
+func validate(out io.Writer, pods podspec.Config, paths []string) error {
+	v := &validator{out: out, files: map[dag.ID]string{}, parser: dag.Parser{
+		CheckSchedule: scheduler.CheckSchedule, CheckTask: pods.Check,
+	}}
 	for _, p := range paths {
 		if err := v.walk(p); err != nil {
 			return err

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/podspec"
+)
+
+// kubernetesConfig is the section "kubernetes" of the configuration file. Its
+// policy holds for every spec that the instance loads, whatever runs the tasks.
+type kubernetesConfig struct {
+	// Kubeconfig is a file; empty means the service account of the pod that
+	// dagwright itself runs in.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// Context of the kubeconfig; empty means its current one.
+	Context string `yaml:"context"`
+	// Namespace of pods whose task names none.
+	Namespace string `yaml:"namespace"`
+	// Instance tells the pods of several installations apart.
+	Instance string `yaml:"instance"`
+	// QPS and Burst bound the requests to the API server; 0 leaves them to the
+	// executor.
+	QPS   float64 `yaml:"qps"`
+	Burst int     `yaml:"burst"`
+	// StartupTimeout bounds a pod's start when its task does not say; 2 minutes
+	// when it is 0.
+	StartupTimeout time.Duration  `yaml:"startup_timeout"`
+	Policy         podspec.Policy `yaml:"policy"`
+}
+
+// The values that a section without them has. They are good for checking specs
+// only: an instance that runs pods must choose its own.
+const (
+	checkNamespace = "default"
+	checkInstance  = "dagwright"
+)
+
+// pods is the section as podspec wants it.
+func (c kubernetesConfig) pods() podspec.Config {
+	p := podspec.Config{Instance: c.Instance, Namespace: c.Namespace, StartupTimeout: c.StartupTimeout, Policy: c.Policy}
+	if p.Instance == "" {
+		p.Instance = checkInstance
+	}
+	if p.Namespace == "" {
+		p.Namespace = checkNamespace
+	}
+	return p
+}
+
+// check names everything that is wrong with the section. runs says that the
+// instance runs its tasks as pods.
+func (c kubernetesConfig) check(runs bool) error {
+	var errs []error
+	if runs && c.Namespace == "" {
+		errs = append(errs, errors.New("kubernetes.namespace: want the namespace of the tasks' pods"))
+	}
+	if runs && c.Instance == "" {
+		errs = append(errs, errors.New("kubernetes.instance: want a name that no other dagwright in the cluster has, such as prod"))
+	}
+	if c.Context != "" && c.Kubeconfig == "" {
+		errs = append(errs, errors.New("kubernetes.context: names a context, but there is no kubernetes.kubeconfig"))
+	}
+	if c.QPS < 0 {
+		errs = append(errs, fmt.Errorf("kubernetes.qps: %g: want requests a second, 0 or more", c.QPS))
+	}
+	if c.Burst < 0 {
+		errs = append(errs, fmt.Errorf("kubernetes.burst: %d: want a number of requests, 0 or more", c.Burst))
+	}
+	if err := c.pods().Validate(); err != nil {
+		text := strings.TrimSuffix(err.Error(), ": "+dag.ErrInvalid.Error())
+		errs = append(errs, errors.New("kubernetes."+strings.ReplaceAll(text, "\n", "\nkubernetes.")))
+	}
+	return errors.Join(errs...)
+}
+
+// anyInstance allows what depends on an instance's own settings. It stands where
+// the instance is not known: specs are then read strictly and held against Pod
+// Security.
+func anyInstance() podspec.Config {
+	return podspec.Config{Instance: checkInstance, Namespace: checkNamespace, Policy: podspec.Policy{
+		Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}, ServiceAccountToken: true,
+	}}
+}
+
+// podRules changes whenever the instance's rules for pods do, or the program
+// that holds specs against them.
+func podRules(c podspec.Config) string {
+	text, _ := json.Marshal([]any{c, programVersion()}) // strings, numbers, lists and maps always marshal
+	sum := sha256.Sum256(text)
+	return "rules:" + hex.EncodeToString(sum[:6])
+}

@@ -1,0 +1,49 @@
+package generator_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"dagwright/dag"
+	"dagwright/generator"
+	"dagwright/podspec"
+	"dagwright/store"
+)
+
+// TestPolicyRefusesThePush never commits a spec that the instance would not run:
+// the push shows why.
+func TestPolicyRefusesThePush(t *testing.T) {
+	t.Parallel()
+	pods := podspec.Config{Instance: "dev", Namespace: "models", Policy: podspec.Policy{
+		Registries: []string{"registry.example.com"}, MaxResources: map[string]string{"memory": "4Gi"},
+	}}
+	s := newSite(t, func(i *generator.Instance) { i.CheckTask = pods.Check })
+	s.wantRefused(s.push("gbc/x", "main", "image: registry.evil/x"),
+		"gbc/x.yaml:", `image "registry.evil/x": not in the instance's registries registry.example.com`)
+	s.wantRefused(s.push("gbc/x", "main", "resources: {limits: {memory: 64Gi}}"), "come to 64Gi of memory; the instance allows 4Gi at most")
+	if refs := s.git(s.dags, "for-each-ref"); refs != "" {
+		t.Errorf("the DAG repository has %q, want nothing", refs)
+	}
+	s.wantState(s.push("gbc/x", "main", "resources: {limits: {memory: 4Gi}}"), store.PushRendered)
+}
+
+// TestGoldenSpecsAreAllowed holds that what the built-in templates make of any
+// model, the examples among them, runs under Pod Security "restricted".
+func TestGoldenSpecsAreAllowed(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../testdata/golden/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no golden specs: %v", err)
+	}
+	parser := dag.Parser{CheckTask: podspec.Config{Instance: "dev", Namespace: "models"}.Check}
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(file, source); err != nil {
+			t.Error(err)
+		}
+	}
+}
