@@ -57,9 +57,10 @@ type settings struct {
 	Pods podspec.Config
 
 	// Executor opens what runs the attempts.
-	Executor       func(*tasklog.Dir) (executor.Executor, error)
+	Executor       func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
 	Poll           time.Duration
 	MaxActiveTasks int
+	MaxLost        int // see scheduler.Config
 
 	Logger *slog.Logger
 }
@@ -180,7 +181,7 @@ func (a *app) addScheduler() error {
 	if err != nil {
 		return err
 	}
-	exec, err := a.Executor(a.logs)
+	exec, err := a.Executor(a.logs, a.Logger)
 	if err != nil {
 		return fmt.Errorf("open executor: %w", err)
 	}
@@ -188,7 +189,7 @@ func (a *app) addScheduler() error {
 	s := scheduler.New(scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
 		CheckTask: a.Pods.Check, Rules: podRules(a.Pods),
-		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, Logger: a.Logger,
+		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
 	})
 	a.actors = append(a.actors, s.Run)
 	return nil

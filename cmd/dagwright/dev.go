@@ -180,14 +180,14 @@ func (h *devHome) settings(listen string, logger *slog.Logger) settings {
 
 // openExecutor runs attempts as processes of this machine, in checkouts of the
 // models' commits.
-func (h *devHome) openExecutor(logs *tasklog.Dir) (executor.Executor, error) {
+func (h *devHome) openExecutor(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
 	work := &workspaces{root: h.dir, clone: h.modelClone}
 	if err := work.sweep(time.Now()); err != nil {
 		return nil, err
 	}
 	return process.Open(process.Config{
 		StateDir: h.path("attempts"), Logs: logs, Workdir: work.open,
-		Env: localEnv(h.path("bin")),
+		Env: localEnv(h.path("bin")), Logger: logger,
 	})
 }
 

@@ -6,11 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/executor/pod"
 	"dagwright/podspec"
+	"dagwright/tasklog"
 )
 
 // kubernetesConfig is the section "kubernetes" of the configuration file. Its
@@ -95,4 +99,27 @@ func podRules(c podspec.Config) string {
 	text, _ := json.Marshal([]any{c, programVersion()}) // strings, numbers, lists and maps always marshal
 	sum := sha256.Sum256(text)
 	return "rules:" + hex.EncodeToString(sum[:6])
+}
+
+// The requests a second, and at once, that an instance may make when its
+// configuration does not say: a task costs about six.
+const (
+	defaultQPS   = 100
+	defaultBurst = 200
+)
+
+// open opens the executor of pods.
+func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst}
+	if access.QPS == 0 {
+		access.QPS = defaultQPS
+	}
+	if access.Burst == 0 {
+		access.Burst = max(defaultBurst, int(access.QPS))
+	}
+	client, err := pod.Dial(access)
+	if err != nil {
+		return nil, err
+	}
+	return pod.Open(pod.Config{Client: client, Pods: c.pods(), Logs: logs, Logger: logger})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -104,6 +105,9 @@ type serveConfig struct {
 		Executor       string        `yaml:"executor"`
 		Poll           time.Duration `yaml:"poll"`
 		MaxActiveTasks int           `yaml:"max_active_tasks"`
+		// InfrastructureRetries is how often a task is tried again because its
+		// attempt was lost through no fault of its own.
+		InfrastructureRetries int `yaml:"infrastructure_retries"`
 	} `yaml:"scheduler"`
 	Kubernetes kubernetesConfig `yaml:"kubernetes"`
 }
@@ -150,6 +154,7 @@ func (c serveConfig) check() error {
 	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
 	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
 	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
+	want(c.Scheduler.InfrastructureRetries >= 0, "scheduler.infrastructure_retries: want a number of tries, or 0 for the default of 3")
 	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
@@ -167,7 +172,8 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
 		Instance: defaultInstance(), Templates: c.Models.Templates,
-		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, Pods: c.Kubernetes.pods(),
+		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
+		Pods: c.Kubernetes.pods(),
 	}
 	s.Instance.Registry = c.Models.Registry
 	if c.Models.Timezone != "" {
@@ -195,7 +201,12 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
 	s.Models = client
-	s.Executor = func(logs *tasklog.Dir) (executor.Executor, error) { return c.openExecutor(logs, token) }
+	s.Executor = c.Kubernetes.open
+	if c.Scheduler.Executor == "process" {
+		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+			return c.openProcesses(logs, logger, token)
+		}
+	}
 	return s, nil
 }
 
@@ -219,9 +230,9 @@ func (r *secretReader) read(file string) string {
 	return secret
 }
 
-// openExecutor runs attempts as local processes in checkouts of the models'
+// openProcesses runs attempts as local processes in checkouts of the models'
 // GitLab repositories.
-func (c serveConfig) openExecutor(logs *tasklog.Dir, token string) (executor.Executor, error) {
+func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token string) (executor.Executor, error) {
 	if c.Scheduler.Executor != "process" {
 		return nil, fmt.Errorf("executor %s is not part of this dagwright yet", c.Scheduler.Executor)
 	}
@@ -246,6 +257,6 @@ func (c serveConfig) openExecutor(logs *tasklog.Dir, token string) (executor.Exe
 	}
 	return process.Open(process.Config{
 		StateDir: filepath.Join(c.Data, "attempts"), Logs: logs, Workdir: work.open,
-		Env: localEnv(filepath.Join(c.Data, "bin")),
+		Env: localEnv(filepath.Join(c.Data, "bin")), Logger: logger,
 	})
 }

@@ -3,6 +3,7 @@ package executortest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,7 +109,7 @@ func testAdopted(t *testing.T, s *suite) {
 
 func testEndedWhileClosed(t *testing.T, s *suite) {
 	file := filepath.Join(s.Shared, "go")
-	a := s.script("closed", `echo begun; while ! [ -e "$0" ]; do sleep 0.01; done; echo over; exit 5`)
+	a := s.script("closed", `echo begun; while ! [ -e "$0" ]; do sleep 0.01; done; echo over; : > "$0.over"; exit 5`)
 	a.Task.Arguments = []string{file}
 	s.start(t, a)
 	s.awaitLine(t, a.Key, "begun")
@@ -116,7 +117,7 @@ func testEndedWhileClosed(t *testing.T, s *suite) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s.awaitLine(t, a.Key, "over")
+	s.awaitFile(t, file+".over")
 	s.use(t, s.Reopen(t))
 	e := s.listedOf(t, a.Key)
 	if e.Phase == dag.AttemptStarted { // it may need a moment after its last line
@@ -125,8 +126,8 @@ func testEndedWhileClosed(t *testing.T, s *suite) {
 	if e.Phase != dag.AttemptEnded || e.ExitCode != 5 || e.Lost {
 		t.Errorf("an attempt that ended meanwhile is listed as %+v", e)
 	}
-	if _, sealed := s.Log(t, a.Key); !sealed {
-		t.Error("its log is not sealed")
+	if text, sealed := s.Log(t, a.Key); !sealed || !strings.HasPrefix(text, "begun\nover\n") {
+		t.Errorf("its log is %q, sealed %v", text, sealed)
 	}
 }
 
@@ -176,7 +177,11 @@ func testForget(t *testing.T, s *suite) {
 	if len(s.listed) != 0 {
 		t.Errorf("listed after Forget and a restart: %v", s.listed)
 	}
-	if text, sealed := s.Log(t, a.Key); text == "" || !sealed {
+	text, sealed := s.Log(t, a.Key)
+	if s.Notes != nil {
+		text = s.Notes(t, a.Key)
+	}
+	if text == "" || !sealed {
 		t.Errorf("Forget took the log: %q, sealed %v", text, sealed)
 	}
 }

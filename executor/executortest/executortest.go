@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -25,8 +26,15 @@ type Harness struct {
 	// Reopen opens an executor on the same state after the old one was closed.
 	// The suite closes what it opened.
 	Reopen func(t *testing.T) executor.Executor
-	// Log returns the whole log of an attempt and whether it is sealed.
+	// Log returns the whole output of an attempt in its log, and whether the log
+	// is sealed. What an executor itself adds, such as timestamps, is left out.
 	Log func(t *testing.T, key dag.AttemptKey) (text string, sealed bool)
+	// Notes returns the lines of the log that the executor wrote itself; nil
+	// where they stand in the output.
+	Notes func(t *testing.T, key dag.AttemptKey) string
+	// Prepare completes an attempt that the suite has made, with an image for
+	// instance; nil where there is nothing to complete.
+	Prepare func(*executor.Attempt)
 	// Shell gives the cmds that run a script in a POSIX sh where attempts run,
 	// with the usual tools (cat, env, sleep) in its PATH.
 	Shell func(script string) []string
@@ -40,7 +48,7 @@ type Harness struct {
 
 // wait is how long the suite waits for what must happen; only a fault uses it
 // up.
-const wait = 60 * time.Second
+const wait = 5 * time.Minute
 
 // Run runs the suite. open is called for each test and cleans up by itself.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
@@ -179,12 +187,35 @@ func (s *suite) awaitLine(t *testing.T, key dag.AttemptKey, line string) {
 	}
 }
 
+// awaitFile waits for a file: the signal where nobody reads the output.
+func (s *suite) awaitFile(t *testing.T, file string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("no file %s", file)
+		}
+	}
+}
+
 // script makes an attempt that runs a shell script.
 func (s *suite) script(task, script string) executor.Attempt {
-	return executor.Attempt{
+	a := executor.Attempt{
 		Key:  dag.AttemptKey{DAG: "churn-model", Run: "manual__2026-01-31T03:00:00+00:00", Task: dag.TaskID(task), Try: 1},
 		Task: dag.Task{ID: dag.TaskID(task), Cmds: s.Shell(script)},
 	}
+	if s.Prepare != nil {
+		s.Prepare(&a)
+	}
+	return a
 }
 
 // listedOf returns the event that List gave for an attempt.

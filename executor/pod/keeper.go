@@ -1,0 +1,319 @@
+package pod
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"dagwright/dag"
+	"dagwright/podspec"
+	"dagwright/tasklog"
+)
+
+// keeper writes the log of one attempt: the output of its containers and what
+// the cluster says about the pod. Its methods are safe for concurrent use.
+type keeper struct {
+	x         *Executor
+	key       dag.AttemptKey
+	namespace string
+	pod       string
+	options   podspec.Options
+
+	mu      sync.Mutex
+	file    *os.File // nil until opened
+	size    int64    // of the file
+	sealed  bool     // the log is complete; nothing more is written
+	notes   map[string]bool
+	streams map[string]*stream
+	// broken is the stream in the middle of whose line the file ends; nil when
+	// it ends with a whole line.
+	broken *stream
+	lost   bool // the pod was lost, so its output may be out of reach
+}
+
+func newKeeper(x *Executor, t *attempt) *keeper {
+	return &keeper{
+		x: x, key: t.key, namespace: t.namespace, pod: t.name, options: t.options,
+		notes: map[string]bool{}, streams: map[string]*stream{},
+	}
+}
+
+// open opens the log, and reads what an earlier process has written of it, so
+// that nothing is written twice. k.mu is held.
+func (k *keeper) open() error {
+	if k.file != nil || k.sealed {
+		return nil
+	}
+	file, err := k.x.config.Logs.File(k.key)
+	if errors.Is(err, dag.ErrConflict) {
+		k.sealed = true
+		_, err = k.recall() // for its last lines
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	size, err := k.recall()
+	if err == nil {
+		// A line that was cut short by a crash is read again.
+		err = file.Truncate(size)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("take up task log: %w", err), file.Close())
+	}
+	k.file, k.size = file, size
+	return nil
+}
+
+// recall reads the log as far as it is written and returns the length of its
+// whole lines.
+func (k *keeper) recall() (int64, error) {
+	info, err := k.x.config.Logs.Stat(k.key)
+	if err != nil || info.Size == 0 {
+		return 0, err
+	}
+	text, err := k.x.config.Logs.ReadAt(k.key, 0, math.MaxInt64)
+	if err != nil {
+		return 0, err
+	}
+	defer text.Close()
+	var size, length int64
+	r, first := bufio.NewReaderSize(text, readSize), true
+	for {
+		piece, err := r.ReadSlice('\n')
+		length += int64(len(piece))
+		whole := strings.HasSuffix(string(piece), "\n")
+		if first && len(piece) > 0 && (whole || errors.Is(err, bufio.ErrBufferFull)) {
+			k.recallLine(piece)
+		}
+		first = whole
+		if whole {
+			size = length
+		}
+		if errors.Is(err, io.EOF) {
+			return size, nil
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return 0, err
+		}
+	}
+}
+
+// recallLine takes a line that is written already, of a long one its beginning.
+func (k *keeper) recallLine(piece []byte) {
+	line := tasklog.ParseLine(piece)
+	if line.Own {
+		k.notes[noteKey(line.Time, line.Text)] = true
+		return
+	}
+	container := line.Container
+	if container == "" {
+		container = k.options.Base
+	}
+	k.stream(container).wrote(line.Time, line.Text)
+}
+
+// stream returns the stream of a container, which is not started by this.
+// k.mu is held.
+func (k *keeper) stream(container string) *stream {
+	s := k.streams[container]
+	if s == nil {
+		s = newStream(k, container)
+		k.streams[container] = s
+	}
+	return s
+}
+
+func noteKey(at time.Time, text string) string {
+	return at.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano) + " " + text
+}
+
+// note writes a line of dagwright's own, once.
+func (k *keeper) note(at time.Time, text string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.open(); err != nil || k.sealed || k.notes[noteKey(at, text)] {
+		if err != nil {
+			k.x.logger(k.key).Error("open task log", "err", err)
+		}
+		return
+	}
+	line := tasklog.AppendLine(nil, tasklog.Line{Time: at, Own: true, Text: text})
+	if err := k.write(nil, append(line, '\n'), false); err != nil {
+		k.x.logger(k.key).Error("write task log", "err", err)
+		return
+	}
+	k.notes[noteKey(at, text)] = true
+}
+
+// write appends text of a stream, or whole lines of dagwright's own. goesOn says
+// that the text continues the line with which the log ends. On an error the log
+// is as it was before. k.mu is held.
+func (k *keeper) write(s *stream, text []byte, goesOn bool) error {
+	if err := k.open(); err != nil {
+		return err
+	}
+	if k.sealed {
+		return nil
+	}
+	if k.broken != nil && !goesOn {
+		// That line is not complete; what is left of it becomes one of its own.
+		text = append([]byte("\n"), text...)
+	}
+	n, err := k.file.Write(text)
+	if err != nil {
+		if n > 0 {
+			err = errors.Join(err, k.file.Truncate(k.size))
+		}
+		return fmt.Errorf("write task log: %w", err)
+	}
+	k.size += int64(n)
+	k.broken = nil
+	if text[len(text)-1] != '\n' {
+		k.broken = s
+	}
+	return nil
+}
+
+// follow starts to read the output of the containers that have some, and tells
+// the streams of those that have ended.
+func (x *Executor) follow(t *attempt) {
+	k := t.log
+	all := append(append([]corev1.ContainerStatus(nil), t.pod.Status.InitContainerStatuses...), t.pod.Status.ContainerStatuses...)
+	for i := range all {
+		if s := &all[i]; k.wants(s.Name) && hasOutput(s) {
+			k.followOne(s.Name, s.State.Terminated != nil)
+		}
+	}
+}
+
+func (k *keeper) wants(container string) bool {
+	for _, name := range append(append([]string(nil), k.options.Logs...), k.options.InitLogs...) {
+		if name == container {
+			return true
+		}
+	}
+	return false
+}
+
+// hasOutput reports whether a container has run, so that there is a log of it.
+func hasOutput(s *corev1.ContainerStatus) bool {
+	return s.State.Running != nil || s.State.Terminated != nil && s.State.Terminated.ContainerID != "" &&
+		s.State.Terminated.Reason != "StartError" && s.State.Terminated.Reason != "ContainerStatusUnknown"
+}
+
+func (k *keeper) followOne(container string, over bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.open(); err != nil || k.sealed {
+		if err != nil {
+			k.x.logger(k.key).Error("open task log", "err", err)
+		}
+		return
+	}
+	s := k.stream(container)
+	if !s.running {
+		s.running = true
+		k.x.work.Go(func() { s.run(k.x.ctx) })
+	}
+	if over {
+		s.finish()
+	}
+}
+
+// closeLog reads the output to its end, seals the log and then reports the end
+// of the attempt, beside the worker.
+func (x *Executor) closeLog(t *attempt, out outcome, stopped bool) {
+	if t.closing {
+		return
+	}
+	t.closing = true
+	x.work.Go(func() {
+		if k := t.log; k.complete(&out) && k.seal() {
+			x.end(t, out, stopped)
+		}
+	})
+}
+
+// complete waits until the output has been read to its end and writes the
+// reason of a failure behind it. It returns false when the executor is closed
+// before.
+func (k *keeper) complete(out *outcome) bool {
+	k.mu.Lock()
+	k.lost = out.lost
+	if err := k.open(); err != nil {
+		k.x.logger(k.key).Error("open task log", "err", err)
+	}
+	var streams []*stream
+	for _, s := range k.streams {
+		if s.running {
+			s.finish()
+			streams = append(streams, s)
+		}
+	}
+	k.mu.Unlock()
+	for _, s := range streams {
+		<-s.done
+	}
+	if k.x.ctx.Err() != nil {
+		return false
+	}
+	if last := k.lastLines(); out.bare && last != "" {
+		out.reason = clip(out.reason + "; the log ends: " + last)
+	}
+	if out.reason != "" {
+		k.note(k.x.config.Now(), out.reason)
+	}
+	return true
+}
+
+// lastLines are the last lines of the base container.
+func (k *keeper) lastLines() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s := k.streams[k.options.Base]; s != nil {
+		return strings.Join(s.tail, " ⏎ ")
+	}
+	return ""
+}
+
+// seal marks the log as complete, trying until it can. It returns false when
+// the executor is closed before.
+func (k *keeper) seal() bool {
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		err := k.sealOnce()
+		if err == nil {
+			return true
+		}
+		k.x.logger(k.key).Error("seal task log, trying again", "err", err)
+		select {
+		case <-k.x.ctx.Done():
+			return false
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (k *keeper) sealOnce() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.file != nil {
+		if err := k.file.Close(); err != nil {
+			return err
+		}
+		k.file = nil
+	}
+	if err := k.x.config.Logs.Seal(k.key); err != nil {
+		return err
+	}
+	k.sealed = true
+	return nil
+}

@@ -1,0 +1,389 @@
+package pod
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"dagwright/tasklog"
+)
+
+const (
+	// readSize is how much of a container's output is in memory at once. A line
+	// that is longer is written in pieces.
+	readSize = 8 << 10
+	// linger is how long a stream may go on by itself when its container has
+	// ended; usually it has reached its end before that is known.
+	linger = 2 * time.Second
+	// stall is how long the last reading may stand still.
+	stall = time.Minute
+	// patience and lostPatience bound how long the rest of the output is sought
+	// when the API server answers and the node does not give it.
+	patience     = 2 * time.Minute
+	lostPatience = 10 * time.Second
+	// longestWait bounds the pause before a stream that broke is taken up.
+	longestWait = 5 * time.Second
+)
+
+// stream reads the output of one container into the log.
+type stream struct {
+	keeper    *keeper
+	container string
+	base      bool
+
+	running bool          // guarded by keeper.mu
+	done    chan struct{} // closed when run has ended
+	once    sync.Once
+	over    chan struct{} // closed when the container has ended
+
+	place place
+	tail  []string // the last lines; guarded by keeper.mu
+	out   []byte   // whole lines that are not written yet
+	line  line
+	// partial is a long line that an earlier reading has begun to write.
+	partial *line
+	// drained says that the last reading came to an end by itself.
+	drained bool
+}
+
+// line is the line that is being read.
+type line struct {
+	inside  bool // more of it is to come
+	skip    bool // it is in the log already
+	at      time.Time
+	written int64 // bytes of its text that are in the log
+	seen    int64 // bytes of its text that this reading has shown
+}
+
+func newStream(k *keeper, container string) *stream {
+	return &stream{
+		keeper: k, container: container, base: container == k.options.Base,
+		done: make(chan struct{}), over: make(chan struct{}),
+	}
+}
+
+// finish says that the container has ended: what is there now is all.
+func (s *stream) finish() { s.once.Do(func() { close(s.over) }) }
+
+func (s *stream) isOver() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
+// run reads until the container has ended and all of its output is in the log,
+// or cannot be had, which is then noted there.
+func (s *stream) run(ctx context.Context) {
+	defer close(s.done)
+	pause := firstPause
+	var refused time.Time // since when the node refuses the rest
+	for ctx.Err() == nil {
+		over := s.isOver()
+		progress, err := s.read(ctx, over)
+		if over && err == nil {
+			return
+		}
+		if progress {
+			pause, refused = firstPause, time.Time{}
+		}
+		if over && refusal(err) {
+			if refused.IsZero() {
+				refused = s.keeper.x.config.Now()
+			}
+			if isGone(err) && s.drained {
+				return // nothing was left to read
+			}
+			if s.givesUp(err, refused) {
+				s.keeper.note(s.keeper.x.config.Now(), sentence("the rest of the output of container "+s.container+" could not be read", "", plain(err)))
+				return
+			}
+		}
+		s.rest(ctx, pause, over)
+		pause = min(2*pause, longestWait)
+	}
+}
+
+// rest waits before the next reading, or until the container has ended.
+func (s *stream) rest(ctx context.Context, pause time.Duration, over bool) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	ended := s.over
+	if over {
+		ended = nil
+	}
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-ended:
+	}
+}
+
+// refusal reports whether an error is an answer of the cluster, as opposed to
+// an API server that is away or a log that cannot be written: those are waited
+// for.
+func refusal(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && !apierrors.IsTooManyRequests(err) && !apierrors.IsServiceUnavailable(err) ||
+		errors.Is(err, errNoLine)
+}
+
+// isGone reports whether the cluster says that the container is not there any
+// more, as it does soon after a deletion.
+func isGone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) }
+
+func (s *stream) givesUp(err error, since time.Time) bool {
+	waited := s.keeper.x.config.Now().Sub(since)
+	s.keeper.mu.Lock()
+	lost := s.keeper.lost
+	s.keeper.mu.Unlock()
+	switch {
+	case apierrors.IsNotFound(err):
+		return true // the pod is gone, and with it its output
+	case lost || apierrors.IsBadRequest(err):
+		return waited > lostPatience
+	}
+	return waited > patience
+}
+
+// read reads once from where the log ends; over says that the container has
+// ended, so there is an end. It reports whether it made progress.
+func (s *stream) read(ctx context.Context, over bool) (progress bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchdog := time.AfterFunc(stall, cancel)
+	defer watchdog.Stop()
+	if !over {
+		watchdog.Stop()
+		stop := s.cancelAfterEnd(ctx, cancel)
+		defer stop()
+	}
+	options := &corev1.PodLogOptions{Container: s.container, Follow: !over, Timestamps: true, SinceTime: s.place.since()}
+	body, err := s.keeper.x.config.Client.CoreV1().Pods(s.keeper.namespace).GetLogs(s.keeper.pod, options).Stream(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer body.Close()
+	before := s.place.count
+	s.drained = false
+	err = s.copy(body, over, func() {
+		if over {
+			watchdog.Reset(stall)
+		}
+	})
+	s.drained = err == nil
+	return s.place.count > before, err
+}
+
+// cancelAfterEnd ends a reading that does not end by itself when its container
+// has.
+func (s *stream) cancelAfterEnd(ctx context.Context, cancel func()) (stop func()) {
+	timer := time.AfterFunc(time.Hour, cancel)
+	timer.Stop()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case <-s.over:
+			timer.Reset(linger)
+		case <-ctx.Done():
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+		timer.Stop()
+	}
+}
+
+// errNoLine is what comes instead of a line when the kubelet cannot read the
+// log: it then writes its fault into the answer.
+var errNoLine = errors.New("the kubelet answers with no log line")
+
+// copy takes lines from the API server's answer until it ends.
+func (s *stream) copy(body io.Reader, over bool, alive func()) error {
+	s.place.rewind()
+	if s.line.written > 0 {
+		begun := s.line
+		s.partial = &begun
+	}
+	s.line = line{}
+	r := bufio.NewReaderSize(body, readSize)
+	for {
+		piece, err := r.ReadSlice('\n')
+		alive()
+		if errors.Is(err, io.EOF) {
+			return s.ended(piece, over)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return errors.Join(err, s.flush())
+		}
+		if err := s.take(piece); err != nil {
+			return err
+		}
+		if r.Buffered() == 0 || len(s.out) > readSize {
+			if err := s.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// ended takes what stands behind the last newline. It is the container's last
+// line only when the container has ended; else the answer was cut short.
+func (s *stream) ended(piece []byte, over bool) error {
+	if len(piece) == 0 && !s.line.inside || !over {
+		return s.flush()
+	}
+	if err := s.take(append(piece, '\n')); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+// take takes a piece of the answer: a line, or a part of a long one.
+func (s *stream) take(piece []byte) error {
+	if !s.line.inside {
+		at, text, ok := cutTimestamp(piece)
+		if !ok {
+			return errors.Join(fmt.Errorf("%w: %s", errNoLine, clip(string(piece))), s.flush())
+		}
+		s.begin(at)
+		piece = text
+	}
+	whole := len(piece) > 0 && piece[len(piece)-1] == '\n'
+	var err error
+	if !s.line.skip {
+		err = s.put(piece, whole)
+	}
+	s.line.seen += int64(len(piece))
+	s.line.inside = !whole
+	return err
+}
+
+// begin begins a line, which may be one that the log has, or has a part of.
+func (s *stream) begin(at time.Time) {
+	s.line = line{at: at, skip: s.place.passed(at)}
+	if !s.line.skip && s.partial != nil {
+		if s.partial.at.Equal(at) {
+			s.line.written = s.partial.written
+		}
+		s.partial = nil
+	}
+}
+
+// put adds a piece of the present line to the log. Whole lines are gathered, so
+// that many of them cost one write; a line that does not fit is written as it
+// comes.
+func (s *stream) put(piece []byte, whole bool) error {
+	if known := s.line.written - s.line.seen; known > 0 {
+		piece = piece[min(known, int64(len(piece))):]
+	}
+	if len(piece) == 0 && !whole {
+		return nil
+	}
+	if whole && s.line.written == 0 {
+		s.out = append(s.prefix(s.out, piece), '\n')
+		s.place.reached(s.line.at)
+		s.remember(piece)
+		return nil
+	}
+	if err := s.flush(); err != nil {
+		return err
+	}
+	if err := s.putPart(piece); err != nil {
+		return err
+	}
+	s.line.written += int64(len(piece))
+	if whole {
+		s.line.written = 0
+		s.place.reached(s.line.at)
+	}
+	return nil
+}
+
+// prefix appends a line without its newline.
+func (s *stream) prefix(dst, text []byte) []byte {
+	l := tasklog.Line{Time: s.line.at, Text: string(bytes.TrimSuffix(text, []byte("\n")))}
+	if !s.base {
+		l.Container = s.container
+	}
+	return tasklog.AppendLine(dst, l)
+}
+
+// putPart writes a part of a long line: its beginning with the timestamp, and
+// again where another writer came in between.
+func (s *stream) putPart(piece []byte) error {
+	k := s.keeper
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	goesOn := s.line.written > 0 && k.broken == s
+	text := piece
+	if !goesOn {
+		text = s.prefix(nil, piece)
+		if bytes.HasSuffix(piece, []byte("\n")) {
+			text = append(text, '\n')
+		}
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	return k.write(s, text, goesOn)
+}
+
+// flush writes the lines that were gathered. On an error they are read again.
+func (s *stream) flush() error {
+	if len(s.out) == 0 {
+		return nil
+	}
+	s.keeper.mu.Lock()
+	err := s.keeper.write(s, s.out, false)
+	s.keeper.mu.Unlock()
+	s.out = s.out[:0]
+	s.place.settle(err == nil)
+	return err
+}
+
+// remember keeps the last lines for the reason of a failure.
+func (s *stream) remember(text []byte) {
+	const lines, length = 3, 300
+	shown := strings.TrimSpace(string(text[:min(len(text), length)]))
+	if shown == "" || !s.base {
+		return
+	}
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	s.tail = append(s.tail[max(0, len(s.tail)-lines+1):], shown)
+}
+
+// wrote takes a line that is in the log already. keeper.mu is held.
+func (s *stream) wrote(at time.Time, text string) {
+	s.place.reached(at)
+	s.place.settle(true)
+	if shown := strings.TrimSpace(text[:min(len(text), 300)]); shown != "" && s.base {
+		s.tail = append(s.tail[max(0, len(s.tail)-2):], shown)
+	}
+}
+
+// cutTimestamp takes the timestamp, which Kubernetes writes as RFC 3339 with
+// nanoseconds, and the space behind it from a line.
+func cutTimestamp(line []byte) (at time.Time, text []byte, ok bool) {
+	var err error
+	end := bytes.IndexByte(line[:min(len(line), 64)], ' ')
+	if end < 0 {
+		return time.Time{}, nil, false
+	}
+	at, err = time.Parse(time.RFC3339Nano, string(line[:end]))
+	return at.UTC(), line[end+1:], err == nil
+}
