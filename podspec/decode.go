@@ -103,7 +103,7 @@ func (d decoder) readStruct(path string, v any, t reflect.Type) any {
 	for _, name := range sortedKeys(m) {
 		field, ok := known[name]
 		if !ok {
-			d.faults.add(join(path, name), "unknown field%s", hint(name, t, known))
+			d.faults.add(join(path, name), "unknown field%s", hint(name, known))
 			continue
 		}
 		out[name] = d.read(join(path, name), m[name], field)
@@ -245,7 +245,7 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 
 // hint says what an unknown field was probably meant to be: another spelling, a
 // field of one of its neighbours, or a name that is nearly the same.
-func hint(name string, t reflect.Type, known map[string]reflect.Type) string {
+func hint(name string, known map[string]reflect.Type) string {
 	names := sortedKeys(known)
 	flat := strings.ToLower(strings.ReplaceAll(name, "_", ""))
 	for _, n := range names {

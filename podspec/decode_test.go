@@ -8,10 +8,26 @@ import (
 	"dagwright/podspec"
 )
 
+// fieldCase is a task with some fields, and what is wrong with it under the zero
+// policy.
+type fieldCase struct{ name, fields, want string }
+
+func checkFields(t *testing.T, cases []fieldCase) {
+	t.Helper()
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if diff := cmp.Diff(tt.want, reasons(t, build(t, podspec.Policy{}, task(t, tt.fields)))); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestStrict finds what Kubernetes would drop or refuse, each with its path.
 func TestStrict(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, fields, want string }{
+	checkFields(t, []fieldCase{
 		{"misspelt field", "pod_template_dict: {spec: {containers: [{name: b, imagee: x}]}}",
 			`pod_template_dict.spec.containers[0].imagee: unknown field; did you mean "image"?`},
 		{"spelling of the client for Python", "tolerations: [{key: a, toleration_seconds: 60}]",
@@ -50,20 +66,13 @@ func TestStrict(t *testing.T) {
 				`pod_template_dict.status: must not be set: Kubernetes sets it`},
 		{"a time that Kubernetes sets", "full_pod_spec: {metadata: {creationTimestamp: a}}", `full_pod_spec.metadata.creationTimestamp: must not be set: Kubernetes sets it`},
 		{"another kind", "full_pod_spec: {kind: Job, apiVersion: batch/v1}", "full_pod_spec.apiVersion: \"batch/v1\": want v1\nfull_pod_spec.kind: \"Job\": want Pod"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if diff := cmp.Diff(tt.want, reasons(t, build(t, podspec.Policy{}, task(t, tt.fields)))); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 // TestForm finds what could not be created, and what would not be what it seems.
 func TestForm(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct{ name, fields, want string }{
+	checkFields(t, []fieldCase{
 		{"value of a label", "labels: {team: risk and fraud}",
 			`labels.team: "risk and fraud" is no value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends`},
 		{"key of a label", "labels: {a b: c}", `labels."a b": "a b" is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'`},
@@ -104,14 +113,7 @@ func TestForm(t *testing.T) {
 		{"secret's key without a variable", "secrets: [{deploy_type: env, secret: s, key: k}]", `secrets[0]: a secret's key needs deploy_target, the name of its variable`},
 		{"variable without a secret's key", "secrets: [{deploy_type: env, deploy_target: A, secret: s}]",
 			`secrets[0]: deploy_target needs a key; without both of them each key of the secret is a variable`},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			if diff := cmp.Diff(tt.want, reasons(t, build(t, podspec.Policy{}, task(t, tt.fields)))); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
-			}
-		})
-	}
+	})
 }
 
 // TestCheckLeavesTemplatesOpen lets pass what only rendering can tell, and

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"gopkg.in/yaml.v3"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"dagwright/dag"
 	"dagwright/macro"
@@ -156,6 +157,10 @@ func TestRead(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, options); diff != "" {
 		t.Errorf("options (-want +got):\n%s", diff)
+	}
+	selector, err := labels.Parse(generous.Selector())
+	if err != nil || !selector.Matches(labels.Set(build().Labels)) || selector.Matches(labels.Set{"dagwright/instance": "dev"}) {
+		t.Errorf("selector %q does not select our pods alone (%v)", generous.Selector(), err)
 	}
 	for name, change := range map[string]func(*corev1.Pod){
 		"of another instance": func(p *corev1.Pod) { p.Labels["dagwright/instance"] = "prod" },
