@@ -59,17 +59,27 @@ func (t *taskSpec) argument(d *dagReader, name string) *node {
 }
 
 // step goes one step down from a value: to a key, in either spelling of the
-// Kubernetes client, or to an element. It is nil where the file has nothing.
+// Kubernetes client, or to an element, by its index or name. It is nil where the
+// file has nothing.
 func (n *node) step(step string) *node {
 	if n.kind == listKind {
-		if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
-			return n.items[i]
-		}
-		return nil
+		return n.element(step)
 	}
 	for _, p := range n.pairs {
 		if p.key == step || camelCase(p.key) == step {
 			return p.value
+		}
+	}
+	return nil
+}
+
+func (n *node) element(step string) *node {
+	if i, err := strconv.Atoi(step); err == nil && i < len(n.items) {
+		return n.items[i]
+	}
+	for _, item := range n.items {
+		if name := item.get("name"); name != nil && name.text == step {
+			return item
 		}
 	}
 	return nil

@@ -23,6 +23,9 @@ const faultySpec = `d:
       volume_mounts:
         - {__type__: kubernetes.client.models.V1VolumeMount, name: shared, mount_path: /x}
       task_group_name: g
+      env_vars:
+        - {name: A, value: b}
+        - {name: B, value_from: {secret_key_ref: {name: s, key: k}}}
       pod_template_dict:
         spec:
           containers:
@@ -42,11 +45,12 @@ func TestCheckTaskFaults(t *testing.T) {
 		{"none", nil, ""},
 		{"argument", &dag.SpecError{Path: "image", Reason: "why"}, "f.yaml:10:14: d.tasks[0].image: why"},
 		{"deep in a plain mapping", &dag.SpecError{Path: "pod_template_dict.spec.containers[0].imagee", Reason: "why"},
-			"f.yaml:19:23: d.tasks[0].pod_template_dict.spec.containers[0].imagee: why"},
+			"f.yaml:22:23: d.tasks[0].pod_template_dict.spec.containers[0].imagee: why"},
 		{"of an object of the client", &dag.SpecError{Path: "volume_mounts[0].mountPath", Reason: "why"},
 			"f.yaml:13:88: d.tasks[0].volume_mounts[0].mountPath: why"},
 		{"deeper than the file", &dag.SpecError{Path: "pod_template_dict.spec.containers[0].securityContext.privileged", Reason: "why"},
-			"f.yaml:18:15: d.tasks[0].pod_template_dict.spec.containers[0].securityContext.privileged: why"},
+			"f.yaml:21:15: d.tasks[0].pod_template_dict.spec.containers[0].securityContext.privileged: why"},
+		{"an element by its name", &dag.SpecError{Path: "env_vars.B", Reason: "why"}, "f.yaml:17:11: d.tasks[0].env_vars.B: why"},
 		{"a key with dots", &dag.SpecError{Path: "labels.example.com/team", Reason: "why"}, "f.yaml:11:15: d.tasks[0].labels.example.com/team: why"},
 		{"inherited from the DAG", &dag.SpecError{Path: "volumes[0].hostPath", Reason: "why"}, "f.yaml:4:34: d.default_args.volumes[0].hostPath: why"},
 		{"inherited from a group", &dag.SpecError{Path: "namespace", Reason: "why"}, "f.yaml:6:49: d.task_groups[0].default_args.namespace: why"},

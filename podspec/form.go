@@ -34,7 +34,7 @@ func (k checker) checkForm(pod *corev1.Pod) {
 
 func (k checker) checkLabels(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
-		value, path := pod.Labels[name], join("metadata.labels", name)
+		value, path := pod.Labels[name], "metadata.labels."+name
 		if len(validation.IsQualifiedName(name)) > 0 {
 			k.bad(path, "%s is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
@@ -44,7 +44,7 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
-			k.bad(join("metadata.annotations", name), "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad("metadata.annotations."+name, "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
 	}
 	k.checkOwnMarks(pod)

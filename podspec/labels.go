@@ -43,12 +43,12 @@ var identityLabels = []string{"dag_id", "task_id", "run_id", "try_number", "kube
 func (k checker) checkOwnMarks(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
 		if slices.Contains(identityLabels, name) || strings.HasPrefix(name, ownPrefix) {
-			k.bad(join("metadata.labels", name), "must not be set: pods are recognised by it")
+			k.bad("metadata.labels."+name, "must not be set: pods are recognised by it")
 		}
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if strings.HasPrefix(name, ownPrefix) && !slices.Contains(specMarks, name) {
-			k.bad(join("metadata.annotations", name), "must not be set: annotations that begin with %s are dagwright's own", ownPrefix)
+			k.bad("metadata.annotations."+name, "must not be set: annotations that begin with %s are dagwright's own", ownPrefix)
 		}
 	}
 }

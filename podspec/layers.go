@@ -84,6 +84,9 @@ func (l layers) place(path string) string {
 		}
 		return l.operator.place(fmt.Sprintf("%s[%d]%s", list, index, rest))
 	}
+	if argument, key, ok := joinedMap(path); ok {
+		return l.placeOfKey(argument, key)
+	}
 	if own := l.operator.place(path); own != path {
 		return own
 	}
@@ -99,6 +102,30 @@ func (l layers) place(path string) string {
 		}
 	}
 	return path
+}
+
+// placeOfKey is where the uppermost layer that has it sets a label or annotation.
+func (l layers) placeOfKey(argument, key string) string {
+	if own, _ := l.task.Pod[argument].(map[string]any); own[key] != nil {
+		return join(argument, key)
+	}
+	for _, layer := range []string{fullPodSpec, podTemplateDict} {
+		if m, _ := valueAt(l.task.Pod[layer], "metadata."+argument).(map[string]any); m[key] != nil {
+			return join(layer+".metadata."+argument, key)
+		}
+	}
+	return join(argument, key)
+}
+
+// joinedMap takes a path to a label or an annotation apart; argument is labels or
+// annotations.
+func joinedMap(path string) (argument, key string, ok bool) {
+	for _, name := range []string{"labels", "annotations"} {
+		if key, ok := strings.CutPrefix(path, "metadata."+name+"."); ok {
+			return name, key, true
+		}
+	}
+	return "", "", false
 }
 
 // place translates a path in the operator's own pod into the task's arguments.

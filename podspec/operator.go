@@ -86,6 +86,10 @@ func readOperator(d decoder, t dag.Task) operatorPod {
 			o.places[f.path] = f.argument
 		}
 	}
+	for i, v := range base(o.pod).Env {
+		// By name: the argument may hold values, too, which are kept elsewhere.
+		o.places[fmt.Sprintf("%s.env[%d]", basePath, i)] = join("env_vars", v.Name)
+	}
 	o.addConfigMaps(t)
 	o.addSecrets(t)
 	o.checkEnv(t)

@@ -106,7 +106,10 @@ func readContainers(d decoder, t dag.Task, argument string, containers []corev1.
 	default:
 		d.decode(argument, v, &names)
 	}
-	for _, name := range names {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			d.faults.add(argument, "names container %s twice", clip(name))
+		}
 		if !slices.Contains(all, name) && !(d.templates && isTemplate(strings.Join(all, ""))) {
 			d.faults.add(argument, "there is no container %s; the pod's are %s", clip(name), listed(all))
 		}

@@ -175,7 +175,7 @@ affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeS
 		{"a secret as variables", refs, "secrets: [{deploy_type: env, secret: churn-a}, {deploy_type: env, secret: other}]", `secrets[1]: secret "other": not in the instance's secrets churn-*`},
 		{"a secret as one variable", refs, "secrets: [{deploy_type: env, deploy_target: A, secret: other, key: k}]", `secrets[0]: secret "other": not in the instance's secrets churn-*`},
 		{"a secret as files", refs, "secrets: [{deploy_type: volume, deploy_target: /k, secret: other}]", `secrets[0]: secret "other": not in the instance's secrets churn-*`},
-		{"a secret in env_vars", refs, "env_vars: [{name: A, value: b}, {name: B, valueFrom: {secretKeyRef: {name: other, key: k}}}]", `env_vars[0]: secret "other": not in the instance's secrets churn-*`},
+		{"a secret in env_vars", refs, "env_vars: [{name: A, value: b}, {name: B, valueFrom: {secretKeyRef: {name: other, key: k}}}]", `env_vars.B: secret "other": not in the instance's secrets churn-*`},
 		{"a secret in env_from", refs, "env_from: [{secretRef: {name: other}}]", `env_from[0]: secret "other": not in the instance's secrets churn-*`},
 		{"a secret in a volume", refs, "volumes: [{name: v, secret: {secretName: other}}]", `volumes[0]: secret "other": not in the instance's secrets churn-*`},
 		{"a secret in a projected volume", refs, "volumes: [{name: v, projected: {sources: [{secret: {name: other}}]}}]", `volumes[0].projected.sources[0]: secret "other": not in the instance's secrets churn-*`},
@@ -186,7 +186,7 @@ affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeS
 		{"a secret in an init container", refs, "init_containers: [{name: i, image: busybox, env: [{name: A, valueFrom: {secretKeyRef: {name: other, key: k}}}]}]",
 			`init_containers[0].env[0]: secret "other": not in the instance's secrets churn-*`},
 		{"a config map", refs, "configmaps: [common, other]", `configmaps[1]: config map "other": not in the instance's config maps common`},
-		{"a config map in env_vars", refs, "env_vars: [{name: B, valueFrom: {configMapKeyRef: {name: other, key: k}}}]", `env_vars[0]: config map "other": not in the instance's config maps common`},
+		{"a config map in env_vars", refs, "env_vars: [{name: B, valueFrom: {configMapKeyRef: {name: other, key: k}}}]", `env_vars.B: config map "other": not in the instance's config maps common`},
 		{"a config map in volumes", refs, "volumes: [{name: v, configMap: {name: other}}, {name: w, projected: {sources: [{configMap: {name: other}}]}}]",
 			`volumes[0]: config map "other": not in the instance's config maps common` + "\n" +
 				`volumes[1].projected.sources[0]: config map "other": not in the instance's config maps common`},
