@@ -34,7 +34,7 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 		x.end(t, outcome{at: x.config.Now(), lost: true, reason: "it has ended before: its log is complete, and its pod is gone"}, false)
 		return nil
 	}
-	pod, err := x.pods(t).Create(ctx, t.wanted, metav1.CreateOptions{})
+	pod, err := x.pods(t).Create(ctx, t.wanted, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	if err == nil {
 		x.created(t, pod)
 		return nil

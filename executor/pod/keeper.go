@@ -37,6 +37,9 @@ type keeper struct {
 	// it ends with a whole line.
 	broken *stream
 	lost   bool // the pod was lost, so its output may be out of reach
+	// removed says that the pod is being deleted, whereupon its node removes the
+	// containers and their output.
+	removed bool
 }
 
 func newKeeper(x *Executor, t *attempt) *keeper {
@@ -86,24 +89,24 @@ func (k *keeper) recall() (int64, error) {
 	}
 	defer text.Close()
 	var size, length int64
-	r, first := bufio.NewReaderSize(text, readSize), true
+	var line []byte // the beginning of the line that is being read
+	r := bufio.NewReaderSize(text, readSize)
 	for {
 		piece, err := r.ReadSlice('\n')
 		length += int64(len(piece))
-		whole := strings.HasSuffix(string(piece), "\n")
-		if first && len(piece) > 0 && (whole || errors.Is(err, bufio.ErrBufferFull)) {
-			k.recallLine(piece)
+		if len(line) == 0 {
+			line = append(line, piece...)
 		}
-		first = whole
-		if whole {
-			size = length
-		}
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF):
 			return size, nil
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case err != nil:
 			return 0, err
 		}
+		k.recallLine(line)
+		line, size = line[:0], length
 	}
 }
 
@@ -187,6 +190,11 @@ func (k *keeper) write(s *stream, text []byte, goesOn bool) error {
 // the streams of those that have ended.
 func (x *Executor) follow(t *attempt) {
 	k := t.log
+	if t.pod.DeletionTimestamp != nil {
+		k.mu.Lock()
+		k.removed = true
+		k.mu.Unlock()
+	}
 	all := append(append([]corev1.ContainerStatus(nil), t.pod.Status.InitContainerStatuses...), t.pod.Status.ContainerStatuses...)
 	for i := range all {
 		if s := &all[i]; k.wants(s.Name) && hasOutput(s) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	"k8s.io/client-go/kubernetes"
 
 	"dagwright/dag"
 	"dagwright/executor"
@@ -75,6 +76,7 @@ func withShared(a *executor.Attempt, shared string) {
 // home is a namespace and a log folder that outlive an executor.
 type home struct {
 	*clustertest.Cluster
+	client kubernetes.Interface // of the executor; an administrator's at first
 	pods podspec.Config
 	logs *tasklog.Dir
 }
@@ -86,7 +88,7 @@ func newHome(t testing.TB, c *clustertest.Cluster) *home {
 		t.Fatal(err)
 	}
 	return &home{
-		Cluster: c, logs: logs,
+		Cluster: c, client: c.Client, logs: logs,
 		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute, Grace: 30 * time.Second},
 	}
 }
@@ -95,7 +97,7 @@ func newHome(t testing.TB, c *clustertest.Cluster) *home {
 func (h *home) open(t testing.TB) *pod.Executor {
 	t.Helper()
 	x, err := pod.Open(pod.Config{
-		Client: h.Client, Pods: h.pods, Logs: h.logs,
+		Client: h.client, Pods: h.pods, Logs: h.logs,
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

@@ -51,6 +51,7 @@ type stream struct {
 	line  line
 	// partial is a long line that an earlier reading has begun to write.
 	partial *line
+	lastEnd unfinished
 	// drained says that the last reading came to an end by itself.
 	drained bool
 }
@@ -90,10 +91,16 @@ func (s *stream) run(ctx context.Context) {
 	pause := firstPause
 	var refused time.Time // since when the node refuses the rest
 	for ctx.Err() == nil {
-		over := s.isOver()
+		over, drained := s.isOver(), s.drained
 		progress, err := s.read(ctx, over)
-		if over && err == nil {
+		switch {
+		case over && err == nil && !progress:
 			return
+		case over && err == nil || errors.Is(err, errUnconfirmed):
+			continue // an answer that was cut short looks like the end
+		}
+		if err != nil && ctx.Err() == nil {
+			s.keeper.x.logger(s.keeper.key).Debug("reading of output broke off", "container", s.container, "err", err)
 		}
 		if progress {
 			pause, refused = firstPause, time.Time{}
@@ -102,8 +109,8 @@ func (s *stream) run(ctx context.Context) {
 			if refused.IsZero() {
 				refused = s.keeper.x.config.Now()
 			}
-			if isGone(err) && s.drained {
-				return // nothing was left to read
+			if drained && s.isGone(err) {
+				return // nothing had been left to read
 			}
 			if s.givesUp(err, refused) {
 				s.keeper.note(s.keeper.x.config.Now(), sentence("the rest of the output of container "+s.container+" could not be read", "", plain(err)))
@@ -139,14 +146,18 @@ func refusal(err error) bool {
 		errors.Is(err, errNoLine)
 }
 
-// isGone reports whether the cluster says that the container is not there any
-// more, as it does soon after a deletion.
-func isGone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsBadRequest(err) }
+// isGone reports whether a refusal means that the container is not there any
+// more: the node removes it soon after the pod's deletion.
+func (s *stream) isGone(err error) bool {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	return s.keeper.removed || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
+}
 
 func (s *stream) givesUp(err error, since time.Time) bool {
 	waited := s.keeper.x.config.Now().Sub(since)
 	s.keeper.mu.Lock()
-	lost := s.keeper.lost
+	lost := s.keeper.lost || s.keeper.removed
 	s.keeper.mu.Unlock()
 	switch {
 	case apierrors.IsNotFound(err):
@@ -240,11 +251,23 @@ func (s *stream) copy(body io.Reader, over bool, alive func()) error {
 	}
 }
 
+// unfinished is where a log ends that does not end with a newline: behind so
+// many lines and bytes.
+type unfinished struct{ lines, bytes int64 }
+
+// errUnconfirmed says that the log ends without a newline, if it really does.
+var errUnconfirmed = errors.New("the last line is not complete")
+
 // ended takes what stands behind the last newline. It is the container's last
-// line only when the container has ended; else the answer was cut short.
+// line only when the container has ended and the next reading ends there too;
+// else the answer was cut short.
 func (s *stream) ended(piece []byte, over bool) error {
 	if len(piece) == 0 && !s.line.inside || !over {
 		return s.flush()
+	}
+	if end := (unfinished{s.place.count, s.line.seen + int64(len(piece))}); end != s.lastEnd {
+		s.lastEnd = end
+		return errors.Join(errUnconfirmed, s.flush())
 	}
 	if err := s.take(append(piece, '\n')); err != nil {
 		return err
@@ -309,6 +332,8 @@ func (s *stream) put(piece []byte, whole bool) error {
 	if whole {
 		s.line.written = 0
 		s.place.reached(s.line.at)
+		s.place.settle(true)
+		s.remember(piece)
 	}
 	return nil
 }
