@@ -122,8 +122,10 @@ func (r *runner) awaitLine(t *testing.T, key dag.AttemptKey, line string) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := r.logs.Follow(ctx, key, 0, func(_ int64, lines []byte) error {
-		if strings.Contains(string(lines), line) {
-			return errFound
+		for text := range strings.Lines(string(lines)) {
+			if l := tasklog.ParseLine([]byte(text)); !l.Own && l.Text == line {
+				return errFound
+			}
 		}
 		return nil
 	})

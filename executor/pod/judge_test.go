@@ -200,6 +200,8 @@ func TestJudgeEnd(t *testing.T) {
 		{"deleted by somebody, and it said it was done", base(ended(0, "Completed", ""), deletedAt(5, 30)), false, 10,
 			outcome{lost: true, reason: "the pod was deleted from outside dagwright", exitCode: 1}},
 		{"deleted by somebody after its end", base(ended(0, "Completed", ""), deletedAt(20, 30)), false, 21, outcome{}},
+		{"deleted by somebody in the second of its end", base(ended(0, "Completed", ""), deletedAt(9, 30)), false, 10,
+			outcome{lost: true, reason: "the pod was deleted from outside dagwright", exitCode: 1}},
 		{"deleted by us", base(ended(143, "Error", ""), deletedAt(5, 30)), true, 10, outcome{exitCode: 143, reason: "killed by SIGTERM (exit code 143)", bare: true}},
 		{"deleted before it had a node", onNode(func(p *corev1.Pod) { p.Spec.NodeName = ""; deletedAt(5, 0)(p) }), false, 10,
 			outcome{lost: true, reason: "the pod was deleted from outside dagwright"}},

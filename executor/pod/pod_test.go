@@ -77,8 +77,8 @@ func withShared(a *executor.Attempt, shared string) {
 type home struct {
 	*clustertest.Cluster
 	client kubernetes.Interface // of the executor; an administrator's at first
-	pods podspec.Config
-	logs *tasklog.Dir
+	pods   podspec.Config
+	logs   *tasklog.Dir
 }
 
 func newHome(t testing.TB, c *clustertest.Cluster) *home {

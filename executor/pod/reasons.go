@@ -54,7 +54,9 @@ func interruption(pod *corev1.Pod, at time.Time) (why string, lost bool) {
 	if strings.HasPrefix(pod.Status.Reason, "OutOf") { // OutOfcpu, OutOfmemory, OutOfpods …
 		return sentence("the node had no room for the pod", pod.Status.Reason, pod.Status.Message), true
 	}
-	if asked := deletionAsked(pod); !asked.IsZero() && at.After(asked) {
+	// Both times are whole seconds. Within the same one it is not known which was
+	// first; to run again is better than to call a success what was cut short.
+	if asked := deletionAsked(pod); !asked.IsZero() && !at.Before(asked) {
 		return "the pod was deleted from outside dagwright", true
 	}
 	return "", false

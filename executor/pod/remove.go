@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -127,9 +128,23 @@ func deletes(t *attempt) bool {
 	case "delete_succeeded_pod":
 		return t.ended.Succeeded()
 	case "delete_active_pod":
-		return !isTerminal(t.pod)
+		return isActive(t.pod)
 	}
 	return true
+}
+
+// isActive reports whether a container of the pod may still run. The pod's phase
+// tells that later, when its node has cleaned up behind the containers.
+func isActive(pod *corev1.Pod) bool {
+	if isTerminal(pod) {
+		return false
+	}
+	for i := range pod.Status.ContainerStatuses {
+		if pod.Status.ContainerStatuses[i].State.Terminated == nil {
+			return true
+		}
+	}
+	return len(pod.Status.ContainerStatuses) == 0
 }
 
 // patch changes the attempt's pod. That the pod is gone, or is another one of

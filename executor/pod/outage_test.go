@@ -1,0 +1,124 @@
+package pod_test
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"dagwright/podspec"
+	"dagwright/test/cluster/clustertest"
+)
+
+// outage is how long the API server is away in these tests.
+const outage = 60 * time.Second
+
+// TestPartsKilled kills each part of the cluster under a running pod and brings
+// it back: the pod's end and all of its output are known, and nothing else
+// happened to the attempt.
+func TestPartsKilled(t *testing.T) {
+	for _, part := range []clustertest.Part{clustertest.Etcd, clustertest.APIServer, clustertest.Kubelet, clustertest.Containerd} {
+		t.Run(string(part), func(t *testing.T) {
+			r := start(t, newHome(t, clustertest.OpenAlone(t)))
+			a, next := task("throughout", count(12, 4)), task("next", "echo afterwards")
+			r.start(t, a)
+			r.awaitLine(t, a.Key, "line 2")
+
+			r.Kill(part)
+			r.start(t, next) // asked for while the part is away
+			r.Start(part)
+
+			if e := r.awaitEnd(t, a.Key); e.ExitCode != 4 || e.Lost || e.Stopped {
+				t.Errorf("it ended as %+v", e)
+			}
+			r.wantLog(t, a.Key, counted(12))
+			if e := r.awaitEnd(t, next.Key); !e.Succeeded() {
+				t.Errorf("what was asked for meanwhile ended as %+v", e)
+			}
+			if pods := r.podsOf(t, next.Key); len(pods) != 1 {
+				t.Errorf("what was asked for meanwhile has %d pods", len(pods))
+			}
+		})
+	}
+}
+
+// TestAPIServerAway takes the API server away for a minute, in which one pod
+// ends, one is asked for, one is stopped, and the executor is opened anew.
+func TestAPIServerAway(t *testing.T) {
+	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	ends, stopped, asked := task("ends", count(6, 5)), task("stopped", "echo ready; sleep 1000"), task("asked", "echo ran")
+	r.start(t, ends)
+	r.start(t, stopped)
+	r.awaitLine(t, ends.Key, "line 1")
+	r.awaitLine(t, stopped.Key, "ready")
+
+	r.Stop(clustertest.APIServer)
+	r.start(t, asked)
+	if err := r.x.Stop(t.Context(), stopped.Key, time.Second); err != nil {
+		t.Errorf("Stop while the API server is away: %v", err)
+	}
+	r.awaitWaiting(t, asked.Key, "waits for Kubernetes: ")
+	<-time.After(outage) // an outage is a length of time
+	r.Start(clustertest.APIServer)
+
+	if e := r.awaitEnd(t, ends.Key); e.ExitCode != 5 || e.Lost {
+		t.Errorf("what ended meanwhile ended as %+v", e)
+	}
+	r.wantLog(t, ends.Key, counted(6))
+	if e := r.awaitEnd(t, asked.Key); !e.Succeeded() {
+		t.Errorf("what was asked for meanwhile ended as %+v", e)
+	}
+	r.wantLog(t, asked.Key, "ran\n")
+	if e := r.awaitEnd(t, stopped.Key); !e.Stopped {
+		t.Errorf("what was stopped meanwhile ended as %+v", e)
+	}
+}
+
+// TestNodeLost kills the kubelet for good: the control plane gives the node up
+// and deletes its pods, but nobody is there to confirm that.
+func TestNodeLost(t *testing.T) {
+	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	a := task("lost", "echo ready; sleep 1000")
+	a.Task.Pod["termination_grace_period"] = 1
+	a.Task.Pod["tolerations"] = []any{map[string]any{
+		"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1,
+	}}
+	r.start(t, a)
+	r.awaitLine(t, a.Key, "ready")
+	r.Kill(clustertest.Kubelet)
+	wantEnd(t, r.awaitEnd(t, a.Key), true, "is lost: it did not confirm the end of the deleted pod")
+	r.Start(clustertest.Kubelet)
+	if text, sealed := r.output(t, a.Key); text != "ready\n" || !sealed {
+		t.Errorf("the log is %q, sealed %v", text, sealed)
+	}
+}
+
+// TestNodeDeleted deletes the node under a pod.
+func TestNodeDeleted(t *testing.T) {
+	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	a := fake("orphan", "1h", 0)
+	r.start(t, a)
+	r.awaitStart(t, a.Key)
+	pod, err := r.Client.CoreV1().Pods(r.Namespace).Get(t.Context(), podspec.Name(podspec.Input{Key: a.Key, Task: a.Task}), metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := r.Client.CoreV1().Nodes().Get(t.Context(), pod.Spec.NodeName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Client.CoreV1().Nodes().Delete(t.Context(), node.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.restoreNode(t, node) })
+	wantEnd(t, r.awaitEnd(t, a.Key), true, "its node is gone")
+}
+
+// restoreNode gives the cluster back a fake node.
+func (r *runner) restoreNode(t *testing.T, node *corev1.Node) {
+	node.ObjectMeta = metav1.ObjectMeta{Name: node.Name, Labels: node.Labels, Annotations: node.Annotations}
+	if _, err := r.Client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
+		t.Logf("restore node %s: %v", node.Name, err)
+	}
+}
