@@ -20,12 +20,10 @@ run: ## Run all of dagwright on this machine (the README's first command)
 	$(GO) run ./cmd/dagwright dev
 
 test: setup check ## Install what the tests need, then run every test (the README's second command)
-	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
-	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -timeout 30m ./...
+	@test/services $(GO) test -timeout 30m ./...
 
 race: setup ## Run every test with the race detector
-	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
-	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -race -timeout 60m ./...
+	@test/services $(GO) test -race -timeout 60m ./...
 
 check: ## The fast gate: formatting and vet
 	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }

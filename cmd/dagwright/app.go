@@ -31,7 +31,9 @@ import (
 // settings is everything that tells one instance from another. "dev" fills it
 // with defaults, "serve" from its configuration file.
 type settings struct {
-	Listen      string
+	Listen string
+	// Probes is the address of the probes alone; none when empty.
+	Probes      string
 	Environment string // DEV, PROD: shown on every page
 	// Components says which of webhook, generator, scheduler and ui run here.
 	Components []string
@@ -76,6 +78,7 @@ type app struct {
 	store    *store.Store
 	logs     *tasklog.Dir
 	listener net.Listener
+	probes   net.Listener
 	closers  []func() error
 	actors   []func(context.Context) error
 }
@@ -108,6 +111,11 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 	}
 	if a.listener, err = listen(ctx, s.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
+	}
+	if s.Probes != "" {
+		if err := a.addProbes(ctx); err != nil {
+			return nil, errors.Join(err, a.listener.Close())
+		}
 	}
 	return a, nil
 }
@@ -199,27 +207,8 @@ func (a *app) addScheduler() error {
 // the first thing that went wrong.
 func (a *app) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	server := &http.Server{
-		Handler:           a.handler(ctx.Done()), //nolint:contextcheck // each request has a context of its own
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug),
-	}
-	g.Go(func() error {
-		if err := server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve: %w", err)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		<-ctx.Done()
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		if err := server.Shutdown(limit); err != nil {
-			return server.Close()
-		}
-		return nil
-	})
+	handler := a.handler(ctx.Done()) //nolint:contextcheck // each request has a context of its own
+	g.Go(func() error { return serveHTTP(ctx, a.listener, handler, a.Logger) })
 	for _, actor := range a.actors {
 		g.Go(func() error { return actor(ctx) })
 	}
@@ -236,19 +225,10 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 			Store: a.store, Verifier: gitlab.NewVerifier(a.Secrets...), DAGProject: a.DAGProject, Logger: a.Logger,
 		})))
 	}
-	e.GET("/healthz", func(c echo.Context) error { return c.String(http.StatusOK, "ok\n") })
-	e.GET("/readyz", a.ready)
+	a.routeProbes(e)
 	if a.runs("ui") {
 		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
 		ui.Register(e, ui.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Environment: a.Environment, GitLabURL: a.GitLabURL, Done: done})
 	}
 	return guard(e, a.listener.Addr())
-}
-
-// ready answers 200 while the database does.
-func (a *app) ready(c echo.Context) error {
-	if _, err := a.store.Tags(c.Request().Context()); err != nil {
-		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
-	}
-	return c.String(http.StatusOK, "ok\n")
 }

@@ -93,6 +93,16 @@ func anyInstance() podspec.Config {
 	}}
 }
 
+// openExecutor runs attempts as pods. It does not need the cluster yet.
+func (c kubernetesConfig) openExecutor(logs *tasklog.Dir) (executor.Executor, error) {
+	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst}
+	client, err := pod.Dial(access)
+	if err != nil {
+		return nil, err
+	}
+	return pod.Open(pod.Config{Client: client, Pods: c.pods(), Logs: logs})
+}
+
 // podRules changes whenever the instance's rules for pods do, or the program
 // that holds specs against them.
 func podRules(c podspec.Config) string {

@@ -72,7 +72,9 @@ func serve(ctx context.Context, s settings, out io.Writer) (err error) {
 // serveConfig is the configuration file. Secrets stand in files of their own,
 // never in it.
 type serveConfig struct {
-	Listen      string `yaml:"listen"`
+	Listen string `yaml:"listen"`
+	// Probes is where /healthz and /readyz answer beside Listen.
+	Probes      string `yaml:"probes"`
 	Environment string `yaml:"environment"`
 	// Auth must be "none", in words, until an identity provider can be named.
 	Auth     string `yaml:"auth"`
@@ -167,7 +169,7 @@ func loopbackAddress(addr string) bool {
 // openApp wants.
 func (c serveConfig) settings(run []string) (settings, error) {
 	s := settings{
-		Listen: c.Listen, Environment: c.Environment, Components: run,
+		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Components: run,
 		Database: c.Database, LogDir: filepath.Join(c.Data, "logs"), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
@@ -233,8 +235,8 @@ func (r *secretReader) read(file string) string {
 // openProcesses runs attempts as local processes in checkouts of the models'
 // GitLab repositories.
 func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token string) (executor.Executor, error) {
-	if c.Scheduler.Executor != "process" {
-		return nil, fmt.Errorf("executor %s is not part of this dagwright yet", c.Scheduler.Executor)
+	if c.Scheduler.Executor == "kubernetes" {
+		return c.Kubernetes.openExecutor(logs)
 	}
 	clones := filepath.Join(c.Data, "clones", "models")
 	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {

@@ -94,6 +94,12 @@ func closeConnections(t testing.TB, config *rest.Config) {
 	t.Cleanup(func() { utilnet.CloseIdleConnectionsFor(transport) })
 }
 
+// AnotherNamespace makes one more namespace for the test, and returns its name.
+func (c *Cluster) AnotherNamespace() string {
+	c.t.Helper()
+	return c.newNamespace()
+}
+
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 // newNamespace makes a namespace that is named after the test, for who looks on.
@@ -110,7 +116,8 @@ func (c *Cluster) newNamespace() string {
 	c.t.Cleanup(func() { c.deleteNamespace(namespace.Name) })
 	// Without its service account, which a controller makes, pods are refused.
 	added := func(e watch.Event) bool { return e.Type == watch.Added }
-	if err := c.wait("serviceaccounts", namespace.Name, "default", &corev1.ServiceAccount{}, added); err != nil {
+	account := metav1.ListOptions{FieldSelector: "metadata.name=default"}
+	if err := c.wait("serviceaccounts", namespace.Name, account, &corev1.ServiceAccount{}, added); err != nil {
 		c.t.Fatalf("wait for the default service account: %v", err)
 	}
 	return namespace.Name

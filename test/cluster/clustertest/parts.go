@@ -69,6 +69,15 @@ func (c *Cluster) ModelImage(dir string) string {
 	return image
 }
 
+// DagwrightImage returns the reference of the image that the project's Dockerfile
+// makes of the sources as they are.
+func (c *Cluster) DagwrightImage() string {
+	c.t.Helper()
+	const image = "localhost/dagwright:test"
+	c.run("dagwright", image)
+	return image
+}
+
 // FakeNodes sees to n or more nodes on which pods only seem to run, for tests of
 // scale. See FakePod.
 func (c *Cluster) FakeNodes(n int) {

@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -75,8 +74,19 @@ func (c *Cluster) CreatePod(pod *corev1.Pod) *corev1.Pod {
 // through an outage of the API server.
 func (c *Cluster) WaitPod(name string, wanted func(*corev1.Pod) bool) *corev1.Pod {
 	c.t.Helper()
+	return c.waitPod(metav1.ListOptions{FieldSelector: "metadata.name=" + name}, wanted)
+}
+
+// WaitLabelled is WaitPod for any of the pods that a label selector selects.
+func (c *Cluster) WaitLabelled(selector string, wanted func(*corev1.Pod) bool) *corev1.Pod {
+	c.t.Helper()
+	return c.waitPod(metav1.ListOptions{LabelSelector: selector}, wanted)
+}
+
+func (c *Cluster) waitPod(which metav1.ListOptions, wanted func(*corev1.Pod) bool) *corev1.Pod {
+	c.t.Helper()
 	var last *corev1.Pod
-	err := c.wait("pods", c.Namespace, name, &corev1.Pod{}, func(e watch.Event) bool {
+	err := c.wait("pods", c.Namespace, which, &corev1.Pod{}, func(e watch.Event) bool {
 		pod, ok := e.Object.(*corev1.Pod)
 		if !ok || e.Type == watch.Deleted {
 			return false
@@ -85,18 +95,20 @@ func (c *Cluster) WaitPod(name string, wanted func(*corev1.Pod) bool) *corev1.Po
 		return wanted(pod)
 	})
 	if err != nil {
-		c.t.Fatalf("wait for pod %s: %v; last seen: %+v", name, err, last)
+		c.t.Fatalf("wait for a pod with %s%s: %v; last seen: %+v", which.FieldSelector, which.LabelSelector, err, last)
 	}
 	return last
 }
 
-// wait watches one object until an event about it is the one wanted.
-func (c *Cluster) wait(resource, namespace, name string, kind runtime.Object, wanted func(watch.Event) bool) error {
+// wait watches some objects until an event about one of them is the one wanted.
+func (c *Cluster) wait(resource, namespace string, which metav1.ListOptions, kind runtime.Object, wanted func(watch.Event) bool) error {
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	// The watch's machinery would complain that it is ended.
 	ctx = klog.NewContext(ctx, logr.Discard())
-	source := cache.NewListWatchFromClient(c.Client.CoreV1().RESTClient(), resource, namespace, fields.OneTermEqualSelector("metadata.name", name))
+	source := cache.NewFilteredListWatchFromClient(c.Client.CoreV1().RESTClient(), resource, namespace, func(o *metav1.ListOptions) {
+		o.FieldSelector, o.LabelSelector = which.FieldSelector, which.LabelSelector
+	})
 	_, err := watchtools.UntilWithSync(ctx, source, kind, nil, func(e watch.Event) (bool, error) { return wanted(e), nil })
 	return err
 }

@@ -1,0 +1,202 @@
+package deploy_test
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"dagwright/deploy"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+// TestRights is the whole list: what is not here dagwright must not have.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	want := []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
+		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"get", "list", "watch"}},
+	}
+	var got []rbacv1.PolicyRule
+	for _, object := range objects(t) {
+		switch o := object.(type) {
+		case *rbacv1.Role:
+			got = append(got, o.Rules...)
+		case *rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding:
+			t.Errorf("%T: want no rights in the whole cluster", o)
+		case *rbacv1.RoleBinding:
+			subject := rbacv1.Subject{Kind: "ServiceAccount", Name: "dagwright", Namespace: "dagwright-dev"}
+			if diff := cmp.Diff([]rbacv1.Subject{subject}, o.Subjects); diff != "" {
+				t.Errorf("who has the rights (-want +got):\n%s", diff)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rights (-want +got):\n%s", diff)
+	}
+}
+
+// TestRestricted holds the pod against Pod Security "restricted", and what that
+// does not ask for: a root file system that nobody writes to.
+func TestRestricted(t *testing.T) {
+	t.Parallel()
+	deployment := find[*appsv1.Deployment](t)
+	template := deployment.Spec.Template
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	results := evaluator.EvaluatePod(level, &template.ObjectMeta, &template.Spec)
+	if result := policy.AggregateCheckResults(results); !result.Allowed {
+		t.Errorf("Pod Security restricted: %s", result.ForbiddenDetail())
+	}
+	for _, container := range template.Spec.Containers {
+		readOnly := container.SecurityContext.ReadOnlyRootFilesystem
+		if readOnly == nil || !*readOnly {
+			t.Errorf("container %s: want readOnlyRootFilesystem", container.Name)
+		}
+	}
+	if deployment.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType || *deployment.Spec.Replicas != 1 {
+		t.Errorf("strategy %s with %d replicas: two dagwrights could run at once", deployment.Spec.Strategy.Type, *deployment.Spec.Replicas)
+	}
+}
+
+// TestNamespaces wants every object in one of the instance's namespaces, and
+// those held to "restricted".
+func TestNamespaces(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	for _, object := range objects(t) {
+		if namespace, ok := object.(*corev1.Namespace); ok {
+			known[namespace.Name] = namespace.Labels["pod-security.kubernetes.io/enforce"] == "restricted"
+			continue
+		}
+		meta, ok := object.(metav1.Object)
+		if !ok || !known[meta.GetNamespace()] {
+			t.Errorf("%T %s is in namespace %q, which is not made before it, or is not restricted", object, meta.GetName(), meta.GetNamespace())
+		}
+	}
+	if len(known) != 2 {
+		t.Errorf("got namespaces %v, want two", known)
+	}
+}
+
+// TestNetworkPolicy wants the addresses where clusters have their API, their
+// nodes and their metadata out of the reach of tasks, and the world in it.
+func TestNetworkPolicy(t *testing.T) {
+	t.Parallel()
+	spec := find[*networkingv1.NetworkPolicy](t).Spec
+	if !slices.Contains(spec.PolicyTypes, networkingv1.PolicyTypeIngress) || len(spec.Ingress) > 0 {
+		t.Error("want nobody to reach a task's pod")
+	}
+	for address, want := range map[string]bool{
+		"10.96.0.1": false, "10.43.0.1": false, "172.20.0.1": false, "192.168.49.2": false, // APIs
+		"169.254.169.254": false, "fd00:ec2::254": false, "100.100.100.200": false, // metadata
+		"10.244.0.17": false,
+		"8.8.8.8":     true, "2001:4860:4860::8888": true,
+	} {
+		if got := reaches(t, spec, address); got != want {
+			t.Errorf("a task reaches %s: %t, want %t", address, got, want)
+		}
+	}
+}
+
+// reaches evaluates the address blocks of a policy, as its documentation says:
+// https://kubernetes.io/docs/concepts/services-networking/network-policies/.
+func reaches(t *testing.T, spec networkingv1.NetworkPolicySpec, address string) bool {
+	t.Helper()
+	ip := netip.MustParseAddr(address)
+	for _, rule := range spec.Egress {
+		for _, peer := range rule.To {
+			if peer.IPBlock == nil || !netip.MustParsePrefix(peer.IPBlock.CIDR).Contains(ip) {
+				continue
+			}
+			excepted := func(cidr string) bool { return netip.MustParsePrefix(cidr).Contains(ip) }
+			if !slices.ContainsFunc(peer.IPBlock.Except, excepted) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// find returns the only object of a kind.
+func find[T runtime.Object](t *testing.T) T {
+	t.Helper()
+	var found []T
+	for _, object := range objects(t) {
+		if o, ok := object.(T); ok {
+			found = append(found, o)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("got %d objects of type %T, want one", len(found), *new(T))
+	}
+	return found[0]
+}
+
+// objects decodes all manifests strictly: an unknown or doubled field fails the
+// test.
+func objects(t *testing.T) []runtime.Object {
+	t.Helper()
+	decoder := serializer.NewCodecFactory(scheme.Scheme, serializer.EnableStrict).UniversalDeserializer()
+	var all []runtime.Object
+	for _, text := range documents(t, nil) {
+		object, _, err := decoder.Decode([]byte(text), nil, nil)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		all = append(all, object)
+	}
+	return all
+}
+
+// documents returns the YAML documents of all manifests, in their order.
+func documents(t *testing.T, replace *strings.Replacer) []string {
+	t.Helper()
+	files, err := fs.Glob(deploy.Kubernetes, "kubernetes/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, file := range files {
+		content, err := deploy.Kubernetes.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if replace != nil {
+			content = []byte(replace.Replace(string(content)))
+		}
+		reader := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(content)))
+		for {
+			document, err := reader.Read()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			all = append(all, string(document))
+		}
+	}
+	return all
+}
