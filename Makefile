@@ -20,12 +20,12 @@ run: ## Run all of dagwright on this machine (the README's first command)
 	$(GO) run ./cmd/dagwright dev
 
 test: setup check ## Install what the tests need, then run every test (the README's second command)
-	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
-	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -timeout 30m ./...
+	@dsn="$$(test/postgres up)" && s3="$$(test/s3 up)" && trap 'test/postgres down; test/s3 down' EXIT && \
+	DAGWRIGHT_TEST_POSTGRES="$$dsn" DAGWRIGHT_TEST_S3="$$s3" $(GO) test -timeout 30m ./...
 
 race: setup ## Run every test with the race detector
-	@dsn="$$(test/postgres up)" && trap 'test/postgres down' EXIT && \
-	DAGWRIGHT_TEST_POSTGRES="$$dsn" $(GO) test -race -timeout 60m ./...
+	@dsn="$$(test/postgres up)" && s3="$$(test/s3 up)" && trap 'test/postgres down; test/s3 down' EXIT && \
+	DAGWRIGHT_TEST_POSTGRES="$$dsn" DAGWRIGHT_TEST_S3="$$s3" $(GO) test -race -timeout 60m ./...
 
 check: ## The fast gate: formatting and vet
 	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
@@ -34,11 +34,13 @@ check: ## The fast gate: formatting and vet
 setup: ## Install what the tests need (Debian and npm packages)
 	test/setup
 
-services: ## Start the PostgreSQL that the store's tests need and print its DSN
-	@test/postgres up
+services: ## Start the PostgreSQL and the S3 that tests need and print what to set
+	@echo "export DAGWRIGHT_TEST_POSTGRES='$$(test/postgres up)'"
+	@echo "export DAGWRIGHT_TEST_S3='$$(test/s3 up)'"
 
-services-down: ## Stop it
+services-down: ## Stop them
 	@test/postgres down
+	@test/s3 down
 
 cluster-up: ## Start a one-node Kubernetes on this machine and print its kubeconfig's path
 	@test/cluster/cluster up
