@@ -45,7 +45,7 @@ func newFixture(t *testing.T) *fixture {
 	clock := func() time.Time { return noon }
 	f.store = storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})
 	var err error
-	if f.logs, err = tasklog.Open(t.TempDir()); err != nil {
+	if f.logs, err = tasklog.Open(tasklog.Config{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()

@@ -93,9 +93,10 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
-	if a.logs, err = tasklog.Open(s.LogDir); err != nil {
-		return nil, fmt.Errorf("open task logs: %w", err)
+	if a.logs, err = tasklog.Open(tasklog.Config{Dir: s.LogDir}); err != nil {
+		return nil, err
 	}
+	a.onClose(a.logs.Close)
 	if s.runs("generator") {
 		if err := a.addGenerator(); err != nil {
 			return nil, err
