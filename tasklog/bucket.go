@@ -37,6 +37,9 @@ type bucket struct {
 	// manager, where it is set, sets up the uploads of an S3 client.
 	manager     func() *transfermanager.Client
 	credentials aws.CredentialsProvider // nil where none are needed
+	// abort, where it is set, removes what uploads that began before then and
+	// never ended left.
+	abort func(ctx context.Context, before time.Time) error
 }
 
 // object is one object in the bucket.
@@ -149,6 +152,16 @@ func (b *bucket) beforeWrite(as func(any) bool) error {
 		*m = *b.manager()
 	}
 	return nil
+}
+
+// abortUploads removes what is left of uploads that began before then.
+func (b *bucket) abortUploads(ctx context.Context, before time.Time) error {
+	if b.abort == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return b.fault("abort old uploads", b.abort(ctx, before))
 }
 
 // holds says whether an object has this size and MD5. Where the bucket does

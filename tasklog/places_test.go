@@ -37,7 +37,12 @@ type house struct {
 }
 
 // everywhere runs a test of the contract in each place.
-func everywhere(t *testing.T, test func(h *house)) {
+func everywhere(t *testing.T, test func(h *house)) { in(t, places, test) }
+
+// inBuckets runs a test in the places that have a bucket.
+func inBuckets(t *testing.T, test func(h *house)) { in(t, places[1:], test) }
+
+func in(t *testing.T, places []place, test func(h *house)) {
 	for _, p := range places {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()

@@ -108,6 +108,7 @@ type remoteReader struct {
 	at     int64
 	left   int64
 	object *blob.Reader // nil between two objects
+	end    int64        // where the log goes on in another object
 }
 
 func (r *remoteReader) Read(p []byte) (int, error) {
@@ -125,7 +126,7 @@ func (r *remoteReader) Read(p []byte) (int, error) {
 	r.at += int64(n)
 	r.left -= int64(n)
 	if errors.Is(err, io.EOF) {
-		err = r.endObject(n)
+		err = r.endObject()
 	}
 	if err != nil {
 		return n, r.fault(err)
@@ -134,10 +135,10 @@ func (r *remoteReader) Read(p []byte) (int, error) {
 }
 
 // endObject goes on to the next object.
-func (r *remoteReader) endObject(n int) error {
+func (r *remoteReader) endObject() error {
 	err := r.object.Close()
 	r.object = nil
-	if err == nil && n == 0 && r.left > 0 {
+	if err == nil && r.at < r.end {
 		return io.ErrUnexpectedEOF // an object is shorter than it was said to be
 	}
 	return err
@@ -158,12 +159,14 @@ func (r *remoteReader) next() error {
 
 func (r *remoteReader) openAt() (err error) {
 	if r.log.Sealed {
+		r.end = r.at + r.left
 		r.object, err = r.bucket.objects.NewRangeReader(r.ctx, r.log.name, r.at, r.left, nil)
 		return err
 	}
 	for _, c := range r.log.chunks {
 		if r.at < c.end() {
-			r.object, err = r.bucket.objects.NewRangeReader(r.ctx, chunkKey(r.log.name, c.offset), r.at-c.offset, min(r.left, c.end()-r.at), nil)
+			r.end = min(r.at+r.left, c.end())
+			r.object, err = r.bucket.objects.NewRangeReader(r.ctx, chunkKey(r.log.name, c.offset), r.at-c.offset, r.end-r.at, nil)
 			return err
 		}
 	}

@@ -83,6 +83,7 @@ func openS3(ctx context.Context, a address) (*bucket, error) {
 	}
 	return &bucket{
 		place: a, objects: objects, release: release, manager: manager, credentials: c.Credentials,
+		abort: func(ctx context.Context, before time.Time) error { return abortUploads(ctx, client, a, before) },
 	}, nil
 }
 
@@ -103,6 +104,28 @@ func webClient(c aws.Config) (aws.HTTPClient, func()) {
 		return web, h.CloseIdleConnections
 	}
 	return web, func() {}
+}
+
+// abortUploads removes the parts of uploads that a crash cut short: they are no
+// objects, but are paid for.
+func abortUploads(ctx context.Context, client *s3.Client, a address, before time.Time) error {
+	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: &a.bucket, Prefix: &a.prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, u := range page.Uploads {
+			if u.Initiated == nil || !u.Initiated.Before(before) {
+				continue
+			}
+			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &a.bucket, Key: u.Key, UploadId: u.UploadId})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // explain says in words what is wrong, where that is known and can be put

@@ -30,7 +30,7 @@ const (
 func setCredentials() {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": s3Access, "AWS_SECRET_ACCESS_KEY": s3Secret,
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
@@ -54,18 +54,42 @@ var buckets atomic.Int64
 func newBucket(t testing.TB, endpoint string) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d-%d", os.Getpid(), buckets.Add(1))
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	client := s3.New(s3.Options{
-		BaseEndpoint: &endpoint, UsePathStyle: true, Region: "us-east-1", HTTPClient: &http.Client{Transport: transport},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: s3Access, SecretAccessKey: s3Secret}, nil
-		}),
-	})
+	client, done := s3Client(endpoint)
+	defer done()
 	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
 		t.Fatal(err)
 	}
 	return "s3://" + name + "/some/prefix?region=us-east-1&endpoint=" + endpoint
+}
+
+// objectsIn lists the keys in a bucket that newBucket made, below its prefix.
+func objectsIn(t testing.TB, bucketURL string) []string {
+	t.Helper()
+	u, err := url.Parse(bucketURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, done := s3Client(u.Query().Get("endpoint"))
+	defer done()
+	list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &u.Host})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, o := range list.Contents {
+		keys = append(keys, strings.TrimPrefix(*o.Key, "some/prefix/"))
+	}
+	return keys
+}
+
+func s3Client(endpoint string) (*s3.Client, func()) {
+	transport := &http.Transport{}
+	return s3.New(s3.Options{
+		BaseEndpoint: &endpoint, UsePathStyle: true, Region: "us-east-1", HTTPClient: &http.Client{Transport: transport},
+		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: s3Access, SecretAccessKey: s3Secret}, nil
+		}),
+	}), transport.CloseIdleConnections
 }
 
 // s3Server is a server of one test, which may kill it.

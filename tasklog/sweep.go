@@ -131,6 +131,9 @@ func (s *sweeper) sweepBucket(ctx context.Context) error {
 	if s.bucket == nil {
 		return nil
 	}
+	if err := s.bucket.abortUploads(ctx, s.config.Now().Add(-abandonedAfter)); err != nil {
+		return err
+	}
 	return s.bucket.list(ctx, "dag_id=", func(o object) error {
 		old := strings.HasSuffix(o.key, logEnd) && s.expiredName(o.key, o.modTime) ||
 			strings.HasSuffix(o.key, ".tmp") && s.config.Now().Sub(o.modTime) > abandonedAfter
