@@ -95,6 +95,18 @@ func (d *Dir) Expired(id dag.ID, ended time.Time) (keep time.Duration, expired b
 	return keep, keep > 0 && !ended.IsZero() && d.config.Now().Sub(ended) > keep
 }
 
+// KeepWords writes a period of Retention for people: "30 days", "36 hours".
+func KeepWords(keep time.Duration) string {
+	n, unit := keep/(24*time.Hour), "day"
+	if keep%(24*time.Hour) != 0 {
+		n, unit = keep/time.Hour, "hour"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", n, unit)
+}
+
 // expiredName says whether a log that was sealed then is to go.
 func (d *Dir) expiredName(name string, sealed time.Time) bool {
 	keep := d.config.Retention.forName(name)

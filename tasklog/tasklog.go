@@ -196,6 +196,16 @@ type Info struct {
 	Sealed bool
 }
 
+// Lag is how long after the end of an attempt its log may become complete
+// here: 0 where it is written, and some seconds in a process that sees it
+// through the bucket. Only an outage makes it longer.
+func (d *Dir) Lag() time.Duration {
+	if d.bucket == nil || !d.config.ReadOnly {
+		return 0
+	}
+	return 15 * time.Second
+}
+
 // Stat tells how long the log is and whether it is sealed. Of a log that
 // another process writes it tells what is in the bucket. The error is
 // dag.ErrNotFound when there is none, ErrUnavailable when the bucket must be

@@ -36,8 +36,8 @@ type settings struct {
 	// Components says which of webhook, generator, scheduler and ui run here.
 	Components []string
 
-	Database string // DSN
-	LogDir   string
+	Database string         // DSN
+	Logs     tasklog.Config // Dir, Bucket, Retention
 	// CloneDir holds the clones of the DAG repository.
 	CloneDir string
 
@@ -93,7 +93,7 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
-	if a.logs, err = tasklog.Open(tasklog.Config{Dir: s.LogDir}); err != nil {
+	if a.logs, err = a.openLogs(); err != nil {
 		return nil, err
 	}
 	a.onClose(a.logs.Close)
