@@ -345,11 +345,36 @@ func TestChunks(t *testing.T) {
 	if diff := cmp.Diff([]int64{300 << 10, 4 << 20, 1<<20 - 300<<10 + 1}, chunks()); diff != "" {
 		t.Errorf("chunks of a shorter log (-want +got):\n%s", diff)
 	}
+	// A writer took back what it wrote by halves.
+	h.must(os.Truncate(h.file(key), 5<<20-1))
+	h.ship()
+	if diff := cmp.Diff([]int64{300 << 10, 4 << 20, 1<<20 - 300<<10 - 1}, chunks()); diff != "" {
+		t.Errorf("chunks of a log that shrank (-want +got):\n%s", diff)
+	}
 	h.seal(key)
 	h.ship()
 	if left := chunks(); left != nil {
 		t.Errorf("chunks of a sealed log: %v", left)
 	}
+}
+
+// TestEndWrittenAnew has a writer take back half a line after a crash and write
+// another one.
+func TestEndWrittenAnew(t *testing.T) {
+	t.Parallel()
+	inBuckets(t, func(h *house) {
+		whole := strings.Repeat("a line\n", 50000)
+		h.write(key, whole+"half a")
+		h.ship()
+		h.must(h.Crash())
+		h.must(os.Truncate(h.file(key), int64(len(whole))))
+		h.open()
+		h.write(key, "another line\n")
+		h.ship()
+		if got := read(t, h.reader(), key, int64(len(whole)), 100); got != "another line\n" {
+			t.Errorf("others read %q", got)
+		}
+	})
 }
 
 // TestReadsOnlyWhatIsAsked opens a large log in the bucket at its end.

@@ -51,7 +51,8 @@ func (s *shipper) step(ctx context.Context, l *shipment) error {
 
 // shipGrowing uploads what a growing log has beyond its chunks.
 func (s *shipper) shipGrowing(ctx context.Context, l *shipment, f *os.File, size int64) error {
-	if !l.listed {
+	// A writer takes back what it wrote by halves, as when the disk is full.
+	if !l.listed || size < l.shipped() {
 		if err := s.listChunks(ctx, l, size); err != nil {
 			return err
 		}
@@ -77,14 +78,15 @@ func (s *shipper) shipGrowing(ctx context.Context, l *shipment, f *os.File, size
 }
 
 // listChunks finds the chunks that an earlier process uploaded and removes
-// those that are not of this log.
+// those that are not of this log. The last one is to be uploaded again: the
+// writer may have written the end anew, such as a line that a crash cut short.
 func (s *shipper) listChunks(ctx context.Context, l *shipment, size int64) error {
 	found, err := s.bucket.chunks(ctx, l.name)
 	if err != nil {
 		return err
 	}
 	keep := unbroken(found)
-	for len(keep) > 0 && (l.made || keep[len(keep)-1].end() > size) {
+	for len(keep) > 0 && (l.made && !l.listed || keep[len(keep)-1].end() > size) {
 		keep = keep[:len(keep)-1]
 	}
 	for _, c := range found[len(keep):] {
@@ -93,7 +95,7 @@ func (s *shipper) listChunks(ctx context.Context, l *shipment, size int64) error
 		}
 	}
 	l.listed = true
-	s.setChunks(l, keep)
+	s.setChunks(l, keep[:max(0, len(keep)-1)])
 	return nil
 }
 

@@ -165,7 +165,7 @@ func (s *shipper) due(now time.Time) []*shipment {
 			continue
 		}
 		info, err := s.spool.stat(l.name)
-		if err != nil || info.Sealed || info.Size > l.shipped() {
+		if err != nil || info.Sealed || info.Size != l.shipped() {
 			l.busy = true
 			due = append(due, l)
 		}

@@ -77,7 +77,7 @@ func TestLogsConfigFaults(t *testing.T) {
 		`logs: {dags: {"[a": 1d}}`:        `logs: retention for "[a": no pattern`,
 		"logs: {bucket: gs://x}":          `logs: bucket URL begins with "gs:"; want s3://bucket/prefix`,
 		"logs: {bucket: s3://k:geheim@x}": "logs: bucket URL holds credentials",
-		"logs: {keep: 30d}":               "field keep not found",
+		"logs: {keep: 30d}":               `unknown key "keep"`,
 	} {
 		_, err := readLogsConfig(t, logs)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
