@@ -157,3 +157,27 @@ func BenchmarkOpen(b *testing.B) {
 		h.must(h.Close())
 	}
 }
+
+// BenchmarkSeenElsewhere is the time from a write to its delivery in another
+// process, through S3.
+func BenchmarkSeenElsewhere(b *testing.B) {
+	c := tasklog.Config{Dir: b.TempDir(), Bucket: newBucket(b, sharedS3(b))}
+	d, err := tasklog.Open(c)
+	if err != nil {
+		b.Fatal(err)
+	}
+	h := &house{TB: b, config: c, Dir: d}
+	defer func() { h.must(h.Close()) }()
+	other := h.reader()
+	n := 0
+	h.write(key, "a line\n")
+	b.ResetTimer()
+	err = other.Follow(b.Context(), key, 0, func(int64, []byte) error {
+		if n++; n == b.N {
+			return d.Seal(key)
+		}
+		h.write(key, "a line\n")
+		return nil
+	})
+	h.must(err)
+}
