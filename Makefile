@@ -32,11 +32,13 @@ check: ## The fast gate: formatting and vet
 setup: ## Install what the tests need (Debian and npm packages)
 	test/setup
 
-services: ## Start the PostgreSQL that the store's tests need and print its DSN
-	@test/postgres up
+services: ## Start the PostgreSQL and the S3 that tests need and print what to set
+	@echo "export DAGWRIGHT_TEST_POSTGRES='$$(test/postgres up)'"
+	@echo "export DAGWRIGHT_TEST_S3='$$(test/s3 up)'"
 
-services-down: ## Stop it
+services-down: ## Stop them
 	@test/postgres down
+	@test/s3 down
 
 cluster-up: ## Start a one-node Kubernetes on this machine and print its kubeconfig's path
 	@test/cluster/cluster up

@@ -44,10 +44,28 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{T: t, done: make(chan struct{}), log: &bytes.Buffer{}}
 	clock := func() time.Time { return noon }
 	f.store = storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})
-	var err error
-	if f.logs, err = tasklog.Open(t.TempDir()); err != nil {
+	f.logs = openLogs(t, tasklog.Config{Dir: t.TempDir()})
+	f.listen(clock)
+	return f
+}
+
+func openLogs(t *testing.T, c tasklog.Config) *tasklog.Dir {
+	t.Helper()
+	logs, err := tasklog.Open(c)
+	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := logs.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return logs
+}
+
+// listen starts the API on what the fixture has.
+func (f *fixture) listen(clock func() time.Time) {
+	f.Helper()
 	e := echo.New()
 	Register(e, Config{
 		Store: f.store, Logs: f.logs, Now: clock, Version: "1.2.3", Done: f.done,
@@ -55,9 +73,8 @@ func newFixture(t *testing.T) *fixture {
 		User:   func(echo.Context) string { return "ann" },
 	})
 	server := httptest.NewServer(e)
-	t.Cleanup(server.Close)
+	f.Cleanup(server.Close)
 	f.url = server.URL
-	return f
 }
 
 // scoring is a DAG with one task, a cron schedule and params.

@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/tasklog"
 )
 
 // problem is an answer that is an error: a status and Airflow's "detail", a
@@ -68,8 +69,9 @@ var statuses = []struct {
 	{dag.ErrInvalid, http.StatusBadRequest},
 }
 
-// asProblem says how an error is answered. The second value is false for an
-// error whose text is not for the one who asked.
+// asProblem says how an error is answered, nil for one that is not expected.
+// The second value is false for an error whose text is not for the one who
+// asked.
 func asProblem(err error) (*problem, bool) {
 	if p := (*problem)(nil); errors.As(err, &p) {
 		return p, true
@@ -81,6 +83,9 @@ func asProblem(err error) (*problem, bool) {
 		if errors.Is(err, s.kind) {
 			return &problem{s.status, strings.TrimSuffix(err.Error(), ": "+s.kind.Error())}, true
 		}
+	}
+	if errors.Is(err, tasklog.ErrUnavailable) {
+		return &problem{http.StatusServiceUnavailable, "The storage of the logs does not answer now"}, false
 	}
 	return nil, false
 }
@@ -113,7 +118,10 @@ func (s *server) answer(c echo.Context, err error) error {
 		if c.Response().Committed {
 			return nil
 		}
-		p = &problem{http.StatusInternalServerError, "Internal error. The cause is in the server's log under request_id " + id}
+		if p == nil {
+			p = &problem{http.StatusInternalServerError, "Internal error"}
+		}
+		p = &problem{p.status, fmt.Sprintf("%s. The cause is in the server's log under request_id %s", p.detail, id)}
 	}
 	return c.JSON(p.status, map[string]any{"detail": p.detail})
 }

@@ -75,7 +75,8 @@ func (s *server) sendRest(r logRequest, offset int64, out *lineStream) error {
 }
 
 // watchTry calls giveUp when the try has ended and its log is not sealed. An
-// executor seals the log before it reports the end, so none is sealed later.
+// executor seals the log before it reports the end, so none is sealed later
+// than that is seen here.
 func (s *server) watchTry(ctx context.Context, key dag.AttemptKey, giveUp context.CancelCauseFunc) {
 	changes := s.Store.Subscribe()
 	defer changes.Close()
@@ -87,6 +88,9 @@ func (s *server) watchTry(ctx context.Context, key dag.AttemptKey, giveUp contex
 		}
 		i := slices.IndexFunc(tries, func(t dag.TaskInstance) bool { return t.Try == key.Try })
 		if i < 0 || tryEnded(tries[i]) {
+			if !sleep(ctx, s.Logs.Lag()) {
+				return
+			}
 			if info, err := s.Logs.Stat(key); err != nil || !info.Sealed {
 				giveUp(errTryEnded)
 			}
@@ -95,6 +99,16 @@ func (s *server) watchTry(ctx context.Context, key dag.AttemptKey, giveUp contex
 		if !taskChanged(ctx, changes, key) {
 			return
 		}
+	}
+}
+
+// sleep waits; false when ctx ends first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -154,7 +168,7 @@ func (l *lineStream) line(line []byte, next int64) error {
 	if l.format == eventStream {
 		fmt.Fprintf(&b, "id: %d\ndata: ", next)
 	}
-	if err := writeJSON(&b, timedLine{Event: string(line)}); err != nil {
+	if err := writeJSON(&b, timedLine(newLogLine(line))); err != nil {
 		return err
 	}
 	b.WriteByte('\n')

@@ -12,10 +12,12 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/tasklog"
 )
 
 const (
@@ -37,6 +39,8 @@ type logRequest struct {
 	follow bool
 	format string // echo.MIMEApplicationJSON, ndjson or eventStream
 	ended  bool   // the try has ended: the log will not grow
+	// endedAt is when the try ended, zero before that.
+	endedAt time.Time
 }
 
 func (s *server) getLog(c echo.Context) error {
@@ -44,12 +48,12 @@ func (s *server) getLog(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.follow {
-		return s.followLog(c, r)
-	}
 	size, err := s.logSize(&r)
 	if err != nil {
 		return err
+	}
+	if r.follow {
+		return s.followLog(c, r)
 	}
 	if r.format == ndjson {
 		return s.streamLog(c, r, size)
@@ -85,7 +89,9 @@ func (s *server) readLogRequest(c echo.Context) (logRequest, error) {
 		return r, orMissing(err, "TaskInstance not found")
 	}
 	r.key = dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: t.Try}
-	r.ended = tryEnded(t)
+	lag := s.Logs.Lag()
+	r.ended = tryEnded(t) && (lag == 0 || s.Now().Sub(t.EndedAt) >= lag)
+	r.endedAt = t.EndedAt
 	return r, nil
 }
 
@@ -119,6 +125,9 @@ func readToken(token string) (int64, bool) {
 func (s *server) logSize(r *logRequest) (int64, error) {
 	info, err := s.Logs.Stat(r.key)
 	if errors.Is(err, dag.ErrNotFound) {
+		if keep, expired := s.Logs.Expired(r.key.DAG, r.endedAt); expired {
+			return 0, refuse(http.StatusNotFound, "The log was removed by retention after %s", tasklog.KeepWords(keep))
+		}
 		return 0, nil
 	}
 	if err != nil {
@@ -128,15 +137,36 @@ func (s *server) logSize(r *logRequest) (int64, error) {
 	return info.Size, nil
 }
 
-// logLine is one line as Airflow shows lines that are no structured log. JSON
-// leaves the timestamp out, NDJSON has it as null, as Airflow's answers do.
+// logLine is one line as Airflow shows the lines of a structured log. A line
+// of the log that says nothing of its time has no timestamp.
 type logLine struct {
-	Event string `json:"event"`
+	Timestamp timestamp `json:"timestamp,omitzero"`
+	lineFields
 }
 
+// timedLine is a logLine of NDJSON, in which a timestamp that is missing is
+// null, as in Airflow's answers.
 type timedLine struct {
-	Timestamp *string `json:"timestamp"`
-	Event     string  `json:"event"`
+	Timestamp timestamp `json:"timestamp"`
+	lineFields
+}
+
+// lineFields is what both have. The logger is dagwright for its own lines; the
+// container is one other than the base container.
+type lineFields struct {
+	Event     string `json:"event"`
+	Logger    string `json:"logger,omitempty"`
+	Container string `json:"container,omitempty"`
+}
+
+// newLogLine shows a line of a log without its newline.
+func newLogLine(text []byte) logLine {
+	l := tasklog.ParseLine(text)
+	line := logLine{timestamp(l.Time), lineFields{Event: l.Text, Container: l.Container}}
+	if l.Own {
+		line.Logger = "dagwright"
+	}
+	return line
 }
 
 // answerLog answers with a page of the log, or all of it, as one JSON object,
@@ -157,7 +187,7 @@ func (s *server) answerLog(c echo.Context, r logRequest, size int64) error {
 			_ = w.WriteByte(',') // Flush returns the error of any write
 		}
 		first = false
-		return writeJSON(w, logLine{string(line)})
+		return writeJSON(w, newLogLine(line))
 	})
 	if err != nil {
 		return err
@@ -183,7 +213,7 @@ func (s *server) streamLog(c echo.Context, r logRequest, size int64) error {
 	}
 	w := bufio.NewWriter(c.Response())
 	_, err := s.readLines(r.key, span{r.offset, size, r.ended}, func(line []byte, _ int64) error {
-		if err := writeJSON(w, timedLine{Event: string(line)}); err != nil {
+		if err := writeJSON(w, timedLine(newLogLine(line))); err != nil {
 			return err
 		}
 		return w.WriteByte('\n')

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/tasklog"
 )
 
 const runPath = "/api/v2/dags/churn-model/dagRuns/r"
@@ -26,7 +30,12 @@ type logging struct {
 
 func newLogging(t *testing.T) logging {
 	t.Helper()
-	f := newFixture(t).withDAGs()
+	return loggingOn(newFixture(t))
+}
+
+func loggingOn(f *fixture) logging {
+	f.Helper()
+	f.withDAGs()
 	run := f.trigger("churn-model", "r")
 	f.start(run, "run_model")
 	return logging{
@@ -258,5 +267,106 @@ func TestTooManyStreams(t *testing.T) {
 	a := l.serve(e, "GET", runPath+"/wait?interval=1")
 	if a.Code != http.StatusServiceUnavailable || a.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.Code, a.Body)
+	}
+}
+
+// TestLinesOfPods shows when and by whom each line was written.
+func TestLinesOfPods(t *testing.T) {
+	t.Parallel()
+	l := newLogging(t)
+	l.write(l.key, "2026-01-31T12:00:00.000000000Z loading\n"+
+		"2026-01-31T12:00:01.123456789Z [side-car] ready\n"+
+		"2026-01-31T12:00:02.000000000Z dagwright: the pod was evicted\nplain\n")
+	l.seal(l.key)
+	want := []any{
+		map[string]any{"timestamp": "2026-01-31T12:00:00Z", "event": "loading"},
+		map[string]any{"timestamp": "2026-01-31T12:00:01.123456Z", "event": "ready", "container": "side-car"},
+		map[string]any{"timestamp": "2026-01-31T12:00:02Z", "event": "the pod was evicted", "logger": "dagwright"},
+		map[string]any{"event": "plain"},
+	}
+	if diff := cmp.Diff(want, l.get(l.path)["content"]); diff != "" {
+		t.Errorf("JSON (-want +got):\n%s", diff)
+	}
+	r, _ := l.follow()
+	r.expect(
+		`{"timestamp":"2026-01-31T12:00:00Z","event":"loading"}`,
+		`{"timestamp":"2026-01-31T12:00:01.123456Z","event":"ready","container":"side-car"}`,
+		`{"timestamp":"2026-01-31T12:00:02Z","event":"the pod was evicted","logger":"dagwright"}`,
+		`{"timestamp":null,"event":"plain"}`,
+	)
+}
+
+// TestLogRemovedByRetention says so, rather than that there is no log.
+func TestLogRemovedByRetention(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.logs = openLogs(t, tasklog.Config{
+		Dir: t.TempDir(), Now: func() time.Time { return noon.Add(31 * 24 * time.Hour) },
+		Retention: tasklog.Retention{DAGs: map[string]time.Duration{"churn-*": 30 * 24 * time.Hour}},
+	})
+	f.listen(func() time.Time { return noon })
+	l := loggingOn(f)
+	if lines, _ := l.events(""); len(lines) != 0 {
+		t.Errorf("a running task without a log: %q", lines)
+	}
+	l.end(l.task, dag.TaskSuccess, "")
+	for _, query := range []string{"", "?follow=true"} {
+		a := l.do("GET", l.path+query, "")
+		if want := "The log was removed by retention after 30 days"; a.status != http.StatusNotFound || !strings.Contains(a.body, want) {
+			t.Errorf("%d %s, want %q", a.status, a.body, want)
+		}
+	}
+}
+
+// TestLogElsewhere follows a log that another process writes until its last
+// line, though the task's end is known here before the line is.
+func TestLogElsewhere(t *testing.T) {
+	t.Parallel()
+	bucket := "file://" + t.TempDir()
+	f := newFixture(t)
+	f.logs = openLogs(t, tasklog.Config{Dir: t.TempDir(), Bucket: bucket, ReadOnly: true})
+	f.listen(func() time.Time { return noon })
+	writer := &fixture{T: t, logs: openLogs(t, tasklog.Config{Dir: t.TempDir(), Bucket: bucket})}
+	l := loggingOn(f)
+	r, _ := l.follow()
+	writer.write(l.key, "one\n")
+	r.expect(`{"timestamp":null,"event":"one"}`)
+	l.end(l.task, dag.TaskSuccess, "")
+	writer.write(l.key, "two\n")
+	writer.seal(l.key)
+	r.expect(`{"timestamp":null,"event":"two"}`)
+	if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil {
+		t.Errorf("%q, %v", rest, err)
+	}
+	if lines, token := l.events(""); len(lines) != 2 || token != "" {
+		t.Errorf("%q, token %q", lines, token)
+	}
+}
+
+// TestLogStorageFails answers that it is the storage that fails, and keeps the
+// cause to itself.
+func TestLogStorageFails(t *testing.T) {
+	t.Parallel()
+	bucket := filepath.Join(t.TempDir(), "bucket")
+	if err := os.Mkdir(bucket, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f := newFixture(t)
+	f.logs = openLogs(t, tasklog.Config{Dir: t.TempDir(), Bucket: "file://" + bucket, ReadOnly: true})
+	f.listen(func() time.Time { return noon })
+	l := loggingOn(f)
+	name := filepath.Join(bucket, "dag_id=churn-model/run_id=r/task_id=run_model")
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, nil, 0o600); err != nil { // a file where a folder must be
+		t.Fatal(err)
+	}
+	a := l.do("GET", l.path, "")
+	if want := "The storage of the logs does not answer now"; a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, want) || strings.Contains(a.body, bucket) {
+		t.Errorf("%d %s, want %q", a.status, a.body, want)
+	}
+	if !strings.Contains(f.log.String(), bucket) {
+		t.Errorf("the API's log: %s", f.log)
 	}
 }

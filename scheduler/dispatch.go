@@ -12,6 +12,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/macro"
+	"dagwright/tasklog"
 )
 
 // maxStartTries bounds how often a start that may heal is tried before the
@@ -168,7 +169,7 @@ func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
 		d.Logger.Error("open task log", "dag", k.DAG, "run", k.Run, "task", k.Task, "err", err)
 		return
 	}
-	_, err = fmt.Fprintf(f, "dagwright: %s\n", line)
+	_, err = f.Write(append(tasklog.AppendLine(nil, tasklog.Line{Time: d.Now(), Own: true, Text: line}), '\n'))
 	if err = errors.Join(err, f.Close(), d.Logs.Seal(k)); err != nil {
 		d.Logger.Error("write task log", "dag", k.DAG, "run", k.Run, "task", k.Task, "err", err)
 	}

@@ -52,7 +52,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.store = s
-	if w.logs, err = tasklog.Open(w.path("logs")); err != nil {
+	if w.logs, err = tasklog.Open(tasklog.Config{Dir: w.path("logs")}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

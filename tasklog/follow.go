@@ -6,11 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
-	"syscall"
 	"time"
 
 	"dagwright/dag"
@@ -21,18 +17,21 @@ const (
 	// that is delivered whole.
 	pieceSize = 256 << 10
 	// pollEvery is how often a follower looks even when it was told nothing:
-	// the safety net for file systems and limits that leave inotify mute.
+	// the safety net for file systems and limits that leave inotify mute, and
+	// the pace at which the bucket is asked.
 	pollEvery = time.Second
 )
 
 // Follow calls fn with each new piece of the log from offset on: whole lines
 // as they are written (the last piece may lack its newline when the log is
 // sealed), with the offset of the piece's first byte. A line longer than 256
-// KiB comes in several pieces. fn must not keep the bytes.
+// KiB comes in several pieces. fn must not keep the bytes. A log that another
+// process writes is seen through the bucket, about two seconds later.
 //
 // It returns nil when the log is sealed and read to its end, ctx's error when
-// ctx ends first, fn's error when fn fails, and dag.ErrNotFound when the log is
-// removed meanwhile. A log that does not exist yet is waited for.
+// ctx ends first, fn's error when fn fails, dag.ErrNotFound when the log is
+// removed meanwhile, and ErrUnavailable when the bucket fails. A log that does
+// not exist yet is waited for.
 func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn func(offset int64, lines []byte) error) error {
 	name, err := logName(key)
 	if err != nil {
@@ -41,21 +40,47 @@ func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn f
 	if offset < 0 {
 		return fmt.Errorf("follow task log: offset %d: %w", offset, dag.ErrInvalid)
 	}
-	f, err := d.awaitFile(ctx, name)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(d.ctx, cancel)()
+	lines := &lineReader{offset: offset, deliver: fn}
+	for {
+		err := d.spool.follow(ctx, name, lines)
+		if errors.Is(err, errNotHere) && d.bucket != nil {
+			err = d.bucket.follow(ctx, name, lines)
+		}
+		if !errors.Is(err, errNotHere) {
+			return err
+		}
+		if err := d.spool.await(ctx, name); err != nil {
+			return err
+		}
+	}
+}
+
+// errNotHere says that a place does not have the log.
+var errNotHere = errors.New("the log is not here")
+
+// follow delivers a log of the spool until it is sealed.
+func (s *spool) follow(ctx context.Context, name string, lines *lineReader) error {
+	f, err := s.open(name)
+	if errors.Is(err, dag.ErrNotFound) {
+		return errNotHere
+	}
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	// Watching begins before the first look, so that no change falls between.
-	changed := d.watch.add(d.full(name))
+	changed := s.watch.add(s.full(name))
 	defer changed.close()
-	lines := lineReader{file: f, offset: offset, deliver: fn}
 	for {
 		info, err := f.Stat()
 		if err != nil {
 			return fmt.Errorf("follow task log: %w", err)
 		}
-		if err := lines.readTo(ctx, info.Size(), sealed(info)); err != nil {
+		from := io.NewSectionReader(f, lines.offset, max(0, info.Size()-lines.offset))
+		if err := lines.readTo(ctx, from, info.Size(), sealed(info)); err != nil {
 			return err
 		}
 		if sealed(info) {
@@ -70,93 +95,103 @@ func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn f
 	}
 }
 
-// awaitFile opens the log as soon as it exists.
-func (d *Dir) awaitFile(ctx context.Context, name string) (*os.File, error) {
-	for {
-		f, err := d.root.Open(name)
-		if err == nil {
-			return f, nil
+// follow delivers a log of the bucket until it is sealed.
+func (b *bucket) follow(ctx context.Context, name string, lines *lineReader) error {
+	timer := time.NewTimer(pollEvery)
+	defer timer.Stop()
+	for seen := false; ; seen = true {
+		log, err := b.findFor(ctx, name)
+		if errors.Is(err, dag.ErrNotFound) && !seen {
+			return errNotHere
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return nil, readError(err)
+		if err != nil {
+			return err
 		}
-		if err := d.awaitStep(ctx, name); err != nil {
-			return nil, err
+		from := b.open(ctx, log, lines.offset, log.Size)
+		err = lines.readTo(ctx, from, log.Size, log.Sealed)
+		_ = from.Close() // what was read is whole or err says so
+		if err != nil || log.Sealed {
+			return err
+		}
+		timer.Reset(pollEvery)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
 		}
 	}
 }
 
-// awaitStep waits until a folder on the way to the log, or the log itself, may
+func (b *bucket) findFor(ctx context.Context, name string) (remoteLog, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return b.find(ctx, name)
+}
+
+// await waits until a folder on the way to the log, or the log itself, may
 // have been made: it watches the deepest folder that exists.
-func (d *Dir) awaitStep(ctx context.Context, name string) error {
+func (s *spool) await(ctx context.Context, name string) error {
 	missing, dir := name, path.Dir(name)
 	for dir != "." {
-		if _, err := d.root.Stat(dir); err == nil {
+		if _, err := s.root.Stat(dir); err == nil {
 			break
 		}
 		missing, dir = dir, path.Dir(dir)
 	}
-	changed := d.watch.add(d.full(dir))
+	changed := s.watch.add(s.full(dir))
 	defer changed.close()
 	// What was made before the watch began is not reported by it.
-	if _, err := d.root.Stat(missing); err == nil {
+	if _, err := s.root.Stat(missing); err == nil {
 		return ctx.Err()
 	}
 	return changed.wait(ctx)
 }
 
-func (d *Dir) full(name string) string { return filepath.Join(d.path, filepath.FromSlash(name)) }
-
-func removed(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && stat.Nlink == 0
-}
-
-// lineReader delivers a growing file in whole lines.
+// lineReader delivers a growing log in whole lines.
 type lineReader struct {
-	file    *os.File
 	offset  int64
 	deliver func(offset int64, lines []byte) error
 	buf     []byte
 }
 
-// readTo delivers what lies before size. An unfinished last line is kept back
-// unless all is set.
-func (r *lineReader) readTo(ctx context.Context, size int64, all bool) error {
-	for r.offset < size {
+// readTo delivers what lies before size; from is the log from r.offset on. An
+// unfinished last line is kept back unless all is set.
+func (r *lineReader) readTo(ctx context.Context, from io.Reader, size int64, all bool) error {
+	kept := 0 // bytes of an unfinished line at the start of buf
+	for r.offset+int64(kept) < size {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		piece, err := r.read(size - r.offset)
-		if err != nil {
-			return err
+		n := int(min(size-r.offset, pieceSize))
+		r.grow(n, kept)
+		if _, err := io.ReadFull(from, r.buf[kept:n]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("follow task log: it was cut short: %w", dag.ErrConflict)
+		} else if err != nil {
+			return fmt.Errorf("follow task log: %w", err)
 		}
-		last := all && r.offset+int64(len(piece)) == size
-		if end := bytes.LastIndexByte(piece, '\n') + 1; end > 0 && !last {
+		piece := r.buf[:n]
+		last := r.offset+int64(n) == size
+		if end := bytes.LastIndexByte(piece, '\n') + 1; end > 0 && !(last && all) {
 			piece = piece[:end]
-		} else if end == 0 && len(piece) < pieceSize && !last {
+		} else if end == 0 && n < pieceSize && !(last && all) {
 			return nil
 		}
 		if err := r.deliver(r.offset, piece); err != nil {
 			return err
 		}
 		r.offset += int64(len(piece))
+		kept = copy(r.buf, r.buf[len(piece):n])
 	}
 	return nil
 }
 
-func (r *lineReader) read(n int64) ([]byte, error) {
-	n = min(n, pieceSize)
-	if int64(len(r.buf)) < n {
-		// Most logs are short: the buffer grows only as far as it must.
-		r.buf = make([]byte, max(n, min(2*int64(len(r.buf)), pieceSize)))
+// grow makes room for n bytes and keeps the first ones. Most logs are short:
+// the buffer grows only as far as it must.
+func (r *lineReader) grow(n, kept int) {
+	if len(r.buf) >= n {
+		return
 	}
-	got, err := r.file.ReadAt(r.buf[:n], r.offset)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("follow task log: %w", err)
-	}
-	if got == 0 {
-		return nil, fmt.Errorf("follow task log: it was cut short: %w", dag.ErrConflict)
-	}
-	return r.buf[:got], nil
+	buf := make([]byte, max(n, min(2*len(r.buf), pieceSize)))
+	copy(buf, r.buf[:kept])
+	r.buf = buf
 }

@@ -59,11 +59,20 @@ func ParseLine(line []byte) Line {
 	return l
 }
 
-// AppendLine appends l to dst, without a newline, such that ParseLine gives l
-// back. The text must not hold a newline. Of a line that is longer than memory
-// allows it may be given the first 100 bytes or more; what follows needs no
-// mark.
+// AppendLine appends l to dst, without a newline behind it, such that ParseLine
+// gives l back. A newline in the text begins another line of the same writer
+// and time. Of a line that is too long for memory AppendLine may be given the
+// first 100 bytes or more; what follows needs no mark.
 func AppendLine(dst []byte, l Line) []byte {
+	first, rest, more := strings.Cut(l.Text, "\n")
+	for l.Text = first; more; l.Text = first {
+		dst = append(appendOne(dst, l), '\n')
+		first, rest, more = strings.Cut(rest, "\n")
+	}
+	return appendOne(dst, l)
+}
+
+func appendOne(dst []byte, l Line) []byte {
 	if l.Time.IsZero() && l.Container == "" && !l.Own {
 		if _, _, ok := cutTime([]byte(l.Text[:min(len(l.Text), len(lineTime)+1)])); !ok {
 			return append(dst, l.Text...)

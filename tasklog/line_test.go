@@ -61,6 +61,20 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestAppendLines has each line of a text be a line of its writer.
+func TestAppendLines(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"one\ntwo": lineStamp + " dagwright: one\n" + lineStamp + " dagwright: two",
+		"one\n\n":  lineStamp + " dagwright: one\n" + lineStamp + " dagwright: \n" + lineStamp + " dagwright: ",
+	} {
+		got := string(tasklog.AppendLine(nil, tasklog.Line{Time: lineAt, Own: true, Text: text}))
+		if got != want {
+			t.Errorf("AppendLine of %q = %q, want %q", text, got, want)
+		}
+	}
+}
+
 // FuzzParseLine wants a line that was read to be written and read again
 // without a change.
 func FuzzParseLine(f *testing.F) {

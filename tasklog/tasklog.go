@@ -8,124 +8,186 @@
 // file is the mark. So the mark costs one system call and no second file, it
 // is read together with the size, it survives a restart and a copy, and it
 // wakes followers as a write does.
+//
+// With a bucket the folder is only where logs are written (the spool), and
+// everything else happens beside the writers, who never wait for it:
+//
+//	writing ──► spool file ──────────► sealed spool file ──► removed
+//	               │ each second          │ verified upload      (D/…/attempt=N.log.uploaded
+//	               ▼                      ▼                       stays as a mark)
+//	            growing/D/…/<offset>   D/…/attempt=N.log
+//	            (chunks, for readers   (then the chunks go)
+//	            in other processes)
+//
+// At any moment the spool file is the truth if there is one, then the sealed
+// object, then the chunks. Each step may be repeated, so a crash between two
+// of them loses and doubles nothing.
 package tasklog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
+	"log/slog"
+	"sync"
+	"time"
 
 	"dagwright/dag"
 )
 
-// Logs may hold data of the models, so other users of the machine do not read
-// them.
+// ErrUnavailable says that a log is, or may be, in the bucket, and that the
+// bucket does not answer, or not as it should.
+var ErrUnavailable = errors.New("the storage of the logs does not answer")
+
 const (
-	openMode   fs.FileMode = 0o640
-	sealedMode fs.FileMode = 0o440
-	dirMode    fs.FileMode = 0o750
+	// askTimeout bounds a question to the bucket about one log.
+	askTimeout = 15 * time.Second
+	// closeTimeout bounds how long Close brings logs to the bucket.
+	closeTimeout = 10 * time.Second
 )
 
-// Dir is a folder of task logs. Its methods are safe for concurrent use. Ids
-// of a key that could lead out of the folder give dag.ErrInvalid.
+// Config says where logs are and for how long.
+type Config struct {
+	// Dir is the folder of the logs, or of those that are not yet in Bucket.
+	// It is made if need be.
+	Dir string
+	// Bucket is where logs go, such as
+	// "s3://bucket/prefix?region=eu-central-1&endpoint=https://s3.example.com"
+	// or "file:///srv/logs". Endpoint and region may be left out for S3 of AWS
+	// where the environment names the region. Credentials come from the
+	// environment and the files that the AWS tools read, never from here.
+	// Empty keeps the logs in Dir. No two instances may share a prefix.
+	Bucket string
+	// ReadOnly is for a process that only shows logs: it uploads and removes
+	// nothing, and File, Seal and Remove give dag.ErrInvalid.
+	ReadOnly bool
+	// Retention is how long sealed logs are kept.
+	Retention Retention
+	// Active lists the attempts that may still write. It is asked before a log
+	// that nobody sealed is sealed a day after its last line; without it such
+	// logs stay as they are.
+	Active func(context.Context) ([]dag.AttemptKey, error)
+	// Logger is told of what no caller hears of; nil discards it.
+	Logger *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Check says what is wrong with the configuration, without looking at the
+// folder or the bucket. The error is dag.ErrInvalid.
+func (c Config) Check() error {
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, fmt.Errorf("no folder: %w", dag.ErrInvalid))
+	}
+	if c.Bucket != "" {
+		_, err := parseAddress(c.Bucket)
+		errs = append(errs, err)
+	}
+	errs = append(errs, c.Retention.check())
+	return errors.Join(errs...)
+}
+
+// Dir is a folder of task logs, and a bucket if there is one. Its methods are
+// safe for concurrent use. Ids of a key that could lead out of the folder give
+// dag.ErrInvalid.
 type Dir struct {
-	path  string // absolute
-	root  *os.Root
-	watch hub
+	config  Config
+	spool   *spool
+	bucket  *bucket  // nil without one
+	shipper *shipper // nil without a bucket, and in a process that only reads
+
+	// ctx is of what runs beside the callers and of reading from the bucket;
+	// stopping ends before it, when there is only the rest to upload.
+	ctx      context.Context
+	cancel   context.CancelFunc
+	stopping context.Context
+	stop     context.CancelFunc
+	beside   sync.WaitGroup
 }
 
-// Open makes the folder if need be and returns it.
-func Open(root string) (*Dir, error) {
-	abs, err := filepath.Abs(root)
-	if err != nil {
-		return nil, fmt.Errorf("find task log folder: %w", err)
+// Open makes the folder if need be and returns it. It looks whether the bucket
+// can be used: a bucket that refuses is an error; one that does not answer is
+// an error only where Dir is new, because logs that the last folder held may
+// be in the bucket. The caller closes what is returned.
+func Open(c Config) (*Dir, error) {
+	d, err := open(c)
+	if err == nil {
+		d.start()
 	}
-	if err := os.MkdirAll(abs, dirMode); err != nil {
-		return nil, fmt.Errorf("make task log folder: %w", err)
-	}
-	r, err := os.OpenRoot(abs)
-	if err != nil {
-		return nil, fmt.Errorf("open task log folder: %w", err)
-	}
-	return &Dir{path: abs, root: r}, nil
+	return d, err
 }
 
-// File opens the log of an attempt for appending, making it if need be. The
-// caller closes it. What is written by one Write call is never interleaved
-// with another's (O_APPEND). The error is dag.ErrConflict when the log is
-// sealed.
-func (d *Dir) File(key dag.AttemptKey) (*os.File, error) {
-	name, err := logName(key)
+// open is Open without anything that runs beside the callers.
+func open(c Config) (*Dir, error) {
+	if err := c.Check(); err != nil {
+		return nil, fmt.Errorf("open task logs: %w", err)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s, err := openSpool(c.Dir)
 	if err != nil {
 		return nil, err
 	}
-	f, err := d.create(name, openMode)
-	if errors.Is(err, fs.ErrPermission) && d.isSealed(name) {
-		return nil, fmt.Errorf("task log is sealed: %w", dag.ErrConflict)
+	ctx, cancel := context.WithCancel(context.Background())
+	d := &Dir{config: c, spool: s, ctx: ctx, cancel: cancel}
+	d.stopping, d.stop = context.WithCancel(ctx)
+	if err := d.openBucket(ctx); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
-	if err != nil {
-		return nil, fmt.Errorf("open task log: %w", err)
-	}
-	// A privileged user may open a sealed file, so the mode is asked for.
-	info, err := f.Stat()
-	if err == nil && sealed(info) {
-		err = fmt.Errorf("task log is sealed: %w", dag.ErrConflict)
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return d, nil
 }
 
-// create opens the file for appending and makes it, and its folders, if need
-// be. It tries the file first, as tries of one run share their folders.
-func (d *Dir) create(name string, mode fs.FileMode) (*os.File, error) {
-	const flags = os.O_WRONLY | os.O_APPEND | os.O_CREATE
-	f, err := d.root.OpenFile(name, flags, mode)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
+// openBucket opens the bucket and the shipper, if there are to be any.
+func (d *Dir) openBucket(ctx context.Context) (err error) {
+	if d.config.Bucket == "" {
+		return nil
 	}
-	if err := d.root.MkdirAll(path.Dir(name), dirMode); err != nil {
-		return nil, err
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	if d.bucket, err = openBucket(ctx, d.config.Bucket); err != nil {
+		return fmt.Errorf("open bucket of task logs: %w", err)
 	}
-	return d.root.OpenFile(name, flags, mode)
-}
-
-// Seal marks the log as complete: followers end when they have read it all.
-// Sealing again is no error, and a log that was never written becomes an empty
-// sealed one.
-func (d *Dir) Seal(key dag.AttemptKey) error {
-	name, err := logName(key)
-	if err != nil {
-		return err
-	}
-	err = d.root.Chmod(name, sealedMode)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = d.sealMissing(name)
+	err = d.bucket.check(ctx)
+	if refused(err) {
+		return fmt.Errorf("open bucket of task logs: %w", err)
 	}
 	if err != nil {
-		return fmt.Errorf("seal task log: %w", err)
+		d.config.Logger.Warn("the bucket of task logs does not answer", "err", err)
 	}
-	return nil
+	if d.config.ReadOnly {
+		return nil
+	}
+	d.shipper, err = openShipper(ctx, d, err)
+	return err
 }
 
-func (d *Dir) sealMissing(name string) error {
-	f, err := d.create(name, openMode)
-	if err != nil {
-		return err
+// start begins what runs beside the callers.
+func (d *Dir) start() {
+	if d.shipper != nil {
+		d.beside.Go(func() { d.shipper.run(d.ctx, d.stopping.Done()) })
 	}
-	return errors.Join(f.Chmod(sealedMode), f.Close())
+	if !d.config.ReadOnly && (d.bucket != nil || d.config.Active != nil || d.config.Retention.some()) {
+		d.beside.Go(func() { (&sweeper{Dir: d}).run(d.stopping) })
+	}
 }
 
-func sealed(info fs.FileInfo) bool { return info.Mode()&0o200 == 0 }
-
-func (d *Dir) isSealed(name string) bool {
-	info, err := d.root.Stat(name)
-	return err == nil && sealed(info)
+// Close brings what was written to the bucket, as far as that is done in ten
+// seconds; the rest is done after the next Open. It returns when nothing runs
+// any more. Followers, and readers of logs in the bucket, end. Closing again is
+// no error.
+func (d *Dir) Close() error {
+	d.stop()
+	limit := time.AfterFunc(closeTimeout, d.cancel)
+	d.beside.Wait()
+	limit.Stop()
+	d.cancel()
+	return d.bucket.close()
 }
 
 // Info is the present size of a log in bytes and whether it is complete.
@@ -134,23 +196,39 @@ type Info struct {
 	Sealed bool
 }
 
-// Stat tells how long the log is and whether it is sealed. The error is
-// dag.ErrNotFound when there is none.
+// Lag is how long after the end of an attempt its log may become complete
+// here: 0 where it is written, and some seconds in a process that sees it
+// through the bucket. Only an outage makes it longer.
+func (d *Dir) Lag() time.Duration {
+	if d.bucket == nil || !d.config.ReadOnly {
+		return 0
+	}
+	return 15 * time.Second
+}
+
+// Stat tells how long the log is and whether it is sealed. Of a log that
+// another process writes it tells what is in the bucket. The error is
+// dag.ErrNotFound when there is none, ErrUnavailable when the bucket must be
+// asked and does not answer.
 func (d *Dir) Stat(key dag.AttemptKey) (Info, error) {
 	name, err := logName(key)
 	if err != nil {
 		return Info{}, err
 	}
-	info, err := d.root.Stat(name)
-	if err != nil {
-		return Info{}, readError(err)
+	info, err := d.spool.stat(name)
+	if d.bucket == nil || !errors.Is(err, dag.ErrNotFound) {
+		return info, err
 	}
-	return Info{Size: info.Size(), Sealed: sealed(info)}, nil
+	ctx, cancel := context.WithTimeout(d.ctx, askTimeout)
+	defer cancel()
+	found, err := d.bucket.find(ctx, name)
+	return found.Info, err
 }
 
 // ReadAt returns a reader of at most n bytes of the log from offset on, which
 // the caller closes. It reads nothing ahead. The error is dag.ErrNotFound when
-// there is no log, and dag.ErrInvalid when offset or n is negative.
+// there is no log, dag.ErrInvalid when offset or n is negative, and
+// ErrUnavailable as Stat has it.
 func (d *Dir) ReadAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, error) {
 	name, err := logName(key)
 	if err != nil {
@@ -159,35 +237,24 @@ func (d *Dir) ReadAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, error)
 	if offset < 0 || n < 0 {
 		return nil, fmt.Errorf("read task log: offset %d, length %d: %w", offset, n, dag.ErrInvalid)
 	}
-	f, err := d.root.Open(name)
-	if err != nil {
-		return nil, readError(err)
+	f, err := d.spool.open(name)
+	if err == nil {
+		return section{io.NewSectionReader(f, offset, n), f}, nil
 	}
-	return section{io.NewSectionReader(f, offset, n), f}, nil
+	if d.bucket == nil || !errors.Is(err, dag.ErrNotFound) {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, askTimeout)
+	defer cancel()
+	found, err := d.bucket.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return d.bucket.open(d.ctx, found, offset, n), nil
 }
 
 // section is a part of a file that closes the file.
 type section struct {
 	*io.SectionReader
 	io.Closer
-}
-
-func readError(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("task log: %w", dag.ErrNotFound)
-	}
-	return fmt.Errorf("read task log: %w", err)
-}
-
-// Remove deletes every log of a run, sealed or not. A run without logs is no
-// error; who follows one of them gets dag.ErrNotFound.
-func (d *Dir) Remove(id dag.ID, run dag.RunID) error {
-	name, err := runDir(id, run)
-	if err != nil {
-		return err
-	}
-	if err := d.root.RemoveAll(name); err != nil {
-		return fmt.Errorf("remove task logs: %w", err)
-	}
-	return nil
 }

@@ -19,14 +19,17 @@ import (
 	"dagwright/tasklog"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	setCredentials()
+	goleak.VerifyTestMain(m)
+}
 
 var key = dag.AttemptKey{DAG: "churn-model", Run: "manual__2026-01-31T03:00:00+00:00", Task: "run_model", Try: 1}
 
 func openDir(t testing.TB) (*tasklog.Dir, string) {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "logs")
-	d, err := tasklog.Open(root)
+	d, err := tasklog.Open(tasklog.Config{Dir: root})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +84,7 @@ func TestStatAndSeal(t *testing.T) {
 	if f, err := d.File(key); !errors.Is(err, dag.ErrConflict) {
 		t.Errorf("File of a sealed log: %v, %v", f, err)
 	}
-	again, err := tasklog.Open(root)
+	again, err := tasklog.Open(tasklog.Config{Dir: root})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	logs, err := tasklog.Open(t.TempDir())
+	logs, err := tasklog.Open(tasklog.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -99,9 +99,13 @@ func (s *server) readLog(c echo.Context, key dag.AttemptKey, p *logPage) error {
 	}
 	info, err := s.Logs.Stat(key)
 	if errors.Is(err, dag.ErrNotFound) {
-		if p.Missing = missingLog(p.Task); !p.Task.TaskInstance.State.Ended() {
+		if p.Missing = s.missingLog(p.Task); s.mayComeLog(p.Task) {
 			p.Stream = stream(0)
 		}
+		return nil
+	}
+	if errors.Is(err, tasklog.ErrUnavailable) {
+		p.Missing = s.unavailableLog(c, key, err)
 		return nil
 	}
 	if err != nil {
@@ -163,14 +167,6 @@ func (s *server) logPiece(key dag.AttemptKey, from, to int64, info tasklog.Info)
 		}
 	}
 	return text, from, nil
-}
-
-// missingLog says why a try has no log.
-func missingLog(t TaskView) string {
-	if t.TaskInstance.State.Ended() {
-		return "There is no log: this task did not run."
-	}
-	return "There is no log yet: the task has not started. Its lines will show here."
 }
 
 // downloadLog sends the whole log as it is now.

@@ -38,8 +38,8 @@ type settings struct {
 	// Components says which of webhook, generator, scheduler and ui run here.
 	Components []string
 
-	Database string // DSN
-	LogDir   string
+	Database string         // DSN
+	Logs     tasklog.Config // Dir, Bucket, Retention
 	// CloneDir holds the clones of the DAG repository.
 	CloneDir string
 
@@ -96,9 +96,10 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
-	if a.logs, err = tasklog.Open(s.LogDir); err != nil {
-		return nil, fmt.Errorf("open task logs: %w", err)
+	if a.logs, err = a.openLogs(); err != nil {
+		return nil, err
 	}
+	a.onClose(a.logs.Close)
 	if s.runs("generator") {
 		if err := a.addGenerator(); err != nil {
 			return nil, err

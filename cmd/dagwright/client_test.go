@@ -44,7 +44,7 @@ func serveAPI(t *testing.T) *served {
 	clock := func() time.Time { return noon }
 	s := &served{T: t, store: storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})}
 	var err error
-	if s.logs, err = tasklog.Open(t.TempDir()); err != nil {
+	if s.logs, err = tasklog.Open(tasklog.Config{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	e := echo.New()

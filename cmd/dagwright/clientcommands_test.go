@@ -63,6 +63,7 @@ func TestClientCommands(t *testing.T) {
 		}},
 		{name: "logs", lines: []string{
 			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data", "logs churn-model-retrain new prepare_data --try 1",
+			"logs churn-model-retrain new prepare_data --try 1 --timestamps", "logs churn-model-retrain --timestamps",
 			"logs churn-model-retrain new prepare_data --try 3", "logs churn-model-retrain new absent", "logs churn-model",
 			"logs churn-model-retrain old", "logs -f churn-model-retrain new", "logs churn-model-retrain --output json",
 			"logs -f churn-model-retrain old", "logs churn-model-retrain --try -1",
@@ -92,7 +93,9 @@ func (s *served) history() {
 	s.endRun(old, dag.RunSuccess, "")
 	run := s.start("churn-model-retrain", "new", "prepare_data", "train_model")
 	t := s.begin(instance(run, "prepare_data"), 2)
-	s.write(t, "first try\n")
+	s.write(t, "2026-01-31T12:00:02.000000000Z first try\n"+
+		"2026-01-31T12:00:02.500000000Z [side-car] ready\n"+
+		"2026-01-31T12:00:03.000000000Z dagwright: exit code 1\n")
 	t = s.begin(s.end(t, dag.TaskUpForRetry, "exit code 1"), 4)
 	s.write(t, "second try\nno such column\n")
 	s.end(t, dag.TaskFailed, "exit code 1")

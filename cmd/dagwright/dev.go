@@ -160,7 +160,7 @@ func (h *devHome) settings(listen string, logger *slog.Logger) settings {
 	return settings{
 		Listen: listen, Environment: "DEV", Components: components, Logger: logger,
 		Database: "sqlite:" + h.path("dagwright.db"),
-		LogDir:   h.path("logs"),
+		Logs:     tasklog.Config{Dir: h.path("logs")},
 		CloneDir: h.path("clones"),
 
 		DAGRepo:    gitrepo.Config{URL: h.path(dagRepository), Branch: "main"},

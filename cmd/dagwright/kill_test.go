@@ -313,7 +313,7 @@ func (k *killing) checkMarks(t *testing.T) {
 // and sealed log.
 func (k *killing) checkTasks(t *testing.T) {
 	t.Helper()
-	logs, err := tasklog.Open(filepath.Join(k.dir, "logs"))
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(k.dir, "logs")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,9 @@ import (
 
 // logFlags are the flags of "dagwright logs".
 type logFlags struct {
-	try    int
-	follow bool
+	try        int
+	follow     bool
+	timestamps bool
 }
 
 func newLogsCommand() *cobra.Command {
@@ -30,7 +31,8 @@ and of its running task, or the one that started last, unless TASK is named.
 
 With --follow the log is printed as it is written, from task to task and from try
 to try, until the run (or TASK, when it is named) has ended. Only the log goes to
-standard output; --output json prints an object a line.`,
+standard output; --output json prints an object a line. Lines of containers other
+than the main one begin with the container's name in brackets.`,
 		Example: `  dagwright logs churn-model
   dagwright logs -f churn-model-retrain
   dagwright logs churn-model manual__2026-01-31T10:00:00+00:00 run_model --try 1`,
@@ -50,7 +52,7 @@ standard output; --output json prints an object a line.`,
 			if err != nil {
 				return err
 			}
-			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output}
+			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps}
 			if l.follow {
 				return p.follow()
 			}
@@ -59,6 +61,7 @@ standard output; --output json prints an object a line.`,
 	}
 	f.addTo(cmd)
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on until the run has ended")
+	cmd.Flags().BoolVar(&l.timestamps, "timestamps", false, "print when each line was written, where the log says so")
 	cmd.Flags().IntVar(&l.try, "try", 0, "number of the try (default the newest)")
 	return cmd
 }
@@ -71,6 +74,8 @@ type logPrinter struct {
 	task   string // "" for any
 	try    int    // 0 for the newest
 	output string
+	// timestamps says that lines are printed with their time.
+	timestamps bool
 }
 
 // attempt is one try of one task.
@@ -125,14 +130,35 @@ func (p *logPrinter) line(out io.Writer, text []byte) error {
 		_, err := fmt.Fprintf(out, "%s\n", text)
 		return err
 	}
-	var line struct {
-		Event string `json:"event"`
-	}
+	var line lineFields
 	if err := json.Unmarshal(text, &line); err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
-	_, err := io.WriteString(out, line.Event+"\n")
+	_, err := io.WriteString(out, line.show(p.timestamps)+"\n")
 	return err
+}
+
+// lineFields is what is read of a line of a log.
+type lineFields struct {
+	Timestamp string `json:"timestamp"`
+	Event     string `json:"event"`
+	Logger    string `json:"logger"`
+	Container string `json:"container"`
+}
+
+// show writes a line as it stands in the log, with its time if that is wanted.
+func (l lineFields) show(timestamps bool) string {
+	text := l.Event
+	switch {
+	case l.Logger == "dagwright":
+		text = "dagwright: " + text
+	case l.Container != "":
+		text = "[" + l.Container + "] " + text
+	}
+	if timestamps && l.Timestamp != "" {
+		text = l.Timestamp + " " + text
+	}
+	return text
 }
 
 // tasks reads the run's task instances, or the one that was named.

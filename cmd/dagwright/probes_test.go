@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"testing"
+
+	"dagwright/tasklog"
 )
 
 // TestProbes asks the address of the probes, which shows no pages and takes no
@@ -15,7 +17,7 @@ func TestProbes(t *testing.T) {
 	dir := t.TempDir()
 	a, err := openApp(t.Context(), settings{
 		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: "sqlite:" + filepath.Join(dir, "db"), LogDir: filepath.Join(dir, "logs"), Logger: slog.New(slog.DiscardHandler),
+		Database: "sqlite:" + filepath.Join(dir, "db"), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

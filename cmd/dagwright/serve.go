@@ -112,6 +112,7 @@ type serveConfig struct {
 		InfrastructureRetries int `yaml:"infrastructure_retries"`
 	} `yaml:"scheduler"`
 	Kubernetes kubernetesConfig `yaml:"kubernetes"`
+	Logs       logsConfig       `yaml:"logs"`
 }
 
 // readServeConfig reads the file strictly: an unknown key is an error with its
@@ -157,6 +158,9 @@ func (c serveConfig) check() error {
 	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
 	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
 	want(c.Scheduler.InfrastructureRetries >= 0, "scheduler.infrastructure_retries: want a number of tries, or 0 for the default of 3")
+	if err := c.Logs.config(c.Data).Check(); err != nil && c.Data != "" {
+		errs = append(errs, fmt.Errorf("logs: %w", err))
+	}
 	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
@@ -170,7 +174,7 @@ func loopbackAddress(addr string) bool {
 func (c serveConfig) settings(run []string) (settings, error) {
 	s := settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Components: run,
-		Database: c.Database, LogDir: filepath.Join(c.Data, "logs"), CloneDir: filepath.Join(c.Data, "clones"),
+		Database: c.Database, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
 		Instance: defaultInstance(), Templates: c.Models.Templates,

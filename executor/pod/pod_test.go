@@ -83,7 +83,7 @@ type home struct {
 
 func newHome(t testing.TB, c *clustertest.Cluster) *home {
 	t.Helper()
-	logs, err := tasklog.Open(filepath.Join(t.TempDir(), "logs"))
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(t.TempDir(), "logs")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,7 +125,7 @@ func serve(t *testing.T, k *kubelet) *httptest.Server {
 
 func openLogs(t *testing.T) *tasklog.Dir {
 	t.Helper()
-	logs, err := tasklog.Open(filepath.Join(t.TempDir(), "logs"))
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(t.TempDir(), "logs")})
 	if err != nil {
 		t.Fatal(err)
 	}

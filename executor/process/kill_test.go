@@ -38,7 +38,7 @@ func beVictim(dir string) int {
 	if _, err := fmt.Sscan(os.Getenv("DAGWRIGHT_TEST_VICTIM_ROUND"), &round); err != nil {
 		return 2
 	}
-	logs, err := tasklog.Open(filepath.Join(dir, "logs"))
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs")})
 	if err != nil {
 		return 2
 	}

@@ -57,7 +57,7 @@ func newHome(t testing.TB) *home {
 
 func openHome(t testing.TB, dir string) *home {
 	t.Helper()
-	logs, err := tasklog.Open(filepath.Join(dir, "logs"))
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"dagwright/dag"
+	"dagwright/tasklog"
+)
+
+// logsConfig is the section "logs" of the configuration file.
+type logsConfig struct {
+	Bucket string `yaml:"bucket"`
+	// Retention is for all DAGs, DAGs for those whose id matches a pattern.
+	Retention keepTime            `yaml:"retention"`
+	DAGs      map[string]keepTime `yaml:"dags"`
+}
+
+// config is the task logs' configuration below a data folder.
+func (c logsConfig) config(data string) tasklog.Config {
+	dags := make(map[string]time.Duration, len(c.DAGs))
+	for pattern, keep := range c.DAGs {
+		dags[pattern] = time.Duration(keep)
+	}
+	return tasklog.Config{
+		Dir: filepath.Join(data, "logs"), Bucket: c.Bucket,
+		Retention: tasklog.Retention{Keep: time.Duration(c.Retention), DAGs: dags},
+	}
+}
+
+// keepTime is a time for which something is kept, in a configuration file.
+type keepTime time.Duration
+
+// UnmarshalYAML reads days, such as 30d, or what time.ParseDuration reads.
+func (k *keepTime) UnmarshalYAML(node *yaml.Node) error {
+	d, err := parseDays(node.Value)
+	if node.Kind != yaml.ScalarNode || err != nil {
+		return fmt.Errorf("line %d: %q is no time to keep logs; want 30d, 720h or the like, or 0 for ever", node.Line, node.Value)
+	}
+	*k = keepTime(d)
+	return nil
+}
+
+// parseDays reads a whole number of days, or a duration as Go writes it. A day
+// has 24 hours.
+func parseDays(text string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	number, ok := strings.CutSuffix(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
+	}
+	days, err := strconv.ParseUint(number, 10, 32)
+	if err != nil || days > uint64(math.MaxInt64/day) {
+		return 0, errors.New("no number of days")
+	}
+	return time.Duration(days) * day, nil
+}
+
+// openLogs opens the task logs. Only the scheduler writes them; other
+// processes of the instance show what is in the bucket.
+func (a *app) openLogs() (*tasklog.Dir, error) {
+	c := a.Logs
+	c.Logger, c.ReadOnly = a.Logger, !a.runs("scheduler")
+	c.Active = func(ctx context.Context) ([]dag.AttemptKey, error) {
+		tasks, err := a.store.ActiveAttempts(ctx)
+		keys := make([]dag.AttemptKey, len(tasks))
+		for i, t := range tasks {
+			keys[i] = dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: t.Try}
+		}
+		return keys, err
+	}
+	return tasklog.Open(c)
+}

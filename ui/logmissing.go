@@ -1,0 +1,36 @@
+package ui
+
+import (
+	"fmt"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/tasklog"
+)
+
+// missingLog says why a try has no log.
+func (s *server) missingLog(t TaskView) string {
+	if keep, expired := s.Logs.Expired(t.TaskInstance.DAG, t.TaskInstance.EndedAt); expired && !t.TaskInstance.StartedAt.IsZero() {
+		return fmt.Sprintf("The log was removed by retention after %s.", tasklog.KeepWords(keep))
+	}
+	if t.TaskInstance.State.Ended() && !s.mayComeLog(t) {
+		return "There is no log: this task did not run."
+	}
+	return "There is no log yet: the task has not started. Its lines will show here."
+}
+
+// mayComeLog says whether the log of a try may still come: its task goes on, or
+// ended so short a time ago that another process is about to upload it.
+func (s *server) mayComeLog(t TaskView) bool {
+	return !t.TaskInstance.State.Ended() ||
+		!t.TaskInstance.StartedAt.IsZero() && s.Now().Sub(t.TaskInstance.EndedAt) < s.Logs.Lag()
+}
+
+// unavailableLog says that the log cannot be shown now. The cause is not for
+// the reader.
+func (s *server) unavailableLog(c echo.Context, key dag.AttemptKey, err error) string {
+	s.Logger.ErrorContext(c.Request().Context(), "look for log",
+		"dag", key.DAG, "run", key.Run, "task", key.Task, "try", key.Try, "err", err)
+	return "The log cannot be shown now: the storage of the logs does not answer. Reload the page in a while."
+}
