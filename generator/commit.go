@@ -93,13 +93,20 @@ func (g *Generator) differences(head string, work []change, outcomes []outcome) 
 	return out, nil
 }
 
-// difference lists what one change does to the files of the head.
+// difference lists what one change does to the files of the head, and notes in
+// their provenance what stands there.
 func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) {
 	var out []gitrepo.Change
-	for _, f := range c.files {
-		if err := g.checkDrift(head, c.push, f); err != nil {
+	for i := range c.files {
+		f := &c.files[i]
+		present, err := g.present(head, or(f.oldPath, f.spec.Path))
+		if err != nil {
 			return nil, err
 		}
+		if c.push.Via != store.ViaOverwrite && f.drifted(present) {
+			return nil, &driftError{or(f.oldPath, f.spec.Path)}
+		}
+		f.spec.Previous = string(present)
 		same, err := g.holds(head, f.spec.Path, f.content)
 		if err != nil {
 			return nil, err
@@ -120,6 +127,19 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 	return out, nil
 }
 
+// present reads a file of the DAG repository; nil when it is not there, or is what
+// can be no spec.
+func (g *Generator) present(head, path string) ([]byte, error) {
+	if head == "" {
+		return nil, nil
+	}
+	content, err := g.Repo.ReadFile(head, path, maxSpecSize)
+	if errors.Is(err, dag.ErrNotFound) || errors.Is(err, dag.ErrInvalid) {
+		return nil, nil
+	}
+	return content, err
+}
+
 // driftError says that somebody edited a DAG's file by hand.
 type driftError struct{ path string }
 
@@ -127,23 +147,17 @@ func (e *driftError) Error() string {
 	return fmt.Sprintf("%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
 }
 
-// checkDrift compares a file with what dagwright wrote last. It is no drift when
-// the file is what is to be written anyway, is gone, or when nothing is known.
-func (g *Generator) checkDrift(head string, p store.Push, f fileChange) error {
-	if f.before == "" || p.Via == store.ViaOverwrite || head == "" {
-		return nil
-	}
-	path := or(f.oldPath, f.spec.Path)
-	present, err := g.Repo.ReadFile(head, path, maxSpecSize)
+// drifted reports whether a file is not what dagwright rendered last. It is no
+// drift when the file is what is to be written anyway, is gone, when nothing is
+// known, or when a merge request has not been merged yet.
+func (f *fileChange) drifted(present []byte) bool {
 	switch {
-	case errors.Is(err, dag.ErrNotFound), errors.Is(err, dag.ErrInvalid):
-		return nil // gone, or replaced by what can be no spec
-	case err != nil:
-		return err
-	case string(present) == f.before, bytes.Equal(present, f.content):
-		return nil
+	case f.old.Content == "", present == nil, string(present) == f.old.Content, bytes.Equal(present, f.content):
+		return false
+	case f.old.MergeRequest != "" && string(present) == f.old.Previous:
+		return false
 	}
-	return &driftError{path}
+	return true
 }
 
 // holds reports whether a path of the DAG repository has this content already;
@@ -167,6 +181,9 @@ func (g *Generator) holds(head, path string, content []byte) (bool, error) {
 
 func result(c change, o outcome, head string) store.PushResult {
 	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged}
+	if asked(c.push) && !c.push.Deleted {
+		r.Commit = c.push.Commit
+	}
 	if o.drift != nil {
 		r.State, r.Reason, r.DAGCommit = store.PushRefused, o.drift.Error(), ""
 		return r

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,8 +88,8 @@ type change struct {
 type fileChange struct {
 	spec    store.Spec
 	content []byte
-	// before is what dagwright wrote last, "" when it is not known.
-	before string
+	// old is the provenance of what dagwright rendered last.
+	old store.Spec
 	// oldPath is where the file was, when the project has moved.
 	oldPath string
 }
@@ -147,15 +148,25 @@ func projectReference(id int64, path string) string {
 	return path
 }
 
-// choose returns the newest push of the head, nil when there is none. With an
-// empty head, of a branch that is gone, it is the newest of all.
+// choose returns the newest push of the head, nil when there is none. What
+// somebody asked for is about the head, whatever it is by now. With an empty head,
+// of a branch that is gone, it is the newest of all.
 func choose(group []store.Push, head string) *store.Push {
-	for i := len(group) - 1; i >= 0; i-- {
-		if head == "" || group[i].Commit == head && !group[i].Deleted {
-			return &group[i]
+	for _, p := range slices.Backward(group) {
+		switch {
+		case head == "", p.Commit == head && !p.Deleted:
+			return &p
+		case asked(p):
+			p.Commit, p.Deleted = head, false
+			return &p
 		}
 	}
 	return nil
+}
+
+// asked reports whether somebody asked for a push to be rendered.
+func asked(p store.Push) bool {
+	return p.Via == store.ViaReplay || p.Via == store.ViaRerender || p.Via == store.ViaOverwrite
 }
 
 func (g *Generator) all(group []store.Push, result func(store.Push) store.PushResult) []store.PushResult {
@@ -239,7 +250,7 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 	}
 	for _, s := range present {
 		if _, gone := old[s.DAG]; gone {
-			c.files = append(c.files, fileChange{spec: s, before: s.Content})
+			c.files = append(c.files, fileChange{spec: s, old: s})
 		}
 	}
 	return c, nil
@@ -296,7 +307,7 @@ func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old stor
 	if err := g.Store.ClaimSpec(ctx, claim); err != nil {
 		return fileChange{}, err
 	}
-	f := fileChange{spec: spec, content: rendered.Content, before: old.Content}
+	f := fileChange{spec: spec, content: rendered.Content, old: old}
 	if old.Path != "" && old.Path != spec.Path {
 		f.oldPath = old.Path
 	}

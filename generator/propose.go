@@ -67,8 +67,6 @@ func (g *Generator) propose(ctx context.Context, c change) (store.PushResult, er
 	r.State, r.MergeRequest = store.PushProposed, proposal.URL
 	for i := range r.Specs {
 		r.Specs[i].MergeRequest = proposal.URL
-		// Until it is merged, what was written last is what was there before.
-		r.Specs[i].Content = c.contentBefore(r.Specs[i].DAG)
 	}
 	if g.AutoMerge {
 		if err := g.GitLab.MergeWhenReady(ctx, g.DAGProject, proposal.IID); err != nil {
@@ -76,16 +74,6 @@ func (g *Generator) propose(ctx context.Context, c change) (store.PushResult, er
 		}
 	}
 	return r, nil
-}
-
-// contentBefore is what dagwright wrote last for a DAG.
-func (c change) contentBefore(id dag.ID) string {
-	for _, f := range c.files {
-		if f.spec.DAG == id {
-			return f.before
-		}
-	}
-	return ""
 }
 
 // describe is the description of a merge request.

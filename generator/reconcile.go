@@ -171,11 +171,28 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 	if err != nil || settled == head && !moved(specs, p.Path) {
 		return err
 	}
+	if settled == "" {
+		if model, err := g.isModel(ctx, push); !model || err != nil {
+			return err
+		}
+	}
 	_, created, err := g.Store.RecordPush(ctx, push)
 	if created {
 		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", head)
 	}
 	return err
+}
+
+// isModel reports whether a branch of which nothing is known holds a model: a
+// group has other projects, too.
+func (g *Generator) isModel(ctx context.Context, p store.Push) (bool, error) {
+	for _, file := range []string{ModelFile, "main.py", "retrain.py"} {
+		_, err := g.Models.ReadFile(ctx, reference(p), p.Commit, file)
+		if !errors.Is(err, dag.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // moved reports whether any DAG was rendered under another path of the project.

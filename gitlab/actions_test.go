@@ -159,8 +159,8 @@ func TestProposeAndWithdraw(t *testing.T) {
 func TestMergeWhenReady(t *testing.T) {
 	t.Parallel()
 	server, client, _ := newModel(t)
-	head := server.Commit(model, "proposal", map[string]string{"main.py": "print(1)\n", "a": "1"})
-	_ = head
+	server.Branch(model, "proposal", "main")
+	server.Commit(model, "proposal", map[string]string{"a": "1"})
 	p, err := client.Propose(t.Context(), model, gitlab.MergeRequest{Source: "proposal", Target: "main", Title: "x"})
 	if err != nil {
 		t.Fatal(err)
@@ -168,6 +168,12 @@ func TestMergeWhenReady(t *testing.T) {
 	server.Fail("PUT", "/projects/:id/merge_requests/:iid/merge", 1, gitlabtest.Failure{Status: 405, Message: "405 Method Not Allowed"})
 	if err := client.MergeWhenReady(t.Context(), model, p.IID); !errors.Is(err, dag.ErrConflict) {
 		t.Errorf("while GitLab checks: %v, want ErrConflict", err)
+	}
+	if err := client.MergeWhenReady(t.Context(), model, p.IID); err != nil {
+		t.Fatal(err)
+	}
+	if got := server.Files(model, "main"); got != "a\nmain.py" || server.MergeRequests(model)[0].State != "merged" {
+		t.Errorf("files %q, %+v", got, server.MergeRequests(model))
 	}
 }
 

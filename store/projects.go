@@ -40,8 +40,8 @@ func scanProject(r scanner) (ModelProject, error) {
 
 // TouchProject writes down that an event told of a project, which makes it due;
 // deleted says that the event told of its end. known is false, and nothing is
-// written, when the project has no generated DAG: an instance's system hook tells
-// of every project that there is. A ChangeProject follows.
+// written, when the project has and had no generated DAG: an instance's system hook
+// tells of every project that there is. A ChangeProject follows.
 func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted bool) (known bool, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
 		missing := time.Time{}
@@ -50,6 +50,7 @@ func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted
 		}
 		n, err := t.exec(`INSERT INTO model_project (project_id, project, state, due, missing_at)
 			SELECT $1, $2, 'active', 1, $3 WHERE EXISTS (SELECT 1 FROM generated_spec WHERE project_id = $1)
+				OR EXISTS (SELECT 1 FROM model_project WHERE project_id = $1)
 			ON CONFLICT (project_id) DO UPDATE SET due = 1,
 				missing_at = CASE WHEN excluded.missing_at <> 0 THEN excluded.missing_at ELSE model_project.missing_at END`, id, path, missing)
 		if err != nil {

@@ -173,6 +173,9 @@ type PushResult struct {
 	RetryAt   time.Time
 	DAG       dag.ID
 	DAGCommit string
+	// Commit is set when another commit than the recorded one was rendered: the
+	// branch's head, for a push that somebody asked for.
+	Commit string
 	// WaitsFor and MergeRequest are as in Push.
 	WaitsFor, MergeRequest string
 	// Specs are the DAG files that the push was rendered to, or found to be.
@@ -207,8 +210,9 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
 	}
 	n, err := t.exec(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
-		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10 WHERE id = $1 AND state = 'pending'`,
-		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest)
+		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
+		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END WHERE id = $1 AND state = 'pending'`,
+		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit)
 	if err != nil || n == 0 {
 		return false, err
 	}

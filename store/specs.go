@@ -20,6 +20,8 @@ type Spec struct {
 	UpdatedAt      time.Time
 	// Content is what was rendered last, "" before that or by an older dagwright.
 	Content string
+	// Previous is what stood in the DAG repository when Content was rendered.
+	Previous string
 	// Model and ModelPath name the entry of a repository with several models.
 	Model, ModelPath string
 	// MergeRequest is the URL of the merge request that proposes the file.
@@ -28,15 +30,15 @@ type Spec struct {
 
 const (
 	specColumns = `dag_id, project_id, project, branch, model_commit, path, template, template_digest, dag_commit, updated_at,
-		content, model, model_path, merge_request`
-	specValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14`
+		content, previous, model, model_path, merge_request`
+	specValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15`
 )
 
 func scanSpec(r scanner) (Spec, error) {
 	var s Spec
 	err := r.Scan(&s.DAG, &s.ProjectID, &s.Source.Project, &s.Source.Branch, &s.Source.Commit, &s.Path,
 		&s.Template, &s.TemplateDigest, &s.DAGCommit, at(&s.UpdatedAt),
-		&s.Content, &s.Model, &s.ModelPath, &s.MergeRequest)
+		&s.Content, &s.Previous, &s.Model, &s.ModelPath, &s.MergeRequest)
 	return s, err
 }
 
@@ -85,7 +87,7 @@ func (s Spec) args(t *tx) []any {
 	return []any{
 		s.DAG, s.ProjectID, s.Source.Project, s.Source.Branch, s.Source.Commit, s.Path,
 		s.Template, s.TemplateDigest, s.DAGCommit, s.UpdatedAt,
-		s.Content, s.Model, s.ModelPath, s.MergeRequest,
+		s.Content, s.Previous, s.Model, s.ModelPath, s.MergeRequest,
 	}
 }
 
@@ -104,7 +106,7 @@ func writeSpec(t *tx, spec Spec) error {
 			branch = excluded.branch, model_commit = excluded.model_commit, path = excluded.path,
 			template = excluded.template, template_digest = excluded.template_digest,
 			dag_commit = excluded.dag_commit, updated_at = excluded.updated_at,
-			content = excluded.content, model = excluded.model, model_path = excluded.model_path,
+			content = excluded.content, previous = excluded.previous, model = excluded.model, model_path = excluded.model_path,
 			merge_request = excluded.merge_request`, spec.args(t)...)
 	if err != nil {
 		return fmt.Errorf("write provenance of DAG %q: %w", spec.DAG, err)

@@ -53,6 +53,7 @@ type Server struct {
 	calls      map[string]int
 	lastID     int64
 	lastHook   int64
+	news       chan struct{} // closed when anything happened
 }
 
 // Delivery is what became of one event.
@@ -71,7 +72,7 @@ func New(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatalf("the git program is needed: %v", err)
 	}
-	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}}
+	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}, news: make(chan struct{})}
 	s.backend = &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"), Dir: root, Stderr: io.Discard,
 		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",
@@ -86,6 +87,7 @@ func New(tb testing.TB) *Server {
 
 // ServeHTTP answers the API below /api/v4 and git everywhere else.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.tell()
 	if strings.HasPrefix(r.URL.Path, "/api/v4/") {
 		s.serveAPI(w, r)
 		return

@@ -123,7 +123,7 @@ func testReports(f fixture) {
 func testReleased(f fixture) {
 	f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: "old", ProjectID: 7}))
 	id, _ := f.record(push("main", "c1", ""))
-	spec := store.Spec{DAG: "new", ProjectID: 7, Content: "new: {}", Model: "new", ModelPath: "m/new", MergeRequest: "https://x/1",
+	spec := store.Spec{DAG: "new", ProjectID: 7, Content: "new: {}", Previous: "old: {}", Model: "new", ModelPath: "m/new", MergeRequest: "https://x/1",
 		UpdatedAt: someTime, Source: dag.Source{Branch: "main"}}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{
 		ID: id, State: store.PushProposed, MergeRequest: "https://x/1", Specs: []store.Spec{spec}, Released: []dag.ID{"old"},

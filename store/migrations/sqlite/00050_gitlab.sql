@@ -15,6 +15,8 @@ CREATE INDEX push_of_commit ON push (project_id, after_commit);
 
 -- content is what was rendered last, to tell a hand-edited file from ours.
 ALTER TABLE generated_spec ADD COLUMN content TEXT NOT NULL DEFAULT '';
+-- previous is what stood in the DAG repository when content was made.
+ALTER TABLE generated_spec ADD COLUMN previous TEXT NOT NULL DEFAULT '';
 -- model and model_path name the entry of a repository with several models.
 ALTER TABLE generated_spec ADD COLUMN model TEXT NOT NULL DEFAULT '';
 ALTER TABLE generated_spec ADD COLUMN model_path TEXT NOT NULL DEFAULT '';
@@ -52,6 +54,7 @@ DROP INDEX generated_spec_of_project;
 ALTER TABLE generated_spec DROP COLUMN merge_request;
 ALTER TABLE generated_spec DROP COLUMN model_path;
 ALTER TABLE generated_spec DROP COLUMN model;
+ALTER TABLE generated_spec DROP COLUMN previous;
 ALTER TABLE generated_spec DROP COLUMN content;
 DROP INDEX push_of_commit;
 DROP INDEX push_unreported;
