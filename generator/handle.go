@@ -273,7 +273,7 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old 
 	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay || via == store.ViaOverwrite}
 	var files []fileChange
 	for _, e := range model.Split() {
-		request := e.request(r)
+		request := e.Request(r)
 		id, err := DAGID(request)
 		if err != nil {
 			return nil, err

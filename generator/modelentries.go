@@ -103,8 +103,8 @@ func (e Entry) touched(changed []string) bool {
 	return false
 }
 
-// request asks for the entry's DAG.
-func (e Entry) request(r Request) Request {
+// Request asks for the entry's DAG, at the commit and branch of r.
+func (e Entry) Request(r Request) Request {
 	r.Model, r.ModelPath = e.Name, e.Path
 	return r
 }

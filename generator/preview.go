@@ -78,7 +78,7 @@ func (g *Generator) previewText(ctx context.Context, p store.Preview, source []b
 	var b strings.Builder
 	fmt.Fprintf(&b, "What the DAG becomes when `%s` is merged into `%s`:\n", short(p.Commit), p.Target)
 	for _, e := range model.Split() {
-		rendered, err := Render(e.request(request), e.Model, g.Templates, g.Instance)
+		rendered, err := Render(e.Request(request), e.Model, g.Templates, g.Instance)
 		if err != nil {
 			return "", err
 		}
