@@ -369,12 +369,57 @@ func TestHandEditsAreKept(t *testing.T) {
 	if text, _ = l.File(dagProject, "main", churnFile); text != edited {
 		t.Error("the edit is gone")
 	}
-	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, true); err != nil {
+	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, store.ViaOverwrite); err != nil {
 		t.Fatal(err)
 	}
 	l.settled(store.PushRendered)
 	if text, _ = l.File(dagProject, "main", churnFile); strings.Contains(text, "0 9 * * *") {
 		t.Error("told to write over the edit, it did not")
+	}
+}
+
+// A dry run says what would change, and of what was edited by hand, and writes
+// nothing. The fleet is one commit.
+func TestRerender(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	const other = "gbc/risk/fraud-model"
+	l.CreateProject(other)
+	for _, project := range []string{churn, other} {
+		l.Commit(project, "main", map[string]string{"main.py": "1"})
+		l.settled(store.PushRendered)
+	}
+	text, _ := l.File(dagProject, "main", churnFile)
+	l.Commit(dagProject, "main", map[string]string{churnFile: strings.Replace(text, "0 6 * * *", "0 9 * * *", 1)})
+	commits := l.Commits(dagProject, "main")
+	all := []dag.ID{"churn-model", "fraud-model"}
+	rerender := func(how string) []store.Push {
+		t.Helper()
+		ids, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, all, how)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.until("both are done", func() bool {
+			pushes := l.pushes()[:len(ids)]
+			return pushes[0].State != store.PushPending && pushes[1].State != store.PushPending
+		})
+		return l.pushes()[:len(ids)]
+	}
+	dry := rerender(store.ViaDryRun)
+	if dry[1].State != store.PushCompared || !strings.Contains(dry[1].Reason, "edited by hand") || !strings.Contains(dry[1].Reason, `-  schedule: "0 9 * * *"`) {
+		t.Errorf("churn-model: %+v", dry[1])
+	}
+	if dry[0].State != store.PushCompared || dry[0].Reason != "nothing would change" {
+		t.Errorf("fraud-model: %+v", dry[0])
+	}
+	if got := l.Commits(dagProject, "main"); got != commits {
+		t.Errorf("the dry run made commits: %s, want %s", got, commits)
+	}
+	if got := rerender(store.ViaRerender); got[1].State != store.PushRefused || got[0].State != store.PushUnchanged {
+		t.Errorf("rerender: %+v", got)
+	}
+	if got := rerender(store.ViaOverwrite); got[1].State != store.PushRendered || got[0].State != store.PushUnchanged {
+		t.Errorf("overwrite: %+v", got)
 	}
 }
 
@@ -422,7 +467,7 @@ func TestMergeRequests(t *testing.T) {
 	l.until("another one", func() bool { all := l.pushes(); return len(all) == 5 && all[0].State == store.PushProposed })
 	branch, _ := l.File(dagProject, "dagwright/gbc/risk/churn-model/main", churnFile)
 	l.Commit(dagProject, "main", map[string]string{churnFile: branch}) // somebody takes it over by hand
-	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, false); err != nil {
+	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, store.ViaRerender); err != nil {
 		t.Fatal(err)
 	}
 	l.settled(store.PushUnchanged)

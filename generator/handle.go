@@ -59,6 +59,7 @@ func (g *Generator) prepareAll(ctx context.Context, groups [][]store.Push) (work
 type branchKey struct {
 	project int64
 	branch  string
+	dry     bool // a dry run stands for no push
 }
 
 // byBranch groups pushes by their branch, in the order of each branch's first.
@@ -66,7 +67,7 @@ func byBranch(pushes []store.Push) [][]store.Push {
 	index := map[branchKey]int{}
 	var groups [][]store.Push
 	for _, p := range pushes {
-		key := branchKey{p.ProjectID, p.Branch}
+		key := branchKey{p.ProjectID, p.Branch, p.Via == store.ViaDryRun}
 		i, ok := index[key]
 		if !ok {
 			i = len(groups)
@@ -166,7 +167,7 @@ func choose(group []store.Push, head string) *store.Push {
 
 // asked reports whether somebody asked for a push to be rendered.
 func asked(p store.Push) bool {
-	return p.Via == store.ViaReplay || p.Via == store.ViaRerender || p.Via == store.ViaOverwrite
+	return p.Via == store.ViaReplay || p.Via == store.ViaRerender || p.Via == store.ViaOverwrite || p.Via == store.ViaDryRun
 }
 
 func (g *Generator) all(group []store.Push, result func(store.Push) store.PushResult) []store.PushResult {
@@ -216,6 +217,8 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 		return nil, store.PushResult{ID: p.ID, State: store.PushRefused, Reason: err.Error()}
 	case err != nil:
 		return nil, g.later(p, err)
+	case p.Via == store.ViaDryRun:
+		return nil, g.compare(ctx, c)
 	case len(c.files) == 0:
 		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "the branch was deleted and had no DAG"}
 	}

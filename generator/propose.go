@@ -91,6 +91,30 @@ func (g *Generator) describe(c change) string {
 	return b.String()
 }
 
+// compare says what a change would do, and does nothing.
+func (g *Generator) compare(ctx context.Context, c *change) store.PushResult {
+	head, err := g.Repo.Fetch(ctx)
+	if err != nil {
+		return g.later(c.push, err)
+	}
+	var b strings.Builder
+	for _, f := range c.files {
+		present, err := g.present(head, or(f.oldPath, f.spec.Path))
+		if err != nil {
+			return g.later(c.push, err)
+		}
+		if f.drifted(present) {
+			fmt.Fprintf(&b, "%s was edited by hand; it is left alone without overwrite\n", f.spec.Path)
+		}
+		b.WriteString(g.review(f).Diff())
+	}
+	r := store.PushResult{ID: c.push.ID, State: store.PushCompared, Reason: or(b.String(), "nothing would change")}
+	if len(c.files) > 0 {
+		r.DAG = c.files[0].spec.DAG
+	}
+	return r
+}
+
 // review compares a file with the DAG repository's.
 func (g *Generator) review(f fileChange) review.Change {
 	before := ""

@@ -22,6 +22,7 @@ const (
 	PushRefused    PushState = "refused"    // cannot become a DAG; Reason says why
 	PushRemoved    PushState = "removed"    // the branch was deleted; its DAG file was removed
 	PushProposed   PushState = "proposed"   // on a branch of the DAG repository, as a merge request
+	PushCompared   PushState = "compared"   // a dry run: Reason says what would change, nothing was written
 )
 
 // The values of Push.Via: who told of a push.
@@ -32,6 +33,7 @@ const (
 	ViaReplay     = "replay"     // somebody asked to do it again
 	ViaRerender   = "rerender"   // somebody asked to render the fleet again
 	ViaOverwrite  = "overwrite"  // ... and to write over what was edited by hand
+	ViaDryRun     = "dry_run"    // ... and to write nothing
 )
 
 // WaitsForPipeline is Push.WaitsFor while the commit's pipeline has not built
@@ -143,7 +145,7 @@ func earlierPush(t *tx, p Push) (id int64, err error) {
 	var commit, path string
 	var deleted bool
 	found, err := t.row(`SELECT id, after_commit, is_deleted, project FROM push
-		WHERE project_id = $1 AND branch = $2 ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted, &path)
+		WHERE project_id = $1 AND branch = $2 AND via <> 'dry_run' ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted, &path)
 	if err != nil || !found || commit != p.Commit || deleted != p.Deleted || path != p.Project {
 		return 0, err
 	}

@@ -15,7 +15,7 @@ import (
 func (s *Store) SettledCommit(ctx context.Context, project int64, branch string) (commit string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		_, err := t.row(`SELECT after_commit FROM push
-			WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded')
+			WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded', 'compared')
 			ORDER BY finished_at DESC, id DESC LIMIT 1`, []any{project, branch}, &commit)
 		return err
 	})
@@ -69,14 +69,10 @@ func (s *Store) ReplayPush(ctx context.Context, by Actor, id int64) (replayed in
 }
 
 // RerenderPushes records the branches behind the given DAGs once more, so that
-// they are rendered with the templates and settings of now; with overwrite also
-// over files that were edited by hand. It returns the ids of the new pushes. DAGs
-// that were not generated are left out.
-func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, overwrite bool) (pushes []int64, err error) {
-	via := ViaRerender
-	if overwrite {
-		via = ViaOverwrite
-	}
+// they are rendered with the templates and settings of now. how is ViaRerender,
+// ViaOverwrite or ViaDryRun. It returns the ids of the new pushes. DAGs that were
+// not generated are left out.
+func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how string) (pushes []int64, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
 		pushes = nil
 		seen := map[string]bool{}
@@ -95,14 +91,14 @@ func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, ove
 			seen[key] = true
 			push, err := insertPush(t, Push{
 				ProjectID: spec.ProjectID, Project: spec.Source.Project, Branch: spec.Source.Branch, Commit: spec.Source.Commit,
-				Via: via, User: by.name(),
+				Via: how, User: by.name(),
 			})
 			if err != nil {
 				return err
 			}
 			pushes = append(pushes, push)
 		}
-		return record(t, AuditEntry{By: by, Event: "rerender", Extra: fmt.Sprintf(`{"dags": %d}`, len(dags))})
+		return record(t, AuditEntry{By: by, Event: how, Extra: fmt.Sprintf(`{"dags": %d}`, len(dags))})
 	})
 	return pushes, err
 }
@@ -179,7 +175,7 @@ func writeReport(t *tx, r Report) error {
 func (s *Store) NewestOfCommit(ctx context.Context, p Push) (newest bool, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		var later int64
-		found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND id > $4 LIMIT 1`,
+		found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND id > $4 AND via <> 'dry_run' LIMIT 1`,
 			[]any{p.ProjectID, p.Commit, p.Branch, p.ID}, &later)
 		newest = !found
 		return err

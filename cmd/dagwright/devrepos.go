@@ -41,7 +41,7 @@ func exampleProjects() []generator.Project {
 func (h *devHome) modelRepository(project string) (string, error) {
 	for _, p := range exampleProjects() {
 		if p.Path == project || strconv.FormatInt(p.ID, 10) == project {
-			return h.path("models", path.Base(project)+".git"), nil
+			return h.path("models", path.Base(p.Path)+".git"), nil
 		}
 	}
 	return "", fmt.Errorf("project %q is none of this machine's example models: %w", project, dag.ErrInvalid)

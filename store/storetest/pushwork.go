@@ -12,6 +12,7 @@ func pushWorkTests() []test {
 		{"the settled commit is that of the push worked on last", testSettledCommit},
 		{"a replay is a push of its own", testReplay},
 		{"a fleet is recorded once a branch", testRerender},
+		{"a dry run is no push of the branch", testDryRun},
 		{"reports are asked for until they are written", testReports},
 		{"a push gives up and takes over names", testReleased},
 		{"a renamed project's push is no repeat", testRenamedPush},
@@ -71,7 +72,7 @@ func testRerender(f fixture) {
 	for id, branch := range map[dag.ID]string{"a": "main", "b": "main", "c": "retrain"} {
 		f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: id, ProjectID: 7, Source: dag.Source{Project: "g/p", Branch: branch, Commit: "c1"}}))
 	}
-	ids, err := f.RerenderPushes(f.ctx(), alice, []dag.ID{"a", "b", "c", "unknown"}, true)
+	ids, err := f.RerenderPushes(f.ctx(), alice, []dag.ID{"a", "b", "c", "unknown"}, store.ViaOverwrite)
 	f.ok(err)
 	f.equal(len(ids), 2)
 	got, err := f.PendingPushes(f.ctx(), time.Now(), 10)
@@ -85,6 +86,21 @@ func testRerender(f fixture) {
 	f.ok(err)
 	f.equal(store.MatchSpecs(specs, "c"), []dag.ID{"c"})
 	f.equal(store.MatchSpecs(specs, "g/p"), []dag.ID{"a", "b", "c"})
+}
+
+func testDryRun(f fixture) {
+	id, _ := f.record(push("main", "c1", ""))
+	f.finish(id, store.PushRendered)
+	f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: "a", ProjectID: 7, Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c9"}}))
+	ids, err := f.RerenderPushes(f.ctx(), alice, []dag.ID{"a"}, store.ViaDryRun)
+	f.ok(err)
+	if _, created := f.record(push("main", "c9", "")); !created {
+		f.Error("a push was taken for a repeat of a dry run")
+	}
+	f.finish(ids[0], store.PushCompared)
+	settled, err := f.SettledCommit(f.ctx(), 7, "main")
+	f.ok(err)
+	f.equal(settled, "c1")
 }
 
 func testReports(f fixture) {
