@@ -114,6 +114,8 @@ type serveConfig struct {
 		WaitFor    string   `yaml:"wait_for"`
 		WaitStages []string `yaml:"wait_stages"`
 	} `yaml:"models"`
+	// Promotion is where "dagwright promote" takes DAGs to.
+	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
 		Executor       string        `yaml:"executor"`
 		Poll           time.Duration `yaml:"poll"`

@@ -66,3 +66,10 @@ func (s *Server) Commits(path, branch string) string {
 	out, _ := git(s.tb.Context(), p.dir, "rev-list", "--count", "refs/heads/"+branch) // none without the branch
 	return out
 }
+
+// Head returns the commit at the head of a branch, "" when there is none.
+func (s *Server) Head(path, branch string) string {
+	p := s.project(path)
+	out, _ := git(s.tb.Context(), p.dir, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch)
+	return out
+}
