@@ -113,6 +113,12 @@ func (s *server) table() []route {
 		{http.MethodGet, ti + "/tries/:try_number", s.getTry},
 		{http.MethodGet, ti + "/logs/:try_number", s.getLog},
 
+		{http.MethodGet, "/pushes", s.listPushes},
+		{http.MethodGet, "/pushes/:push_id", s.getPush},
+		{http.MethodPost, "/pushes/:push_id/replay", s.replayPush},
+		{http.MethodPost, "/rerender", s.rerender},
+		{http.MethodGet, "/dags/:dag_id/provenance", s.getProvenance},
+
 		{http.MethodGet, "/monitor/health", s.health},
 		{http.MethodGet, "/version", s.version},
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -27,8 +28,14 @@ type hub struct{ dir string }
 
 var _ generator.Models = hub{}
 
+// repository is a project's folder. The one of its id is a link.
 func (h hub) repository(project string) string {
 	return filepath.Join(h.dir, strings.ReplaceAll(project, "/", "."))
+}
+
+func (h hub) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
+	out, err := runGit(ctx, h.repository(project), "diff", "--name-only", "--no-renames", from, to)
+	return strings.Fields(out), err == nil, err
 }
 
 func (h hub) BranchHead(ctx context.Context, project, branch string) (string, error) {
@@ -136,6 +143,9 @@ func (s *site) send(project, branch, file string) int64 {
 	if s.ids[project] == 0 {
 		s.ids[project] = int64(101 + len(s.ids))
 		s.git(s.dir, "init", "--quiet", "--bare", "--initial-branch=main", bare)
+		if err := os.Symlink(bare, s.repository(strconv.FormatInt(s.ids[project], 10))); err != nil {
+			s.Fatal(err)
+		}
 	}
 	work := s.TempDir()
 	s.git(work, "init", "--quiet", "--initial-branch=work")

@@ -21,23 +21,37 @@ const (
 	authorEmail = "dagwright@localhost"
 )
 
+// deliver brings all changes to the DAG repository and says what became of each.
+func (g *Generator) deliver(ctx context.Context, work []change) []store.PushResult {
+	if g.Deliver == DeliverMergeRequest && g.GitLab != nil {
+		return g.proposeAll(ctx, work)
+	}
+	return g.commitAll(ctx, work)
+}
+
+// outcome is what a commit did about one change.
+type outcome struct {
+	changed bool
+	drift   error // set when a file was edited by hand: nothing was done
+}
+
 // commit pushes all changes as one commit and says what became of each. No
 // commit is made when the files are what they were.
 func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResult, error) {
 	if len(work) == 0 {
 		return nil, nil
 	}
-	changed := make([]bool, len(work))
+	outcomes := make([]outcome, len(work))
 	head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
 		Message: message(work), AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
-		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, changed) },
+		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, outcomes) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	results := make([]store.PushResult, len(work))
 	for i, c := range work {
-		results[i] = result(c, changed[i], head)
+		results[i] = result(c, outcomes[i], head)
 	}
 	return results, nil
 }
@@ -59,40 +73,91 @@ func (g *Generator) commitAll(ctx context.Context, work []change) []store.PushRe
 	return g.postpone(work, err)
 }
 
-// differences lists the file changes that the head lacks and notes which
-// entries of work have any.
-func (g *Generator) differences(head string, work []change, changed []bool) ([]gitrepo.Change, error) {
+// differences lists the file changes that the head lacks and notes what it
+// does about each entry of work.
+func (g *Generator) differences(head string, work []change, outcomes []outcome) ([]gitrepo.Change, error) {
 	var out []gitrepo.Change
 	for i, c := range work {
 		diff, err := g.difference(head, c)
+		var drift *driftError
+		if errors.As(err, &drift) {
+			outcomes[i] = outcome{drift: drift}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		changed[i] = len(diff) > 0
+		outcomes[i] = outcome{changed: len(diff) > 0}
 		out = append(out, diff...)
 	}
 	return out, nil
 }
 
+// difference lists what one change does to the files of the head, and notes in
+// their provenance what stands there.
 func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) {
 	var out []gitrepo.Change
-	same, err := g.holds(head, c.spec.Path, c.content)
-	if err != nil {
-		return nil, err
-	}
-	if !same {
-		out = append(out, gitrepo.Change{Path: c.spec.Path, Content: c.content})
-	}
-	if c.oldPath == "" {
-		return out, nil
-	}
-	if same, err = g.holds(head, c.oldPath, nil); err != nil {
-		return nil, err
-	}
-	if !same {
-		out = append(out, gitrepo.Change{Path: c.oldPath})
+	for i := range c.files {
+		f := &c.files[i]
+		present, err := g.present(head, or(f.oldPath, f.spec.Path))
+		if err != nil {
+			return nil, err
+		}
+		if c.push.Via != store.ViaOverwrite && f.drifted(present) {
+			return nil, &driftError{or(f.oldPath, f.spec.Path)}
+		}
+		f.spec.Previous = string(present)
+		same, err := g.holds(head, f.spec.Path, f.content)
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			out = append(out, gitrepo.Change{Path: f.spec.Path, Content: f.content})
+		}
+		if f.oldPath == "" {
+			continue
+		}
+		if same, err = g.holds(head, f.oldPath, nil); err != nil {
+			return nil, err
+		}
+		if !same {
+			out = append(out, gitrepo.Change{Path: f.oldPath})
+		}
 	}
 	return out, nil
+}
+
+// present reads a file of the DAG repository; nil when it is not there, or is what
+// can be no spec.
+func (g *Generator) present(head, path string) ([]byte, error) {
+	if head == "" {
+		return nil, nil
+	}
+	content, err := g.Repo.ReadFile(head, path, maxSpecSize)
+	if errors.Is(err, dag.ErrNotFound) || errors.Is(err, dag.ErrInvalid) {
+		return nil, nil
+	}
+	return content, err
+}
+
+// driftError says that somebody edited a DAG's file by hand.
+type driftError struct{ path string }
+
+func (e *driftError) Error() string {
+	return fmt.Sprintf("%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
+}
+
+// drifted reports whether a file is not what dagwright rendered last. It is no
+// drift when the file is what is to be written anyway, is gone, when nothing is
+// known, or when a merge request has not been merged yet.
+func (f *fileChange) drifted(present []byte) bool {
+	switch {
+	case f.old.Content == "", present == nil, string(present) == f.old.Content, bytes.Equal(present, f.content):
+		return false
+	case f.old.MergeRequest != "" && string(present) == f.old.Previous:
+		return false
+	}
+	return true
 }
 
 // holds reports whether a path of the DAG repository has this content already;
@@ -114,17 +179,29 @@ func (g *Generator) holds(head, path string, content []byte) (bool, error) {
 	return content != nil && bytes.Equal(present, content), nil
 }
 
-func result(c change, changed bool, head string) store.PushResult {
-	spec := c.spec
-	spec.DAGCommit = head
-	r := store.PushResult{ID: c.push.ID, DAG: spec.DAG, DAGCommit: head}
+func result(c change, o outcome, head string) store.PushResult {
+	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged}
+	if asked(c.push) && !c.push.Deleted {
+		r.Commit = c.push.Commit
+	}
+	if o.drift != nil {
+		r.State, r.Reason, r.DAGCommit = store.PushRefused, o.drift.Error(), ""
+		return r
+	}
+	for _, f := range c.files {
+		if f.content == nil {
+			r.Released = append(r.Released, f.spec.DAG)
+			continue
+		}
+		spec := f.spec
+		spec.DAGCommit = head
+		r.Specs = append(r.Specs, spec)
+	}
 	switch {
-	case c.content == nil:
+	case len(r.Specs) == 0:
 		r.State = store.PushRemoved
-	case changed:
-		r.State, r.Spec = store.PushRendered, &spec
-	default:
-		r.State, r.Spec = store.PushUnchanged, &spec
+	case o.changed:
+		r.State = store.PushRendered
 	}
 	return r
 }
@@ -134,8 +211,7 @@ func result(c change, changed bool, head string) store.PushResult {
 func message(work []change) string {
 	var b strings.Builder
 	if len(work) == 1 {
-		c := work[0]
-		fmt.Fprintf(&b, "%s: %s %s of %s\n\n", c.spec.DAG, verb(c), short(c.push.Commit), c.push.Branch)
+		fmt.Fprintf(&b, "%s\n\n", subject(work[0]))
 	} else {
 		fmt.Fprintf(&b, "Render %d DAGs\n\n", len(work))
 	}
@@ -145,11 +221,23 @@ func message(work []change) string {
 	return b.String()
 }
 
-func verb(c change) string {
-	if c.content == nil {
-		return "remove, since the branch is gone:"
+// subject is the first line about one change.
+func subject(c change) string {
+	names := make([]string, len(c.files))
+	written := false
+	for i, f := range c.files {
+		names[i] = string(f.spec.DAG)
+		written = written || f.content != nil
 	}
-	return "render"
+	const most = 3
+	name := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		name += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	if !written {
+		return fmt.Sprintf("%s: remove, since the branch is gone: %s", name, c.push.Branch)
+	}
+	return fmt.Sprintf("%s: render %s of %s", name, short(c.push.Commit), c.push.Branch)
 }
 
 // removeFiles removes the DAG files that operators asked to delete.

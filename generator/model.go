@@ -24,6 +24,43 @@ type Model struct {
 	Params  []dag.Param
 	Scoring ScoringModel
 	Retrain RetrainModel
+	// WaitFor is WaitPipeline or WaitNone; the instance's when empty. WaitStages
+	// are the stages of the pipeline that matter; the instance's when nil.
+	WaitFor    string
+	WaitStages []string
+	// Entries are the models of a repository with several. The settings above are
+	// then what an entry says nothing of.
+	Entries []Entry
+}
+
+// Entry is one of several models in a repository.
+type Entry struct {
+	// Name is the DAG's name, in place of the project's.
+	Name string
+	// Path is the model's folder, without slashes at its ends. A push that changes
+	// nothing below Path or one of Watch leaves the model at the commit that it
+	// has.
+	Path  string
+	Watch []string
+	Model Model // without Entries
+}
+
+// The values of Model.WaitFor.
+const (
+	// WaitNone renders a push at once.
+	WaitNone = "none"
+	// WaitPipeline renders a push when the stages that build its image have
+	// passed, so that a DAG never points to an image that does not exist.
+	WaitPipeline = "pipeline"
+)
+
+// Split returns the models of the file: the entries, or the one model without a
+// name that a usual repository holds.
+func (m Model) Split() []Entry {
+	if len(m.Entries) == 0 {
+		return []Entry{{Model: m}}
+	}
+	return m.Entries
 }
 
 // Resources are the container's, by Kubernetes' names (cpu, memory …) and
@@ -77,13 +114,27 @@ func ParseModel(file string, source []byte, inst Instance) (Model, error) {
 }
 
 func (r *modelReader) model(n *field, m *Model) {
-	r.keys(n, map[string]func(*field){
-		"owner":     func(f *field) { m.Owner = r.name(f) },
-		"image":     func(f *field) { m.Image = r.image(f) },
-		"timezone":  func(f *field) { m.Timezone = r.timezone(f) },
-		"env":       func(f *field) { m.Env = r.env(f) },
-		"resources": func(f *field) { m.Resources = r.resources(f) },
-		"params":    func(f *field) { m.Params = r.params(f) },
+	readers := r.settings(m)
+	var models *field
+	readers["models"] = func(f *field) { models = f }
+	r.keys(n, readers)
+	r.checkNames(m)
+	if models != nil {
+		m.Entries = r.entries(models, *m)
+	}
+}
+
+// settings are the readers of what may be said of any model.
+func (r *modelReader) settings(m *Model) map[string]func(*field) {
+	return map[string]func(*field){
+		"owner":       func(f *field) { m.Owner = r.name(f) },
+		"image":       func(f *field) { m.Image = r.image(f) },
+		"timezone":    func(f *field) { m.Timezone = r.timezone(f) },
+		"env":         func(f *field) { m.Env = r.env(f) },
+		"resources":   func(f *field) { m.Resources = r.resources(f) },
+		"params":      func(f *field) { m.Params = r.params(f) },
+		"wait_for":    func(f *field) { m.WaitFor = r.waitFor(f) },
+		"wait_stages": func(f *field) { m.WaitStages = r.words(f) },
 		"scoring": func(f *field) {
 			r.keys(f, map[string]func(*field){
 				"schedule": func(f *field) { m.Scoring.Schedule = r.schedule(f) },
@@ -96,15 +147,6 @@ func (r *modelReader) model(n *field, m *Model) {
 				"tasks":    func(f *field) { m.Retrain.Steps = r.steps(f) },
 			})
 		},
-		"models": r.models,
-	})
-	r.checkNames(m)
-}
-
-// models refuses what is planned but not there.
-func (r *modelReader) models(n *field) {
-	if r.list(n) != nil {
-		r.fault(n, "several models in one repository are not supported yet; remove it")
 	}
 }
 

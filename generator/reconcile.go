@@ -3,64 +3,72 @@ package generator
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"dagwright/dag"
 	"dagwright/store"
 )
 
-// reconcile records the branch heads that no hook told of, so that a lost hook
-// heals by itself. A branch that cannot be read is left as it is: being
-// unreachable is no reason to touch a DAG.
+// reconcileLimit bounds the projects that are looked at the same time.
+const reconcileLimit = 8
+
+// reconcile compares every model's project in GitLab with what is recorded, so
+// that lost hooks, renames, transfers, archived and deleted projects heal by
+// themselves. A project that cannot be read is left as it is: being unreachable
+// is no reason to touch a DAG.
 func (g *Generator) reconcile(ctx context.Context) {
 	projects, err := g.projects(ctx)
-	if ctx.Err() != nil {
-		return
-	}
 	if err != nil {
-		g.Logger.Error("list projects to reconcile", "err", err)
-		return
-	}
-	branches := slices.Sorted(maps.Keys(g.Branches))
-	for _, p := range projects {
-		for _, branch := range branches {
-			if ctx.Err() != nil {
-				return
-			}
-			if err := g.reconcileBranch(ctx, p, branch); err != nil && ctx.Err() == nil {
-				g.Logger.Error("reconcile", "project", p.Path, "branch", branch, "err", err)
-			}
+		if ctx.Err() == nil {
+			g.Logger.Error("list projects to reconcile", "err", err)
 		}
+		return
 	}
+	g.reconcileProjects(ctx, projects)
 }
 
-func (g *Generator) reconcileBranch(ctx context.Context, p Project, branch string) error {
-	head, err := g.Models.BranchHead(ctx, p.Path, branch)
-	if errors.Is(err, dag.ErrNotFound) {
-		return nil
-	}
+// reconcileDue looks at the projects that an event told of.
+func (g *Generator) reconcileDue(ctx context.Context) {
+	projects, err := g.Store.ModelProjects(ctx, true)
 	if err != nil {
-		return err
+		if ctx.Err() == nil {
+			g.Logger.Error("list projects that are due", "err", err)
+		}
+		return
 	}
-	_, created, err := g.Store.RecordPush(ctx, store.Push{
-		ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(),
-	})
-	if created {
-		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", head)
-	}
-	return err
+	g.reconcileProjects(ctx, projects)
 }
 
-// projects lists the configured projects and those that have a DAG, each once.
-func (g *Generator) projects(ctx context.Context) ([]Project, error) {
-	paths := map[int64]string{}
+func (g *Generator) reconcileProjects(ctx context.Context, projects []store.ModelProject) {
+	var workers errgroup.Group
+	workers.SetLimit(reconcileLimit)
+	for _, p := range projects {
+		workers.Go(func() error {
+			if err := g.reconcileProject(ctx, p); err != nil && ctx.Err() == nil {
+				g.Logger.Error("reconcile", "project", p.Path, "err", err)
+			}
+			return nil
+		})
+	}
+	_ = workers.Wait() // no worker fails: one project must not hold up another
+}
+
+// projects lists the configured projects, those that have a DAG and those that
+// had one, each once.
+func (g *Generator) projects(ctx context.Context) ([]store.ModelProject, error) {
+	all := map[int64]store.ModelProject{}
 	specs, err := g.Store.Specs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range specs {
-		paths[s.ProjectID] = s.Source.Project
+		all[s.ProjectID] = store.ModelProject{ID: s.ProjectID, Path: s.Source.Project, State: store.ProjectActive}
 	}
 	if g.Projects != nil {
 		configured, err := g.Projects(ctx)
@@ -68,12 +76,143 @@ func (g *Generator) projects(ctx context.Context) ([]Project, error) {
 			return nil, err
 		}
 		for _, p := range configured {
-			paths[p.ID] = p.Path
+			all[p.ID] = store.ModelProject{ID: p.ID, Path: p.Path, State: store.ProjectActive}
 		}
 	}
-	out := make([]Project, 0, len(paths))
-	for _, id := range slices.Sorted(maps.Keys(paths)) {
-		out = append(out, Project{ID: id, Path: paths[id]})
+	known, err := g.Store.ModelProjects(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range known {
+		all[p.ID] = p
+	}
+	out := make([]store.ModelProject, 0, len(all))
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, all[id])
 	}
 	return out, nil
+}
+
+func (g *Generator) reconcileProject(ctx context.Context, p store.ModelProject) error {
+	p, err := g.lookUp(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, branch := range slices.Sorted(maps.Keys(g.Branches)) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := g.reconcileBranch(ctx, p, branch); err != nil {
+			return fmt.Errorf("branch %s: %w", branch, err)
+		}
+	}
+	return nil
+}
+
+// lookUp asks GitLab what has become of a project, by its id, and writes it down.
+// Without a GitLab there is nothing to ask.
+func (g *Generator) lookUp(ctx context.Context, p store.ModelProject) (store.ModelProject, error) {
+	if g.GitLab == nil || p.ID <= 0 {
+		return p, nil
+	}
+	before := p
+	info, err := g.GitLab.LookUpProject(ctx, projectReference(p.ID, p.Path))
+	switch {
+	case errors.Is(err, dag.ErrNotFound):
+		if p.MissingAt.IsZero() {
+			p.MissingAt = g.Now()
+		}
+		// GitLab says the same of a project that the token may not see. That may
+		// be a mistake that somebody corrects.
+		if g.Now().Sub(p.MissingAt) >= g.MissingGrace {
+			p.State = store.ProjectDeleted
+		}
+	case err != nil:
+		return p, err
+	default:
+		p.Path, p.State, p.MissingAt = info.Path, store.ProjectActive, time.Time{}
+		if info.Archived {
+			p.State = store.ProjectArchived
+		}
+		if info.Deleting {
+			p.State = store.ProjectDeleted
+		}
+	}
+	p.Due = false
+	if p == before && !p.CheckedAt.IsZero() {
+		return p, nil // most often
+	}
+	p.CheckedAt = g.Now()
+	return p, g.Store.SaveProject(ctx, p)
+}
+
+// reconcileBranch records what a branch should have had a push for: a head that no
+// hook told of, a project under a new path, a branch or project that is gone.
+func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, branch string) error {
+	specs, err := g.Store.SpecsOf(ctx, p.ID, branch)
+	if err != nil {
+		return err
+	}
+	if p.State != store.ProjectActive {
+		return g.retire(ctx, p, branch, specs)
+	}
+	if !p.MissingAt.IsZero() {
+		return nil // not known for now: its DAGs stay as they are
+	}
+	head, err := g.Models.BranchHead(ctx, projectReference(p.ID, p.Path), branch)
+	if errors.Is(err, dag.ErrNotFound) {
+		return g.retire(ctx, p, branch, specs)
+	}
+	if err != nil {
+		return err
+	}
+	push := store.Push{ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(), Via: store.ViaReconciler}
+	settled, err := g.Store.SettledCommit(ctx, p.ID, branch)
+	if err != nil || settled == head && !moved(specs, p.Path) {
+		return err
+	}
+	if settled == "" {
+		if model, err := g.isModel(ctx, push); !model || err != nil {
+			return err
+		}
+	}
+	_, created, err := g.Store.RecordPush(ctx, push)
+	if created {
+		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", head)
+	}
+	return err
+}
+
+// isModel reports whether a branch of which nothing is known holds a model: a
+// group has other projects, too.
+func (g *Generator) isModel(ctx context.Context, p store.Push) (bool, error) {
+	for _, file := range []string{ModelFile, "main.py", "retrain.py"} {
+		_, err := g.Models.ReadFile(ctx, reference(p), p.Commit, file)
+		if !errors.Is(err, dag.ErrNotFound) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// moved reports whether any DAG was rendered under another path of the project.
+func moved(specs []store.Spec, path string) bool {
+	return slices.ContainsFunc(specs, func(s store.Spec) bool { return s.DAGCommit != "" && s.Source.Project != path })
+}
+
+// retire records the end of a branch whose DAGs are still there. Their files are
+// removed, which archives the DAGs: history stays.
+func (g *Generator) retire(ctx context.Context, p store.ModelProject, branch string, specs []store.Spec) error {
+	written := slices.ContainsFunc(specs, func(s store.Spec) bool { return s.DAGCommit != "" })
+	if !written {
+		return nil
+	}
+	_, created, err := g.Store.RecordPush(ctx, store.Push{
+		ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: strings.Repeat("0", 40), Deleted: true,
+		ReceivedAt: g.Now(), Via: store.ViaReconciler, Title: "project is " + string(p.State),
+	})
+	if created {
+		g.Logger.Info("found a branch that is gone", "project", p.Path, "branch", branch, "state", p.State)
+	}
+	return err
 }

@@ -27,6 +27,9 @@ type Request struct {
 	Branch    string
 	Commit    string // full hash
 	Kind      Kind
+	// Model names the entry of a repository with several models, and ModelPath
+	// its folder; both are empty in a repository with one.
+	Model, ModelPath string
 }
 
 // Instance is what an installation decides for all its models.
@@ -44,6 +47,9 @@ type Instance struct {
 	// StartDate of every DAG: the same at each rendering, so that the bytes are,
 	// too. With catchup off it makes no past run.
 	StartDate string
+	// WaitFor and WaitStages count where a model's file is silent; see Model.
+	WaitFor    string
+	WaitStages []string
 	// CheckSchedule says what is wrong with a model's schedule, and with a
 	// rendered one; nil leaves cron syntax unchecked.
 	CheckSchedule func(dag.Schedule) error
@@ -61,6 +67,8 @@ func DefaultInstance() Instance {
 		ScoringSchedule: "0 6 * * *",
 		RetrainSchedule: "0 3 1 * *",
 		StartDate:       "2024-01-01",
+		WaitFor:         WaitNone,
+		WaitStages:      []string{"build"},
 	}
 }
 
@@ -74,13 +82,13 @@ type Rendered struct {
 }
 
 // DAGID returns the id of the DAG that a request asks for: the last segment of
-// the project's path, with "-retrain" for a retraining. The error is
-// dag.ErrInvalid and names the project.
+// the project's path, or the name of one of its several models, with "-retrain"
+// for a retraining. The error is dag.ErrInvalid and names the project.
 func DAGID(r Request) (dag.ID, error) {
 	if err := checkProject(r.Project); err != nil {
 		return "", err
 	}
-	id := path.Base(r.Project)
+	id := or(r.Model, path.Base(r.Project))
 	if r.Kind == Retrain {
 		id += "-retrain"
 	}
@@ -133,7 +141,7 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 	if err := checkRequest(r); err != nil {
 		return Rendered{}, err
 	}
-	t := set.For(r.Project, r.Kind == Retrain)
+	t := set.For(or(r.Model, r.Project), r.Kind == Retrain)
 	data, err := newSpecData(r, m, inst)
 	if err != nil {
 		return Rendered{}, err
@@ -144,10 +152,20 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 		return Rendered{}, templateError(t.Name, err)
 	}
 	out := Rendered{
-		DAG: id, Path: path.Join("dags", path.Dir(r.Project), string(id)+".yaml"),
+		DAG: id, Path: specPath(r, id),
 		Content: content, Template: t.Name, Digest: t.Digest,
 	}
 	return out, check(out, r, inst)
+}
+
+// specPath is where a DAG's file stands: beside those of the project's group, or
+// in a folder of the project's own when it has several models.
+func specPath(r Request, id dag.ID) string {
+	folder := path.Dir(r.Project)
+	if r.Model != "" {
+		folder = r.Project
+	}
+	return path.Join("dags", folder, string(id)+".yaml")
 }
 
 func templateError(name string, err error) error {

@@ -2,12 +2,10 @@ package generator
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
-	"dagwright/dag"
+	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/store"
 	"dagwright/templates"
@@ -18,13 +16,17 @@ import (
 const ModelFile = ".dagwright.yml"
 
 // Models reads model repositories: through GitLab's API, or from bare
-// repositories on this machine.
+// repositories on this machine. A project is named by its path or its id in
+// digits.
 type Models interface {
 	// BranchHead returns the commit at the head of a branch, or
 	// dag.ErrNotFound.
 	BranchHead(ctx context.Context, project, branch string) (string, error)
 	// ReadFile returns a file at a commit, or dag.ErrNotFound.
 	ReadFile(ctx context.Context, project, commit, path string) ([]byte, error)
+	// ChangedPaths lists the files that differ between two commits; whole is
+	// false when there may be more. dag.ErrNotFound when a commit is gone.
+	ChangedPaths(ctx context.Context, project, from, to string) (paths []string, whole bool, err error)
 }
 
 // Project is a model repository that the reconciler looks after.
@@ -32,6 +34,18 @@ type Project struct {
 	ID   int64
 	Path string
 }
+
+// Delivery says how a rendered DAG gets to the DAG repository's branch.
+type Delivery string
+
+// The ways of delivery.
+const (
+	// DeliverPush commits to the branch.
+	DeliverPush Delivery = "push"
+	// DeliverMergeRequest opens a merge request for each branch of a model, and
+	// keeps it up to date until somebody merges it.
+	DeliverMergeRequest Delivery = "merge_request"
+)
 
 // Config is what a generator works with.
 type Config struct {
@@ -41,6 +55,20 @@ type Config struct {
 	Models    Models
 	Templates *templates.Set
 	Instance  Instance
+	// GitLab is where statuses, merge requests and notes go, and where pipelines
+	// and projects are asked for; nil where there is none.
+	GitLab *gitlab.Client
+	// DAGProject is the DAG repository's GitLab path; merge requests go there.
+	DAGProject string
+	Deliver    Delivery // DeliverPush when empty
+	// AutoMerge has merge requests merged by GitLab once their pipeline passes.
+	AutoMerge bool
+	// PublicURL is where people reach dagwright's pages, for links; may be empty.
+	PublicURL string
+	// MissingGrace is how long GitLab must have said that a project does not
+	// exist before its DAGs are archived; 24 h when zero. An event that tells of
+	// the deletion needs no grace.
+	MissingGrace time.Duration
 	// Branches maps the branches that become DAGs to the kind of DAG; main to
 	// Scoring and retrain to Retrain when nil.
 	Branches map[string]Kind
@@ -56,7 +84,7 @@ type Config struct {
 }
 
 // batch bounds the pushes that become one commit.
-const batch = 500
+const batch = 2000
 
 // Generator turns recorded pushes into commits of the DAG repository. There
 // must be one for a DAG repository, since it holds the one clone that pushes.
@@ -66,6 +94,12 @@ type Generator struct{ Config }
 func New(c Config) *Generator {
 	if c.Branches == nil {
 		c.Branches = map[string]Kind{"main": Scoring, "retrain": Retrain}
+	}
+	if c.Deliver == "" {
+		c.Deliver = DeliverPush
+	}
+	if c.MissingGrace <= 0 {
+		c.MissingGrace = 24 * time.Hour
 	}
 	if c.Reconcile <= 0 {
 		c.Reconcile = 5 * time.Minute
@@ -114,7 +148,11 @@ func (g *Generator) wait(ctx context.Context, changes *store.Subscription, recon
 		case <-changes.Lagged:
 			return true
 		case c := <-changes.C:
-			if c.Kind == store.ChangePush {
+			switch c.Kind {
+			case store.ChangeProject:
+				g.reconcileDue(ctx)
+				return true
+			case store.ChangePush, store.ChangePreview:
 				return true
 			}
 		}
@@ -142,186 +180,16 @@ func (g *Generator) work(ctx context.Context) time.Duration {
 			return whenBroken
 		}
 	}
-	return min(whenIdle, g.Reconcile)
+	g.report(ctx)
+	g.preview(ctx)
+	return min(g.nextRetry(ctx, whenIdle), g.Reconcile)
 }
 
-// handle takes pushes to their end: what they render to is committed in one
-// push of the DAG repository, and the results are written down in one
-// transaction.
-func (g *Generator) handle(ctx context.Context, pushes []store.Push) error {
-	newest, results := supersede(pushes)
-	var work []change
-	for _, p := range newest {
-		c, result := g.prepare(ctx, p)
-		if c != nil {
-			work = append(work, *c)
-			continue
-		}
-		results = append(results, result)
+// nextRetry is how long until a push that waits is to be looked at again.
+func (g *Generator) nextRetry(ctx context.Context, longest time.Duration) time.Duration {
+	at, err := g.Store.NextPushRetry(ctx)
+	if err != nil || at.IsZero() {
+		return longest
 	}
-	results = append(results, g.commitAll(ctx, work)...)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	for _, r := range results {
-		g.Logger.Info("push handled", "push", r.ID, "state", r.State, "dag", r.DAG, "reason", r.Reason)
-		if r.State != store.PushRemoved {
-			continue
-		}
-		// Another project may use the name from now on.
-		if err := g.Store.ReleaseSpec(ctx, r.DAG); err != nil {
-			return err
-		}
-	}
-	return g.Store.FinishPushes(ctx, results)
+	return max(100*time.Millisecond, min(longest, at.Sub(g.Now())))
 }
-
-// branchKey is one branch of one project.
-type branchKey struct {
-	project int64
-	branch  string
-}
-
-// supersede keeps the newest push of each branch; the earlier ones are done.
-func supersede(pushes []store.Push) (newest []store.Push, done []store.PushResult) {
-	last := map[branchKey]int64{}
-	for _, p := range pushes {
-		last[branchKey{p.ProjectID, p.Branch}] = p.ID
-	}
-	for _, p := range pushes {
-		if last[branchKey{p.ProjectID, p.Branch}] == p.ID {
-			newest = append(newest, p)
-			continue
-		}
-		done = append(done, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "a newer push of the branch was waiting"})
-	}
-	return newest, done
-}
-
-// change is what one push does to the DAG repository.
-type change struct {
-	push store.Push
-	spec store.Spec
-	// content is nil when the file is to go.
-	content []byte
-	// oldPath is where the DAG's file was, when the project has moved.
-	oldPath string
-}
-
-// prepare turns a push into a change, or into a result when there is nothing
-// to commit.
-func (g *Generator) prepare(ctx context.Context, p store.Push) (*change, store.PushResult) {
-	c, err := g.render(ctx, p)
-	var gone *supersededError
-	switch {
-	case err == nil:
-		return c, store.PushResult{}
-	case errors.As(err, &gone):
-		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: gone.Error()}
-	case errors.Is(err, dag.ErrInvalid), errors.Is(err, dag.ErrConflict):
-		return nil, store.PushResult{ID: p.ID, State: store.PushRefused, Reason: err.Error()}
-	default:
-		return nil, g.later(p, err)
-	}
-}
-
-// supersededError says that a branch has moved on since the push.
-type supersededError struct{ head string }
-
-func (e *supersededError) Error() string { return "the branch has moved on to " + short(e.head) }
-
-// render makes the change of one push. The branch's head decides, not the
-// order in which hooks arrive: a push that is not the head is superseded by
-// the head, which is recorded in its place.
-func (g *Generator) render(ctx context.Context, p store.Push) (*change, error) {
-	kind, ok := g.Branches[p.Branch]
-	if !ok {
-		return nil, fmt.Errorf("branch %q makes no DAG: %w", p.Branch, dag.ErrInvalid)
-	}
-	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Branch, Commit: p.Commit, Kind: kind}
-	head, err := g.Models.BranchHead(ctx, p.Project, p.Branch)
-	switch {
-	case errors.Is(err, dag.ErrNotFound) && p.Deleted:
-		return g.removal(ctx, p, request)
-	case err != nil:
-		return nil, fmt.Errorf("read head of %s of %s: %w", p.Branch, p.Project, err)
-	case head != p.Commit:
-		return nil, g.supersedeBy(ctx, p, head)
-	}
-	rendered, err := g.renderModel(ctx, request)
-	if err != nil {
-		return nil, err
-	}
-	spec := store.Spec{
-		DAG: rendered.DAG, ProjectID: p.ProjectID, Path: rendered.Path,
-		Source:   dag.Source{Project: p.Project, Branch: p.Branch, Commit: p.Commit},
-		Template: rendered.Template, TemplateDigest: rendered.Digest,
-	}
-	old, err := g.Store.Spec(ctx, spec.DAG)
-	if err != nil && !errors.Is(err, dag.ErrNotFound) {
-		return nil, err
-	}
-	if err := g.Store.ClaimSpec(ctx, spec); err != nil {
-		return nil, err
-	}
-	c := &change{push: p, spec: spec, content: rendered.Content}
-	if old.ProjectID == p.ProjectID && old.Path != spec.Path {
-		c.oldPath = old.Path
-	}
-	return c, nil
-}
-
-func (g *Generator) supersedeBy(ctx context.Context, p store.Push, head string) error {
-	p.Before, p.Commit, p.Deleted = p.Commit, head, false
-	p.Delivery, p.Title, p.ReceivedAt = "", "", g.Now()
-	if _, _, err := g.Store.RecordPush(ctx, p); err != nil {
-		return fmt.Errorf("record head %s: %w", head, err)
-	}
-	return &supersededError{head}
-}
-
-// renderModel reads the model's file at the commit and renders it.
-func (g *Generator) renderModel(ctx context.Context, r Request) (Rendered, error) {
-	source, err := g.Models.ReadFile(ctx, r.Project, r.Commit, ModelFile)
-	if err != nil && !errors.Is(err, dag.ErrNotFound) {
-		return Rendered{}, fmt.Errorf("read %s: %w", ModelFile, err)
-	}
-	model, err := ParseModel(ModelFile, source, g.Instance)
-	if err != nil {
-		return Rendered{}, err
-	}
-	return Render(r, model, g.Templates, g.Instance)
-}
-
-// removal removes the DAG's file of a branch that was deleted.
-func (g *Generator) removal(ctx context.Context, p store.Push, r Request) (*change, error) {
-	id, err := DAGID(r)
-	if err != nil {
-		return nil, err
-	}
-	spec, err := g.Store.Spec(ctx, id)
-	if errors.Is(err, dag.ErrNotFound) || err == nil && spec.ProjectID != p.ProjectID {
-		return nil, &supersededError{"nothing: the branch was deleted and had no DAG"}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &change{push: p, spec: spec}, nil
-}
-
-// later postpones a push whose failure may heal: 5 s, doubled with each try, 5
-// minutes at most.
-func (g *Generator) later(p store.Push, err error) store.PushResult {
-	wait := min(5*time.Second<<min(p.Tries, 10), 5*time.Minute)
-	return store.PushResult{ID: p.ID, State: store.PushPending, Reason: err.Error(), RetryAt: g.Now().Add(wait)}
-}
-
-func (g *Generator) postpone(work []change, err error) []store.PushResult {
-	results := make([]store.PushResult, len(work))
-	for i, c := range work {
-		results[i] = g.later(c.push, err)
-	}
-	return results
-}
-
-func short(commit string) string { return commit[:min(len(commit), 8)] }

@@ -53,7 +53,7 @@ var retrainSteps = []Step{{ID: "prepare_data"}, {ID: "train_model"}, {ID: "evalu
 func shortCommit(commit string) string { return commit[:8] }
 
 func newSpecData(r Request, m Model, inst Instance) (specData, error) {
-	name := path.Base(r.Project)
+	name := or(r.Model, path.Base(r.Project))
 	d := specData{
 		StartDate: inst.StartDate, Timezone: or(m.Timezone, inst.Timezone),
 		Owner: or(m.Owner, strings.Split(r.Project, "/")[0]), Tags: []string{string(r.Kind), name},
@@ -67,10 +67,10 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 	switch r.Kind {
 	case Scoring:
 		d.Description, d.Schedule = "Scoring of "+name, or(m.Scoring.Schedule, inst.ScoringSchedule)
-		d.Tasks = scoringTasks(m)
+		d.Tasks = scoringTasks(r, m)
 	case Retrain:
 		d.Description, d.Schedule = "Retraining of "+name, or(m.Retrain.Schedule, inst.RetrainSchedule)
-		d.Tasks = retrainTasks(m)
+		d.Tasks = retrainTasks(r, m)
 	}
 	d.Env = append(d.Env, dag.EnvVar{Name: "LOGICAL_DATE", Value: "{{ ds }}"})
 	for _, p := range m.Params {
@@ -88,16 +88,16 @@ func or(value, otherwise string) string {
 	return otherwise
 }
 
-func scoringTasks(m Model) []taskData {
+func scoringTasks(r Request, m Model) []taskData {
 	command := m.Scoring.Command
 	if len(command) == 0 {
-		command = []string{"python", "main.py"}
+		command = []string{"python", path.Join(r.ModelPath, "main.py")}
 	}
 	return []taskData{{ID: "run_model", Command: command}}
 }
 
 // retrainTasks chains the steps.
-func retrainTasks(m Model) []taskData {
+func retrainTasks(r Request, m Model) []taskData {
 	steps := m.Retrain.Steps
 	if len(steps) == 0 {
 		steps = retrainSteps
@@ -106,7 +106,7 @@ func retrainTasks(m Model) []taskData {
 	for i, s := range steps {
 		tasks[i] = taskData{ID: string(s.ID), Command: s.Command}
 		if len(s.Command) == 0 {
-			tasks[i].Command = []string{"python", "retrain.py", string(s.ID)}
+			tasks[i].Command = []string{"python", path.Join(r.ModelPath, "retrain.py"), string(s.ID)}
 		}
 		if i > 0 {
 			tasks[i].After = []string{string(steps[i-1].ID)}

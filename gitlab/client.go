@@ -41,8 +41,12 @@ const maxReply = 8 << 20
 // use.
 type Client struct {
 	api     *api.Client
+	web     string
 	timeout time.Duration
 }
+
+// WebURL is GitLab's address, without a slash at its end.
+func (c *Client) WebURL() string { return c.web }
 
 // Dial returns a client. It does not call GitLab. The error is dag.ErrInvalid
 // for a BaseURL that is no http(s) address.
@@ -67,7 +71,7 @@ func Dial(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("GitLab client: %w", err)
 	}
-	return &Client{api: client, timeout: c.Timeout}, nil
+	return &Client{api: client, web: strings.TrimSuffix(base.String(), "/"), timeout: c.Timeout}, nil
 }
 
 // BranchHead returns the commit at the head of a branch, or dag.ErrNotFound

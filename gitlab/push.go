@@ -88,6 +88,8 @@ type event struct {
 	headIsAfter     bool
 	skipOption      bool
 	projectIDInside int64 // project.id, which repeats project_id
+	object          objectAttributes
+	path            string // path_with_namespace of a system event
 }
 
 type commit struct{ id, message, title string }
@@ -115,6 +117,10 @@ func (e *event) field(key string) (err error) {
 		p.Commits, err = e.json.integer()
 	case "project":
 		err = e.json.object(e.projectField)
+	case "object_attributes":
+		err = e.json.object(e.objectField)
+	case "path_with_namespace":
+		e.path, _, err = e.json.text(maxName)
 	case "commits":
 		err = e.json.array(e.commit)
 	case "push_options":

@@ -47,33 +47,49 @@ func NewPushRequest(ctx context.Context, url, secret string, p Push) (*http.Requ
 	if err != nil {
 		return nil, fmt.Errorf("build push event: %w", err)
 	}
+	kind := "Push Hook"
+	if p.Branch == "" {
+		kind = "Tag Push Hook"
+	}
+	r, err := NewEventRequest(ctx, url, secret, kind, body)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("X-Gitlab-Instance", instance(p.WebURL))
+	return r, nil
+}
+
+// NewEventRequest builds the request that GitLab makes for an event of a kind, such
+// as "Pipeline Hook", with the given body. The secret is that of NewPushRequest.
+func NewEventRequest(ctx context.Context, url, secret, kind string, body []byte) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
-		return nil, fmt.Errorf("build push event: %w", err)
+		return nil, fmt.Errorf("build event: %w", err)
 	}
-	setHeaders(r.Header, p, secret)
+	setHeaders(r.Header, kind, secret)
 	if strings.HasPrefix(secret, "whsec_") {
 		sign(r.Header, signingKey(secret), body, time.Now())
 	}
 	return r, nil
 }
 
+// instance is the address of the GitLab that a page belongs to.
+func instance(page string) string {
+	if u, err := url.Parse(page); err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host
+	}
+	return "http://localhost"
+}
+
 // setHeaders sets the headers of GitLab's WebHookService#build_headers.
-func setHeaders(h http.Header, p Push, secret string) {
+func setHeaders(h http.Header, kind, secret string) {
 	h.Set("Content-Type", "application/json")
 	h.Set("User-Agent", "GitLab/19.5.0")
 	h.Set("Idempotency-Key", newUUID())
-	h.Set("X-Gitlab-Event", "Push Hook")
-	if p.Branch == "" {
-		h.Set("X-Gitlab-Event", "Tag Push Hook")
-	}
+	h.Set("X-Gitlab-Event", kind)
 	h.Set("X-Gitlab-Webhook-UUID", newUUID())
 	h.Set("X-Gitlab-Event-UUID", newUUID())
-	instance := "http://localhost"
-	if u, err := url.Parse(p.WebURL); err == nil && u.Host != "" {
-		instance = u.Scheme + "://" + u.Host
-	}
-	h.Set("X-Gitlab-Instance", instance)
+	h.Set("X-Gitlab-Instance", instance(""))
 	if secret != "" && !strings.HasPrefix(secret, "whsec_") {
 		h.Set(headerToken, secret)
 	}

@@ -159,6 +159,16 @@ func (r *Repo) head() (plumbing.Hash, error) {
 	return ref.Hash(), nil
 }
 
+// Head returns the commit that the branch had at the last fetch or push, "" when
+// it had none.
+func (r *Repo) Head() (string, error) {
+	h, err := r.head()
+	if err != nil {
+		return "", err
+	}
+	return hashString(h), nil
+}
+
 // setHead writes down what the remote's branch points to now.
 func (r *Repo) setHead(head plumbing.Hash) error {
 	s, name := r.objects.Load(), branchRef(r.Branch)

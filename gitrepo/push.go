@@ -148,7 +148,7 @@ func (r *Repo) tryPush(ctx context.Context, c Commit, before *refusedError) (plu
 	if err != nil || commit == base {
 		return base, false, err
 	}
-	if err := r.send(ctx, session, refs, w, base, commit); err != nil {
+	if err := r.send(ctx, session, refs, w, move{r.remote.branch, base, commit}); err != nil {
 		return plumbing.ZeroHash, false, err
 	}
 	if err := r.keep(w); err != nil {
@@ -217,10 +217,16 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// send pushes the new objects and asks to move the branch from base to commit.
-// The remote compares base with where the branch is: what another has pushed
-// meanwhile cannot be lost.
-func (r *Repo) send(ctx context.Context, session transport.ReceivePackSession, refs *packp.AdvRefs, w *treeWriter, base, commit plumbing.Hash) error {
+// move is what a push asks for: that a branch goes from one commit to another.
+type move struct {
+	branch   plumbing.ReferenceName
+	from, to plumbing.Hash
+}
+
+// send pushes the new objects and asks for the move. The remote compares its
+// start with where the branch is: what another has pushed meanwhile cannot be
+// lost.
+func (r *Repo) send(ctx context.Context, session transport.ReceivePackSession, refs *packp.AdvRefs, w *treeWriter, m move) error {
 	var pack bytes.Buffer
 	if _, err := packfile.NewEncoder(&pack, w.new, false).Encode(w.added, 0); err != nil {
 		return fmt.Errorf("encode objects: %w", err)
@@ -235,19 +241,19 @@ func (r *Repo) send(ctx context.Context, session transport.ReceivePackSession, r
 			return err
 		}
 	}
-	request.Commands = []*packp.Command{{Name: r.remote.branch, Old: base, New: commit}}
+	request.Commands = []*packp.Command{{Name: m.branch, Old: m.from, New: m.to}}
 	request.Packfile = io.NopCloser(&pack)
 	report, err := session.ReceivePack(ctx, request)
 	switch {
 	case report != nil:
 		if err = report.Error(); err != nil {
-			return &refusedError{reason: err.Error(), words: words.String(), base: base}
+			return &refusedError{reason: err.Error(), words: words.String(), base: m.from}
 		}
 		return nil
 	case err == nil:
 		return remoteError("push objects", errors.New("the remote did not say what became of the push"))
 	case isRace(err.Error()):
-		return &refusedError{reason: err.Error(), base: base}
+		return &refusedError{reason: err.Error(), base: m.from}
 	default:
 		return remoteError("push objects", err)
 	}

@@ -17,6 +17,8 @@ const (
 	ChangePush        ChangeKind = "push"         // a push was recorded or finished
 	ChangeImportError ChangeKind = "import_error" // a file became broken or whole
 	ChangeSyncWanted  ChangeKind = "sync_wanted"  // the DAG repository has news
+	ChangeProject     ChangeKind = "project"      // a model's project was renamed, moved, archived or deleted
+	ChangePreview     ChangeKind = "preview"      // a merge request of a model wants a preview
 )
 
 // Change is one committed change. Seq grows by one with each change of this

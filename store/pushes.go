@@ -21,7 +21,24 @@ const (
 	PushSuperseded PushState = "superseded" // a newer push of the branch took its place
 	PushRefused    PushState = "refused"    // cannot become a DAG; Reason says why
 	PushRemoved    PushState = "removed"    // the branch was deleted; its DAG file was removed
+	PushProposed   PushState = "proposed"   // on a branch of the DAG repository, as a merge request
+	PushCompared   PushState = "compared"   // a dry run: Reason says what would change, nothing was written
 )
+
+// The values of Push.Via: who told of a push.
+const (
+	ViaWebhook    = "webhook"
+	ViaReconciler = "reconciler" // found at the head of a branch
+	ViaCI         = "ci"         // a job of the model's pipeline asked
+	ViaReplay     = "replay"     // somebody asked to do it again
+	ViaRerender   = "rerender"   // somebody asked to render the fleet again
+	ViaOverwrite  = "overwrite"  // ... and to write over what was edited by hand
+	ViaDryRun     = "dry_run"    // ... and to write nothing
+)
+
+// WaitsForPipeline is Push.WaitsFor while the commit's pipeline has not built
+// the image, or has failed to.
+const WaitsForPipeline = "pipeline"
 
 // Push is one push to a branch of a model repository, as a webhook reported it
 // or the reconciler found it.
@@ -38,6 +55,7 @@ type Push struct {
 	User       string
 	Title      string // of the head commit
 	ReceivedAt time.Time
+	Via        string // ViaWebhook and its like; "" when unknown
 
 	State      PushState
 	FinishedAt time.Time
@@ -46,21 +64,26 @@ type Push struct {
 	Reason     string    // of a refusal, or of the last failed try
 	DAG        dag.ID
 	DAGCommit  string // commit of the DAG repository that holds the result
+	// WaitsFor is WaitsForPipeline or "".
+	WaitsFor string
+	// MergeRequest is the URL of the merge request that proposes the result.
+	MergeRequest string
 }
 
 const pushColumns = `id, project_id, project, branch, before_commit, after_commit, is_deleted, delivery, user_name,
-	title, received_at, state, finished_at, tries, retry_at, reason, dag_id, dag_commit`
+	title, received_at, via, state, finished_at, tries, retry_at, reason, dag_id, dag_commit, waits_for, merge_request`
 
 func scanPush(r scanner) (Push, error) {
 	var p Push
 	err := r.Scan(&p.ID, &p.ProjectID, &p.Project, &p.Branch, &p.Before, &p.Commit, &p.Deleted, &p.Delivery, &p.User,
-		&p.Title, at(&p.ReceivedAt), &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG, &p.DAGCommit)
+		&p.Title, at(&p.ReceivedAt), &p.Via, &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG, &p.DAGCommit,
+		&p.WaitsFor, &p.MergeRequest)
 	return p, err
 }
 
 // RecordPush writes a push down before anything is done about it. It is a
 // repeat, and created false, when its Delivery was seen already or when the
-// newest push of the same project and branch has the same commit, whatever
+// newest push of the same project, path and branch has the same commit, whatever
 // became of that one; the id is then that of the earlier one. The push begins
 // as PushPending, received now when ReceivedAt is zero.
 func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool, err error) {
@@ -72,25 +95,31 @@ func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool,
 		if id, err = earlierPush(t, p); err != nil || id != 0 {
 			return err
 		}
-		if p.ReceivedAt.IsZero() {
-			p.ReceivedAt = t.now
-		}
-		_, err = t.row(`INSERT INTO push (project_id, project, branch, before_commit, after_commit, is_deleted, delivery,
-				user_name, title, received_at, state)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
-			[]any{p.ProjectID, p.Project, p.Branch, p.Before, p.Commit, p.Deleted, p.Delivery,
-				p.User, p.Title, p.ReceivedAt, PushPending}, &id)
-		if err != nil {
-			return fmt.Errorf("write push: %w", err)
-		}
-		created = true
-		t.changed(Change{Kind: ChangePush, State: string(PushPending)})
-		return nil
+		id, err = insertPush(t, p)
+		created = err == nil
+		return err
 	})
 	if err != nil {
 		return 0, false, err
 	}
 	return id, created, nil
+}
+
+// insertPush writes a pending push.
+func insertPush(t *tx, p Push) (id int64, err error) {
+	if p.ReceivedAt.IsZero() {
+		p.ReceivedAt = t.now
+	}
+	_, err = t.row(`INSERT INTO push (project_id, project, branch, before_commit, after_commit, is_deleted, delivery,
+			user_name, title, received_at, via, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
+		[]any{p.ProjectID, p.Project, p.Branch, p.Before, p.Commit, p.Deleted, p.Delivery,
+			p.User, p.Title, p.ReceivedAt, p.Via, PushPending}, &id)
+	if err != nil {
+		return 0, fmt.Errorf("write push: %w", err)
+	}
+	t.changed(Change{Kind: ChangePush, State: string(PushPending)})
+	return id, nil
 }
 
 // lockBranch lets pushes of one branch take turns. There is no row to lock
@@ -113,11 +142,11 @@ func earlierPush(t *tx, p Push) (id int64, err error) {
 			return id, err
 		}
 	}
-	var commit string
+	var commit, path string
 	var deleted bool
-	found, err := t.row(`SELECT id, after_commit, is_deleted FROM push
-		WHERE project_id = $1 AND branch = $2 ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted)
-	if err != nil || !found || commit != p.Commit || deleted != p.Deleted {
+	found, err := t.row(`SELECT id, after_commit, is_deleted, project FROM push
+		WHERE project_id = $1 AND branch = $2 AND via <> 'dry_run' ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted, &path)
+	if err != nil || !found || commit != p.Commit || deleted != p.Deleted || path != p.Project {
 		return 0, err
 	}
 	return id, nil
@@ -146,13 +175,20 @@ type PushResult struct {
 	RetryAt   time.Time
 	DAG       dag.ID
 	DAGCommit string
-	// Spec is set when the push was rendered or found unchanged.
-	Spec *Spec
+	// Commit is set when another commit than the recorded one was rendered: the
+	// branch's head, for a push that somebody asked for.
+	Commit string
+	// WaitsFor and MergeRequest are as in Push.
+	WaitsFor, MergeRequest string
+	// Specs are the DAG files that the push was rendered to, or found to be.
+	Specs []Spec
+	// Released are the DAG names that are given up: their files are gone.
+	Released []dag.ID
 }
 
 // FinishPushes writes results in one transaction. A push that is no longer
-// pending is left alone, and so is the Spec of its result. When any of them
-// was rendered or removed, a ChangeSyncWanted follows.
+// pending is left alone, and so are the Specs and Released of its result. When
+// any of them was rendered or removed, a ChangeSyncWanted follows.
 func (s *Store) FinishPushes(ctx context.Context, results []PushResult) error {
 	return s.db.write(ctx, func(t *tx) error {
 		news := false
@@ -176,21 +212,31 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
 	}
 	n, err := t.exec(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
-		dag_id = $7, dag_commit = $8 WHERE id = $1 AND state = 'pending'`,
-		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit)
+		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
+		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END WHERE id = $1 AND state = 'pending'`,
+		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit)
 	if err != nil || n == 0 {
 		return false, err
 	}
 	t.changed(Change{Kind: ChangePush, DAG: r.DAG, State: string(r.State)})
-	if r.Spec == nil {
-		return true, nil
+	for _, id := range r.Released {
+		if err := releaseSpec(t, id); err != nil {
+			return false, err
+		}
 	}
-	return true, writeSpec(t, *r.Spec)
+	for _, spec := range r.Specs {
+		if err := writeSpec(t, spec); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // PushFilter selects pushes; zero fields do not filter.
 type PushFilter struct {
+	ID      int64
 	Project string // a part of the path, any case
+	DAG     dag.ID
 	States  []PushState
 	Before  int64 // keyset: only ids below this one
 	Limit   int   // 50 when zero
@@ -204,6 +250,12 @@ func (s *Store) Pushes(ctx context.Context, f PushFilter) (pushes []Push, err er
 			w.add(`lower(project) LIKE ? ESCAPE '\'`, "%"+literal(strings.ToLower(f.Project))+"%")
 		}
 		in(w, "state", f.States)
+		if f.ID != 0 {
+			w.add("id = ?", f.ID)
+		}
+		if f.DAG != "" {
+			w.add("dag_id = ?", f.DAG)
+		}
 		if f.Before != 0 {
 			w.add("id < ?", f.Before)
 		}

@@ -18,14 +18,27 @@ type Spec struct {
 	TemplateDigest string // sha256, hex
 	DAGCommit      string // of the DAG repository, "" while only claimed
 	UpdatedAt      time.Time
+	// Content is what was rendered last, "" before that or by an older dagwright.
+	Content string
+	// Previous is what stood in the DAG repository when Content was rendered.
+	Previous string
+	// Model and ModelPath name the entry of a repository with several models.
+	Model, ModelPath string
+	// MergeRequest is the URL of the merge request that proposes the file.
+	MergeRequest string
 }
 
-const specColumns = `dag_id, project_id, project, branch, model_commit, path, template, template_digest, dag_commit, updated_at`
+const (
+	specColumns = `dag_id, project_id, project, branch, model_commit, path, template, template_digest, dag_commit, updated_at,
+		content, previous, model, model_path, merge_request`
+	specValues = `$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15`
+)
 
 func scanSpec(r scanner) (Spec, error) {
 	var s Spec
 	err := r.Scan(&s.DAG, &s.ProjectID, &s.Source.Project, &s.Source.Branch, &s.Source.Commit, &s.Path,
-		&s.Template, &s.TemplateDigest, &s.DAGCommit, at(&s.UpdatedAt))
+		&s.Template, &s.TemplateDigest, &s.DAGCommit, at(&s.UpdatedAt),
+		&s.Content, &s.Previous, &s.Model, &s.ModelPath, &s.MergeRequest)
 	return s, err
 }
 
@@ -48,7 +61,7 @@ func (s Spec) conflict(holder Spec) error {
 // holds the name; claiming again is no error and changes nothing.
 func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
 	return s.db.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		n, err := t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES (`+specValues+`)
 			ON CONFLICT (dag_id) DO NOTHING`, spec.args(t)...)
 		if err != nil {
 			return fmt.Errorf("claim DAG name %q: %w", spec.DAG, err)
@@ -74,6 +87,7 @@ func (s Spec) args(t *tx) []any {
 	return []any{
 		s.DAG, s.ProjectID, s.Source.Project, s.Source.Branch, s.Source.Commit, s.Path,
 		s.Template, s.TemplateDigest, s.DAGCommit, s.UpdatedAt,
+		s.Content, s.Previous, s.Model, s.ModelPath, s.MergeRequest,
 	}
 }
 
@@ -87,11 +101,13 @@ func writeSpec(t *tx, spec Spec) error {
 	if holder != nil && !spec.sameProject(*holder) {
 		return spec.conflict(*holder)
 	}
-	_, err = t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+	_, err = t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES (`+specValues+`)
 		ON CONFLICT (dag_id) DO UPDATE SET project_id = excluded.project_id, project = excluded.project,
 			branch = excluded.branch, model_commit = excluded.model_commit, path = excluded.path,
 			template = excluded.template, template_digest = excluded.template_digest,
-			dag_commit = excluded.dag_commit, updated_at = excluded.updated_at`, spec.args(t)...)
+			dag_commit = excluded.dag_commit, updated_at = excluded.updated_at,
+			content = excluded.content, previous = excluded.previous, model = excluded.model, model_path = excluded.model_path,
+			merge_request = excluded.merge_request`, spec.args(t)...)
 	if err != nil {
 		return fmt.Errorf("write provenance of DAG %q: %w", spec.DAG, err)
 	}
@@ -140,13 +156,26 @@ func (s *Store) Specs(ctx context.Context) (specs []Spec, err error) {
 	return specs, err
 }
 
+// SpecsOf returns the provenance of the DAGs of one branch of a project, by DAG
+// id.
+func (s *Store) SpecsOf(ctx context.Context, project int64, branch string) (specs []Spec, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT `+specColumns+` FROM generated_spec WHERE project_id = $1 AND branch = $2 ORDER BY dag_id`, project, branch)
+		specs, err = collect(rows, err, scanSpec)
+		return err
+	})
+	return specs, err
+}
+
 // ReleaseSpec gives up a DAG's name: its file was removed. Giving up what is
 // not held changes nothing.
 func (s *Store) ReleaseSpec(ctx context.Context, id dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM generated_spec WHERE dag_id = $1`, id); err != nil {
-			return fmt.Errorf("release DAG name %q: %w", id, err)
-		}
-		return nil
-	})
+	return s.db.write(ctx, func(t *tx) error { return releaseSpec(t, id) })
+}
+
+func releaseSpec(t *tx, id dag.ID) error {
+	if _, err := t.exec(`DELETE FROM generated_spec WHERE dag_id = $1`, id); err != nil {
+		return fmt.Errorf("release DAG name %q: %w", id, err)
+	}
+	return nil
 }

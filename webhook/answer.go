@@ -3,8 +3,6 @@ package webhook
 import (
 	"encoding/json"
 	"net/http"
-
-	"dagwright/gitlab"
 )
 
 // answer is what a delivery is answered with. GitLab shows the body to people
@@ -28,16 +26,20 @@ func refuse(status int, err error) answer {
 	return answer{status: status, body: reply{Error: err.Error()}}
 }
 
-func ignore(p gitlab.Push, reason string) answer {
-	return answer{status: http.StatusOK, body: reply{Status: "ignored", Reason: reason}, project: p.Project}
+func ignore(project, reason string) answer {
+	return answer{status: http.StatusOK, body: reply{Status: "ignored", Reason: reason}, project: project}
+}
+
+func accept(project string) answer {
+	return answer{status: http.StatusAccepted, body: reply{Status: "accepted"}, project: project}
 }
 
 // broken is the answer when the store failed. GitLab does not send the event
 // again; the reconciler finds the push.
-func broken(p gitlab.Push, err error) answer {
+func broken(project string, err error) answer {
 	return answer{
 		status: http.StatusInternalServerError, body: reply{Error: "the push could not be recorded; see the log"},
-		project: p.Project, cause: err,
+		project: project, cause: err,
 	}
 }
 

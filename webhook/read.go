@@ -4,43 +4,51 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
+	"dagwright/dag"
 	"dagwright/gitlab"
 )
 
+// wantedEvents are the values of X-Gitlab-Event whose bodies are read. A system
+// hook names all of its events alike.
+var wantedEvents = []string{"Push Hook", "System Hook", "Pipeline Hook", "Merge Request Hook", "Project Hook"}
+
 // read reads the event and checks the signature over it. A fault is the answer
 // to give instead of going on.
-func (r *Receiver) read(w http.ResponseWriter, request *http.Request, check *gitlab.BodyCheck) (gitlab.Push, *answer) {
+func (r *Receiver) read(w http.ResponseWriter, request *http.Request, check *gitlab.BodyCheck) (gitlab.Event, *answer) {
 	body := check.Reader(http.MaxBytesReader(w, request.Body, MaxBody))
 
-	var push gitlab.Push
+	event := gitlab.Event{Kind: gitlab.EventOther}
 	var parseErr error
-	event := request.Header.Get("X-Gitlab-Event")
-	wanted := event == "Push Hook" || event == "System Hook"
+	header := request.Header.Get("X-Gitlab-Event")
+	wanted := slices.Contains(wantedEvents, header)
 	if wanted {
-		push, parseErr = gitlab.ParsePush(body)
+		event, parseErr = gitlab.ParseEvent(body)
 	}
 	if check.Signed() {
 		if fault := verify(check, body); fault != nil {
-			return push, fault
+			return event, fault
 		}
 	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case !wanted:
-		return push, new(ignore(push, "not a push event"))
-	case errors.Is(parseErr, gitlab.ErrOtherEvent):
-		return push, new(ignore(push, "not a push event"))
+		return event, nil // its body may be unread; the deadline stays
 	case errors.As(parseErr, &tooLarge):
-		return push, new(refuse(http.StatusRequestEntityTooLarge, errTooLarge))
+		return event, new(refuse(http.StatusRequestEntityTooLarge, errTooLarge))
+	case parseErr != nil && header != "Push Hook" && errors.Is(parseErr, dag.ErrInvalid):
+		// GitLab has kinds and shapes of events that nobody here has seen. Only a
+		// push that is not understood is worth an error.
+		return event, new(ignore("", "not understood: "+parseErr.Error()))
 	case parseErr != nil:
-		return push, new(refuse(http.StatusBadRequest, parseErr))
+		return event, new(refuse(http.StatusBadRequest, parseErr))
 	}
 	// The body is at its end. The deadline must not strike while the store works:
 	// it would cancel the request's context.
 	setReadDeadline(w, time.Time{})
-	return push, nil
+	return event, nil
 }
 
 // setReadDeadline bounds how long the request's body may take. A ResponseWriter

@@ -1,6 +1,6 @@
-// Package webhook receives GitLab's push events: it checks who sent one, writes
-// it down in the store and answers. What a push leads to is done by others,
-// later, from what the store holds.
+// Package webhook receives GitLab's events from project, group and system hooks:
+// it checks who sent one, writes it down in the store and answers. What an event
+// leads to is done by others, later, from what the store holds.
 //
 // Whatever is merely of no interest is answered with 200: GitLab disables a hook
 // that answers 4xx.
@@ -24,6 +24,12 @@ type Store interface {
 	RecordPush(ctx context.Context, p store.Push) (id int64, created bool, err error)
 	// WantSync says that the DAG repository has news.
 	WantSync(ctx context.Context) error
+	// WakePushes has pushes that wait for a commit's pipeline looked at again.
+	WakePushes(ctx context.Context, project int64, commit string) (int64, error)
+	// WantPreview asks for a preview on a model's merge request.
+	WantPreview(ctx context.Context, p store.Preview) error
+	// TouchProject says that a model's project is not what it was.
+	TouchProject(ctx context.Context, id int64, path string, deleted bool) (known bool, err error)
 }
 
 var _ Store = (*store.Store)(nil)
@@ -41,6 +47,9 @@ type Config struct {
 	// Branches of model repositories that become DAGs; main and retrain when
 	// nil.
 	Branches []string
+	// Previews has merge requests of models recorded, for a note on what the DAG
+	// would become.
+	Previews bool
 	// MaxConcurrent bounds the bodies that are read at the same time; 8 when
 	// zero.
 	MaxConcurrent int
@@ -125,13 +134,23 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer 
 		return refuse(http.StatusServiceUnavailable, errors.New("too many deliveries at once; try again later"))
 	}
 	setReadDeadline(w, time.Now().Add(r.Wait))
-	push, fault := r.read(w, request, check)
+	event, fault := r.read(w, request, check)
 	<-r.turns
 	if fault != nil {
 		return *fault
 	}
 	// 3. Act on it.
-	return r.act(request.Context(), push, request.Header.Get("Idempotency-Key"))
+	switch event.Kind {
+	case gitlab.EventPipeline:
+		return r.wake(request.Context(), event.Pipeline)
+	case gitlab.EventMergeRequest:
+		return r.preview(request.Context(), event.MergeRequest)
+	case gitlab.EventProject:
+		return r.touch(request.Context(), event.Project)
+	case gitlab.EventPush:
+		return r.act(request.Context(), event.Push, request.Header.Get("Idempotency-Key"))
+	}
+	return ignore("", "events of this kind are of no interest")
 }
 
 var errTooLarge = errors.New("the body is larger than 25 MiB")
@@ -159,20 +178,20 @@ func (r *Receiver) takeTurn(ctx context.Context) bool {
 func (r *Receiver) act(ctx context.Context, p gitlab.Push, delivery string) answer {
 	switch {
 	case p.Branch == "":
-		return ignore(p, "tags become no DAG")
+		return ignore(p.Project, "tags become no DAG")
 	case p.Project == "":
 		return refuse(http.StatusBadRequest, errors.New("parse push event: project.path_with_namespace is missing"))
 	case p.Project == r.DAGProject && p.Branch != r.DAGBranch:
-		return ignore(p, "of the DAG repository, only branch "+r.DAGBranch+" is of interest")
+		return ignore(p.Project, "of the DAG repository, only branch "+r.DAGBranch+" is of interest")
 	case p.Project == r.DAGProject:
 		if err := r.Store.WantSync(ctx); err != nil {
-			return broken(p, err)
+			return broken(p.Project, err)
 		}
-		return answer{status: http.StatusAccepted, body: reply{Status: "accepted"}, project: p.Project}
+		return accept(p.Project)
 	case !slices.Contains(r.Branches, p.Branch):
-		return ignore(p, "the branch becomes no DAG")
+		return ignore(p.Project, "the branch becomes no DAG")
 	case p.SkipCI && p.Kind != gitlab.PushDeleted:
-		return ignore(p, "the push asks for no CI (skip ci)")
+		return ignore(p.Project, "the push asks for no CI (skip ci)")
 	}
 	return r.record(ctx, p, delivery)
 }
@@ -185,10 +204,10 @@ func (r *Receiver) record(ctx context.Context, p gitlab.Push, delivery string) a
 	id, created, err := r.Store.RecordPush(ctx, store.Push{
 		ProjectID: p.ProjectID, Project: p.Project, Branch: p.Branch,
 		Before: p.Before, Commit: p.After, Deleted: p.Kind == gitlab.PushDeleted,
-		Delivery: delivery, User: user(p), Title: p.Title, ReceivedAt: r.Now(),
+		Delivery: delivery, User: user(p), Title: p.Title, ReceivedAt: r.Now(), Via: store.ViaWebhook,
 	})
 	if err != nil {
-		return broken(p, err)
+		return broken(p.Project, err)
 	}
 	if !created {
 		return answer{status: http.StatusOK, body: reply{Status: "repeated", Push: id}, project: p.Project}

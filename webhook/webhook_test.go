@@ -124,7 +124,8 @@ func TestPushIsRecorded(t *testing.T) {
 			}
 			want := []store.Push{{
 				ID: body.Push, ProjectID: 101, Project: "gbc/risk/churn-model", Branch: "main", Before: commitA, Commit: commitB,
-				Delivery: r.Header.Get("Idempotency-Key"), User: "ann", Title: "Score better", State: store.PushPending,
+				Delivery: r.Header.Get("Idempotency-Key"), User: "ann", Title: "Score better", Via: store.ViaWebhook,
+				State: store.PushPending,
 			}}
 			if diff := cmp.Diff(want, h.pushes(t), cmpopts.IgnoreFields(store.Push{}, "ReceivedAt", "RetryAt", "FinishedAt")); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dagwright/api"
+	"dagwright/cijob"
 	"dagwright/executor"
 	"dagwright/generator"
 	"dagwright/gitlab"
@@ -47,7 +48,13 @@ type settings struct {
 	DAGProject string         // its GitLab path
 	Secrets    []string       // of the webhook
 	GitLabURL  string         // for links; may be empty
+	PublicURL  string         // where people reach the pages; may be empty
+	Audience   string         // of CI jobs' ID tokens; without one they are not answered
+	Previews   bool           // on merge requests of models
 
+	GitLab    *gitlab.Client // nil where there is none
+	Deliver   generator.Delivery
+	AutoMerge bool
 	Models    generator.Models
 	Projects  func(context.Context) ([]generator.Project, error)
 	Instance  generator.Instance
@@ -77,6 +84,7 @@ type app struct {
 	settings
 	store    *store.Store
 	logs     *tasklog.Dir
+	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
 	listener net.Listener
 	probes   net.Listener
 	closers  []func() error
@@ -100,6 +108,11 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 		return nil, err
 	}
 	a.onClose(a.logs.Close)
+	if s.Audience != "" {
+		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLabURL, s.Audience, nil); err != nil {
+			return nil, err
+		}
+	}
 	if s.runs("generator") {
 		if err := a.addGenerator(); err != nil {
 			return nil, err
@@ -180,6 +193,7 @@ func (a *app) addGenerator() error {
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
+		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -223,8 +237,13 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(a.Secrets...), DAGProject: a.DAGProject, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(a.Secrets...), DAGProject: a.DAGProject, Previews: a.Previews, Logger: a.Logger,
 		})))
+		if a.tokens != nil {
+			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, PublicURL: a.PublicURL, Logger: a.Logger,
+			})))
+		}
 	}
 	a.routeProbes(e)
 	if a.runs("ui") {

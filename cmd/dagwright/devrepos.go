@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"dagwright/dag"
@@ -39,8 +40,8 @@ func exampleProjects() []generator.Project {
 // dag.ErrInvalid for a project that is not an example.
 func (h *devHome) modelRepository(project string) (string, error) {
 	for _, p := range exampleProjects() {
-		if p.Path == project {
-			return h.path("models", path.Base(project)+".git"), nil
+		if p.Path == project || strconv.FormatInt(p.ID, 10) == project {
+			return h.path("models", path.Base(p.Path)+".git"), nil
 		}
 	}
 	return "", fmt.Errorf("project %q is none of this machine's example models: %w", project, dag.ErrInvalid)
@@ -226,4 +227,20 @@ func (m localModels) ReadFile(_ context.Context, project, commit, file string) (
 	}
 	const limit = 1 << 20
 	return r.ReadFile(commit, file, limit)
+}
+
+// ChangedPaths lists the files that differ between two commits.
+func (m localModels) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return nil, false, err
+	}
+	if _, err := git(ctx, repo, "cat-file", "-e", from+"^{commit}"); err != nil {
+		return nil, false, fmt.Errorf("commit %s of %s: %w", from, project, dag.ErrNotFound)
+	}
+	out, err := git(ctx, repo, "diff", "--name-only", "--no-renames", "-z", from, to)
+	if err != nil {
+		return nil, false, err
+	}
+	return strings.FieldsFunc(out, func(c rune) bool { return c == 0 }), true, nil
 }

@@ -24,6 +24,7 @@ type generateFlags struct {
 	templates, registry, out      string
 	projectID                     int64
 	check                         bool
+	server, push, report          string
 }
 
 func newGenerateCommand() *cobra.Command {
@@ -35,9 +36,17 @@ func newGenerateCommand() *cobra.Command {
 a pure function of the commit, the model's .dagwright.yml and the template.
 
 In a GitLab CI job the project, branch and commit come from CI_PROJECT_PATH,
-CI_PROJECT_ID, CI_COMMIT_BRANCH and CI_COMMIT_SHA; elsewhere from flags and git.`,
+CI_PROJECT_ID, CI_COMMIT_BRANCH and CI_COMMIT_SHA; elsewhere from flags and git.
+
+With --server a running dagwright renders the commit and brings it to the DAG
+repository; the job shows who it is with its ID token, in ` + idTokenVariable + `. With
+--push this command does both itself, with a token that may write to the DAG
+repository, in ` + pushTokenVariable + `. Both print what changes, the graph and the next
+runs. Exit code 1 means that the DAG was refused or did not get there.`,
 		Example: `  dagwright generate --project gbc/risk/churn-model
-  dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev`,
+  dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev
+  dagwright generate --server https://dagwright.example.com --report dagwright.md
+  dagwright generate --push https://gitlab.example.com/gbc/airflow-dev.git`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usageError{fmt.Errorf("want one folder at most: %s", cmd.UseLine())}
@@ -60,6 +69,9 @@ CI_PROJECT_ID, CI_COMMIT_BRANCH and CI_COMMIT_SHA; elsewhere from flags and git.
 	cmd.Flags().StringVar(&f.templates, "templates", "", "folder of templates that replace the built-in ones")
 	cmd.Flags().StringVar(&f.registry, "registry", generator.DefaultInstance().Registry, "image registry")
 	cmd.Flags().StringVar(&f.out, "out", "", "write the spec below this folder, the DAG repository, instead of printing it")
+	cmd.Flags().StringVar(&f.server, "server", "", "URL of the dagwright that is to render and deliver this commit")
+	cmd.Flags().StringVar(&f.push, "push", "", "URL of the DAG repository to push the rendered spec to")
+	cmd.Flags().StringVar(&f.report, "report", "", "with --server or --push: also write what changes to this file, in Markdown")
 	cmd.Flags().BoolVar(&f.check, "check", false, "print nothing but faults")
 	return cmd
 }
@@ -70,37 +82,64 @@ func envInt(name string) int64 {
 }
 
 func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) error {
+	if f.server != "" && f.push != "" {
+		return usageError{errors.New("want one of --server and --push, not both")}
+	}
+	if f.server != "" {
+		return f.askServer(ctx, out)
+	}
 	request, err := f.request(ctx, dir)
 	if err != nil {
 		return err
 	}
+	all, err := f.render(dir, request)
+	if err != nil {
+		return err
+	}
+	if f.push != "" {
+		return f.pushRendered(ctx, request, all, out)
+	}
+	for _, rendered := range all {
+		switch {
+		case f.check:
+		case f.out != "":
+			err = writeSpec(f.out, rendered, out)
+		default:
+			_, err = out.Write(rendered.Content)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// render renders every model of the checkout.
+func (f generateFlags) render(dir string, request generator.Request) ([]generator.Rendered, error) {
 	file := filepath.Join(dir, generator.ModelFile)
 	source, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read model file: %w", err)
+		return nil, fmt.Errorf("read model file: %w", err)
 	}
 	instance := defaultInstance()
 	instance.Registry = f.registry
 	model, err := generator.ParseModel(file, source, instance)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	set, err := loadTemplates(f.templates)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rendered, err := generator.Render(request, model, set, instance)
-	if err != nil {
-		return err
+	var all []generator.Rendered
+	for _, entry := range model.Split() {
+		rendered, err := generator.Render(entry.Request(request), entry.Model, set, instance)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rendered)
 	}
-	switch {
-	case f.check:
-		return nil
-	case f.out != "":
-		return writeSpec(f.out, rendered, out)
-	}
-	_, err = out.Write(rendered.Content)
-	return err
+	return all, nil
 }
 
 // request completes the flags from the checkout.

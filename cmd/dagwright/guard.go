@@ -10,12 +10,13 @@ import (
 // state-changing requests must come from its own pages or from no browser at
 // all (Sec-Fetch-Site, Origin), and on a loopback address the Host header must
 // be a loopback name, so that a foreign name cannot be pointed here (DNS
-// rebinding). The webhook has its own secret and is reached by other names.
+// rebinding). The webhook has its own secret, a CI job its ID token, and both are
+// reached by other names.
 func guard(next http.Handler, addr net.Addr) http.Handler {
 	protected := http.NewCrossOriginProtection().Handler(next)
 	loopback := isLoopback(addr)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/hooks/") {
+		if strings.HasPrefix(r.URL.Path, "/hooks/") || r.URL.Path == "/ci/generate" {
 			next.ServeHTTP(w, r)
 			return
 		}

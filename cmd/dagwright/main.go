@@ -73,8 +73,8 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		}
 	}
 	add("server", newDevCommand(), newServeCommand())
-	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand())
-	add("client", newDAGsCommand(), newRunsCommand(), newLogsCommand())
+	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
+	add("client", newDAGsCommand(), newRunsCommand(), newLogsCommand(), newRerenderCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand())
 	return root
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/process"
+	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/tasklog"
@@ -76,6 +78,8 @@ type serveConfig struct {
 	// Probes is where /healthz and /readyz answer beside Listen.
 	Probes      string `yaml:"probes"`
 	Environment string `yaml:"environment"`
+	// PublicURL is where people and CI jobs reach this instance.
+	PublicURL string `yaml:"public_url"`
 	// Auth must be "none", in words, until an identity provider can be named.
 	Auth     string `yaml:"auth"`
 	Database string `yaml:"database"`
@@ -90,19 +94,31 @@ type serveConfig struct {
 		Project      string `yaml:"project"`
 		Username     string `yaml:"username"`
 		PasswordFile string `yaml:"password_file"`
+		// Deliver is "push" or "merge_request".
+		Deliver   string `yaml:"deliver"`
+		AutoMerge bool   `yaml:"auto_merge"`
 	} `yaml:"dag_repository"`
 	GitLab struct {
 		URL       string `yaml:"url"`
 		TokenFile string `yaml:"token_file"`
+		// Groups whose projects are reconciled, beside those that have a DAG.
+		Groups    []string      `yaml:"groups"`
+		Reconcile time.Duration `yaml:"reconcile"`
 	} `yaml:"gitlab"`
 	Webhook struct {
 		SecretFiles []string `yaml:"secret_files"`
+		Previews    bool     `yaml:"previews"`
 	} `yaml:"webhook"`
 	Models struct {
 		Registry  string `yaml:"registry"`
 		Timezone  string `yaml:"timezone"`
 		Templates string `yaml:"templates"`
+		// WaitFor is "pipeline" or "none"; WaitStages build the image.
+		WaitFor    string   `yaml:"wait_for"`
+		WaitStages []string `yaml:"wait_stages"`
 	} `yaml:"models"`
+	// Promotion is where "dagwright promote" takes DAGs to.
+	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
 		Executor       string        `yaml:"executor"`
 		Poll           time.Duration `yaml:"poll"`
@@ -156,12 +172,23 @@ func (c serveConfig) check() error {
 	want(c.GitLab.URL != "", "gitlab.url: want GitLab's address, such as https://gitlab.example.com")
 	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
 	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
+	deliver := generator.Delivery(c.DAGRepository.Deliver)
+	want(deliver == "" || deliver == generator.DeliverPush || deliver == generator.DeliverMergeRequest, `dag_repository.deliver: want "push" or "merge_request"`)
+	want(!c.DAGRepository.AutoMerge || deliver == generator.DeliverMergeRequest, `dag_repository.auto_merge: needs deliver: merge_request`)
+	want(c.Models.WaitFor == "" || c.Models.WaitFor == generator.WaitNone || c.Models.WaitFor == generator.WaitPipeline, `models.wait_for: want "pipeline" or "none"`)
+	want(c.PublicURL == "" || webAddress(c.PublicURL), "public_url: want an address such as https://dagwright.example.com")
 	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
 	want(c.Scheduler.InfrastructureRetries >= 0, "scheduler.infrastructure_retries: want a number of tries, or 0 for the default of 3")
 	if err := c.Logs.config(c.Data).Check(); err != nil && c.Data != "" {
 		errs = append(errs, fmt.Errorf("logs: %w", err))
 	}
 	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
+}
+
+// webAddress reports whether a text is an http(s) address without a query.
+func webAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.User == nil
 }
 
 func loopbackAddress(addr string) bool {
@@ -182,6 +209,15 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		Pods: c.Kubernetes.pods(),
 	}
 	s.Instance.Registry = c.Models.Registry
+	s.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	s.Audience, s.Previews, s.Reconcile = s.PublicURL, c.Webhook.Previews, c.GitLab.Reconcile
+	s.Deliver, s.AutoMerge = generator.Delivery(c.DAGRepository.Deliver), c.DAGRepository.AutoMerge
+	if c.Models.WaitFor != "" {
+		s.Instance.WaitFor = c.Models.WaitFor
+	}
+	if c.Models.WaitStages != nil {
+		s.Instance.WaitStages = c.Models.WaitStages
+	}
 	if c.Models.Timezone != "" {
 		s.Instance.Timezone = c.Models.Timezone
 	}
@@ -206,7 +242,10 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	if err != nil {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
-	s.Models = client
+	s.Models, s.GitLab = client, client
+	if len(c.GitLab.Groups) > 0 {
+		s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.groupProjects(ctx, client) }
+	}
 	s.Executor = c.Kubernetes.open
 	if c.Scheduler.Executor == "process" {
 		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
@@ -214,6 +253,23 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		}
 	}
 	return s, nil
+}
+
+// groupProjects lists the projects of the configured groups that may be models.
+func (c serveConfig) groupProjects(ctx context.Context, client *gitlab.Client) ([]generator.Project, error) {
+	var out []generator.Project
+	for _, group := range c.GitLab.Groups {
+		projects, err := client.GroupProjects(ctx, group)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range projects {
+			if p.Path != c.DAGRepository.Project && !p.Archived && !p.Deleting {
+				out = append(out, generator.Project{ID: p.ID, Path: p.Path})
+			}
+		}
+	}
+	return out, nil
 }
 
 // secretReader reads files that hold one secret each, and keeps the first

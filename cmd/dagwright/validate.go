@@ -16,8 +16,12 @@ import (
 	"dagwright/scheduler"
 )
 
+// reports are the files that "dagwright validate" writes for GitLab.
+type reports struct{ codeQuality, junit string }
+
 func newValidateCommand() *cobra.Command {
 	var config string
+	var r reports
 	cmd := &cobra.Command{
 		Use:   "validate PATH…",
 		Short: "Check DAG specs, as the scheduler would load them",
@@ -30,6 +34,7 @@ The pods of tasks are held against Kubernetes' Pod Security "restricted" or, wit
 the section kubernetes is used; no secret is read.`,
 		Example: `  dagwright validate dags
   dagwright validate dags/gbc/risk/churn-model.yaml
+  dagwright validate --code-quality gl-code-quality-report.json --junit junit.xml dags
   dagwright validate --config dagwright.yml dags`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -46,10 +51,12 @@ the section kubernetes is used; no secret is read.`,
 				}
 				pods = c.Kubernetes.pods()
 			}
-			return validate(cmd.OutOrStdout(), pods, args)
+			return validate(cmd.OutOrStdout(), pods, args, r)
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "configuration file of the instance whose policy counts")
+	cmd.Flags().StringVar(&r.codeQuality, "code-quality", "", "write GitLab's code-quality report to this file")
+	cmd.Flags().StringVar(&r.junit, "junit", "", "write a JUnit report to this file")
 	return cmd
 }
 
@@ -58,11 +65,11 @@ type validator struct {
 	out     io.Writer
 	parser  dag.Parser
 	files   map[dag.ID]string
-	checked int
-	faults  int
+	checked []string
+	faults  []*dag.SpecError
 }
 
-func validate(out io.Writer, pods podspec.Config, paths []string) error {
+func validate(out io.Writer, pods podspec.Config, paths []string, r reports) error {
 	v := &validator{out: out, files: map[dag.ID]string{}, parser: dag.Parser{
 		CheckSchedule: scheduler.CheckSchedule, CheckTask: pods.Check,
 	}}
@@ -71,10 +78,26 @@ func validate(out io.Writer, pods podspec.Config, paths []string) error {
 			return err
 		}
 	}
-	if v.faults > 0 {
-		return fmt.Errorf("%d fault(s) in %d file(s)", v.faults, v.checked)
+	if err := v.report(r); err != nil {
+		return err
 	}
-	fmt.Fprintf(out, "%d file(s) with %d DAG(s): no fault\n", v.checked, len(v.files))
+	if len(v.faults) > 0 {
+		return fmt.Errorf("%d fault(s) in %d file(s)", len(v.faults), len(v.checked))
+	}
+	fmt.Fprintf(out, "%d file(s) with %d DAG(s): no fault\n", len(v.checked), len(v.files))
+	return nil
+}
+
+// report writes the reports that are asked for.
+func (v *validator) report(r reports) error {
+	if r.codeQuality != "" {
+		if err := writeCodeQuality(r.codeQuality, v.faults); err != nil {
+			return err
+		}
+	}
+	if r.junit != "" {
+		return writeJUnit(r.junit, v.checked, v.faults)
+	}
 	return nil
 }
 
@@ -100,9 +123,9 @@ func (v *validator) walk(root string) error {
 
 // check reports every fault of one file.
 func (v *validator) check(path string, entry fs.DirEntry) error {
-	v.checked++
+	v.checked = append(v.checked, path)
 	if entry.Type()&fs.ModeSymlink != 0 {
-		v.report(&dag.SpecError{File: path, Reason: "is a symbolic link; a spec must be a plain file"})
+		v.fault(&dag.SpecError{File: path, Reason: "is a symbolic link; a spec must be a plain file"})
 		return nil
 	}
 	content, err := os.ReadFile(path)
@@ -114,14 +137,14 @@ func (v *validator) check(path string, entry fs.DirEntry) error {
 	switch {
 	case errors.As(err, &many):
 		for _, e := range many {
-			v.report(e)
+			v.fault(e)
 		}
 	case err != nil:
-		v.report(&dag.SpecError{File: path, Reason: err.Error()})
+		v.fault(&dag.SpecError{File: path, Reason: err.Error()})
 	}
 	for _, d := range dags {
 		if other, ok := v.files[d.ID]; ok {
-			v.report(&dag.SpecError{File: path, Path: string(d.ID), Reason: "this DAG is defined in " + other + " already"})
+			v.fault(&dag.SpecError{File: path, Path: string(d.ID), Reason: "this DAG is defined in " + other + " already"})
 			continue
 		}
 		v.files[d.ID] = path
@@ -129,8 +152,8 @@ func (v *validator) check(path string, entry fs.DirEntry) error {
 	return nil
 }
 
-func (v *validator) report(e *dag.SpecError) {
-	v.faults++
+func (v *validator) fault(e *dag.SpecError) {
+	v.faults = append(v.faults, e)
 	fmt.Fprintln(v.out, e)
 }
 

@@ -1,8 +1,14 @@
 // Package gitlabtest is a stand-in for GitLab in tests. Its git repositories
-// are real and served by git itself over HTTP; beside them it answers the few
+// are real and served by git itself over HTTP; beside them it answers the
 // REST calls that gitlab.Client makes, from the same repositories, and sends a
-// push event to HookURL for every branch or tag that a push moved, as GitLab
-// does. It needs the git program.
+// push event to HookURL, and to the project's own hooks, for every branch or tag
+// that a push moved, as GitLab does: signed, once, none when a push moves more than
+// three, and none to a hook that failed four times. It issues the ID tokens of CI
+// jobs.
+//
+// Every request is checked against a contract that was written from GitLab's
+// documentation; what is not in it fails the test. [Server.Fail] gives the answers
+// that GitLab is feared for. It needs the git program.
 package gitlabtest
 
 import (
@@ -38,16 +44,24 @@ type Server struct {
 	root    string
 	backend *cgi.Handler
 
+	signer signer
+
 	mu         sync.Mutex // guards what follows
 	projects   map[string]*project
 	deliveries []Delivery
+	failures   map[string][]Failure
+	calls      map[string]int
+	lastID     int64
+	lastHook   int64
+	news       chan struct{} // closed when anything happened
 }
 
 // Delivery is what became of one event.
 type Delivery struct {
-	Push   gitlab.Push
-	Status int    // of the hook's answer; 0 when there was none
-	Answer string // the first 8 KiB, as much as GitLab keeps
+	Push   gitlab.Push // of a push event
+	Event  string      // its X-Gitlab-Event
+	Status int         // of the hook's answer; 0 when there was none
+	Answer string      // the first 8 KiB, as much as GitLab keeps
 }
 
 // New starts an instance without projects. It ends with the test.
@@ -58,7 +72,7 @@ func New(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatalf("the git program is needed: %v", err)
 	}
-	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}}
+	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}, news: make(chan struct{})}
 	s.backend = &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"), Dir: root, Stderr: io.Discard,
 		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",
@@ -67,13 +81,18 @@ func New(tb testing.TB) *Server {
 	server := httptest.NewServer(s)
 	tb.Cleanup(server.Close)
 	s.URL = server.URL
+	s.signer = newSigner(tb)
 	return s
 }
 
 // ServeHTTP answers the API below /api/v4 and git everywhere else.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer s.tell()
 	if strings.HasPrefix(r.URL.Path, "/api/v4/") {
 		s.serveAPI(w, r)
+		return
+	}
+	if s.serveKeys(w, r) {
 		return
 	}
 	s.serveGit(w, r)
@@ -84,7 +103,8 @@ func (s *Server) CreateProject(path string) int64 {
 	s.tb.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := &project{id: int64(len(s.projects) + 1), path: path, dir: filepath.Join(s.root, filepath.FromSlash(path)+".git")}
+	s.lastID++
+	p := &project{id: s.lastID, path: path, dir: filepath.Join(s.root, filepath.FromSlash(path)+".git")}
 	if _, err := git(s.tb.Context(), "", "init", "--quiet", "--bare", "--initial-branch=main", p.dir); err != nil {
 		s.tb.Fatal(err)
 	}

@@ -16,10 +16,17 @@ import (
 // project is one repository. Its lock is held during a push, so that what a
 // push moved can be told.
 type project struct {
-	mu   sync.Mutex
-	id   int64
-	path string
-	dir  string
+	mu  sync.Mutex
+	id  int64
+	dir string
+
+	// What follows is guarded by the server's lock.
+	path               string
+	archived, deleting bool
+	statuses           map[string][]Status // by commit
+	pipelines          []*pipeline
+	requests           []*MergeRequest
+	hooks              []Hook
 }
 
 // refs lists the project's branches and tags with what they point to.

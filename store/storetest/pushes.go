@@ -121,7 +121,7 @@ func testPushLife(f fixture) {
 	}
 	spec := store.Spec{DAG: "churn-model", ProjectID: 7, Path: "dags/x.yaml", DAGCommit: "d1", UpdatedAt: someTime,
 		Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c1"}, Template: "default", TemplateDigest: "ab"}
-	done := store.PushResult{ID: id, State: store.PushRendered, DAG: "churn-model", DAGCommit: "d1", Spec: &spec}
+	done := store.PushResult{ID: id, State: store.PushRendered, DAG: "churn-model", DAGCommit: "d1", Specs: []store.Spec{spec}}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{done}))
 	late := store.PushResult{ID: id, State: store.PushRefused, Reason: "late"}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{late}))
@@ -195,7 +195,7 @@ func testClaims(f fixture) {
 		f.Errorf("error %q does not name both projects", err)
 	}
 	id, _ := f.record(push("main", "c1", ""))
-	stolen := store.PushResult{ID: id, State: store.PushRendered, Spec: &store.Spec{DAG: "x", ProjectID: 2}}
+	stolen := store.PushResult{ID: id, State: store.PushRendered, Specs: []store.Spec{{DAG: "x", ProjectID: 2}}}
 	f.is(f.FinishPushes(f.ctx(), []store.PushResult{stolen}), dag.ErrConflict)
 	pending, err := f.PendingPushes(f.ctx(), someTime, 10)
 	f.ok(err)

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"dagwright/gitlab/gitlabtest"
+)
+
+// instanceKey is the signing token of every test's webhook.
+const instanceKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+// publicURL is what instances of tests are told to be reached at.
+const publicURL = "https://dagwright.example.com"
+
+// site is a "dagwright serve" at work beside a GitLab stand-in.
+type site struct {
+	*testing.T
+	dir string
+	url string
+	log *lockedBuffer
+}
+
+// startInstance writes a configuration, with more lines in it, and starts "dagwright
+// serve". It ends with the test.
+func startInstance(t *testing.T, gl *gitlabtest.Server, dagProject, more string) *site {
+	t.Helper()
+	in := &site{T: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	in.write("token", gl.Token)
+	in.write("secret", instanceKey)
+	in.write("dagwright.yml", in.config(gl, dagProject, more))
+
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.Stderr = in.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_, _ = io.Copy(io.Discard, out)
+		_ = cmd.Wait() // ended by a signal
+		if t.Failed() {
+			t.Logf("log of %s:\n%s", dagProject, in.log)
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	_, url, found := strings.Cut(line, " at ")
+	if err != nil || !found {
+		t.Fatalf("serve said %q, %v\n%s", line, err, in.log)
+	}
+	in.url = strings.TrimSpace(url)
+	return in
+}
+
+func (in *site) config(gl *gitlabtest.Server, dagProject, more string) string {
+	return fmt.Sprintf(`
+listen: 127.0.0.1:0
+auth: none
+public_url: %s
+database: sqlite:%s
+data: %s
+dag_repository: {url: %q, project: %s, username: dagwright, password_file: %s}
+gitlab: {url: %q, token_file: %s, reconcile: 1h}
+webhook: {secret_files: [%s]}
+models: {registry: registry.example.com}
+scheduler: {executor: process, poll: 1s}
+%s`, publicURL, in.path("dagwright.db"), in.path("data"), gl.CloneURL(dagProject), dagProject, in.path("token"), gl.URL, in.path("token"), in.path("secret"), more)
+}
+
+func (in *site) path(name string) string { return filepath.Join(in.dir, name) }
+
+func (in *site) write(name, text string) {
+	in.Helper()
+	if err := os.WriteFile(in.path(name), []byte(text), 0o600); err != nil {
+		in.Fatal(err)
+	}
+}
+
+// client runs a command of dagwright against the instance, which must succeed, and
+// returns what it prints.
+func (in *site) client(args ...string) string {
+	in.Helper()
+	out, err := programCommand(in.Context(), append(args, "--server", in.url)...).CombinedOutput()
+	if err != nil {
+		in.Fatalf("dagwright %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// programCommand is this very program with arguments.
+func programCommand(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	return cmd
+}

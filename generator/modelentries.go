@@ -1,0 +1,110 @@
+package generator
+
+import (
+	"path"
+	"strings"
+)
+
+// maxEntries bounds the models of one repository.
+const maxEntries = 100
+
+// entries reads the models of a repository with several. common is what the file
+// says of all of them.
+func (r *modelReader) entries(n *field, common Model) []Entry {
+	list := r.list(n)
+	if len(list) > maxEntries {
+		r.fault(n, "%d models are too many; %d at most", len(list), maxEntries)
+		return nil
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	commonParams := r.paramFields
+	names := map[string]bool{}
+	out := make([]Entry, 0, len(list))
+	for _, item := range list {
+		r.paramFields = commonParams
+		e := r.entry(item, common)
+		for _, name := range []string{e.Name, e.Name + "-retrain"} {
+			if e.Name != "" && names[name] {
+				r.fault(item, "the name %q is there twice", name)
+			}
+			names[name] = true
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func (r *modelReader) entry(n *field, common Model) Entry {
+	e := Entry{Model: common}
+	readers := r.settings(&e.Model)
+	readers["name"] = func(f *field) { e.Name = r.taskID(f) }
+	readers["path"] = func(f *field) { e.Path = r.folder(f) }
+	readers["watch"] = func(f *field) {
+		for _, item := range r.list(f) {
+			e.Watch = append(e.Watch, r.folder(item))
+		}
+	}
+	before := len(r.faults)
+	r.keys(n, readers)
+	r.checkNames(&e.Model)
+	if e.Name == "" && len(r.faults) == before {
+		r.fault(n, "name is missing: it becomes the DAG's")
+	}
+	return e
+}
+
+// folder reads a path within the repository.
+func (r *modelReader) folder(n *field) string {
+	s, ok := r.text(n)
+	if !ok {
+		return ""
+	}
+	clean := path.Clean(strings.Trim(s, "/"))
+	if s == "" || len(s) > maxText || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
+		r.fault(n, "is no path within the repository; want something like models/daily")
+		return ""
+	}
+	if clean == "." {
+		return ""
+	}
+	return clean
+}
+
+func (r *modelReader) waitFor(n *field) string {
+	s, ok := r.text(n)
+	if ok && s != WaitNone && s != WaitPipeline {
+		r.fault(n, "want %s or %s", WaitPipeline, WaitNone)
+		return ""
+	}
+	return s
+}
+
+// words reads a list of short texts.
+func (r *modelReader) words(n *field) []string {
+	out := []string{}
+	for _, item := range r.list(n) {
+		out = append(out, r.name(item))
+	}
+	return out
+}
+
+// touched reports whether any of the changed files belongs to the entry.
+func (e Entry) touched(changed []string) bool {
+	roots := append([]string{e.Path}, e.Watch...)
+	for _, file := range changed {
+		for _, root := range roots {
+			if root == "" || file == root || strings.HasPrefix(file, root+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Request asks for the entry's DAG, at the commit and branch of r.
+func (e Entry) Request(r Request) Request {
+	r.Model, r.ModelPath = e.Name, e.Path
+	return r
+}

@@ -1,0 +1,99 @@
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// previewBatch bounds the previews that are written in one go.
+const previewBatch = 50
+
+// preview writes, on the merge requests of models that ask for it, what the DAG
+// would become.
+func (g *Generator) preview(ctx context.Context) {
+	if g.GitLab == nil {
+		return
+	}
+	previews, err := g.Store.PendingPreviews(ctx, g.Now(), previewBatch)
+	if err != nil {
+		g.Logger.Error("read pending previews", "err", err)
+		return
+	}
+	for _, p := range previews {
+		if ctx.Err() != nil {
+			return
+		}
+		err := g.writePreview(ctx, p)
+		retry, reason := time.Time{}, ""
+		if err != nil {
+			const mostTries = 10
+			g.Logger.Warn("write preview", "project", p.Project, "merge_request", p.MergeRequest, "err", err)
+			reason = err.Error()
+			if p.Tries < mostTries {
+				retry = g.Now().Add(min(5*time.Second<<p.Tries, 5*time.Minute))
+			}
+		}
+		if err := g.Store.FinishPreview(ctx, p, retry, reason); err != nil {
+			g.Logger.Error("finish preview", "err", err)
+			return
+		}
+	}
+}
+
+// previewMarker lets dagwright find its own note again.
+const previewMarker = "<!-- dagwright preview -->"
+
+// writePreview writes one note. A model that would be refused is said so.
+func (g *Generator) writePreview(ctx context.Context, p store.Preview) error {
+	project := projectReference(p.ProjectID, p.Project)
+	source, err := g.Models.ReadFile(ctx, project, p.Commit, ModelFile)
+	if err != nil && !errors.Is(err, dag.ErrNotFound) {
+		return fmt.Errorf("read %s: %w", ModelFile, err)
+	}
+	if _, err := g.Repo.Fetch(ctx); err != nil {
+		return err
+	}
+	text, err := g.previewText(ctx, p, source)
+	if errors.Is(err, dag.ErrInvalid) {
+		text = fmt.Sprintf("At `%s` the DAG **would be refused**:\n\n~~~\n%s\n~~~\n", short(p.Commit), strings.ReplaceAll(err.Error(), "~~~", "~ ~ ~"))
+	} else if err != nil {
+		return err
+	}
+	return g.GitLab.WriteNote(ctx, project, p.MergeRequest, previewMarker, text)
+}
+
+// previewText renders what the merge request's head would become on its target.
+func (g *Generator) previewText(ctx context.Context, p store.Preview, source []byte) (string, error) {
+	model, err := ParseModel(ModelFile, source, g.Instance)
+	if err != nil {
+		return "", err
+	}
+	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Target, Commit: p.Commit, Kind: g.Branches[p.Target]}
+	var b strings.Builder
+	fmt.Fprintf(&b, "What the DAG becomes when `%s` is merged into `%s`:\n", short(p.Commit), p.Target)
+	for _, e := range model.Split() {
+		rendered, err := Render(e.Request(request), e.Model, g.Templates, g.Instance)
+		if err != nil {
+			return "", err
+		}
+		old, err := g.Store.Spec(ctx, rendered.DAG)
+		if err != nil && !errors.Is(err, dag.ErrNotFound) {
+			return "", err
+		}
+		if old.ProjectID != 0 && old.ProjectID != p.ProjectID {
+			return "", fmt.Errorf("the DAG name %q belongs to project %s: %w", rendered.DAG, old.Source.Project, dag.ErrInvalid)
+		}
+		f := fileChange{spec: store.Spec{Path: rendered.Path}, content: rendered.Content}
+		if old.Path != "" && old.Path != rendered.Path {
+			f.oldPath = old.Path
+		}
+		b.WriteString("\n" + g.review(f).Markdown(g.Now()))
+	}
+	return b.String(), nil
+}

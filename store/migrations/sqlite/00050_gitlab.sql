@@ -1,0 +1,66 @@
+-- What the work with GitLab needs beside pushes and provenance.
+
+-- +goose Up
+-- via says who told of the push: webhook, reconciler, ci, replay or rerender.
+ALTER TABLE push ADD COLUMN via TEXT NOT NULL DEFAULT '';
+-- waits_for is what a push waits for that is not dagwright's: pipeline or ''.
+ALTER TABLE push ADD COLUMN waits_for TEXT NOT NULL DEFAULT '';
+ALTER TABLE push ADD COLUMN merge_request TEXT NOT NULL DEFAULT '';
+-- reported is the state that GitLab was told of as the commit's status.
+ALTER TABLE push ADD COLUMN reported TEXT NOT NULL DEFAULT '';
+ALTER TABLE push ADD COLUMN report_retry_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE push ADD COLUMN report_tries INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX push_unreported ON push (id) WHERE reported <> state;
+CREATE INDEX push_of_commit ON push (project_id, after_commit);
+
+-- content is what was rendered last, to tell a hand-edited file from ours.
+ALTER TABLE generated_spec ADD COLUMN content TEXT NOT NULL DEFAULT '';
+-- previous is what stood in the DAG repository when content was made.
+ALTER TABLE generated_spec ADD COLUMN previous TEXT NOT NULL DEFAULT '';
+-- model and model_path name the entry of a repository with several models.
+ALTER TABLE generated_spec ADD COLUMN model TEXT NOT NULL DEFAULT '';
+ALTER TABLE generated_spec ADD COLUMN model_path TEXT NOT NULL DEFAULT '';
+ALTER TABLE generated_spec ADD COLUMN merge_request TEXT NOT NULL DEFAULT '';
+CREATE INDEX generated_spec_of_project ON generated_spec (project_id, branch);
+
+CREATE TABLE model_project (
+    project_id BIGINT NOT NULL PRIMARY KEY,
+    project    TEXT NOT NULL,
+    state      TEXT NOT NULL, -- active, archived, deleted
+    due        INTEGER NOT NULL, -- an event asks to look at it again
+    missing_at BIGINT NOT NULL DEFAULT 0, -- since when GitLab has not known it
+    checked_at BIGINT NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX model_project_due ON model_project (project_id) WHERE due = 1;
+
+CREATE TABLE preview (
+    project_id    BIGINT NOT NULL,
+    merge_request BIGINT NOT NULL,
+    project       TEXT NOT NULL,
+    target_branch TEXT NOT NULL,
+    head_commit   TEXT NOT NULL,
+    done_commit   TEXT NOT NULL DEFAULT '',
+    tries         INTEGER NOT NULL DEFAULT 0,
+    retry_at      BIGINT NOT NULL DEFAULT 0,
+    reason        TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (project_id, merge_request)
+) WITHOUT ROWID;
+CREATE INDEX preview_due ON preview (retry_at) WHERE head_commit <> done_commit;
+
+-- +goose Down
+DROP TABLE preview;
+DROP TABLE model_project;
+DROP INDEX generated_spec_of_project;
+ALTER TABLE generated_spec DROP COLUMN merge_request;
+ALTER TABLE generated_spec DROP COLUMN model_path;
+ALTER TABLE generated_spec DROP COLUMN model;
+ALTER TABLE generated_spec DROP COLUMN previous;
+ALTER TABLE generated_spec DROP COLUMN content;
+DROP INDEX push_of_commit;
+DROP INDEX push_unreported;
+ALTER TABLE push DROP COLUMN report_tries;
+ALTER TABLE push DROP COLUMN report_retry_at;
+ALTER TABLE push DROP COLUMN reported;
+ALTER TABLE push DROP COLUMN merge_request;
+ALTER TABLE push DROP COLUMN waits_for;
+ALTER TABLE push DROP COLUMN via;
