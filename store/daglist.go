@@ -157,3 +157,13 @@ func (s *Store) Tags(ctx context.Context) (tags []string, err error) {
 	})
 	return tags, err
 }
+
+// Owners lists every owner of a DAG that is not archived, sorted.
+func (s *Store) Owners(ctx context.Context) (owners []string, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT DISTINCT d.owner FROM dag d WHERE d.is_archived = 0 AND d.owner <> '' ORDER BY d.owner`)
+		owners, err = collect(rows, err, func(r scanner) (owner string, err error) { err = r.Scan(&owner); return owner, err })
+		return err
+	})
+	return owners, err
+}
