@@ -18,7 +18,7 @@ func actTests() []test {
 		{"cancelling a task", testCancel},
 		{"pausing several DAGs", testPauseAll},
 		{"task instances of several runs", testRunTasks},
-		{"owners", testOwners},
+		{"owners and common tags", testChoices},
 	}
 }
 
@@ -221,14 +221,24 @@ func testRunTasks(f fixture) {
 	f.equal(got, map[dag.RunID][]dag.TaskInstance{first.ID: want})
 }
 
-func testOwners(f fixture) {
+func testChoices(f fixture) {
 	d := newDAG("x", "t")
-	d.Owner = "fraud-team"
+	d.Owner, d.Tags = "fraud-team", []string{"scoring", "x", "daily"}
+	other := newDAG("z", "t")
+	other.Tags = []string{"scoring", "z", "daily"}
+	third := newDAG("w", "t")
+	third.Tags = []string{"daily"}
 	gone := newDAG("y", "t")
-	gone.Owner = "nobody"
-	f.save(file("x.yaml", "x", d), file("z.yaml", "z", newDAG("z", "t")), file("y.yaml", "y", gone))
+	gone.Owner, gone.Tags = "nobody", []string{"z"}
+	f.save(file("x.yaml", "x", d), file("z.yaml", "z", other), file("w.yaml", "w", third), file("y.yaml", "y", gone))
 	f.remove("y.yaml")
-	owners, err := f.Owners(f.ctx())
+	owners, err := f.Owners(f.ctx(), 10)
 	f.ok(err)
 	f.equal(owners, []string{"fraud-team", "risk-team"})
+	owners, err = f.Owners(f.ctx(), 1)
+	f.ok(err)
+	f.equal(owners, []string{"fraud-team"})
+	tags, err := f.CommonTags(f.ctx(), 10)
+	f.ok(err)
+	f.equal(tags, []string{"daily", "scoring"})
 }
