@@ -227,3 +227,11 @@ func TestSettingsAreKept(t *testing.T) {
 		t.Errorf("nonsense was kept: %q", got)
 	}
 }
+
+func TestSiblingLeadsToTheSamePage(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server.Environment, s.server.Production, s.server.Sibling = "PROD", true, Sibling{Name: "DEV", URL: "https://dev.example.com/"}
+	p := s.get(200, "/models?state=refused")
+	p.wants(t, "DEV ↗", `href="https://dev.example.com/models?state=refused"`, `class="environment production"`)
+}

@@ -18,7 +18,7 @@ var russian = map[string]string{
 
 	// the frame of every page
 	"Schedules, runs and logs of the models": "Расписания, запуски и логи моделей",
-	"Skip to content":                        "К содержимому", "The same pages of %s": "Те же страницы в %s", "Main": "Основное меню",
+	"Skip to content":                        "К содержимому", "The same page in %s": "Эта же страница в %s", "Main": "Основное меню",
 	"DAGs": "DAG-и", "DAG": "DAG", "Models": "Модели", "Import errors": "Ошибки файлов", "Audit": "Журнал действий",
 	"Language": "Язык", "Times in": "Время", "UTC": "UTC", "the DAG's zone": "пояс DAG-а", "my zone": "мой пояс",
 	"Theme": "Оформление", "as the system": "как в системе", "light": "светлое", "dark": "тёмное", "Save": "Сохранить",

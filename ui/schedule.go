@@ -45,7 +45,7 @@ func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 		v.Words = rd.t("This schedule cannot be read: %s", err.Error())
 		return v
 	}
-	v.Words, v.DSTNote = table.Description(), table.DSTNote(rd.now)
+	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)
 	// An error here means that no run follows, which the empty list says too.
 	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup}, upcomingRuns)
 	for _, r := range runs {
@@ -62,4 +62,12 @@ func (rd *reader) upcoming(t time.Time, zone string) UpcomingRun {
 		u.Zoned = t.In(loc).Format("15:04 ") + zone
 	}
 	return u
+}
+
+func (rd *reader) dstNote(table *timetable.Timetable) string {
+	note := table.DSTNote(rd.now)
+	if note == "" {
+		return ""
+	}
+	return rd.scheduleWords(note)
 }

@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/text/language"
@@ -138,6 +139,9 @@ func (s *server) page(c echo.Context, title string) Page {
 	}
 	if c.Request().Method != http.MethodGet {
 		p.Here = "/"
+	}
+	if p.Sibling.URL != "" {
+		p.Sibling.URL = strings.TrimSuffix(p.Sibling.URL, "/") + p.Here
 	}
 	for i, tag := range languages {
 		p.Languages = append(p.Languages, Choice{tag.String(), languageNames[i], tag == rd.lang})

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/tasklog"
+	"dagwright/ui"
 )
 
 func newServeCommand() *cobra.Command {
@@ -74,6 +76,13 @@ func serve(ctx context.Context, s settings, out io.Writer) (err error) {
 type serveConfig struct {
 	Listen      string `yaml:"listen"`
 	Environment string `yaml:"environment"`
+	// Production gives the environment the colour that warns.
+	Production bool `yaml:"production"`
+	// Sibling is the other instance, to which pages lead.
+	Sibling struct {
+		Name string `yaml:"name"`
+		URL  string `yaml:"url"`
+	} `yaml:"sibling"`
 	// Auth must be "none", in words, until an identity provider can be named.
 	Auth     string `yaml:"auth"`
 	Database string `yaml:"database"`
@@ -146,6 +155,8 @@ func (c serveConfig) check() error {
 	}
 	want(c.Auth == "none", `auth: want "none"; without it anybody who reaches the address may do everything, so it is allowed on loopback only`)
 	want(loopbackAddress(c.Listen), fmt.Sprintf("listen: %q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", c.Listen))
+	want(c.Sibling.URL == "" || webAddress(c.Sibling.URL) && c.Sibling.Name != "",
+		"sibling: want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
 	want((c.Database == "") != (c.DatabaseFile == ""), "database: want exactly one of database and database_file")
 	want(c.Data != "", "data: want a folder")
 	want(c.DAGRepository.URL != "", "dag_repository.url: want the URL or path of the DAG repository")
@@ -158,6 +169,11 @@ func (c serveConfig) check() error {
 	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
+func webAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
+}
+
 func loopbackAddress(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && isLoopbackName(host)
@@ -167,7 +183,8 @@ func loopbackAddress(addr string) bool {
 // openApp wants.
 func (c serveConfig) settings(run []string) (settings, error) {
 	s := settings{
-		Listen: c.Listen, Environment: c.Environment, Components: run,
+		Listen: c.Listen, Environment: c.Environment, Production: c.Production, Components: run,
+		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
 		Database: c.Database, LogDir: filepath.Join(c.Data, "logs"), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,

@@ -397,6 +397,9 @@ function startLog(log) {
   const lines = () => log.querySelectorAll(".ll");
   const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   const toEnd = () => { log.scrollTop = log.scrollHeight; };
+  const centre = (line) => {
+    if (line) log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 2;
+  };
   for (const link of log.querySelectorAll(".logmore")) link.remove();
 
   async function piece(place, at) {
@@ -524,7 +527,7 @@ function startLog(log) {
     log.querySelector(".current")?.classList.remove("current");
     const line = byId("b" + at);
     line?.classList.add("current");
-    line?.scrollIntoView({ block: "center" });
+    centre(line);
     following = false;
     hits.textContent = `${current + 1} / ${found.count}`;
   }
@@ -539,7 +542,7 @@ function startLog(log) {
   byId("prev").addEventListener("click", (event) => { event.preventDefault(); jump(current - 1); });
 
   const target = location.hash.startsWith("#b") && byId(location.hash.slice(1));
-  if (target) target.scrollIntoView({ block: "center" }); else if (!more) toEnd();
+  if (target) centre(target); else if (!more) toEnd();
   if (field.value) search();
   openStream();
 }
