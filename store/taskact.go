@@ -42,6 +42,9 @@ func (s *Store) openAct(t *tx, by Actor, id dag.ID, run dag.RunID) (*taskAct, er
 	if err != nil {
 		return nil, err
 	}
+	// The scheduler looks at a DAG when it changes; at its own changes of tasks it
+	// need not look again.
+	t.changed(Change{Kind: ChangeDAG, DAG: id})
 	return &taskAct{t: t, by: by, dag: d, run: r, spec: spec, tasks: tasks}, nil
 }
 

@@ -182,7 +182,14 @@ func testCancel(f fixture) {
 	r := f.trigger("d")
 	f.start(r, "a", "b")
 	f.is(f.CancelTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "b"}), dag.ErrConflict)
+	sub := f.Subscribe()
+	defer sub.Close()
 	f.ok(f.CancelTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "a"}))
+	for c := range sub.C { // until the one that makes the scheduler look
+		if c.Kind == store.ChangeDAG && c.DAG == "d" {
+			break
+		}
+	}
 	ti := f.look("d").Runs[0].Tasks[0]
 	f.equal(ti.Wish, dag.WishCancel)
 	_, n, err := f.Audit(f.ctx(), store.AuditFilter{Event: "cancel"})

@@ -286,7 +286,8 @@ box.addEventListener("submit", async (event) => {
   if (event.submitter?.value === "preview") return showPreview(form);
   if (event.submitter) event.submitter.disabled = true;
   try {
-    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html" }, body: values });
+    // As a fragment, the page that this is redirected to keeps its notice for the reader.
+    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html", "X-Fragment": "1" }, body: values });
     if (answer.redirected) { location.href = answer.url; return; }
     fillWindow(readPage(await answer.text()));
   } catch {
