@@ -316,6 +316,10 @@ async function showPreview(form) {
       const old = form.querySelector("#" + CSS.escape(part.id));
       if (old && !old.isEqualNode(part)) old.replaceWith(document.importNode(part, true));
     }
+    for (const field of form.querySelectorAll(".field")) {
+      const wrong = Boolean(field.querySelector(".error")?.textContent);
+      field.querySelector("input, select, textarea")?.setAttribute("aria-invalid", String(wrong));
+    }
     startEditors(form.parentNode);
   } catch {
     // The next letter tries again.
