@@ -35,6 +35,7 @@ type reader struct {
 	zone  string         // zoneUTC, zoneDAG or an IANA name
 	own   *time.Location // of an IANA name
 	now   time.Time
+	zones *zones
 }
 
 var languageMatcher = language.NewMatcher(languages)
@@ -44,7 +45,7 @@ func (s *server) reader(c echo.Context) *reader {
 	if rd, ok := c.Get("reader").(*reader); ok {
 		return rd
 	}
-	rd := &reader{zone: zoneUTC, now: s.Now()}
+	rd := &reader{zone: zoneUTC, now: s.Now(), zones: s.zones}
 	_, i := language.MatchStrings(languageMatcher, cookie(c, languageCookie), c.Request().Header.Get("Accept-Language"))
 	rd.lang = languages[i]
 	rd.Printer = s.views.printers[rd.lang]
@@ -65,7 +66,7 @@ func (rd *reader) setZone(zone string) bool {
 	case "", "Local":
 		return false
 	}
-	loc, err := time.LoadLocation(zone)
+	loc, err := rd.zones.load(zone)
 	if err == nil {
 		rd.zone, rd.own = zone, loc
 	}

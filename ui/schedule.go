@@ -56,7 +56,7 @@ func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 
 func (rd *reader) upcoming(t time.Time, zone string) UpcomingRun {
 	u := UpcomingRun{TimeView: rd.time(t, zone)}
-	loc, err := time.LoadLocation(zone)
+	loc, err := rd.zones.load(zone)
 	if local, shown := rd.in(t, zone); err == nil && t.In(loc).Format(timeLayout) != local.Format(timeLayout) {
 		u.Text += " " + shown
 		u.Zoned = t.In(loc).Format("15:04 ") + zone

@@ -27,7 +27,7 @@ func (rd *reader) time(t time.Time, zone string) TimeView {
 		v.Title += "\n" + t.UTC().Format(timeLayout+" UTC")
 	}
 	if zone != "" && zone != name && zone != "UTC" {
-		if loc, err := time.LoadLocation(zone); err == nil {
+		if loc, err := rd.zones.load(zone); err == nil {
 			v.Title += "\n" + t.In(loc).Format(timeLayout+" ") + zone
 		}
 	}
@@ -40,7 +40,7 @@ func (rd *reader) in(t time.Time, zone string) (time.Time, string) {
 		return t.In(rd.own), rd.zone
 	}
 	if rd.zone == zoneDAG && zone != "" && zone != "UTC" {
-		if loc, err := time.LoadLocation(zone); err == nil {
+		if loc, err := rd.zones.load(zone); err == nil {
 			return t.In(loc), zone
 		}
 	}

@@ -63,6 +63,7 @@ type server struct {
 	views   *views
 	streams *streams
 	macros  *macro.Renderer
+	zones   *zones
 }
 
 // Register adds the pages to e.
@@ -93,7 +94,7 @@ func newServer(c Config) *server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New()}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones()}
 }
 
 // addPages adds what only reads.
