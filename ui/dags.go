@@ -206,13 +206,9 @@ func (s *server) addChoices(c echo.Context, p *dagsPage) error {
 	if wantsFragment(c) {
 		return nil // the menus are not refreshed
 	}
-	tags, err := s.Store.CommonTags(c.Request().Context(), maxChoices)
+	tags, owners, err := s.choices.read(c.Request().Context(), s.Store, s.Now())
 	if err != nil {
-		return fmt.Errorf("list tags: %w", err)
-	}
-	owners, err := s.Store.Owners(c.Request().Context(), maxChoices)
-	if err != nil {
-		return fmt.Errorf("list owners: %w", err)
+		return err
 	}
 	for _, tag := range tags {
 		if !slices.Contains(p.Query.Tags, tag) {

@@ -64,6 +64,7 @@ type server struct {
 	streams *streams
 	macros  *macro.Renderer
 	zones   *zones
+	choices *choices
 }
 
 // Register adds the pages to e.
@@ -94,7 +95,7 @@ func newServer(c Config) *server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones()}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}}
 }
 
 // addPages adds what only reads.
