@@ -249,10 +249,7 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 		}
 	}
 	args := append(taskArgs(r.pk, x.Task), x.From, x.FromTry)
-	n, err := a.t.exec(`UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
-			start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11, reason = $12,
-			hostname = $13, pid = $14, wish = $15
-		WHERE dag_run = $1 AND task_id = $2 AND state = $16 AND try_number = $17`, args...)
+	n, err := a.t.exec(setTask+` AND state = $16 AND try_number = $17`, args...)
 	if err != nil {
 		return false, fmt.Errorf("write task %q of run %q of DAG %q: %w", x.Task.Task, r.ID, r.DAG, err)
 	}

@@ -78,10 +78,7 @@ func (a *taskAct) wish(ti dag.TaskInstance, wish dag.TaskWish, reason string) er
 
 // write replaces a task instance.
 func (a *taskAct) write(ti dag.TaskInstance) error {
-	_, err := a.t.exec(`UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
-			start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11, reason = $12,
-			hostname = $13, pid = $14, wish = $15
-		WHERE dag_run = $1 AND task_id = $2`, taskArgs(a.run.pk, ti)...)
+	_, err := a.t.exec(setTask, taskArgs(a.run.pk, ti)...)
 	if err != nil {
 		return fmt.Errorf("write task %q of run %q of DAG %q: %w", ti.Task, a.run.ID, a.run.DAG, err)
 	}

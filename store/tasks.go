@@ -178,6 +178,13 @@ func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
 	return nil
 }
 
+// setTask replaces a task instance by the values of taskArgs; more conditions
+// may follow.
+const setTask = `UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
+		start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11, reason = $12,
+		hostname = $13, pid = $14, wish = $15
+	WHERE dag_run = $1 AND task_id = $2`
+
 func taskArgs(run int64, ti dag.TaskInstance) []any {
 	return []any{
 		run, ti.Task, ti.State, ti.Try, ti.MaxTries, ti.QueuedAt, ti.StartedAt, ti.EndedAt,
