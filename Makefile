@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down cluster-up cluster-down setup bench fuzz golden fmt lint tidy clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down setup bench fuzz golden fmt lint tidy screenshots clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ lint: ## Run golangci-lint as .golangci.yml says
 
 tidy: ## Check that go.mod and go.sum are tidy
 	$(GO) mod tidy -diff
+
+screenshots: setup ## Take pictures: of every page into bin/screenshots, of the guide into docs/pictures
+	mkdir -p bin/screenshots
+	DAGWRIGHT_SCREENSHOTS="$(CURDIR)/bin/screenshots" $(GO) test ./cmd/dagwright -count 1 -run TestBrowser
+	test/pictures
 
 clean: ## Remove what a build or a dev run left
 	rm -rf bin .dagwright

@@ -106,7 +106,22 @@ type TaskInstance struct {
 	// Hostname and PID tell where the current try runs, for people.
 	Hostname string
 	PID      int
+	// Wish is what becomes of an active instance once its attempt, which is being
+	// stopped for it, has ended.
+	Wish TaskWish
 }
+
+// TaskWish is what somebody wants of a task instance whose attempt is active.
+type TaskWish string
+
+// The wishes. WishNone is no wish: the attempt's own end decides.
+const (
+	WishNone    TaskWish = ""
+	WishCancel  TaskWish = "cancel"  // failed without another try, unless it succeeded meanwhile
+	WishFailed  TaskWish = "failed"  // failed without another try, whatever it did
+	WishSuccess TaskWish = "success" // success, whatever it did
+	WishClear   TaskWish = "clear"   // run once more
+)
 
 // AttemptKey identifies one try of one task of one run. Whatever an executor
 // creates for it is named by a function of this key.

@@ -189,7 +189,7 @@ func (d *dispatcher) attempt(k dag.AttemptKey, run dag.Run, spec *dag.DAG) (exec
 	}
 	return executor.Attempt{
 		Key: k, Task: rendered, Source: spec.Source, Version: run.Version,
-		Env: environment(rendered.Env, run, k, spec.Owner),
+		Env: dag.Environment(rendered.Env, run, k, spec.Owner),
 	}, nil
 }
 

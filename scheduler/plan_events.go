@@ -111,6 +111,10 @@ func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag
 		}
 		ti.EndedAt = later(e.At, ti.StartedAt)
 		ti.ExitCode, ti.HasExitCode = e.ExitCode, !e.Lost
+		if ti.Wish != dag.WishNone {
+			grant(run, ti, e)
+			return
+		}
 		if e.Succeeded() {
 			ti.State, ti.Reason = dag.TaskSuccess, ""
 			return

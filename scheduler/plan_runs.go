@@ -19,6 +19,7 @@ func (d *dagPlan) advanceRun(run *store.RunDetail) {
 	d.settle(run)
 	d.queueTasks(run)
 	d.watchTimeouts(run)
+	d.stopForWishes(run)
 	if state, done := dag.Outcome(run.Spec, states(run)); done {
 		d.endRun(run, state, failedTasks(run))
 	}
@@ -172,9 +173,11 @@ func (d *dagPlan) startRuns() {
 // this step, so that a run which can start at once costs one write.
 func (d *dagPlan) startRun(run *store.RunDetail) {
 	run.State, run.StartedAt = dag.RunRunning, d.now
-	run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
-	for i, task := range run.Spec.Tasks {
-		run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1}
+	if len(run.Tasks) == 0 { // and not cleared
+		run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
+		for i, task := range run.Spec.Tasks {
+			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1}
+		}
 	}
 	at := len(d.actions)
 	d.act(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})

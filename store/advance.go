@@ -38,7 +38,8 @@ type DAGState struct {
 }
 
 // RunDetail is a run with the definition it is bound to and its task
-// instances. Tasks is empty until the run has started.
+// instances. Tasks is empty until the run has started; a queued run that has
+// some was cleared, and goes on from them.
 type RunDetail struct {
 	dag.Run
 	Spec  *dag.DAG
@@ -219,6 +220,11 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 	if n == 0 {
 		return false, nil
 	}
+	if !r.StartedAt.IsZero() { // cleared: its task instances are there
+		if _, err := a.t.exec(`DELETE FROM task_instance WHERE dag_run = $1`, r.pk); err != nil {
+			return false, fmt.Errorf("start run %q of DAG %q again: %w", x.Run, x.DAG, err)
+		}
+	}
 	r.State, r.StartedAt = dag.RunRunning, x.At
 	a.ledger.moved(a.dags[x.DAG], r, dag.RunQueued)
 	for _, ti := range x.Tasks {
@@ -238,15 +244,12 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 		return false, err
 	}
 	if x.FromTry > 0 && x.Task.Try > x.FromTry {
-		if err := keepTry(a.t, r, x); err != nil {
+		if err := keepTry(a.t, r, x.Task.Task, x.From, x.FromTry); err != nil {
 			return false, err
 		}
 	}
 	args := append(taskArgs(r.pk, x.Task), x.From, x.FromTry)
-	n, err := a.t.exec(`UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
-			start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11, reason = $12,
-			hostname = $13, pid = $14
-		WHERE dag_run = $1 AND task_id = $2 AND state = $15 AND try_number = $16`, args...)
+	n, err := a.t.exec(setTask+` AND state = $16 AND try_number = $17`, args...)
 	if err != nil {
 		return false, fmt.Errorf("write task %q of run %q of DAG %q: %w", x.Task.Task, r.ID, r.DAG, err)
 	}
@@ -261,18 +264,19 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 }
 
 // keepTry copies the task instance into the history, if it is still the one
-// that was decided on.
-func keepTry(t *tx, r *runRecord, x UpdateTask) error {
+// that was decided on. A try that is there already was kept when it was cleared.
+func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int) error {
 	_, err := t.exec(`INSERT INTO task_instance_history (dag_run, task_id, state, try_number, max_tries, queued_at,
-			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid)
+			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid, wish)
 		SELECT t.dag_run, t.task_id, CASE WHEN t.state IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
 				THEN t.state ELSE 'failed' END,
 			t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
-			t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid
-		FROM task_instance t WHERE t.dag_run = $1 AND t.task_id = $2 AND t.state = $3 AND t.try_number = $4`,
-		r.pk, x.Task.Task, x.From, x.FromTry)
+			t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid, ''
+		FROM task_instance t WHERE t.dag_run = $1 AND t.task_id = $2 AND t.state = $3 AND t.try_number = $4
+		ON CONFLICT (dag_run, task_id, try_number) DO NOTHING`,
+		r.pk, task, state, try)
 	if err != nil {
-		return fmt.Errorf("keep try %d of task %q: %w", x.FromTry, x.Task.Task, err)
+		return fmt.Errorf("keep try %d of task %q: %w", try, task, err)
 	}
 	return nil
 }

@@ -25,7 +25,9 @@ type AuditEntry struct {
 type AuditFilter struct {
 	DAG    dag.ID
 	Run    dag.RunID
+	Task   dag.TaskID
 	Event  string
+	User   string
 	Before int64 // keyset: only ids below this one
 	Limit  int   // 50 when zero
 	Offset int
@@ -39,8 +41,14 @@ func (f AuditFilter) where() *where {
 	if f.Run != "" {
 		w.add("run_id = ?", f.Run)
 	}
+	if f.Task != "" {
+		w.add("task_id = ?", f.Task)
+	}
 	if f.Event != "" {
 		w.add("event = ?", f.Event)
+	}
+	if f.User != "" {
+		w.add("user_name = ?", f.User)
 	}
 	return w
 }

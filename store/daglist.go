@@ -157,3 +157,31 @@ func (s *Store) Tags(ctx context.Context) (tags []string, err error) {
 	})
 	return tags, err
 }
+
+// Owners lists owners of DAGs that are not archived, sorted, up to limit.
+func (s *Store) Owners(ctx context.Context, limit int) (owners []string, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT DISTINCT d.owner FROM dag d WHERE d.is_archived = 0 AND d.owner <> ''
+			ORDER BY d.owner LIMIT $1`, limit)
+		owners, err = collect(rows, err, scanText)
+		return err
+	})
+	return owners, err
+}
+
+// CommonTags lists the tags that more than one DAG has, the commonest first, up
+// to limit.
+func (s *Store) CommonTags(ctx context.Context, limit int) (tags []string, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id WHERE d.is_archived = 0
+			GROUP BY g.tag HAVING COUNT(*) > 1 ORDER BY COUNT(*) DESC, g.tag LIMIT $1`, limit)
+		tags, err = collect(rows, err, scanText)
+		return err
+	})
+	return tags, err
+}
+
+func scanText(r scanner) (text string, err error) {
+	err = r.Scan(&text)
+	return text, err
+}

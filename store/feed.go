@@ -11,7 +11,7 @@ type ChangeKind string
 
 // The kinds of change.
 const (
-	ChangeDAG         ChangeKind = "dag"          // definition, pause, archive
+	ChangeDAG         ChangeKind = "dag"          // definition, pause, archive, an act on tasks
 	ChangeRun         ChangeKind = "run"          // a run was made or changed state
 	ChangeTask        ChangeKind = "task"         // a task instance changed state
 	ChangePush        ChangeKind = "push"         // a push was recorded or finished

@@ -83,7 +83,7 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) er
 		}
 		ti.State, ti.Reason, ti.EndedAt = dag.TaskSkipped, reason, t.now
 		t.changed(taskChange(ti))
-		if r.State == dag.RunQueued {
+		if r.State == dag.RunQueued && r.StartedAt.IsZero() {
 			fresh = append(fresh, ti)
 			continue
 		}

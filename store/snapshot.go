@@ -121,19 +121,17 @@ func queuedRuns(t *tx, id dag.ID, limit int) ([]*runRecord, error) {
 	return runs, nil
 }
 
-// addTasks reads the task instances of all started runs of the snapshot, in
-// the order of each run's definition.
+// addTasks reads the task instances of all runs of the snapshot, in the order
+// of each run's definition.
 func (a *advance) addTasks(dags []DAGState) error {
 	started := map[int64]*RunDetail{}
 	var pks []int64
 	for i := range dags {
 		for j := range dags[i].Runs {
 			r := &dags[i].Runs[j]
-			if r.State != dag.RunQueued {
-				pk := a.runs[runKey{r.DAG, r.ID}].pk
-				started[pk] = r
-				pks = append(pks, pk)
-			}
+			pk := a.runs[runKey{r.DAG, r.ID}].pk
+			started[pk] = r
+			pks = append(pks, pk)
 		}
 	}
 	for _, part := range chunks(pks) {

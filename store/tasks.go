@@ -12,7 +12,7 @@ import (
 // taskColumns are the columns that task_instance and task_instance_history
 // share.
 const taskColumns = `t.dag_run, t.task_id, t.state, t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
-	t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid`
+	t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid, t.wish`
 
 // taskRecord is a row of task_instance or task_instance_history.
 type taskRecord struct {
@@ -29,7 +29,7 @@ func scanTask(r scanner) (taskRecord, error) {
 func (t *taskRecord) fields() []any {
 	return []any{
 		&t.run, &t.Task, &t.State, &t.Try, &t.MaxTries, at(&t.QueuedAt), at(&t.StartedAt), at(&t.EndedAt),
-		at(&t.RetryAt), &t.ExitCode, &t.HasExitCode, &t.Reason, &t.Hostname, &t.PID,
+		at(&t.RetryAt), &t.ExitCode, &t.HasExitCode, &t.Reason, &t.Hostname, &t.PID, &t.Wish,
 	}
 }
 
@@ -124,7 +124,7 @@ func oneTask(r *runRecord, tasks []dag.TaskInstance, task dag.TaskID) (dag.TaskI
 }
 
 // Tries returns every try of a task instance, first to last; the last one is
-// the task instance itself.
+// the task instance itself, unless it was cleared and has not begun anew.
 func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) (tries []dag.TaskInstance, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		r, spec, err := s.runWithSpec(t, id, run)
@@ -149,7 +149,9 @@ func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.Ta
 		for _, rec := range records {
 			tries = append(tries, rec.of(r))
 		}
-		tries = append(tries, last)
+		if n := len(tries); n == 0 || tries[n-1].Try != last.Try {
+			tries = append(tries, last)
+		}
 		return nil
 	})
 	return tries, err
@@ -168,7 +170,7 @@ func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
 			args = append(args, taskArgs(run, ti)...)
 		}
 		if _, err := t.exec(`INSERT INTO task_instance (dag_run, task_id, state, try_number, max_tries, queued_at,
-			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid) VALUES `+
+			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid, wish) VALUES `+
 			placeholders(len(part), len(args)/len(part)), args...); err != nil {
 			return fmt.Errorf("write task instances: %w", err)
 		}
@@ -176,10 +178,17 @@ func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
 	return nil
 }
 
+// setTask replaces a task instance by the values of taskArgs; more conditions
+// may follow.
+const setTask = `UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
+		start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11, reason = $12,
+		hostname = $13, pid = $14, wish = $15
+	WHERE dag_run = $1 AND task_id = $2`
+
 func taskArgs(run int64, ti dag.TaskInstance) []any {
 	return []any{
 		run, ti.Task, ti.State, ti.Try, ti.MaxTries, ti.QueuedAt, ti.StartedAt, ti.EndedAt,
-		ti.RetryAt, ti.ExitCode, ti.HasExitCode, ti.Reason, ti.Hostname, ti.PID,
+		ti.RetryAt, ti.ExitCode, ti.HasExitCode, ti.Reason, ti.Hostname, ti.PID, ti.Wish,
 	}
 }
 

@@ -6,15 +6,16 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/store"
 )
 
 // done answers an act: nothing to a script, and to a form the page to see
-// next.
+// next, which is the one that the form names as "back" when it does.
 func done(c echo.Context, next string) error {
 	if wantsText(c) {
 		return c.NoContent(http.StatusNoContent)
 	}
-	return c.Redirect(http.StatusSeeOther, next)
+	return c.Redirect(http.StatusSeeOther, localPath(c.FormValue("back"), next))
 }
 
 // setPaused moves the toggle.
@@ -31,7 +32,7 @@ func (s *server) setPaused(c echo.Context) error {
 	if err := s.Store.SetPaused(c.Request().Context(), s.actor(c), id, paused); err != nil {
 		return err
 	}
-	return done(c, localPath(c.FormValue("back"), dagURL(id, "graph")))
+	return done(c, dagURL(id, "graph"))
 }
 
 // deletePage asks before a DAG's file is removed.
@@ -46,7 +47,8 @@ func (s *server) deleteForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := deletePage{Page: s.dagPage(c, h, "Delete "+string(h.ID)), DAG: h}
+	p := deletePage{Page: s.dagPage(c, h, s.reader(c).t("Delete %s", string(h.ID))), DAG: h}
+	p.Live = ""
 	for _, n := range h.RunCounts {
 		p.Runs += n
 	}
@@ -59,14 +61,17 @@ func (s *server) requestRemoval(c echo.Context) error {
 	if err := s.Store.RequestRemoval(c.Request().Context(), s.actor(c), id); err != nil {
 		return err
 	}
+	notice(c, s.reader(c).t("The file of %s is being removed from the DAG repository.", string(id)))
 	return done(c, dagURL(id, "details"))
 }
 
 // deleteHistory removes an archived DAG with all its runs.
 func (s *server) deleteHistory(c echo.Context) error {
-	if err := s.Store.DeleteDAG(c.Request().Context(), s.actor(c), dagParam(c)); err != nil {
+	id := dagParam(c)
+	if err := s.Store.DeleteDAG(c.Request().Context(), s.actor(c), id); err != nil {
 		return err
 	}
+	notice(c, s.reader(c).t("The history of %s was deleted.", string(id)))
 	return done(c, "/")
 }
 
@@ -83,6 +88,19 @@ func (s *server) setRunState(c echo.Context) error {
 	return done(c, runURL(id, run))
 }
 
+// clearRun lets the tasks of a run, or those that failed, run once more.
+func (s *server) clearRun(c echo.Context) error {
+	id, run := dagParam(c), runParam(c)
+	cleared, err := s.Store.ClearTasks(c.Request().Context(), store.Clear{
+		DAG: id, Run: run, OnlyFailed: c.FormValue("only_failed") != "", By: s.actor(c),
+	})
+	if err != nil {
+		return err
+	}
+	notice(c, s.reader(c).t("%d tasks were cleared", len(cleared)))
+	return done(c, runURL(id, run))
+}
+
 // maxNote bounds a note, in bytes.
 const maxNote = 10_000
 
@@ -95,5 +113,44 @@ func (s *server) setRunNote(c echo.Context) error {
 	if err := s.Store.SetRunNote(c.Request().Context(), s.actor(c), id, run, note); err != nil {
 		return err
 	}
+	notice(c, s.reader(c).t("The note was saved."))
 	return done(c, runURL(id, run))
+}
+
+// taskKey names the task instance of the address; its try does not matter.
+func taskKey(c echo.Context) dag.AttemptKey {
+	return dag.AttemptKey{DAG: dagParam(c), Run: runParam(c), Task: taskParam(c)}
+}
+
+// clearTask lets a task run once more, with everything after it if wanted.
+func (s *server) clearTask(c echo.Context) error {
+	k := taskKey(c)
+	cleared, err := s.Store.ClearTasks(c.Request().Context(), store.Clear{
+		DAG: k.DAG, Run: k.Run, Tasks: []dag.TaskID{k.Task}, Downstream: c.FormValue("downstream") != "", By: s.actor(c),
+	})
+	if err != nil {
+		return err
+	}
+	notice(c, s.reader(c).t("%d tasks were cleared", len(cleared)))
+	return done(c, runURL(k.DAG, k.Run))
+}
+
+// markTask ends a task by hand.
+func (s *server) markTask(c echo.Context) error {
+	k := taskKey(c)
+	if err := s.Store.MarkTask(c.Request().Context(), s.actor(c), k, dag.TaskState(c.FormValue("state"))); err != nil {
+		return err
+	}
+	notice(c, s.reader(c).t("%s was marked.", string(k.Task)))
+	return done(c, runURL(k.DAG, k.Run))
+}
+
+// cancelTask stops a task that runs.
+func (s *server) cancelTask(c echo.Context) error {
+	k := taskKey(c)
+	if err := s.Store.CancelTask(c.Request().Context(), s.actor(c), k); err != nil {
+		return err
+	}
+	notice(c, s.reader(c).t("%s is being stopped.", string(k.Task)))
+	return done(c, runURL(k.DAG, k.Run))
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,8 +22,14 @@ type DAGHead struct {
 
 // Tab leads to one of the pages of a DAG.
 type Tab struct {
-	Name, Href string
+	Name, Href string // Name is to be translated
 	Current    bool
+}
+
+// dagTabs are the pages of a DAG, by name and address.
+var dagTabs = []struct{ name, path string }{
+	{say("Graph"), "graph"}, {say("Grid"), "grid"}, {say("Runs"), "runs"}, {say("Gantt"), "gantt"},
+	{say("Code"), "code"}, {say("Details"), "details"}, {say("Audit"), "audit"},
 }
 
 // dagHead reads a DAG for the page of one tab.
@@ -31,13 +39,13 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 	if err != nil {
 		return DAGHead{}, fmt.Errorf("%w", err)
 	}
-	h := DAGHead{DAGRowView: s.dagRowView(row, dagsQuery{Number: 1}), Tab: tab}
+	h := DAGHead{DAGRowView: s.dagRowView(s.reader(c), row, dagsQuery{Number: 1}), Tab: tab}
 	h.Back = c.Request().URL.RequestURI()
 	for i := range h.TagLinks {
 		h.TagLinks[i].Href = withQuery("/", url.Values{"tag": {h.TagLinks[i].Name}})
 	}
-	for _, t := range []string{"Graph", "Runs", "Code", "Details"} {
-		h.Tabs = append(h.Tabs, Tab{Name: t, Href: dagURL(id, map[string]string{"Graph": "graph", "Runs": "runs", "Code": "code", "Details": "details"}[t]), Current: t == tab})
+	for _, t := range dagTabs {
+		h.Tabs = append(h.Tabs, Tab{Name: t.name, Href: dagURL(id, t.path), Current: t.name == tab})
 	}
 	return h, nil
 }
@@ -45,8 +53,7 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 // dagPage fills the frame of a DAG's page.
 func (s *server) dagPage(c echo.Context, h DAGHead, title string) Page {
 	p := s.page(c, title)
-	p.Section = "dags"
-	p.Events = withQuery("/events", url.Values{"dag": {string(h.ID)}})
+	p.Section, p.Live = "dags", string(h.ID)
 	return p
 }
 
@@ -70,7 +77,7 @@ type detailsPage struct {
 }
 
 // Fact is a name and a value, with a link where there is one.
-type Fact struct{ Name, Value, Href string }
+type Fact struct{ Name, Value, Href string } // Name is to be translated
 
 // taskFacts is a task of the definition.
 type taskFacts struct {
@@ -87,10 +94,11 @@ func (s *server) dagDetails(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("list removals: %w", err)
 	}
-	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · details"), DAG: h, Facts: s.dagFacts(h.DAGRow)}
+	rd := s.reader(c)
+	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+rd.t("Details")), DAG: h, Facts: s.dagFacts(rd, h.DAGRow)}
 	for _, r := range removals {
 		if r.DAG == h.ID {
-			p.Removal, p.RemovedAt = &r, showTime(r.At, h.Timezone)
+			p.Removal, p.RemovedAt = &r, rd.time(r.At, h.Timezone)
 		}
 	}
 	for i := range h.DAG.Tasks {
@@ -100,39 +108,28 @@ func (s *server) dagDetails(c echo.Context) error {
 }
 
 // dagFacts lists what a person may want to know of a DAG.
-func (s *server) dagFacts(row store.DAGRow) []Fact {
-	yesNo := func(b bool) string {
-		if b {
-			return "yes"
-		}
-		return "no"
-	}
+func (s *server) dagFacts(rd *reader, row store.DAGRow) []Fact {
+	yesNo := map[bool]string{true: rd.t("yes"), false: rd.t("no")}
 	facts := []Fact{
-		{Name: "Description", Value: row.Description},
-		{Name: "Owner", Value: row.Owner},
-		{Name: "File", Value: row.File},
-		{Name: "Version", Value: fmt.Sprint(row.Version), Href: dagURL(row.ID, "code")},
-		{Name: "DAG repository commit", Value: row.DAGCommit},
-		{Name: "Model repository", Value: row.Source.Project},
-		{Name: "Model branch", Value: row.Source.Branch},
-		{Name: "Model commit", Value: row.Source.Commit, Href: s.commitURL(row.Source.Project, row.Source.Commit)},
-		{Name: "Read at", Value: showTime(row.ParsedAt, "").Title},
-		{Name: "Start date", Value: showTime(row.StartDate, "").Title},
-		{Name: "End date", Value: showTime(row.EndDate, "").Title},
-		{Name: "Time zone", Value: row.Timezone},
-		{Name: "Catch-up", Value: yesNo(row.Catchup)},
-		{Name: "Active runs at most", Value: fmt.Sprint(row.MaxActiveRuns)},
-		{Name: "Active tasks at most", Value: fmt.Sprint(row.MaxActiveTasks)},
-		{Name: "Documentation", Value: row.DocMD},
+		{Name: say("Description"), Value: row.Description},
+		{Name: say("Owner"), Value: row.Owner},
+		{Name: say("File"), Value: row.File},
+		{Name: say("Version"), Value: strconv.Itoa(row.Version), Href: dagURL(row.ID, "code")},
+		{Name: say("DAG repository commit"), Value: row.DAGCommit},
+		{Name: say("Model repository"), Value: row.Source.Project},
+		{Name: say("Model branch"), Value: row.Source.Branch},
+		{Name: say("Model commit"), Value: row.Source.Commit, Href: s.commitURL(row.Source.Project, row.Source.Commit)},
+		{Name: say("Read at"), Value: rd.time(row.ParsedAt, row.Timezone).Text},
+		{Name: say("Start date"), Value: rd.time(row.StartDate, row.Timezone).Text},
+		{Name: say("End date"), Value: rd.time(row.EndDate, row.Timezone).Text},
+		{Name: say("Time zone"), Value: row.Timezone},
+		{Name: say("Catch-up"), Value: yesNo[row.Catchup]},
+		{Name: say("Active runs at most"), Value: strconv.Itoa(row.MaxActiveRuns)},
+		{Name: say("Active tasks at most"), Value: strconv.Itoa(row.MaxActiveTasks)},
+		{Name: say("Documentation"), Value: row.DocMD},
 	}
 	if row.RunTimeout > 0 {
-		facts = append(facts, Fact{Name: "Run time-out", Value: row.RunTimeout.String()})
+		facts = append(facts, Fact{Name: say("Run time-out"), Value: rd.duration(row.RunTimeout)})
 	}
-	var known []Fact
-	for _, f := range facts {
-		if f.Value != "" {
-			known = append(known, f)
-		}
-	}
-	return known
+	return slices.DeleteFunc(facts, func(f Fact) bool { return f.Value == "" })
 }

@@ -21,18 +21,27 @@ type dagsPage struct {
 	Page
 	Filters      []FilterView
 	Query        dagsQuery
+	Tags, Owners []Choice // to filter by
 	Rows         []DAGRowView
 	Total        int
 	ImportErrors int
 	Empty        string // why there are no rows: "none", "filtered", "" when there are some
 	Pager        Pager
-	Sorts        map[string]string // column → address that sorts by it
-	WithoutTag   map[string]string // chosen tag → address without it
+	Sorts        map[string]SortView // by column
+	WithoutTag   map[string]string   // chosen tag → address without it
+	WithoutOwner string              // address without the chosen owner
+	Pushes       int                 // recorded so far, where there is no DAG
+}
+
+// SortView is the head of a column that sorts.
+type SortView struct {
+	Href  string
+	Order string // "ascending", "descending", "" when not sorted by it
 }
 
 // FilterView is a button over the table.
 type FilterView struct {
-	Name    string
+	Name    string // to be translated
 	Href    string
 	Count   int
 	Current bool
@@ -45,6 +54,7 @@ type DAGRowView struct {
 	TriggerURL string
 	DeleteURL  string
 	PauseURL   string
+	AuditURL   string
 	Back       string
 	Runs       []Counter
 	Tasks      []Counter
@@ -75,7 +85,10 @@ type dagsQuery struct {
 }
 
 // dagSorts are the orders that the table offers, by column.
-var dagSorts = map[string]string{"DAG": "dag_id", "Last run": "last_run_start_date", "Next run": "next_dagrun_run_after"}
+var dagSorts = map[string]string{"dag": "dag_id", "last": "last_run_start_date", "next": "next_dagrun_run_after"}
+
+// maxChoices bounds the menus of tags and owners; the search finds the rest.
+const maxChoices = 30
 
 func readDAGsQuery(c echo.Context) dagsQuery {
 	values := c.QueryParams()
@@ -158,27 +171,70 @@ func (s *server) dagTable(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("count import errors: %w", err)
 	}
+	rd := s.reader(c)
 	p := dagsPage{
-		Page: s.page(c, "DAGs"), Query: q, Total: total, ImportErrors: broken,
-		Filters: q.filters(counts), Pager: q.pager(total), Sorts: map[string]string{}, WithoutTag: map[string]string{},
+		Page: s.page(c, rd.t("DAGs")), Query: q, Total: total, ImportErrors: broken,
+		Filters: q.filters(counts), Pager: q.pager(total), Sorts: q.sorts(), WithoutTag: map[string]string{},
 	}
-	p.Section, p.Events = "dags", "/events"
+	p.Section, p.Live = "dags", "*"
 	for _, row := range rows {
-		p.Rows = append(p.Rows, s.dagRowView(row, q))
-	}
-	for column, by := range dagSorts {
-		p.Sorts[column] = q.with(func(q *dagsQuery) { q.Sort = toggleSort(q.Sort, by) })
+		p.Rows = append(p.Rows, s.dagRowView(rd, row, q))
 	}
 	for i, tag := range q.Tags {
 		p.WithoutTag[tag] = q.with(func(q *dagsQuery) { q.Tags = slices.Delete(q.Tags, i, i+1) })
+	}
+	p.WithoutOwner = q.with(func(q *dagsQuery) { q.Owner = "" })
+	if err := s.addChoices(c, &p); err != nil {
+		return err
 	}
 	if total == 0 {
 		p.Empty = "filtered"
 		if counts.All == 0 && q.Search == "" && len(q.Tags) == 0 && q.Owner == "" {
 			p.Empty = "none"
+			pushes, err := s.Store.Pushes(ctx, store.PushFilter{Limit: 1})
+			if err != nil {
+				return fmt.Errorf("look for pushes: %w", err)
+			}
+			p.Pushes = len(pushes)
 		}
 	}
 	return s.render(c, http.StatusOK, "dags", p)
+}
+
+// addChoices fills the menus of tags and owners.
+func (s *server) addChoices(c echo.Context, p *dagsPage) error {
+	if wantsFragment(c) {
+		return nil // the menus are not refreshed
+	}
+	tags, owners, err := s.choices.read(c.Request().Context(), s.Store, s.Now())
+	if err != nil {
+		return err
+	}
+	for _, tag := range tags {
+		if !slices.Contains(p.Query.Tags, tag) {
+			p.Tags = append(p.Tags, Choice{Value: tag, Name: tag})
+		}
+	}
+	for _, owner := range owners {
+		p.Owners = append(p.Owners, Choice{Value: owner, Name: owner, Current: owner == p.Query.Owner})
+	}
+	return nil
+}
+
+// sorts are the heads of the columns that sort.
+func (q dagsQuery) sorts() map[string]SortView {
+	views := map[string]SortView{}
+	for column, by := range dagSorts {
+		v := SortView{Href: q.with(func(q *dagsQuery) { q.Sort = toggleSort(q.Sort, by) })}
+		switch q.Sort {
+		case by:
+			v.Order = "ascending"
+		case "-" + by:
+			v.Order = "descending"
+		}
+		views[column] = v
+	}
+	return views
 }
 
 // toggleSort sorts by a column, and the other way round when it is sorted by
@@ -196,7 +252,10 @@ func (q dagsQuery) filters(n store.DAGCounts) []FilterView {
 	for _, f := range []struct {
 		name, state string
 		count       int
-	}{{"All", "", n.All}, {"Active", "active", n.Active}, {"Paused", "paused", n.Paused}, {"Running", "running", n.Running}, {"Failed", "failed", n.Failed}} {
+	}{
+		{say("All"), "", n.All}, {say("Active"), "active", n.Active}, {say("Paused"), "paused", n.Paused},
+		{say("Running"), "running", n.Running}, {say("Failed"), "failed", n.Failed},
+	} {
 		views = append(views, FilterView{Name: f.name, Count: f.count, Current: q.State == f.state,
 			Href: q.with(func(q *dagsQuery) { q.State = f.state })})
 	}
@@ -216,10 +275,10 @@ func (q dagsQuery) pager(total int) Pager {
 }
 
 // dagRowView makes a row; q is where its links lead back to.
-func (s *server) dagRowView(row store.DAGRow, q dagsQuery) DAGRowView {
+func (s *server) dagRowView(rd *reader, row store.DAGRow, q dagsQuery) DAGRowView {
 	v := DAGRowView{
 		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"), DeleteURL: dagURL(row.ID, "delete"),
-		PauseURL: dagURL(row.ID, "pause"), Back: q.url(), Runs: runCounters(row), Schedule: scheduleView(row, s.Now()),
+		PauseURL: dagURL(row.ID, "pause"), AuditURL: dagURL(row.ID, "audit"), Back: q.url(), Runs: runCounters(row), Schedule: scheduleView(rd, row),
 	}
 	for _, tag := range row.Tags {
 		v.TagLinks = append(v.TagLinks, TagLink{tag, q.with(func(q *dagsQuery) {
@@ -229,13 +288,13 @@ func (s *server) dagRowView(row store.DAGRow, q dagsQuery) DAGRowView {
 		})})
 	}
 	if !row.Paused && !row.Archived {
-		v.Next = showTime(row.Next.RunAfter, row.Timezone)
+		v.Next = rd.time(row.Next.RunAfter, row.Timezone)
 	}
 	if run := row.LastRun; run != nil {
-		v.Last, v.LastState, v.LastURL = showTime(run.RunAfter, row.Timezone), runStateView(run.State), runURL(row.ID, run.ID)
+		v.Last, v.LastState, v.LastURL = rd.time(run.RunAfter, row.Timezone), runStateView(run.State), runURL(row.ID, run.ID)
 		for _, state := range taskStates {
 			if n := row.LastTasks[state]; n > 0 {
-				v.Tasks = append(v.Tasks, Counter{StateView: taskStateView(state), N: n, What: "tasks of the last run", Href: v.LastURL})
+				v.Tasks = append(v.Tasks, Counter{StateView: taskStateView(state), N: n, What: say("tasks of the last run"), Href: v.LastURL})
 			}
 		}
 	}
@@ -247,7 +306,7 @@ func (s *server) dagRowView(row store.DAGRow, q dagsQuery) DAGRowView {
 func runCounters(row store.DAGRow) []Counter {
 	var counters []Counter
 	for _, state := range dag.RunStates {
-		counters = append(counters, Counter{StateView: runStateView(state), N: row.RunCounts[state], What: "runs",
+		counters = append(counters, Counter{StateView: runStateView(state), N: row.RunCounts[state], What: say("runs"),
 			Href: withQuery(dagURL(row.ID, "runs"), url.Values{"state": {string(state)}})})
 	}
 	return counters

@@ -13,38 +13,50 @@ import (
 	"dagwright/dag"
 )
 
-// pageError is an error whose words are meant for the reader.
+// pageError is an error whose words are meant for the reader, and come in the
+// reader's language.
 type pageError struct {
-	kind  error // one of dag's sentinels
-	words string
+	kind error // one of dag's sentinels
+	key  string
+	args []any
 }
 
-func (e *pageError) Error() string { return e.words }
+func (e *pageError) Error() string { return fmt.Sprintf(e.key, e.args...) }
 func (e *pageError) Unwrap() error { return e.kind }
 
-func notFound(format string, args ...any) error {
-	return &pageError{dag.ErrNotFound, fmt.Sprintf(format, args...)}
-}
+func notFound(key string, args ...any) error { return &pageError{dag.ErrNotFound, key, args} }
+func invalid(key string, args ...any) error  { return &pageError{dag.ErrInvalid, key, args} }
 
-func invalid(format string, args ...any) error {
-	return &pageError{dag.ErrInvalid, fmt.Sprintf(format, args...)}
-}
-
-// errorKinds says how each kind of error is answered.
+// errorKinds says how each kind of error is answered, and what the reader can
+// do about it.
 var errorKinds = []struct {
-	kind   error
-	status int
-	title  string
+	kind        error
+	status      int
+	title, hint string
 }{
-	{dag.ErrNotFound, http.StatusNotFound, "Not found"},
-	{dag.ErrConflict, http.StatusConflict, "Not possible now"},
-	{dag.ErrInvalid, http.StatusUnprocessableEntity, "Not valid"},
+	{dag.ErrNotFound, http.StatusNotFound, say("Not found"),
+		say("It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.")},
+	{dag.ErrConflict, http.StatusConflict, say("Not possible now"),
+		say("Something has changed since the page was loaded. Go back, reload the page and look before you try again.")},
+	{dag.ErrInvalid, http.StatusUnprocessableEntity, say("Not valid"), say("Go back and correct it: nothing was changed.")},
+}
+
+// httpErrors are the errors of HTTP itself that a reader may meet.
+var httpErrors = []struct {
+	status      int
+	title, hint string
+}{
+	{http.StatusForbidden, say("Not allowed"), say("Your role does not include this. Ask the owner of the DAG or the platform's team.")},
+	{http.StatusUnauthorized, say("Signed out"), say("Sign in again, then repeat what you did.")},
+	{http.StatusRequestEntityTooLarge, say("Too large"), say("Go back and shorten it: nothing was changed.")},
+	{http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},
 }
 
 // errorPage tells what went wrong.
 type errorPage struct {
 	Page
 	Words     string
+	Hint      string
 	RequestID string // of an unexpected error, to be found in the log
 }
 
@@ -63,11 +75,12 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 		if errors.Is(err, echo.ErrNotFound) {
 			return err
 		}
-		status, title := classify(err)
-		p := errorPage{Page: s.page(c, title), Words: words(err)}
+		rd := s.reader(c)
+		status, title, hint := classify(err)
+		p := errorPage{Page: s.page(c, rd.t(title)), Words: rd.words(err), Hint: hint}
 		if status == http.StatusInternalServerError {
 			p.RequestID = rand.Text()
-			p.Words = "Something went wrong on the server. It is not your doing."
+			p.Words = rd.t("Something went wrong on the server. It is not your doing.")
 			s.Logger.ErrorContext(c.Request().Context(), "request failed", "request", p.RequestID,
 				"method", c.Request().Method, "route", c.Path(), "err", err)
 		}
@@ -79,33 +92,42 @@ func (s *server) answerError(c echo.Context, status int, p errorPage) error {
 	if wantsText(c) {
 		text := p.Words
 		if p.RequestID != "" {
-			text += " Request " + p.RequestID + "."
+			text += " " + s.reader(c).t("Request %s.", p.RequestID)
 		}
 		return c.String(status, text)
 	}
 	return s.render(c, status, "error", p)
 }
 
-// classify gives the status and title for an error.
-func classify(err error) (status int, title string) {
+// classify gives the status, title and hint for an error.
+func classify(err error) (status int, title, hint string) {
 	for _, k := range errorKinds {
 		if errors.Is(err, k.kind) {
-			return k.status, k.title
+			return k.status, k.title, k.hint
 		}
 	}
 	var he *echo.HTTPError
 	if errors.As(err, &he) && he.Code != http.StatusInternalServerError {
-		return he.Code, http.StatusText(he.Code)
+		for _, k := range httpErrors {
+			if he.Code == k.status {
+				return k.status, k.title, k.hint
+			}
+		}
+		return he.Code, http.StatusText(he.Code), ""
 	}
-	return http.StatusInternalServerError, "Something went wrong"
+	return http.StatusInternalServerError, say("Something went wrong"), ""
 }
 
 // words makes an error's text a sentence.
-func words(err error) string {
+func (rd *reader) words(err error) string {
+	var pe *pageError
+	if errors.As(err, &pe) {
+		return rd.t(pe.key, pe.args...)
+	}
 	var he *echo.HTTPError
 	text := err.Error()
 	if errors.As(err, &he) {
-		text = fmt.Sprint(he.Message)
+		text = rd.t(fmt.Sprint(he.Message))
 	}
 	for _, kind := range errorKinds {
 		text = strings.TrimSuffix(text, ": "+kind.kind.Error())

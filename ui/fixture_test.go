@@ -143,6 +143,8 @@ func (s *site) do(r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
+func newGet(path string) *http.Request { return httptest.NewRequest(http.MethodGet, path, nil) }
+
 // get reads a page that must be good HTML, and gives its text and source.
 func (s *site) get(status int, path string) page {
 	s.Helper()

@@ -10,19 +10,14 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
-	"dagwright/store"
 	"dagwright/ui/graph"
 )
-
-// graphRuns is how many of the newest runs the selector offers.
-const graphRuns = 25
 
 // graphPage draws a DAG's tasks with their states in one run.
 type graphPage struct {
 	Page
 	DAG    DAGHead
-	Run    *RunView // nil while there is no run
-	Runs   []RunView
+	Choice RunChoice
 	Failed []TaskView // what failed in the run, told over the graph
 	Graph  template.HTML
 	Note   string // when the run's version is not the newest
@@ -30,29 +25,13 @@ type graphPage struct {
 }
 
 func (s *server) dagGraph(c echo.Context) error {
-	ctx := c.Request().Context()
 	h, err := s.dagHead(c, "Graph")
 	if err != nil {
 		return err
 	}
 	p := graphPage{Page: s.dagPage(c, h, string(h.ID)), DAG: h}
-	runs, _, err := s.Store.Runs(ctx, store.RunFilter{DAG: h.ID, Limit: graphRuns})
-	if err != nil {
-		return fmt.Errorf("list runs: %w", err)
-	}
-	for _, r := range runs {
-		p.Runs = append(p.Runs, s.runView(r, h.Timezone))
-	}
-	if len(p.Runs) > 0 {
-		p.Run = &p.Runs[0]
-	}
-	if wanted := dag.RunID(c.QueryParam("run")); wanted != "" {
-		r, err := s.Store.Run(ctx, h.ID, wanted)
-		if err != nil {
-			return err
-		}
-		v := s.runView(r, h.Timezone)
-		p.Run = &v
+	if p.Choice, err = s.chooseRun(c, h, "graph"); err != nil {
+		return err
 	}
 	if err := s.drawGraph(c, &p); err != nil {
 		return err
@@ -63,19 +42,17 @@ func (s *server) dagGraph(c echo.Context) error {
 // drawGraph draws the definition of the chosen run, or the newest one when
 // there is no run.
 func (s *server) drawGraph(c echo.Context, p *graphPage) error {
-	ctx := c.Request().Context()
-	if p.Run == nil {
-		p.Graph = drawTasks(p.DAG.DAGRow.DAG, "", nil)
+	rd := s.reader(c)
+	spec, note, err := s.versionOf(c, p.DAG, p.Choice)
+	if err != nil {
+		return err
+	}
+	p.Note = note
+	if p.Choice.Run == nil {
+		p.Graph = drawTasks(rd, spec, "", nil)
 		return nil
 	}
-	version, err := s.Store.Version(ctx, p.DAG.ID, p.Run.Version)
-	if err != nil {
-		return fmt.Errorf("read version %d: %w", p.Run.Version, err)
-	}
-	if p.Run.Version != p.DAG.Version {
-		p.Note = fmt.Sprintf("This run has version %d of the DAG; the newest is %d.", p.Run.Version, p.DAG.Version)
-	}
-	tasks, err := s.Store.TaskInstances(ctx, p.DAG.ID, p.Run.ID)
+	tasks, err := s.Store.TaskInstances(c.Request().Context(), p.DAG.ID, p.Choice.Run.ID)
 	if err != nil {
 		return fmt.Errorf("read task instances: %w", err)
 	}
@@ -85,7 +62,7 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 		states[t.Task] = t
 		seen[t.State] = true
 		if t.State == dag.TaskFailed {
-			p.Failed = append(p.Failed, s.taskView(t, p.DAG.Timezone))
+			p.Failed = append(p.Failed, rd.taskView(t, p.DAG.Timezone))
 		}
 	}
 	for _, state := range taskStates {
@@ -93,12 +70,12 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 			p.Legend = append(p.Legend, taskStateView(state))
 		}
 	}
-	p.Graph = drawTasks(version.Spec, p.Run.ID, states)
+	p.Graph = drawTasks(rd, spec, p.Choice.Run.ID, states)
 	return nil
 }
 
 // drawTasks draws a definition; states may be nil, and run empty.
-func drawTasks(d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.TaskInstance) template.HTML {
+func drawTasks(rd *reader, d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.TaskInstance) template.HTML {
 	var nodes []graph.Node
 	var edges []graph.Edge
 	for i := range d.Tasks {
@@ -108,14 +85,21 @@ func drawTasks(d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.TaskInstance
 			Class: "s-none", Mark: "·", Title: string(task.ID), Href: dagURL(d.ID, "details") + "#task-" + url.PathEscape(string(task.ID)),
 		}
 		if run != "" {
-			v := taskStateView(states[task.ID].State)
-			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, v.Words, taskURL(d.ID, run, task.ID)
-			n.Title = string(task.ID) + ": " + v.Words
+			ti := states[task.ID]
+			v := taskStateView(ti.State)
+			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), taskURL(d.ID, run, task.ID)
+			if took := rd.lasted(ti.StartedAt, ti.EndedAt); took != "" && ti.State.Ended() {
+				n.Detail += " · " + took
+			}
+			n.Title = string(task.ID) + ": " + rd.t(v.Words)
+			if ti.Reason != "" {
+				n.Title += "\n" + ti.Reason
+			}
 		}
 		nodes = append(nodes, n)
 		for _, up := range task.Upstream {
 			edges = append(edges, graph.Edge{From: string(up), To: string(task.ID)})
 		}
 	}
-	return graph.SVG(graph.Layout(nodes, edges), "Tasks of "+string(d.ID))
+	return graph.SVG(graph.Layout(nodes, edges), rd.t("Tasks of %s", string(d.ID)))
 }

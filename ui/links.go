@@ -93,6 +93,8 @@ func (s *server) commitURL(project, commit string) string {
 	return strings.TrimSuffix(s.GitLabURL, "/") + "/" + strings.Join(parts, "/") + "/-/commit/" + url.PathEscape(commit)
 }
 
+func queryEscape(text string) string { return url.QueryEscape(text) }
+
 func shortCommit(commit string) string {
 	if len(commit) > 8 {
 		return commit[:8]

@@ -1,14 +1,12 @@
 package ui
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -16,29 +14,42 @@ import (
 	"dagwright/tasklog"
 )
 
-// logWindow is how much of a log a page shows, in bytes.
-const logWindow = 256 << 10
-
 // logPage shows a piece of a log, its end unless asked otherwise.
 type logPage struct {
 	Page
-	DAG      DAGHead
-	RunID    dag.RunID
-	RunURL   string
-	Task     TaskView // the chosen try
-	Tries    []TryView
-	Try      int
-	Text     string
-	Size     string
-	Missing  string // why there is no log
-	Earlier  string // addresses of the neighbouring pieces, "" at the ends
-	End      string
-	Stream   string // address of what follows, "" when nothing will
-	Download string
-	Complete bool
+	DAG        DAGHead
+	RunID      dag.RunID
+	RunURL     string
+	Task       TaskView // the chosen try
+	Tries      []TryView
+	Try        int
+	Containers []FilterView
+	Search     LogSearch
+	Lines      []LogLine
+	From, To   int64  // of the piece
+	Size       string // of the log
+	Missing    string // why there is no log
+	Earlier    string // address of the piece before, "" at the start
+	Later      string // address of the piece behind, "" at the end
+	Start      string
+	End        string
+	Pieces     string // address of further pieces
+	Stream     string // address of what follows, "" when nothing will
+	Download   string
+	Complete   bool
+}
+
+// LogSearch is what is searched for in the log.
+type LogSearch struct {
+	Query      string
+	Action     string
+	Count      int
+	At         int64 // of the match that is shown, -1 for none
+	Next, Prev string
 }
 
 func (s *server) logPage(c echo.Context) error {
+	rd := s.reader(c)
 	h, err := s.dagHead(c, "Runs")
 	if err != nil {
 		return err
@@ -55,8 +66,8 @@ func (s *server) logPage(c echo.Context) error {
 		return s.downloadLog(c, key)
 	}
 	p := logPage{
-		Page: s.dagPage(c, h, "Log of "+string(t.Task)), DAG: h, RunID: t.Run, RunURL: runURL(h.ID, t.Run),
-		Task: s.taskView(t, h.Timezone), Try: key.Try,
+		Page: s.dagPage(c, h, rd.t("Log of %s", string(t.Task))), DAG: h, RunID: t.Run, RunURL: runURL(h.ID, t.Run),
+		Task: rd.taskView(t, h.Timezone), Try: key.Try, Pieces: logAddress(key, "/lines", nil),
 	}
 	if p.Tries, err = s.tries(c, h, t); err != nil {
 		return err
@@ -87,19 +98,36 @@ func logKey(c echo.Context, t dag.TaskInstance) (dag.AttemptKey, error) {
 	return key, nil
 }
 
+// logAddress is an address of one try's log: its page, or a part of it.
+func logAddress(key dag.AttemptKey, part string, extra url.Values) string {
+	if extra == nil {
+		extra = url.Values{}
+	}
+	extra.Set("try", strconv.Itoa(key.Try))
+	return withQuery(taskURL(key.DAG, key.Run, key.Task)+"/log"+part, extra)
+}
+
+// logView is how the request wants lines to be shown.
+func (s *server) logView(c echo.Context, key dag.AttemptKey, zone string) logView {
+	v := logView{rd: s.reader(c), zone: zone, query: logQuery(c.QueryParam("q")), container: c.QueryParam("container")}
+	v.href = withQuery("", url.Values{"try": {strconv.Itoa(key.Try)}, "q": {c.QueryParam("q")}, "container": {v.container}})
+	return v
+}
+
 // readLog fills the page with the piece that the request asks for.
 func (s *server) readLog(c echo.Context, key dag.AttemptKey, p *logPage) error {
-	here := func(extra url.Values) string {
-		extra.Set("try", strconv.Itoa(key.Try))
-		return withQuery(taskURL(key.DAG, key.Run, key.Task)+"/log", extra)
+	rd := s.reader(c)
+	kept := func(extra ...string) url.Values {
+		v := url.Values{"q": {c.QueryParam("q")}, "container": {c.QueryParam("container")}}
+		for i := 0; i+1 < len(extra); i += 2 {
+			v.Set(extra[i], extra[i+1])
+		}
+		return v
 	}
-	stream := func(offset int64) string {
-		return withQuery(taskURL(key.DAG, key.Run, key.Task)+"/log/stream", url.Values{
-			"try": {strconv.Itoa(key.Try)}, "offset": {strconv.FormatInt(offset, 10)}})
-	}
+	stream := func(offset int64) string { return logAddress(key, "/stream", kept("offset", number(offset))) }
 	info, err := s.Logs.Stat(key)
 	if errors.Is(err, dag.ErrNotFound) {
-		if p.Missing = s.missingLog(p.Task); s.mayComeLog(p.Task) {
+		if p.Missing = s.missingLog(rd, p.Task); s.mayComeLog(p.Task) {
 			p.Stream = stream(0)
 		}
 		return nil
@@ -111,62 +139,171 @@ func (s *server) readLog(c echo.Context, key dag.AttemptKey, p *logPage) error {
 	if err != nil {
 		return fmt.Errorf("look for log: %w", err)
 	}
-	from, to := logRange(c, info)
-	text, from, err := s.logPiece(key, from, to, info)
+	piece, err := s.wantedPiece(c, key, info)
 	if err != nil {
 		return err
 	}
-	end := from + int64(len(text))
-	p.Text, p.Size, p.Complete = strings.ToValidUTF8(string(text), "\uFFFD"), showSize(info.Size), info.Sealed
-	p.Download = here(url.Values{"download": {"1"}})
-	if from > 0 {
-		p.Earlier = here(url.Values{"from": {strconv.FormatInt(max(0, from-logWindow), 10)}, "to": {strconv.FormatInt(from, 10)}})
+	view := s.logView(c, key, p.DAG.Timezone)
+	p.Lines, p.From, p.To = view.lines(piece), piece.From, piece.To
+	p.Size, p.Complete = rd.size(info.Size), info.Sealed
+	p.Download = logAddress(key, "", url.Values{"download": {"1"}})
+	p.Pieces = logAddress(key, "/lines", kept())
+	if piece.From > 0 {
+		p.Earlier, p.Start = logAddress(key, "", kept("before", number(piece.From))), logAddress(key, "", kept("at", "0"))
 	}
+	p.addContainers(key, view, piece)
 	switch {
-	case to < info.Size:
-		p.End = here(url.Values{})
+	case piece.To < info.Size && !(piece.To+maxTail >= info.Size && !info.Sealed):
+		p.Later, p.End = logAddress(key, "", kept("at", number(piece.To))), logAddress(key, "", kept())
 	case !info.Sealed:
-		p.Stream = stream(end)
+		p.Stream = stream(piece.To)
+	}
+	return s.searchLog(c, key, p)
+}
+
+// maxTail is how long the unfinished last line of a growing log may be for the
+// page to count as being at the end.
+const maxTail = 64 << 10
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
+// wantedPiece is around the byte "at", before the byte "before", behind
+// "after", or the end of the log.
+func (s *server) wantedPiece(c echo.Context, key dag.AttemptKey, info tasklog.Info) (logPiece, error) {
+	place := func(name string) (int64, bool) {
+		n, err := strconv.ParseInt(c.QueryParam(name), 10, 64)
+		return min(n, info.Size), err == nil && n >= 0
+	}
+	if at, ok := place("before"); ok {
+		return s.pieceBefore(key, at)
+	}
+	if at, ok := place("after"); ok {
+		return s.pieceAfter(key, at, info)
+	}
+	if at, ok := place("at"); ok {
+		return s.pieceAround(key, at, info)
+	}
+	piece, err := s.pieceBefore(key, info.Size)
+	if err == nil && !info.Sealed {
+		piece.text = wholeLines(piece.text)
+		piece.To = piece.From + int64(len(piece.text))
+	}
+	return piece, err
+}
+
+// addContainers offers the containers of the piece, when there are several.
+func (p *logPage) addContainers(key dag.AttemptKey, view logView, piece logPiece) {
+	chosen := view.container
+	view.container = ""
+	var names []string
+	for _, l := range view.lines(piece) {
+		if name := containerName(l); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if chosen != "" && !slices.Contains(names, chosen) {
+		names = append(names, chosen)
+	}
+	if len(names) < 2 && chosen == "" {
+		return
+	}
+	slices.Sort(names)
+	for _, name := range append([]string{""}, names...) {
+		p.Containers = append(p.Containers, FilterView{Name: name, Current: name == chosen,
+			Href: logAddress(key, "", url.Values{"container": {name}})})
+	}
+}
+
+// searchLog counts what is searched for and links to the matches beside the one
+// that is shown.
+func (s *server) searchLog(c echo.Context, key dag.AttemptKey, p *logPage) error {
+	p.Search = LogSearch{Query: c.QueryParam("q"), Action: taskURL(key.DAG, key.Run, key.Task) + "/log", At: -1}
+	query := logQuery(p.Search.Query)
+	if query == "" {
+		return nil
+	}
+	hits, err := s.search(key, query)
+	if err != nil {
+		return fmt.Errorf("search log: %w", err)
+	}
+	p.Search.Count = hits.Count
+	if at, err := strconv.ParseInt(c.QueryParam("at"), 10, 64); err == nil {
+		p.Search.At = at
+	}
+	address := func(at int64) string {
+		return logAddress(key, "", url.Values{"q": {p.Search.Query}, "at": {number(at)}}) + "#b" + number(at)
+	}
+	i, found := slices.BinarySearch(hits.At, p.Search.At)
+	if i > 0 {
+		p.Search.Prev = address(hits.At[i-1])
+	}
+	if found {
+		i++
+	}
+	if i < len(hits.At) {
+		p.Search.Next = address(hits.At[i])
 	}
 	return nil
 }
 
-// logRange is the piece of the log that the address names, within bounds.
-func logRange(c echo.Context, info tasklog.Info) (from, to int64) {
-	to = info.Size
-	if n, err := strconv.ParseInt(c.QueryParam("to"), 10, 64); err == nil && n > 0 && n < to {
-		to = n
-	}
-	from = max(0, to-logWindow)
-	if n, err := strconv.ParseInt(c.QueryParam("from"), 10, 64); err == nil && n > from && n < to {
-		from = n
-	}
-	return from, to
+// linesPart is a piece of a log alone, for the script.
+type linesPart struct {
+	Lines    []LogLine
+	From, To int64
+	Size     int64
 }
 
-// logPiece reads whole lines: it begins behind the first line break, unless at
-// the log's start, and ends with the last one while the log grows.
-func (s *server) logPiece(key dag.AttemptKey, from, to int64, info tasklog.Info) ([]byte, int64, error) {
-	r, err := s.Logs.ReadAt(key, from, to-from)
+// logLines answers with a piece of a log.
+func (s *server) logLines(c echo.Context) error {
+	key, info, err := s.logOf(c)
 	if err != nil {
-		return nil, 0, fmt.Errorf("open log: %w", err)
+		return err
 	}
-	defer r.Close()
-	text, err := io.ReadAll(io.LimitReader(r, logWindow))
+	piece, err := s.wantedPiece(c, key, info)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read log: %w", err)
+		return err
 	}
-	if from > 0 {
-		if i := bytes.IndexByte(text, '\n'); i >= 0 && i+1 < len(text) {
-			text, from = text[i+1:], from+int64(i)+1
-		}
+	p := linesPart{Lines: s.logView(c, key, s.zoneOf(c)).lines(piece), From: piece.From, To: piece.To, Size: info.Size}
+	return s.render(c, http.StatusOK, "loglines", p)
+}
+
+// logSearch answers with the places of all matches as JSON.
+func (s *server) logSearch(c echo.Context) error {
+	key, _, err := s.logOf(c)
+	if err != nil {
+		return err
 	}
-	if !info.Sealed && to == info.Size {
-		if i := bytes.LastIndexByte(text, '\n'); i >= 0 {
-			text = text[:i+1]
-		}
+	hits, err := s.search(key, logQuery(c.QueryParam("q")))
+	if err != nil {
+		return err
 	}
-	return text, from, nil
+	return c.JSON(http.StatusOK, hits)
+}
+
+// logOf finds the log that the request is about.
+func (s *server) logOf(c echo.Context) (dag.AttemptKey, tasklog.Info, error) {
+	t, err := s.Store.TaskInstance(c.Request().Context(), dagParam(c), runParam(c), taskParam(c))
+	if err != nil {
+		return dag.AttemptKey{}, tasklog.Info{}, err
+	}
+	key, err := logKey(c, t)
+	if err != nil {
+		return key, tasklog.Info{}, err
+	}
+	info, err := s.Logs.Stat(key)
+	return key, info, err
+}
+
+// zoneOf is the time zone of the request's DAG, when it matters to the reader.
+func (s *server) zoneOf(c echo.Context) string {
+	if s.reader(c).zone != zoneDAG {
+		return ""
+	}
+	row, err := s.Store.DAG(c.Request().Context(), dagParam(c))
+	if err != nil {
+		return ""
+	}
+	return row.Timezone
 }
 
 // downloadLog sends the whole log as it is now.

@@ -1,23 +1,30 @@
 package ui
 
 import (
-	"fmt"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
-	"dagwright/tasklog"
 )
 
 // missingLog says why a try has no log.
-func (s *server) missingLog(t TaskView) string {
+func (s *server) missingLog(rd *reader, t TaskView) string {
 	if keep, expired := s.Logs.Expired(t.TaskInstance.DAG, t.TaskInstance.EndedAt); expired && !t.TaskInstance.StartedAt.IsZero() {
-		return fmt.Sprintf("The log was removed by retention after %s.", tasklog.KeepWords(keep))
+		return rd.t("The log was removed by retention after %s.", rd.kept(keep))
 	}
 	if t.TaskInstance.State.Ended() && !s.mayComeLog(t) {
-		return "There is no log: this task did not run."
+		return rd.t("There is no log: this task did not run.")
 	}
-	return "There is no log yet: the task has not started. Its lines will show here."
+	return rd.t("There is no log yet: the task has not started. Its lines will show here.")
+}
+
+// kept writes for how long logs are kept.
+func (rd *reader) kept(keep time.Duration) string {
+	if keep%(24*time.Hour) != 0 {
+		return rd.t("%d hours", keep/time.Hour)
+	}
+	return rd.t("%d days", keep/(24*time.Hour))
 }
 
 // mayComeLog says whether the log of a try may still come: its task goes on, or
@@ -32,5 +39,5 @@ func (s *server) mayComeLog(t TaskView) bool {
 func (s *server) unavailableLog(c echo.Context, key dag.AttemptKey, err error) string {
 	s.Logger.ErrorContext(c.Request().Context(), "look for log",
 		"dag", key.DAG, "run", key.Run, "task", key.Task, "try", key.Try, "err", err)
-	return "The log cannot be shown now: the storage of the logs does not answer. Reload the page in a while."
+	return s.reader(c).t("The log cannot be shown now: the storage of the logs does not answer. Reload the page in a while.")
 }

@@ -2,7 +2,9 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -12,11 +14,11 @@ import (
 // logText is a piece of a log on its way to a page.
 type logText struct {
 	next int64 // offset behind the piece
-	text string
+	html string
 }
 
 // logStream sends a log from an offset on while it grows. An event's data is
-// text as a JSON string, and its id the offset behind it, so that a reader who
+// lines as HTML in a JSON string, and its id the offset behind it, so that a reader who
 // lost the connection goes on where it was (Last-Event-ID). The event "end"
 // says that the log is complete.
 func (s *server) logStream(c echo.Context) error {
@@ -37,7 +39,8 @@ func (s *server) logStream(c echo.Context) error {
 		return err
 	}
 	pieces, ended := make(chan logText), make(chan error, 1)
-	go func() { ended <- s.follow(ctx, key, offset, pieces) }()
+	view := s.logView(c, key, s.zoneOf(c))
+	go func() { ended <- s.follow(ctx, view, key, offset, pieces) }()
 	err = st.copyLog(ctx, offset, pieces, ended)
 	closer()
 	if err == nil {
@@ -48,15 +51,30 @@ func (s *server) logStream(c echo.Context) error {
 }
 
 // follow hands on the pieces of a log until it is complete or ctx ends.
-func (s *server) follow(ctx context.Context, key dag.AttemptKey, offset int64, pieces chan<- logText) error {
+func (s *server) follow(ctx context.Context, view logView, key dag.AttemptKey, offset int64, pieces chan<- logText) error {
 	return s.Logs.Follow(ctx, key, offset, func(at int64, lines []byte) error {
+		end := at + int64(len(lines))
+		html, err := s.linesHTML(view, logPiece{From: at, To: end, text: lines})
+		if err != nil {
+			return err
+		}
 		select {
-		case pieces <- logText{at + int64(len(lines)), string(lines)}:
+		case pieces <- logText{end, html}:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	})
+}
+
+// linesHTML renders lines alone.
+func (s *server) linesHTML(view logView, piece logPiece) (string, error) {
+	var b strings.Builder
+	err := s.views.templates[view.rd.lang].ExecuteTemplate(&b, "lines", view.lines(piece))
+	if err != nil {
+		return "", fmt.Errorf("render log lines: %w", err)
+	}
+	return b.String(), nil
 }
 
 // copyLog writes pieces until the follower ended, which gives nil, or the
@@ -71,7 +89,7 @@ func (st *stream) copyLog(ctx context.Context, offset int64, pieces <-chan logTe
 			err = st.ping()
 		case p := <-pieces:
 			offset = p.next
-			if err = st.send(p.next, "", p.text); err == nil {
+			if err = st.send(p.next, "", p.html); err == nil {
 				err = st.flush()
 			}
 		case err := <-ended:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jba/templatecheck"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/text/language"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -24,7 +25,8 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	pages := map[string]any{
 		"dags": dagsPage{}, "graph": graphPage{}, "runs": runsPage{}, "run": runPage{}, "task": taskPage{}, "code": codePage{},
 		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "log": logPage{}, "models": modelsPage{},
-		"importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{},
+		"importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{}, "grid": gridPage{}, "gantt": ganttPage{},
+		"rendered": renderedPage{}, "dagaudit": dagAuditPage{}, "loglines": linesPart{},
 	}
 	files, err := htmlFiles.ReadDir("html")
 	if err != nil {
@@ -40,7 +42,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 			t.Errorf("html/%s has no page struct here", file.Name())
 			continue
 		}
-		if err := templatecheck.CheckHTMLStrict(v.templates.Lookup(file.Name()), data); err != nil {
+		if err := templatecheck.CheckHTMLStrict(v.templates[language.English].Lookup(file.Name()), data); err != nil {
 			t.Errorf("%s: %v", file.Name(), err)
 		}
 	}
@@ -67,7 +69,7 @@ func TestDAGTable(t *testing.T) {
 
 	all := s.get(http.StatusOK, "/")
 	all.wants(t, "All 3", "Active 1", "Paused 2", "Failed 1", "Running 0", "3 DAGs", "risk-team",
-		"1 runs: failed", "1 tasks of the last run: success", "2 tasks of the last run: upstream failed", "Time zone: Europe/Moscow",
+		"runs, failed: 1", "tasks of the last run, success: 1", "tasks of the last run, upstream failed: 2", "Time zone: Europe/Moscow",
 		"/dags/fraud-model-retrain/runs?state=failed", "/dags/churn-model/trigger", "/dags/churn-model/delete")
 	if on, off := all.attr("toggle-fraud-model", "aria-checked"), all.attr("toggle-churn-model", "aria-checked"); on != "true" || off != "false" {
 		t.Errorf("toggles are %q and %q, want true and false", on, off)
@@ -175,12 +177,12 @@ func TestDAGPages(t *testing.T) {
 		t.Errorf("the plain address gives %d to %q", w.Code, w.Header().Get("Location"))
 	}
 	graph := s.get(http.StatusOK, "/dags/churn-model-retrain/graph")
-	graph.wants(t, "train_model failed : exit status 3", "node s-failed", "node s-success", "node s-upstream-failed", taskURL(d.ID, r.ID, "train_model"))
+	graph.wants(t, "train_model failed: exit status 3", "node s-failed", "node s-success", "node s-upstream-failed", taskURL(d.ID, r.ID, "train_model"))
 	s.get(http.StatusOK, withQuery("/dags/churn-model-retrain/graph", url.Values{"run": {string(r.ID)}})).wants(t, string(r.ID))
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/graph?run=absent")
 
 	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=running").wants(t, string(r.ID), "bob")
-	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=success").wants(t, "No run is success")
+	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=success").wants(t, "No run is in this state")
 	s.get(http.StatusUnprocessableEntity, "/dags/churn-model-retrain/runs?state=odd")
 	s.get(http.StatusOK, runURL(d.ID, r.ID)).wants(t, "Mark failed", "exit status 3", "1 of 2", logURL(d.ID, r.ID, "train_model", 0), "no config")
 	s.get(http.StatusOK, taskURL(d.ID, r.ID, "train_model")).wants(t, "exit status 3", "Exit code", "python main.py 'a b'", "registry.example.com/churn:3f2a9c1", "prepare_data", "Log")
@@ -295,7 +297,7 @@ func TestDelete(t *testing.T) {
 	if err != nil || len(removals) != 1 || removals[0].By.User != "alice" {
 		t.Fatalf("removals are %+v, %v; want one by alice", removals, err)
 	}
-	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "alice asked at")
+	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "alice asked to remove")
 	if w := s.post("/dags/churn-model/delete-history", nil, ""); w.Code != http.StatusConflict {
 		t.Errorf("deleting the history of a DAG with a file gives %d, want 409", w.Code)
 	}

@@ -112,15 +112,15 @@ func (f *ParamField) nullable() bool {
 }
 
 // requireDefault complains when the param has no default and needs a value.
-func (f *ParamField) requireDefault() {
+func (f *ParamField) requireDefault(rd *reader) {
 	if f.param.Default == nil && !f.nullable() {
-		f.Error = "This param has no default: it needs a value."
+		f.Error = rd.t("This param has no default: it needs a value.")
 	}
 }
 
 // read takes what was typed. ok is false when that is the default, which is
 // not passed on, or is wrong.
-func (f *ParamField) read(c echo.Context) (value any, ok bool) {
+func (f *ParamField) read(c echo.Context, rd *reader) (value any, ok bool) {
 	text := strings.ReplaceAll(c.FormValue(f.Name), "\r\n", "\n")
 	if f.Kind == "boolean" {
 		text = strconv.FormatBool(text != "")
@@ -128,15 +128,15 @@ func (f *ParamField) read(c echo.Context) (value any, ok bool) {
 	}
 	f.Value = text
 	if text == f.Default {
-		f.requireDefault()
+		f.requireDefault(rd)
 		return nil, false
 	}
 	value, err := f.parse(text)
 	if err != nil {
-		f.Error = err.Error()
+		f.Error = rd.words(err)
 		return nil, false
 	}
-	return value, f.check(value)
+	return value, f.check(rd, value)
 }
 
 // parse turns text into a value of the param's type; a text of another type
@@ -162,7 +162,7 @@ func (f *ParamField) parse(text string) (any, error) {
 		if n, err := strconv.ParseFloat(text, 64); err == nil {
 			return n, nil
 		}
-		return nil, errors.New("This is no number.")
+		return nil, invalid("This is no number.")
 	case "json":
 		var v any
 		if err := decodeJSON(text, &v); err != nil {
@@ -174,13 +174,13 @@ func (f *ParamField) parse(text string) (any, error) {
 }
 
 // check holds a value against the param's schema and the rules for conf.
-func (f *ParamField) check(value any) bool {
+func (f *ParamField) check(rd *reader, value any) bool {
 	err := f.param.Check(value)
 	if err == nil {
 		err = dag.CheckConf(map[string]any{f.param.Name: value})
 	}
 	if err != nil {
-		f.Error = words(err)
+		f.Error = rd.words(err)
 	}
 	return err == nil
 }
@@ -211,7 +211,7 @@ func parseConf(text string) (map[string]any, error) {
 	}
 	conf, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.", jsonKind(v))
+		return nil, invalid("This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.", jsonKind(v))
 	}
 	return conf, nil
 }
@@ -224,29 +224,31 @@ func decodeJSON(text string, into *any) error {
 		end := d.InputOffset()
 		rest := text[end:]
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
-			return jsonError(text, end+int64(blank), "there is more text behind the end of the value")
+			return jsonError("This is no JSON: line %d, column %d: there is more text behind the end of the value.", text, end+int64(blank))
 		}
 		if roundTrips(text, *into) {
 			return nil
 		}
-		return errors.New("A number here is too long to be kept exactly; put it in quotes.")
+		return invalid("A number here is too long to be kept exactly; put it in quotes.")
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return jsonError(text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
+		return jsonError("This is no JSON: line %d, column %d: %s.", text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return jsonError(text, int64(len(text)), "the text ends too early")
+		return jsonError("This is no JSON: line %d, column %d: the text ends too early.", text, int64(len(text)))
 	}
 	return err
 }
 
-func jsonError(text string, offset int64, reason string) error {
+// jsonError says at which line and column the text breaks; key takes both, and
+// then args.
+func jsonError(key, text string, offset int64, args ...any) error {
 	offset = min(max(offset, 0), int64(len(text)))
 	before := text[:offset]
 	line := strings.Count(before, "\n") + 1
 	column := len([]rune(before[strings.LastIndex(before, "\n")+1:])) + 1
-	return fmt.Errorf("This is no JSON: line %d, column %d: %s.", line, column, reason)
+	return invalid(key, append([]any{line, column}, args...)...)
 }
 
 // roundTrips reports whether no whole number lost digits in being read as a

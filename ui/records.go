@@ -9,7 +9,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"dagwright/dag"
 	"dagwright/store"
 )
 
@@ -55,17 +54,18 @@ func (s *server) models(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("list pushes: %w", err)
 	}
-	p := modelsPage{Page: s.page(c, "Models"), Project: f.Project, State: state}
-	p.Section, p.Events = "models", "/events"
+	rd := s.reader(c)
+	p := modelsPage{Page: s.page(c, rd.t("Models")), Project: f.Project, State: state}
+	p.Section, p.Live = "models", "*"
 	here := func(state, before string) string {
 		return withQuery("/models", url.Values{"project": {f.Project}, "state": {state}, "before": {before}})
 	}
-	p.States = append(p.States, FilterView{Name: "All", Href: here("", ""), Current: state == ""})
+	p.States = append(p.States, FilterView{Name: say("All"), Href: here("", ""), Current: state == ""})
 	for _, st := range pushStates {
-		p.States = append(p.States, FilterView{Name: string(st), Href: here(string(st), ""), Current: state == string(st)})
+		p.States = append(p.States, FilterView{Name: pushStateView(st).Words, Href: here(string(st), ""), Current: state == string(st)})
 	}
 	for _, push := range pushes {
-		p.Pushes = append(p.Pushes, s.pushView(push))
+		p.Pushes = append(p.Pushes, s.pushView(rd, push))
 	}
 	if f.Before > 0 {
 		p.First = here(state, "")
@@ -76,13 +76,13 @@ func (s *server) models(c echo.Context) error {
 	return s.render(c, http.StatusOK, "models", p)
 }
 
-func (s *server) pushView(push store.Push) PushView {
+func (s *server) pushView(rd *reader, push store.Push) PushView {
 	v := PushView{
-		Push: push, State: pushStateView(push.State), Received: showTime(push.ReceivedAt, ""), Finished: showTime(push.FinishedAt, ""),
-		Retry: showTime(push.RetryAt, ""),
+		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""), Finished: rd.time(push.FinishedAt, ""),
+		Retry: rd.time(push.RetryAt, ""),
 	}
 	if !push.FinishedAt.IsZero() {
-		v.Lasted = showDuration(push.FinishedAt.Sub(push.ReceivedAt))
+		v.Lasted = rd.duration(push.FinishedAt.Sub(push.ReceivedAt))
 	}
 	if !push.Deleted {
 		v.CommitURL = s.commitURL(push.Project, push.Commit)
@@ -125,8 +125,9 @@ func (s *server) importErrors(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("list import errors: %w", err)
 	}
-	p := importErrorsPage{Page: s.page(c, "Import errors"), Total: total, Pager: Pager{Page: number, Pages: max(1, (total+pageSize-1)/pageSize)}}
-	p.Section, p.Events = "import-errors", "/events"
+	rd := s.reader(c)
+	p := importErrorsPage{Page: s.page(c, rd.t("Import errors")), Total: total, Pager: Pager{Page: number, Pages: max(1, (total+pageSize-1)/pageSize)}}
+	p.Section, p.Live = "import-errors", "*"
 	at := func(n int) string { return withQuery("/import-errors", url.Values{"page": {strconv.Itoa(n)}}) }
 	if number > 1 {
 		p.Pager.Previous = at(number - 1)
@@ -135,53 +136,7 @@ func (s *server) importErrors(c echo.Context) error {
 		p.Pager.Next = at(number + 1)
 	}
 	for _, f := range files {
-		p.Files = append(p.Files, ImportErrorView{f, showTime(f.At, "")})
+		p.Files = append(p.Files, ImportErrorView{f, rd.time(f.At, "")})
 	}
 	return s.render(c, http.StatusOK, "importerrors", p)
-}
-
-// auditPage lists who did what.
-type auditPage struct {
-	Page
-	DAGFilter string
-	Entries   []AuditView
-	First     string
-	Older     string
-}
-
-// AuditView is an entry with links to what it is about.
-type AuditView struct {
-	store.AuditEntry
-	At     TimeView
-	DAGURL string
-	RunURL string
-}
-
-func (s *server) audit(c echo.Context) error {
-	id := c.QueryParam("dag")
-	f := store.AuditFilter{DAG: dag.ID(id), Before: before(c), Limit: pageSize}
-	entries, _, err := s.Store.Audit(c.Request().Context(), f)
-	if err != nil {
-		return fmt.Errorf("list audit entries: %w", err)
-	}
-	p := auditPage{Page: s.page(c, "Audit"), DAGFilter: id}
-	p.Section = "audit"
-	here := func(before string) string { return withQuery("/audit", url.Values{"dag": {id}, "before": {before}}) }
-	for _, e := range entries {
-		v := AuditView{AuditEntry: e, At: showTime(e.At, "")}
-		if e.DAG != "" {
-			v.DAGURL = dagURL(e.DAG, "")
-			if e.Run != "" {
-				v.RunURL = runURL(e.DAG, e.Run)
-			}
-		}
-		p.Entries = append(p.Entries, v)
-	}
-	if f.Before > 0 {
-		p.First = here("")
-	}
-	if len(entries) == pageSize {
-		p.Older = here(strconv.FormatInt(entries[len(entries)-1].ID, 10))
-	}
-	return s.render(c, http.StatusOK, "audit", p)
 }

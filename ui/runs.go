@@ -1,12 +1,10 @@
 package ui
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -26,18 +24,18 @@ type RunView struct {
 	Conf                            string // JSON, "" when empty
 }
 
-func (s *server) runView(r dag.Run, zone string) RunView {
+func (rd *reader) runView(r dag.Run, zone string) RunView {
 	v := RunView{
 		Run: r, Href: runURL(r.DAG, r.ID), State: runStateView(r.State),
 		GraphURL: withQuery(dagURL(r.DAG, "graph"), url.Values{"run": {string(r.ID)}}),
-		Logical:  showTime(r.LogicalDate, zone), Started: showTime(r.StartedAt, zone), Ended: showTime(r.EndedAt, zone), Queued: showTime(r.QueuedAt, zone),
-		IntervalStart: showTime(r.Interval.Start, zone), IntervalEnd: showTime(r.Interval.End, zone),
-		Lasted: lasted(r.StartedAt, r.EndedAt, s.Now()),
+		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
+		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
+	}
+	if r.State != dag.RunQueued {
+		v.Lasted = rd.lasted(r.StartedAt, r.EndedAt)
 	}
 	if len(r.Conf) > 0 {
-		// What came out of the database as JSON goes back into JSON.
-		text, _ := json.MarshalIndent(r.Conf, "", "  ")
-		v.Conf = string(text)
+		v.Conf = confJSON(r.Conf)
 	}
 	return v
 }
@@ -50,6 +48,7 @@ type runsPage struct {
 	Total   int
 	Filters []FilterView
 	State   string
+	BulkURL string
 	First   string // address of the newest runs, when these are older
 	Older   string
 }
@@ -68,7 +67,7 @@ func (s *server) dagRuns(c echo.Context) error {
 		}
 		f.States = []dag.RunState{dag.RunState(state)}
 	}
-	p := runsPage{Page: s.dagPage(c, h, string(h.ID)+" · runs"), DAG: h, State: state, Filters: runFilters(h, state)}
+	p := runsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+s.reader(c).t("Runs")), DAG: h, BulkURL: dagURL(h.ID, "runs"), State: state, Filters: runFilters(h, state)}
 	here := func(after dag.RunID) string {
 		return withQuery(dagURL(h.ID, "runs"), url.Values{"state": {state}, "after": {string(after)}})
 	}
@@ -85,7 +84,7 @@ func (s *server) dagRuns(c echo.Context) error {
 	}
 	p.Total = total
 	for _, r := range runs {
-		p.Runs = append(p.Runs, s.runView(r, h.Timezone))
+		p.Runs = append(p.Runs, s.reader(c).runView(r, h.Timezone))
 	}
 	if len(runs) == pageSize {
 		p.Older = here(runs[len(runs)-1].ID)
@@ -95,7 +94,7 @@ func (s *server) dagRuns(c echo.Context) error {
 
 // runFilters are the states with their number of runs.
 func runFilters(h DAGHead, current string) []FilterView {
-	all := FilterView{Name: "All", Href: dagURL(h.ID, "runs"), Current: current == ""}
+	all := FilterView{Name: say("All"), Href: dagURL(h.ID, "runs"), Current: current == ""}
 	var views []FilterView
 	for _, counter := range h.DAGRowView.Runs {
 		all.Count += counter.N
@@ -112,7 +111,9 @@ type runPage struct {
 	Tasks    []TaskView
 	CanEnd   bool
 	StateURL string
+	ClearURL string
 	NoteURL  string
+	AgainURL string // triggers a run with the same config
 }
 
 func (s *server) runPage(c echo.Context) error {
@@ -130,11 +131,12 @@ func (s *server) runPage(c echo.Context) error {
 		return fmt.Errorf("read task instances: %w", err)
 	}
 	p := runPage{
-		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.runView(r, h.Timezone), CanEnd: !r.State.Ended(),
-		StateURL: runURL(h.ID, r.ID) + "/state", NoteURL: runURL(h.ID, r.ID) + "/note",
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanEnd: !r.State.Ended(),
+		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear", NoteURL: runURL(h.ID, r.ID) + "/note",
+		AgainURL: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}}),
 	}
 	for _, t := range tasks {
-		p.Tasks = append(p.Tasks, s.taskView(t, h.Timezone))
+		p.Tasks = append(p.Tasks, s.reader(c).taskView(t, h.Timezone))
 	}
 	return s.render(c, http.StatusOK, "run", p)
 }
@@ -150,23 +152,25 @@ type TaskView struct {
 	Lasted         string
 	Waited         string // from queued to started
 	HasLog         bool
+	Stopping       bool // somebody wants it stopped
 }
 
-func (s *server) taskView(t dag.TaskInstance, zone string) TaskView {
+func (rd *reader) taskView(t dag.TaskInstance, zone string) TaskView {
 	v := TaskView{
 		TaskInstance: t, Href: taskURL(t.DAG, t.Run, t.Task), LogURL: logURL(t.DAG, t.Run, t.Task, 0), State: taskStateView(t.State),
-		Queued: showTime(t.QueuedAt, zone), Started: showTime(t.StartedAt, zone), Ended: showTime(t.EndedAt, zone), HasLog: t.Try > 0,
+		Queued: rd.time(t.QueuedAt, zone), Started: rd.time(t.StartedAt, zone), Ended: rd.time(t.EndedAt, zone), HasLog: t.Try > 0,
 	}
 	end := t.EndedAt
 	if end.IsZero() && !t.State.Active() {
 		end = t.StartedAt
 	}
-	v.Lasted = lasted(t.StartedAt, end, s.Now())
+	v.Lasted = rd.lasted(t.StartedAt, end)
 	if !t.QueuedAt.IsZero() && !t.StartedAt.IsZero() && !t.StartedAt.Before(t.QueuedAt) {
-		v.Waited = t.StartedAt.Sub(t.QueuedAt).Round(time.Millisecond).String()
+		v.Waited = rd.duration(t.StartedAt.Sub(t.QueuedAt))
 	}
+	v.Stopping = t.Wish != dag.WishNone
 	if t.State == dag.TaskUpForRetry {
-		v.Retry = showTime(t.RetryAt, zone)
+		v.Retry = rd.time(t.RetryAt, zone)
 	}
 	return v
 }

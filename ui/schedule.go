@@ -11,22 +11,29 @@ import (
 // upcomingRuns is how many of the next runs are shown.
 const upcomingRuns = 5
 
+// UpcomingRun is when a run will start: in the reader's zone, and in the
+// schedule's where that is another.
+type UpcomingRun struct {
+	TimeView
+	Zoned string
+}
+
 // ScheduleView is what a pointer resting on a schedule reveals.
 type ScheduleView struct {
 	Expr     string // as in the spec, or what stands for it
 	Words    string
 	Timezone string
 	DSTNote  string
-	Upcoming []TimeView
+	Upcoming []UpcomingRun
 	// Paused says that the upcoming runs will not start by themselves.
 	Paused bool
 }
 
-func scheduleView(row store.DAGRow, now time.Time) ScheduleView {
+func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 	v := ScheduleView{Expr: row.Schedule.Expr, Timezone: row.Schedule.Timezone, Paused: row.Paused}
 	switch row.Schedule.Kind {
 	case dag.ScheduleNone:
-		v.Expr, v.Words = "None", "Runs only when it is triggered."
+		v.Expr, v.Words = rd.t("None"), rd.t("Runs only when it is triggered.")
 		return v
 	case dag.ScheduleOnce:
 		v.Expr = "@once"
@@ -35,14 +42,32 @@ func scheduleView(row store.DAGRow, now time.Time) ScheduleView {
 	}
 	table, err := timetable.Parse(row.Schedule)
 	if err != nil {
-		v.Words = "This schedule cannot be read: " + err.Error()
+		v.Words = rd.t("This schedule cannot be read: %s", err.Error())
 		return v
 	}
-	v.Words, v.DSTNote = table.Description(), table.DSTNote(now)
+	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)
 	// An error here means that no run follows, which the empty list says too.
-	runs, _ := table.Upcoming(now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup}, upcomingRuns)
+	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup}, upcomingRuns)
 	for _, r := range runs {
-		v.Upcoming = append(v.Upcoming, showTime(r.RunAfter, v.Timezone))
+		v.Upcoming = append(v.Upcoming, rd.upcoming(r.RunAfter, v.Timezone))
 	}
 	return v
+}
+
+func (rd *reader) upcoming(t time.Time, zone string) UpcomingRun {
+	u := UpcomingRun{TimeView: rd.time(t, zone)}
+	loc, err := rd.zones.load(zone)
+	if local, shown := rd.in(t, zone); err == nil && t.In(loc).Format(timeLayout) != local.Format(timeLayout) {
+		u.Text += " " + shown
+		u.Zoned = t.In(loc).Format("15:04 ") + zone
+	}
+	return u
+}
+
+func (rd *reader) dstNote(table *timetable.Timetable) string {
+	note := table.DSTNote(rd.now)
+	if note == "" {
+		return ""
+	}
+	return rd.scheduleWords(note)
 }

@@ -10,7 +10,7 @@ import (
 // StateView shows a state by colour, sign and word.
 type StateView struct {
 	Name  string // as in the data
-	Words string
+	Words string // to be translated
 	Class string
 	Mark  string // tells states apart without colour
 }
@@ -18,6 +18,12 @@ type StateView struct {
 var stateMarks = map[string]string{
 	"queued": "…", "scheduled": "◷", "running": "▶", "success": "✓", "failed": "✕",
 	"up_for_retry": "↻", "upstream_failed": "⊘", "skipped": "»", "removed": "–",
+}
+
+// stateWords are the states in words, for the catalogue's test.
+var stateWords = []string{
+	say("queued"), say("scheduled"), say("running"), say("success"), say("failed"), say("up for retry"),
+	say("upstream failed"), say("skipped"), say("removed"), say("not started"),
 }
 
 func stateView(state string) StateView {
@@ -36,17 +42,17 @@ func pushStateView(s store.PushState) StateView {
 	v := StateView{Name: string(s), Words: string(s), Class: "s-none", Mark: "·"}
 	switch s {
 	case store.PushPending:
-		v.Class, v.Mark = "s-queued", "…"
+		v.Words, v.Class, v.Mark = say("pending"), "s-queued", "…"
 	case store.PushRendered:
-		v.Class, v.Mark = "s-success", "✓"
+		v.Words, v.Class, v.Mark = say("rendered"), "s-success", "✓"
 	case store.PushUnchanged:
-		v.Class, v.Mark = "s-success", "="
+		v.Words, v.Class, v.Mark = say("unchanged"), "s-success", "="
 	case store.PushRefused:
-		v.Class, v.Mark = "s-failed", "✕"
+		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
 	case store.PushSuperseded:
-		v.Class, v.Mark = "s-skipped", "»"
+		v.Words, v.Class, v.Mark = say("superseded"), "s-skipped", "»"
 	case store.PushRemoved:
-		v.Class, v.Mark = "s-removed", "–"
+		v.Words, v.Class, v.Mark = say("removed"), "s-removed", "–"
 	}
 	return v
 }
@@ -56,7 +62,7 @@ type Counter struct {
 	StateView
 	N    int
 	Href string
-	What string // "runs", "tasks"
+	What string // "runs", "tasks of the last run"; to be translated
 }
 
 // taskStates is the order in which states of tasks are shown.

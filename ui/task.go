@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -14,14 +15,17 @@ import (
 // the graph.
 type taskPage struct {
 	Page
-	DAG      DAGHead
-	Run      dag.Run
-	RunURL   string
-	Task     TaskView
-	Spec     *dag.Task // nil when the run's version has no such task
-	Command  string
-	Upstream string
-	Tries    []TryView
+	DAG                           DAGHead
+	Run                           dag.Run
+	RunURL                        string
+	Task                          TaskView
+	Spec                          *dag.Task // nil when the run's version has no such task
+	Command                       string
+	Upstream                      string
+	Tries                         []TryView
+	SpecURL                       string // of the rendered task
+	ClearURL, StateURL, CancelURL string
+	After                         int // tasks that come after it
 }
 
 // TryView is one try with its log.
@@ -49,10 +53,13 @@ func (s *server) taskPage(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("read version %d: %w", r.Version, err)
 	}
-	p := taskPage{Page: s.dagPage(c, h, string(t.Task)), DAG: h, Run: r, RunURL: runURL(h.ID, r.ID), Task: s.taskView(t, h.Timezone)}
+	p := taskPage{Page: s.dagPage(c, h, string(t.Task)), DAG: h, Run: r, RunURL: runURL(h.ID, r.ID), Task: s.reader(c).taskView(t, h.Timezone)}
+	here := p.Task.Href
+	p.SpecURL, p.ClearURL, p.StateURL, p.CancelURL = here+"/spec", here+"/clear", here+"/state", here+"/cancel"
 	if spec, ok := version.Spec.Task(t.Task); ok {
 		p.Spec, p.Command = spec, commandLine(spec)
 		p.Upstream = joinTasks(spec.Upstream)
+		p.After = countDownstream(version.Spec, t.Task)
 	}
 	if p.Tries, err = s.tries(c, h, t); err != nil {
 		return err
@@ -69,7 +76,7 @@ func (s *server) tries(c echo.Context, h DAGHead, t dag.TaskInstance) ([]TryView
 	var views []TryView
 	for _, try := range all {
 		if try.Try > 0 {
-			views = append(views, TryView{TaskView: s.taskView(try, h.Timezone), LogURL: logURL(t.DAG, t.Run, t.Task, try.Try)})
+			views = append(views, TryView{TaskView: s.reader(c).taskView(try, h.Timezone), LogURL: logURL(t.DAG, t.Run, t.Task, try.Try)})
 		}
 	}
 	return views, nil
@@ -85,6 +92,18 @@ func commandLine(t *dag.Task) string {
 		words = append(words, w)
 	}
 	return strings.Join(words, " ")
+}
+
+// countDownstream is how many tasks come after one.
+func countDownstream(d *dag.DAG, id dag.TaskID) int {
+	after := map[dag.TaskID]bool{id: true}
+	for _, next := range dag.Order(d) {
+		task, _ := d.Task(next)
+		if slices.ContainsFunc(task.Upstream, func(up dag.TaskID) bool { return after[up] }) {
+			after[next] = true
+		}
+	}
+	return len(after) - 1
 }
 
 func joinTasks(ids []dag.TaskID) string {

@@ -1,66 +1,112 @@
 package ui
 
 import (
-	"fmt"
 	"time"
 )
 
-// TimeView shows a moment in UTC, and in the DAG's own zone on hover.
+// TimeView shows a moment in the zone that the reader chose, and in others on
+// hover.
 type TimeView struct {
 	ISO   string // "" for no time
 	Text  string
 	Title string
+	Ago   string // "5 min ago", "in 2 h"
 }
 
-// showTime shows t; zone is an IANA name and may be empty.
-func showTime(t time.Time, zone string) TimeView {
+const timeLayout = "2006-01-02 15:04:05"
+
+// time shows t; zone is that of the DAG, an IANA name, and may be empty.
+func (rd *reader) time(t time.Time, zone string) TimeView {
 	if t.IsZero() {
 		return TimeView{}
 	}
-	t = t.UTC()
-	v := TimeView{ISO: t.Format(time.RFC3339Nano), Text: t.Format("2006-01-02 15:04:05"), Title: t.Format("2006-01-02 15:04:05 UTC")}
-	if zone == "" || zone == "UTC" {
-		return v
+	local, name := rd.in(t, zone)
+	v := TimeView{ISO: t.UTC().Format(time.RFC3339Nano), Text: local.Format(timeLayout), Ago: rd.ago(t)}
+	v.Title = local.Format(timeLayout+" ") + name
+	if name != "UTC" {
+		v.Title += "\n" + t.UTC().Format(timeLayout+" UTC")
 	}
-	if loc, err := time.LoadLocation(zone); err == nil {
-		v.Title = t.In(loc).Format("2006-01-02 15:04:05 ") + zone
+	if zone != "" && zone != name && zone != "UTC" {
+		if loc, err := rd.zones.load(zone); err == nil {
+			v.Title += "\n" + t.In(loc).Format(timeLayout+" ") + zone
+		}
 	}
 	return v
 }
 
-// showDuration says how long something took, with the precision that helps.
-func showDuration(d time.Duration) string {
+// in is t in the zone that the reader chose, and that zone's name.
+func (rd *reader) in(t time.Time, zone string) (time.Time, string) {
+	if rd.own != nil {
+		return t.In(rd.own), rd.zone
+	}
+	if rd.zone == zoneDAG && zone != "" && zone != "UTC" {
+		if loc, err := rd.zones.load(zone); err == nil {
+			return t.In(loc), zone
+		}
+	}
+	return t.UTC(), "UTC"
+}
+
+// ago is how far t is from now, roughly, as the script keeps it up to date.
+func (rd *reader) ago(t time.Time) string {
+	d := rd.now.Sub(t)
+	future := d < 0
+	if future {
+		d = -d
+	}
+	var text string
+	switch {
+	case d < time.Minute:
+		if future {
+			return rd.t("in less than a minute")
+		}
+		return rd.t("just now")
+	case d < time.Hour:
+		text = rd.t("%d min", int(d/time.Minute))
+	case d < 24*time.Hour:
+		text = rd.t("%d h", int(d/time.Hour))
+	default:
+		text = rd.t("%d d", int(d/(24*time.Hour)))
+	}
+	if future {
+		return rd.t("in %s", text)
+	}
+	return rd.t("%s ago", text)
+}
+
+// duration says how long something took, with the precision that helps.
+func (rd *reader) duration(d time.Duration) string {
 	switch {
 	case d < 0:
 		return ""
 	case d < 10*time.Second:
-		return fmt.Sprintf("%.2f s", d.Seconds())
+		return rd.t("%.2f s", d.Seconds())
 	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", d.Seconds())
+		return rd.t("%.0f s", d.Seconds())
 	case d < time.Hour:
-		return fmt.Sprintf("%d min %d s", d/time.Minute, d%time.Minute/time.Second)
+		return rd.t("%d min %d s", int(d/time.Minute), int(d%time.Minute/time.Second))
 	}
-	return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
+	return rd.t("%d h %d min", int(d/time.Hour), int(d%time.Hour/time.Minute))
 }
 
 // lasted is the time from start to end, or up to now while there is no end.
-func lasted(start, end, now time.Time) string {
+func (rd *reader) lasted(start, end time.Time) string {
 	if start.IsZero() {
 		return ""
 	}
 	if end.IsZero() {
-		end = now
+		end = rd.now
 	}
-	return showDuration(end.Sub(start))
+	return rd.duration(end.Sub(start))
 }
 
-// showSize writes a number of bytes.
-func showSize(n int64) string {
+// size writes a number of bytes.
+func (rd *reader) size(n int64) string {
 	switch {
 	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
+		return rd.t("%d B", n)
 	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+		return rd.t("%.1f KiB", float64(n)/(1<<10))
 	}
-	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	return rd.t("%.1f MiB", float64(n)/(1<<20))
 }

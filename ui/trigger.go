@@ -1,9 +1,12 @@
 package ui
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -23,6 +26,23 @@ type triggerPage struct {
 	Errors  fieldErrors
 	URL     string
 	Message string // an error that belongs to no field
+	Recent  []RecentConf
+	From    string // the run whose config was taken over
+	Preview []PreviewTask
+}
+
+// RecentConf is a config of an earlier run, to be taken over.
+type RecentConf struct {
+	Text string // one line
+	Href string
+	At   TimeView
+}
+
+// PreviewTask is what a task's container would get.
+type PreviewTask struct {
+	Task     dag.TaskID
+	Rendered *RenderedTask
+	Fault    string
 }
 
 // triggerValues is what stands in the form beside the params.
@@ -35,7 +55,10 @@ type triggerValues struct {
 }
 
 // fieldErrors says what is wrong with a field, by the field's name.
-type fieldErrors struct{ Conf, LogicalDate, RunID, Note string }
+type fieldErrors struct {
+	Conf, LogicalDate, RunID, Note string
+	ConfLine                       int // of the fault in the JSON, 0 when it has none
+}
 
 func (e fieldErrors) any() bool { return e != fieldErrors{} }
 
@@ -44,18 +67,92 @@ func (s *server) triggerForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := s.newTriggerPage(c, h)
+	p, err := s.newTriggerPage(c, h)
+	if err != nil {
+		return err
+	}
 	p.Form = triggerValues{Conf: "{}", Unpause: true}
 	for _, param := range h.Params {
 		p.Fields = append(p.Fields, newParamField(param))
 	}
+	if err := s.takeOver(c, &p); err != nil {
+		return err
+	}
 	return s.render(c, http.StatusOK, "trigger", p)
 }
 
-func (s *server) newTriggerPage(c echo.Context, h DAGHead) triggerPage {
-	p := triggerPage{Page: s.dagPage(c, h, "Trigger "+string(h.ID)), DAG: h, URL: dagURL(h.ID, "trigger")}
-	p.Events = "" // nothing may move while somebody types
-	return p
+// takeOver fills the form with the config of the run that the request names.
+func (s *server) takeOver(c echo.Context, p *triggerPage) error {
+	from := dag.RunID(c.QueryParam("from"))
+	if from == "" {
+		return nil
+	}
+	run, err := s.Store.Run(c.Request().Context(), p.DAG.ID, from)
+	if err != nil {
+		return err
+	}
+	rest := map[string]any{}
+	for key, value := range run.Conf {
+		i := slices.IndexFunc(p.Fields, func(f ParamField) bool { return f.param.Name == key })
+		if i < 0 {
+			rest[key] = value
+			continue
+		}
+		p.Fields[i].Value, p.Fields[i].Checked = display(value), value == true
+	}
+	p.From, p.Form.Conf = string(from), confJSON(rest)
+	return nil
+}
+
+// confJSON writes a conf as one would type it.
+func confJSON(conf map[string]any) string {
+	// What came out of the database as JSON goes back into JSON.
+	text, _ := json.MarshalIndent(conf, "", "  ")
+	return string(text)
+}
+
+// The recent configs on offer, and how many runs are looked through for them.
+const (
+	maxRecent     = 5
+	recentRuns    = 30
+	maxRecentText = 120
+)
+
+// recentConfs are the last different configs of manual runs.
+func (s *server) recentConfs(c echo.Context, h DAGHead) ([]RecentConf, error) {
+	f := store.RunFilter{DAG: h.ID, Types: []dag.RunType{dag.RunManual}, Limit: recentRuns}
+	runs, _, err := s.Store.Runs(c.Request().Context(), f)
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var recent []RecentConf
+	for _, r := range runs {
+		text, err := json.Marshal(r.Conf)
+		if len(r.Conf) == 0 || err != nil || len(recent) == maxRecent {
+			continue
+		}
+		one := RecentConf{Text: shorten(string(text), maxRecentText), At: s.reader(c).time(r.RunAfter, h.Timezone),
+			Href: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}})}
+		if !slices.ContainsFunc(recent, func(o RecentConf) bool { return o.Text == one.Text }) {
+			recent = append(recent, one)
+		}
+	}
+	return recent, nil
+}
+
+// shorten cuts a text of more than n letters.
+func shorten(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return text
+}
+
+func (s *server) newTriggerPage(c echo.Context, h DAGHead) (p triggerPage, err error) {
+	p = triggerPage{Page: s.dagPage(c, h, s.reader(c).t("Trigger %s", string(h.ID))), DAG: h, URL: dagURL(h.ID, "trigger")}
+	p.Live = "" // nothing may move while somebody types
+	p.Recent, err = s.recentConfs(c, h)
+	return p, err
 }
 
 // trigger asks for a run, in one of the two ways.
@@ -64,19 +161,23 @@ func (s *server) trigger(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := s.newTriggerPage(c, h)
+	p, err := s.newTriggerPage(c, h)
+	if err != nil {
+		return err
+	}
 	t := store.Trigger{DAG: h.ID, Unpause: c.FormValue("unpause") != "", By: s.actor(c)}
-	if c.FormValue("mode") == "config" {
+	mode := c.FormValue("mode")
+	if mode == "config" || mode == "preview" {
 		s.readConfig(c, &p, &t)
 	} else {
 		p.Form = triggerValues{Conf: "{}", Unpause: t.Unpause}
 		for _, param := range h.Params {
 			f := newParamField(param)
-			f.requireDefault()
+			f.requireDefault(s.reader(c))
 			p.Fields = append(p.Fields, f)
 		}
 	}
-	if p.faulty() {
+	if p.faulty() && mode != "preview" {
 		return s.render(c, http.StatusUnprocessableEntity, "trigger", p)
 	}
 	if !t.LogicalDate.IsZero() {
@@ -86,11 +187,48 @@ func (s *server) trigger(c echo.Context) error {
 		}
 		t.Interval = table.Manual(t.LogicalDate)
 	}
+	if mode == "preview" {
+		p.Preview = s.preview(c, h, t)
+		return s.render(c, http.StatusOK, "trigger", p)
+	}
 	run, err := s.Store.TriggerRun(c.Request().Context(), t)
 	if err != nil {
 		return s.refuseTrigger(c, p, err)
 	}
 	return c.Redirect(http.StatusSeeOther, runURL(run.DAG, run.ID))
+}
+
+// maxPreview bounds the tasks of a preview.
+const maxPreview = 8
+
+// preview renders the tasks of the run that a trigger would make.
+func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) []PreviewTask {
+	rd := s.reader(c)
+	run := dag.Run{
+		DAG: h.ID, ID: t.Run, Type: dag.RunManual, State: dag.RunQueued, Version: h.Version,
+		LogicalDate: t.LogicalDate, Interval: t.Interval, Conf: t.Conf, RunAfter: rd.now,
+	}
+	if run.ID == "" {
+		run.ID = dag.ManualRunID(rd.now)
+	}
+	if run.LogicalDate.IsZero() {
+		run.LogicalDate = rd.now.UTC()
+		run.Interval = dag.DataInterval{Start: run.LogicalDate, End: run.LogicalDate}
+	}
+	var tasks []PreviewTask
+	for _, id := range dag.Order(h.DAGRow.DAG) {
+		if len(tasks) == maxPreview {
+			break
+		}
+		one := PreviewTask{Task: id}
+		rendered, err := s.renderTask(h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
+		if err != nil {
+			one.Fault = rd.words(err)
+		}
+		one.Rendered = rendered
+		tasks = append(tasks, one)
+	}
+	return tasks
 }
 
 // faulty reports whether any field is wrong.
@@ -105,14 +243,14 @@ func (p *triggerPage) faulty() bool {
 
 // refuseTrigger shows the store's refusal in the form.
 func (s *server) refuseTrigger(c echo.Context, p triggerPage, err error) error {
-	status, _ := classify(err)
+	status, _, _ := classify(err)
 	switch {
 	case errors.Is(err, dag.ErrConflict) && p.Form.RunID != "":
-		p.Errors.RunID = words(err)
+		p.Errors.RunID = s.reader(c).words(err)
 	case errors.Is(err, dag.ErrConflict):
-		p.Errors.LogicalDate = words(err)
+		p.Errors.LogicalDate = s.reader(c).words(err)
 	case errors.Is(err, dag.ErrInvalid):
-		p.Message = words(err)
+		p.Message = s.reader(c).words(err)
 	default:
 		return err
 	}
@@ -125,16 +263,17 @@ func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 		Conf: c.FormValue("conf"), LogicalDate: c.FormValue("logical_date"), RunID: c.FormValue("run_id"),
 		Note: c.FormValue("note"), Unpause: t.Unpause,
 	}
+	rd := s.reader(c)
 	given, err := parseConf(p.Form.Conf)
 	if err != nil {
-		p.Errors.Conf = err.Error()
+		p.Errors.Conf, p.Errors.ConfLine = s.reader(c).words(err), faultLine(err)
 	}
 	t.Conf = map[string]any{}
 	for _, param := range p.DAG.Params {
 		f := newParamField(param)
 		if value, ok := given[param.Name]; ok {
-			f.check(value)
-		} else if value, ok := f.read(c); ok {
+			f.check(rd, value)
+		} else if value, ok := f.read(c, rd); ok {
 			t.Conf[param.Name] = value
 		}
 		p.Fields = append(p.Fields, f)
@@ -142,21 +281,31 @@ func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 	for key, value := range given {
 		t.Conf[key] = value
 		if err := dag.CheckConf(map[string]any{key: value}); err != nil {
-			p.Errors.Conf = words(err)
+			p.Errors.Conf = s.reader(c).words(err)
 		}
 	}
 	if t.LogicalDate, err = parseLogicalDate(p.Form.LogicalDate); err != nil {
-		p.Errors.LogicalDate = err.Error()
+		p.Errors.LogicalDate = rd.words(err)
 	}
 	if p.Form.RunID != "" {
 		if err := dag.CheckRunID(p.Form.RunID); err != nil {
-			p.Errors.RunID = words(err)
+			p.Errors.RunID = s.reader(c).words(err)
 		}
 	}
 	if len(p.Form.Note) > maxNote {
-		p.Errors.Note = fmt.Sprintf("The note is too long: at most %d bytes.", maxNote)
+		p.Errors.Note = rd.t("The note is too long: at most %d bytes.", maxNote)
 	}
 	t.Run, t.Note = dag.RunID(p.Form.RunID), p.Form.Note
+}
+
+// faultLine is the line that a fault of the JSON names, 0 when it names none.
+func faultLine(err error) int {
+	var pe *pageError
+	if errors.As(err, &pe) && len(pe.args) >= 2 {
+		line, _ := pe.args[0].(int)
+		return line
+	}
+	return 0
 }
 
 // parseLogicalDate reads a date and time, in UTC unless it names an offset.
@@ -169,5 +318,5 @@ func parseLogicalDate(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, errors.New("This is no date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")
+	return time.Time{}, invalid("This is no date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")
 }

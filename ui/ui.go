@@ -4,11 +4,12 @@
 // script; static/app.js adds live updates over server-sent events.
 //
 // There is one struct for each page, and one template of the same name under
-// html. A test type-checks every template against its struct. The texts of
-// pages stand in the templates, those of errors beside the code that finds
-// them.
+// html. A test type-checks every template against its struct.
 //
-// Every change of state is a POST. This package checks no origin: the server
+// Pages speak English and Russian. Their texts are the keys of one catalogue
+// (russian.go); a test holds the templates against it.
+//
+// Every change of state is a POST, and stands in one table (acts). This package checks no origin: the server
 // around it must refuse requests that come from other sites
 // (http.CrossOriginProtection).
 package ui
@@ -22,6 +23,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"dagwright/dag"
+	"dagwright/macro"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -33,10 +36,19 @@ type Config struct {
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Environment is shown on every page, such as "DEV".
+	// Environment is shown on every page, such as "DEV"; Production gives it the
+	// colour that warns.
 	Environment string
+	Production  bool
+	// Sibling is the other instance, which pages lead to; none when its URL is
+	// empty.
+	Sibling Sibling
 	// User tells who makes a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
+	// Allow says whether who makes the request may do an act (the name of one of
+	// acts) to a DAG; id is empty for acts on none. Its error goes to the reader.
+	// Everybody may do everything when it is nil.
+	Allow func(c echo.Context, act string, id dag.ID) error
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
@@ -50,6 +62,9 @@ type server struct {
 	Config
 	views   *views
 	streams *streams
+	macros  *macro.Renderer
+	zones   *zones
+	choices *choices
 }
 
 // Register adds the pages to e.
@@ -58,7 +73,7 @@ func Register(e *echo.Echo, c Config) { register(e, c) }
 func register(e *echo.Echo, c Config) *server {
 	s := newServer(c)
 	s.addPages(e)
-	s.addActions(e)
+	s.addActs(e)
 	e.GET("/events", s.events, s.headers, s.failures)
 	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures)
 	e.GET("/static/:file", s.static, s.headers, s.failures, compress())
@@ -74,45 +89,85 @@ func newServer(c Config) *server {
 	if c.User == nil {
 		c.User = func(echo.Context) string { return "anonymous" }
 	}
+	if c.Allow == nil {
+		c.Allow = func(echo.Context, string, dag.ID) error { return nil }
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done)}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}}
 }
 
 // addPages adds what only reads.
 func (s *server) addPages(e *echo.Echo) {
 	for path, h := range map[string]echo.HandlerFunc{
-		"/":                                    s.dagTable,
-		"/dags/:dag":                           s.toGraph,
-		"/dags/:dag/graph":                     s.dagGraph,
-		"/dags/:dag/runs":                      s.dagRuns,
-		"/dags/:dag/code":                      s.dagCode,
-		"/dags/:dag/details":                   s.dagDetails,
-		"/dags/:dag/trigger":                   s.triggerForm,
-		"/dags/:dag/delete":                    s.deleteForm,
-		"/dags/:dag/runs/:run":                 s.runPage,
-		"/dags/:dag/runs/:run/tasks/:task":     s.taskPage,
-		"/dags/:dag/runs/:run/tasks/:task/log": s.logPage,
-		"/models":                              s.models,
-		"/import-errors":                       s.importErrors,
-		"/audit":                               s.audit,
+		"/":                                           s.dagTable,
+		"/dags/:dag":                                  s.toGraph,
+		"/dags/:dag/graph":                            s.dagGraph,
+		"/dags/:dag/grid":                             s.dagGrid,
+		"/dags/:dag/runs":                             s.dagRuns,
+		"/dags/:dag/gantt":                            s.dagGantt,
+		"/dags/:dag/code":                             s.dagCode,
+		"/dags/:dag/details":                          s.dagDetails,
+		"/dags/:dag/audit":                            s.dagAudit,
+		"/dags/:dag/trigger":                          s.triggerForm,
+		"/dags/:dag/delete":                           s.deleteForm,
+		"/dags/:dag/runs/:run":                        s.runPage,
+		"/dags/:dag/runs/:run/tasks/:task":            s.taskPage,
+		"/dags/:dag/runs/:run/tasks/:task/log":        s.logPage,
+		"/dags/:dag/runs/:run/tasks/:task/spec":       s.renderedPage,
+		"/dags/:dag/runs/:run/tasks/:task/log/lines":  s.logLines,
+		"/dags/:dag/runs/:run/tasks/:task/log/search": s.logSearch,
+		"/models":                                     s.models,
+		"/import-errors":                              s.importErrors,
+		"/audit":                                      s.audit,
 	} {
 		e.GET(path, h, s.headers, s.failures, compress())
 	}
 }
 
-// addActions adds what changes something.
-func (s *server) addActions(e *echo.Echo) {
-	for path, h := range map[string]echo.HandlerFunc{
-		"/dags/:dag/pause":           s.setPaused,
-		"/dags/:dag/trigger":         s.trigger,
-		"/dags/:dag/delete":          s.requestRemoval,
-		"/dags/:dag/delete-history":  s.deleteHistory,
-		"/dags/:dag/runs/:run/state": s.setRunState,
-		"/dags/:dag/runs/:run/note":  s.setRunNote,
-	} {
-		e.POST(path, h, s.headers, s.failures, middleware.BodyLimit(maxForm), readForm)
+// acts is everything that changes something: the one place where rights are
+// asked for.
+func (s *server) acts() []act {
+	return []act{
+		{"pause", "/dags/:dag/pause", s.setPaused},
+		{"trigger", "/dags/:dag/trigger", s.trigger},
+		{"delete", "/dags/:dag/delete", s.requestRemoval},
+		{"delete_history", "/dags/:dag/delete-history", s.deleteHistory},
+		{"mark_run", "/dags/:dag/runs/:run/state", s.setRunState},
+		{"clear", "/dags/:dag/runs/:run/clear", s.clearRun},
+		{"note", "/dags/:dag/runs/:run/note", s.setRunNote},
+		{"clear", "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
+		{"mark_task", "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
+		{"cancel", "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
+		{"bulk_runs", "/dags/:dag/runs", s.bulkRuns},
+		{"bulk_dags", "/dags", s.bulkDAGs},
+		{"settings", "/settings", s.saveSettings},
+	}
+}
+
+// act is one kind of change: a POST to path.
+type act struct {
+	name string
+	path string
+	do   echo.HandlerFunc
+}
+
+func (s *server) addActs(e *echo.Echo) {
+	for _, a := range s.acts() {
+		e.POST(a.path, a.do, s.headers, s.failures, middleware.BodyLimit(maxForm), readForm, s.allowed(a.name))
+	}
+}
+
+// allowed refuses an act that the person has no right to.
+func (s *server) allowed(name string) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := s.Allow(c, name, dagParam(c)); err != nil {
+				return err
+			}
+			return next(c)
+		}
 	}
 }
 

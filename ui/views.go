@@ -5,15 +5,19 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
+	"html"
 	"html/template"
 	"io/fs"
 	"mime"
 	"net/http"
 	"path"
-	"time"
+	"strings"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
 )
 
 //go:embed html/*.html
@@ -22,9 +26,10 @@ var htmlFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// views holds the templates and the static files.
+// views holds the templates, for each language, and the static files.
 type views struct {
-	templates *template.Template
+	printers  map[language.Tag]*message.Printer
+	templates map[language.Tag]*template.Template
 	assets    map[string]asset
 }
 
@@ -38,14 +43,16 @@ type asset struct {
 // newViews parses the embedded files. They are part of the program, so a fault
 // in them is a fault of the build: every test of this package would fail.
 func newViews() *views {
-	v := &views{assets: map[string]asset{}}
+	v := &views{printers: printers(), templates: map[language.Tag]*template.Template{}, assets: map[string]asset{}}
 	entries, _ := fs.ReadDir(staticFiles, "static")
 	for _, entry := range entries {
 		content, _ := staticFiles.ReadFile(path.Join("static", entry.Name()))
 		sum := sha256.Sum256(content)
 		v.assets[entry.Name()] = asset{content, contentType(entry.Name()), hex.EncodeToString(sum[:6])}
 	}
-	v.templates = template.Must(template.New("").Funcs(v.funcs()).ParseFS(htmlFiles, "html/*.html"))
+	for tag, p := range v.printers {
+		v.templates[tag] = template.Must(template.New("").Funcs(v.funcs(p)).ParseFS(htmlFiles, "html/*.html"))
+	}
 	return v
 }
 
@@ -62,11 +69,21 @@ func contentType(name string) string {
 	return mime.TypeByExtension(path.Ext(name))
 }
 
-// funcs are the functions that templates may call.
-func (v *views) funcs() template.FuncMap {
+// funcs are the functions that templates may call: t gives a text in p's
+// language, and th one whose catalogue entry is HTML (its arguments are not).
+func (v *views) funcs(p *message.Printer) template.FuncMap {
 	return template.FuncMap{
 		"asset":  v.asset,
 		"commit": shortCommit,
+		"t":      func(key string, args ...any) string { return p.Sprintf(key, args...) },
+		"th": func(key string, args ...any) template.HTML {
+			for i, a := range args {
+				if text, ok := a.(string); ok {
+					args[i] = html.EscapeString(text)
+				}
+			}
+			return template.HTML(p.Sprintf(key, args...))
+		},
 	}
 }
 
@@ -79,20 +96,82 @@ func (v *views) asset(name string) string {
 type Page struct {
 	Title       string
 	Environment string
+	Production  bool
+	Sibling     Sibling
 	User        string
 	Section     string // which entry of the navigation is current
-	Events      string // address of the change feed that keeps the page fresh
-	Now         time.Time
+	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
+	Here        string // this page's address, to come back to
+	Clock       string // in the reader's zone
+	Lang        string
+	Theme       string
+	Zone        string // zoneUTC, zoneDAG or an IANA name
+	OwnZone     bool
+	Languages   []Choice
+	Notice      string // what the last act did
+	Texts       string // what the script says, as JSON
+}
+
+// Choice is an entry of a menu.
+type Choice struct {
+	Value, Name string
+	Current     bool
+}
+
+// Sibling is another instance, such as PROD beside DEV.
+type Sibling struct{ Name, URL string }
+
+// scriptTexts are the texts that the script shows.
+var scriptTexts = []string{
+	say("The server does not answer: nothing was changed."), say("The server does not answer. Trying again…"),
+	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
+	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
+	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("line %d"), say("no match"), say("Copied"),
 }
 
 func (s *server) page(c echo.Context, title string) Page {
-	return Page{Title: title, Environment: s.Environment, User: s.User(c), Now: s.Now().UTC()}
+	rd := s.reader(c)
+	clock, zone := rd.in(rd.now, "")
+	p := Page{
+		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c),
+		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone,
+		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
+	}
+	if c.Request().Method != http.MethodGet {
+		p.Here = "/"
+	}
+	if p.Sibling.URL != "" {
+		p.Sibling.URL = strings.TrimSuffix(p.Sibling.URL, "/") + p.Here
+	}
+	for i, tag := range languages {
+		p.Languages = append(p.Languages, Choice{tag.String(), languageNames[i], tag == rd.lang})
+	}
+	if !wantsFragment(c) {
+		p.Texts = scriptTextsFor(rd)
+	}
+	return p
+}
+
+// scriptTextsFor gives the script its words in the reader's language.
+func scriptTextsFor(rd *reader) string {
+	texts := make(map[string]string, len(scriptTexts))
+	for _, key := range scriptTexts {
+		texts[key] = key
+		if rd.lang == language.Russian {
+			texts[key] = russian[key] // as a format, not formatted
+		}
+	}
+	text, err := json.Marshal(texts)
+	if err != nil {
+		return "{}" // strings can always be written
+	}
+	return string(text)
 }
 
 // render writes a page only when all of it could be made.
 func (s *server) render(c echo.Context, status int, name string, data any) error {
 	var b bytes.Buffer
-	if err := s.views.templates.ExecuteTemplate(&b, name+".html", data); err != nil {
+	if err := s.views.templates[s.reader(c).lang].ExecuteTemplate(&b, name+".html", data); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	return c.HTMLBlob(status, b.Bytes())

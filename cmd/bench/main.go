@@ -17,16 +17,18 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"text/tabwriter"
 )
 
 func main() {
 	out := flag.String("json", "", "write the figures to this file as JSON")
+	only := flag.String("only", "", "measure only what has this in its name")
 	quick := flag.Bool("quick", false, "fewer repetitions, for a first look")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *out, *quick); err != nil {
+	if err := run(ctx, *out, *only, *quick); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -34,13 +36,13 @@ func main() {
 
 // sizes says how often each thing is measured.
 type sizes struct {
-	pushes, triggers, chains, single, dags, runsEach, execs, projects, specs, starts int
+	pushes, triggers, chains, single, dags, runsEach, execs, projects, specs, starts, runsOfDAG, pageLoads int
 }
 
-func run(ctx context.Context, out string, quick bool) error {
-	n := sizes{pushes: 30, triggers: 100, chains: 20, single: 200, dags: 10, runsEach: 20, execs: 2000, projects: 1000, specs: 10000, starts: 5}
+func run(ctx context.Context, out, only string, quick bool) error {
+	n := sizes{pushes: 30, triggers: 100, chains: 20, single: 200, dags: 10, runsEach: 20, execs: 2000, projects: 1000, specs: 10000, starts: 5, runsOfDAG: 100, pageLoads: 40}
 	if quick {
-		n = sizes{pushes: 3, triggers: 10, chains: 3, single: 50, dags: 5, runsEach: 4, execs: 300, projects: 100, specs: 1000, starts: 2}
+		n = sizes{pushes: 3, triggers: 10, chains: 3, single: 50, dags: 5, runsEach: 4, execs: 300, projects: 100, specs: 1000, starts: 2, runsOfDAG: 10, pageLoads: 10}
 	}
 	dir, err := os.MkdirTemp("", "dagwright-bench-")
 	if err != nil {
@@ -53,6 +55,9 @@ func run(ctx context.Context, out string, quick bool) error {
 	}
 	b := &bench{dir: dir, program: program, n: n}
 	for _, m := range measures {
+		if !strings.Contains(m.name, only) {
+			continue
+		}
 		fmt.Fprintln(os.Stderr, "measuring:", m.name)
 		if err := m.run(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)

@@ -25,6 +25,8 @@ var measures = []measure{
 	{"main job: push, trigger, chain, throughput, memory, start", mainJob},
 	{"render 1,000 projects and push", renderFleet},
 	{"load 10,000 specs", loadSpecs},
+	{"pages in a browser", browserPages},
+	{"pages over 10,000 DAGs and 1,000,000 runs", bigPages},
 }
 
 // stats adds a figure of many values, which are milliseconds.
@@ -59,6 +61,21 @@ func mainJob(ctx context.Context, b *bench) error {
 		return err
 	}
 	return startToHTTP(b, home)
+}
+
+// browserPages measures what a person sees of one server.
+func browserPages(ctx context.Context, b *bench) error {
+	s, err := b.start(filepath.Join(b.dir, "pages"))
+	if err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context, *bench, *server) error{prepareSpecs, inBrowser, openPages} {
+		if err := step(ctx, b, s); err != nil {
+			_ = s.stop() // the step's error says more
+			return err
+		}
+	}
+	return s.stop()
 }
 
 const taskSpec = `    - task_id: %s

@@ -36,6 +36,8 @@ type settings struct {
 	// Probes is the address of the probes alone; none when empty.
 	Probes      string
 	Environment string // DEV, PROD: shown on every page
+	Production  bool   // gives the environment the colour that warns
+	Sibling     ui.Sibling
 	// Components says which of webhook, generator, scheduler and ui run here.
 	Components []string
 
@@ -248,7 +250,10 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 	a.routeProbes(e)
 	if a.runs("ui") {
 		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
-		ui.Register(e, ui.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Environment: a.Environment, GitLabURL: a.GitLabURL, Done: done})
+		ui.Register(e, ui.Config{
+			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
+		})
 	}
 	return guard(e, a.listener.Addr())
 }

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -16,22 +19,68 @@ func TestBrowser(t *testing.T) {
 			t.Fatalf(`%s is missing: run "make setup", or use "make test", which does it`, need)
 		}
 	}
-	scripts, err := filepath.Abs("../../test/browser")
-	if err != nil {
-		t.Fatal(err)
+	if _, err := os.Stat(filepath.Join(browserScripts, "node_modules", "axe-core")); err != nil {
+		t.Fatalf(`playwright-core and axe-core are missing: run "make setup", or use "make test", which does it: %v`, err)
 	}
-	if _, err := os.Stat(filepath.Join(scripts, "node_modules")); err != nil {
-		t.Fatalf(`playwright-core is missing: run "make setup", or use "make test", which does it: %v`, err)
-	}
-	url := startDev(t)
-	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(scripts, "main_job.mjs"), url, os.Getenv("DAGWRIGHT_SCREENSHOTS"))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	d := startDevProcess(t)
+	// One after the other: they share the server, and a browser needs a core. The
+	// guide comes first, since it begins with new DAGs.
+	for _, script := range []string{"guide", "acts", "ways", "live", "axe"} {
+		t.Run(script, func(sub *testing.T) {
+			// The server belongs to the whole test, also when a script restarts it.
+			runScript(sub, script, d, func() { d.restart(t) })
+		})
 	}
 }
 
-// startDev starts "dagwright dev" and returns its address.
-func startDev(t *testing.T) string {
+// browserScripts is the folder of the scripts, seen from this package.
+const browserScripts = "../../test/browser"
+
+// runScript runs one script to its end. A line "stop" or "start" of its output
+// asks for that to be done to the server, and is answered with "ok".
+func runScript(t *testing.T, script string, d *devProcess, restart func()) {
 	t.Helper()
-	return startDevProcess(t).url
+	cmd := exec.CommandContext(t.Context(), "node", script+".mjs", d.url, os.Getenv("DAGWRIGHT_SCREENSHOTS"))
+	cmd.Dir = browserScripts
+	var faults strings.Builder
+	cmd.Stderr = &faults
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		switch line := lines.Text(); line {
+		case "stop":
+			d.stop()
+			_, err = io.WriteString(in, "ok\n")
+		case "start":
+			restart()
+			_, err = io.WriteString(in, "ok\n")
+		default:
+			t.Log(line)
+		}
+		if err != nil {
+			t.Errorf("answer the script: %v", err)
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, &faults)
+	}
+}
+
+// restart starts the server again at its address.
+func (d *devProcess) restart(t *testing.T) {
+	t.Helper()
+	address := strings.TrimPrefix(d.url, "http://")
+	d.start(t, "--listen", address)
+	if !d.greeted() {
+		t.Fatalf("dagwright dev did not come back: %s", d.log)
+	}
 }

@@ -24,6 +24,7 @@ import (
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/tasklog"
+	"dagwright/ui"
 )
 
 func newServeCommand() *cobra.Command {
@@ -80,6 +81,13 @@ type serveConfig struct {
 	Environment string `yaml:"environment"`
 	// PublicURL is where people and CI jobs reach this instance.
 	PublicURL string `yaml:"public_url"`
+	// Production gives the environment the colour that warns.
+	Production bool `yaml:"production"`
+	// Sibling is the other instance, to which pages lead.
+	Sibling struct {
+		Name string `yaml:"name"`
+		URL  string `yaml:"url"`
+	} `yaml:"sibling"`
 	// Auth must be "none", in words, until an identity provider can be named.
 	Auth     string `yaml:"auth"`
 	Database string `yaml:"database"`
@@ -165,6 +173,8 @@ func (c serveConfig) check() error {
 	}
 	want(c.Auth == "none", `auth: want "none"; without it anybody who reaches the address may do everything, so it is allowed on loopback only`)
 	want(loopbackAddress(c.Listen), fmt.Sprintf("listen: %q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", c.Listen))
+	want(c.Sibling.URL == "" || webAddress(c.Sibling.URL) && c.Sibling.Name != "",
+		"sibling: want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
 	want((c.Database == "") != (c.DatabaseFile == ""), "database: want exactly one of database and database_file")
 	want(c.Data != "", "data: want a folder")
 	want(c.DAGRepository.URL != "", "dag_repository.url: want the URL or path of the DAG repository")
@@ -200,7 +210,8 @@ func loopbackAddress(addr string) bool {
 // openApp wants.
 func (c serveConfig) settings(run []string) (settings, error) {
 	s := settings{
-		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Components: run,
+		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
+		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
 		Database: c.Database, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,

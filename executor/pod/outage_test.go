@@ -1,6 +1,7 @@
 package pod_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -79,6 +80,7 @@ func TestAPIServerAway(t *testing.T) {
 // and deletes its pods, but nobody is there to confirm that.
 func TestNodeLost(t *testing.T) {
 	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	r.awaitHealthyNodes(t)
 	a := task("lost", "echo ready; sleep 1000")
 	a.Task.Pod["termination_grace_period"] = 1
 	a.Task.Pod["tolerations"] = []any{map[string]any{
@@ -91,6 +93,34 @@ func TestNodeLost(t *testing.T) {
 	r.Start(clustertest.Kubelet)
 	if text, sealed := r.output(t, a.Key); text != "ready\n" || !sealed {
 		t.Errorf("the log is %q, sealed %v", text, sealed)
+	}
+}
+
+// awaitHealthyNodes waits until the other nodes are in touch with the control
+// plane again, which takes a while after an outage: when it believes all nodes
+// to be away, it gives none of them up.
+func (r *runner) awaitHealthyNodes(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		leases, err := r.Client.CoordinationV1().Leases("kube-node-lease").List(ctx, metav1.ListOptions{})
+		fresh := 0
+		for i := range leases.Items {
+			if at := leases.Items[i].Spec.RenewTime; at != nil && time.Since(at.Time) < 15*time.Second {
+				fresh++
+			}
+		}
+		if err == nil && fresh > 1 && fresh == len(leases.Items) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%d of %d nodes are in touch with the control plane, %v", fresh, len(leases.Items), err)
+		}
 	}
 }
 
@@ -118,7 +148,7 @@ func TestNodeDeleted(t *testing.T) {
 // restoreNode gives the cluster back a fake node.
 func (r *runner) restoreNode(t *testing.T, node *corev1.Node) {
 	node.ObjectMeta = metav1.ObjectMeta{Name: node.Name, Labels: node.Labels, Annotations: node.Annotations}
-	if _, err := r.Client.CoreV1().Nodes().Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
+	if _, err := r.Client.CoreV1().Nodes().Create(context.WithoutCancel(t.Context()), node, metav1.CreateOptions{}); err != nil {
 		t.Logf("restore node %s: %v", node.Name, err)
 	}
 }

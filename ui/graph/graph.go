@@ -62,7 +62,7 @@ type Drawing struct {
 // Sizes of the drawing, in CSS pixels.
 const (
 	nodeHeight   = 48
-	minNodeWidth = 148
+	minNodeWidth = 184
 	maxNodeWidth = 280
 	columnGap    = 56
 	rowGap       = 20

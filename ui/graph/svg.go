@@ -17,7 +17,9 @@ const (
 
 // SVG draws a layout as an SVG element for an HTML page. Every text is
 // escaped. It carries no style: classes "node", "mark", "label", "detail",
-// "edge", "frame" and those of the nodes are for the page's style sheet.
+// "edge", "frame" and those of the nodes are for the page's style sheet. Each
+// box has the id "node-" and its node's, and the attribute data-live, so that a
+// script can replace one box.
 // title is read to people who do not see the drawing.
 func SVG(d Drawing, title string) template.HTML {
 	var b strings.Builder
@@ -38,11 +40,11 @@ func SVG(d Drawing, title string) template.HTML {
 }
 
 func writeBox(b *strings.Builder, box Box) {
-	open, end := `<g class="node %s">`, "</g>\n"
+	element, href := "g", ""
 	if box.Href != "" {
-		open, end = `<a class="node %s" href="`+strings.ReplaceAll(html.EscapeString(box.Href), "%", "%%")+`">`, "</a>\n"
+		element, href = "a", ` href="`+html.EscapeString(box.Href)+`"`
 	}
-	fmt.Fprintf(b, open, html.EscapeString(box.Class))
+	fmt.Fprintf(b, `<%s class="node %s" id="node-%s" data-live=""%s>`, element, html.EscapeString(box.Class), html.EscapeString(box.ID), href)
 	fmt.Fprintf(b, `<title>%s</title>`, html.EscapeString(box.Title))
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="8"/>`, box.X, box.Y, box.W, box.H)
 	fmt.Fprintf(b, `<text class="mark" x="%d" y="%d">%s</text>`, box.X+labelLeft/2, box.Y+box.H/2+5, html.EscapeString(box.Mark))
@@ -52,7 +54,7 @@ func writeBox(b *strings.Builder, box Box) {
 		fmt.Fprintf(b, `<text class="detail" x="%d" y="%d">%s</text>`, box.X+labelLeft, box.Y+box.H/2+14, html.EscapeString(short(box.Detail, (box.W-labelLeft)/detailWidth)))
 	}
 	fmt.Fprintf(b, `<text class="label" x="%d" y="%d">%s</text>`, box.X+labelLeft, y, html.EscapeString(short(box.Label, (box.W-labelLeft-8)/glyphWidth)))
-	b.WriteString(end)
+	fmt.Fprintf(b, "</%s>\n", element)
 }
 
 // curve draws straight through columns and bends between them.

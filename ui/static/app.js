@@ -1,11 +1,16 @@
-// What the pages do beyond links and forms: a toggle that moves at once, rows
-// that follow the change feed, a task's small window, and a log that follows
-// its end. Every page works without this file.
-
-const refreshDelay = 300; // ms between a change and the look at it
-const keepLog = 4_000_000; // characters of a followed log kept on the page
+// What the pages do beyond links and forms: a toggle that moves at once, parts
+// that follow the change feed, search as one types, windows over the page, the
+// graph's zoom, the preview of a run, and a log that is read piece by piece.
+// Every page works without this file.
 
 const byId = (id) => document.getElementById(id);
+const body = document.body;
+const texts = JSON.parse(body.dataset.texts || "{}");
+
+// say gives a text in the reader's language; values take the place of %d and %s.
+function say(key, ...values) {
+  return values.reduce((text, value) => text.replace(/%[ds]/, value), texts[key] ?? key);
+}
 
 function toast(text) {
   const box = byId("toast");
@@ -14,6 +19,9 @@ function toast(text) {
   clearTimeout(toast.timer);
   toast.timer = setTimeout(() => { box.hidden = true; }, 8000);
 }
+
+const unreachable = () => say("The server does not answer: nothing was changed.");
+const readPage = (text) => new DOMParser().parseFromString(text, "text/html");
 
 // --- toggle: moves at once, goes back and says why when it was refused ---
 
@@ -33,154 +41,552 @@ document.addEventListener("submit", async (event) => {
       body: new URLSearchParams(new FormData(form)),
     });
     if (!answer.ok) throw new Error(await answer.text());
-    form.elements.paused.value = String(!on);
+    form.elements.paused.value = String(on);
     refreshSoon();
   } catch (error) {
     button.setAttribute("aria-checked", String(on));
-    toast(error instanceof TypeError ? "The server does not answer: nothing was changed." : error.message);
+    toast(error instanceof TypeError ? unreachable() : error.message);
   } finally {
     delete button.dataset.busy;
   }
 });
 
+// --- forms that act by themselves ---
+
 document.addEventListener("change", (event) => {
-  if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  const target = event.target;
+  if (target.matches("[data-submit]")) return find(target.form) || target.form.requestSubmit();
+  if (target.matches("[data-all]")) {
+    for (const box of document.querySelectorAll(`input[name="${target.dataset.all}"][form="bulk"]`)) box.checked = target.checked;
+  }
 });
+
+// find shows what a search form asks for without loading a page anew. It takes
+// only the form that filters a table.
+function find(form) {
+  if (form.id !== "find") return false;
+  const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value !== ""));
+  const address = form.getAttribute("action") + (query.size ? `?${query}` : "");
+  history.replaceState(null, "", address);
+  for (const back of document.querySelectorAll('input[name="back"]')) back.value = address;
+  refresh();
+  return true;
+}
+
+let findTimer = 0;
+document.addEventListener("input", (event) => {
+  if (!event.target.matches("#find [data-search]")) return;
+  clearTimeout(findTimer);
+  findTimer = setTimeout(() => find(event.target.form), 120);
+});
+document.addEventListener("submit", (event) => {
+  if (find(event.target)) event.preventDefault();
+});
+
+for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
+
+// --- settings: offers the browser's own time zone ---
+
+const mine = document.querySelector('option[value="mine"]');
+const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+if (mine && ownZone && ownZone !== "UTC") {
+  mine.textContent += ` (${ownZone})`;
+  mine.hidden = mine.disabled = false;
+  mine.form.elements.own_zone.value = ownZone;
+}
 
 // --- live: reads the page afresh after a change, and swaps what differs ---
 
-let refreshTimer = 0;
-let refreshing = false;
+const quick = 15; // ms between a change and the look at it, so that changes of one moment share it
+const pause = 500; // ms between two looks
+const slow = 3000; // ms until a change that this page hardly shows is looked at
 
-function refreshSoon() {
-  if (!refreshTimer) refreshTimer = setTimeout(refresh, refreshDelay);
+let refreshTimer = 0;
+let due = Infinity;
+let lastRefresh = 0;
+let refreshing = false;
+let again = false;
+
+// refreshSoon asks for a refresh in ms, or when the pause since the last is over.
+function refreshSoon(ms = quick) {
+  const at = Math.max(performance.now() + ms, lastRefresh + pause);
+  if (at >= due) return;
+  due = at;
+  clearTimeout(refreshTimer);
+  refreshTimer = setTimeout(refresh, at - performance.now());
 }
 
 async function refresh() {
-  refreshTimer = 0;
-  if (refreshing) return refreshSoon();
+  due = Infinity;
+  if (refreshing) { again = true; return; }
   refreshing = true;
+  lastRefresh = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    if (answer.ok) swap(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Fragment": "1" } });
+    if (answer.ok || answer.status < 500) swap(readPage(await answer.text()));
+    lost(false);
   } catch {
-    // The feed tells when the server is back.
+    lost(true);
   } finally {
     refreshing = false;
+    if (again) { again = false; refreshSoon(); }
   }
 }
 
-// children lists the live parts inside a list, by which it is told whether
-// rows came or went.
-const children = (node) => [...node.querySelectorAll("[data-live]")].map((child) => child.id).join(" ");
+// lost shows the calm bar while the server does not answer.
+function lost(is) {
+  const bar = byId("live");
+  if (bar.hidden === !is) return;
+  bar.hidden = !is;
+  bar.textContent = is ? say("The server does not answer. Trying again…") : "";
+}
+
+// rows lists the live parts inside a list, by which it is told whether rows came
+// or went.
+const rows = (node) => [...node.querySelectorAll("[data-live]")].map((row) => row.id).join(" ");
 
 function swap(fresh) {
   const focused = document.activeElement?.id;
   for (const next of fresh.querySelectorAll("[data-live]")) {
     const old = byId(next.id);
-    if (!old || old.isEqualNode(next)) continue;
-    if (next.dataset.live === "list" && old.querySelector("[data-live]") && children(old) === children(next)) continue;
+    if (!old || old.isEqualNode(next) || !old.matches("[data-live]")) continue;
+    if (next.dataset.live === "list" && old.querySelector("[data-live]") && rows(old) === rows(next)) continue;
     if (old.querySelector("[data-busy]")) continue;
-    old.replaceWith(document.importNode(next, true));
+    const part = document.importNode(next, true);
+    keepChecked(old, part);
+    old.replaceWith(part);
   }
+  for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
   if (focused && document.activeElement?.id !== focused) byId(focused)?.focus();
 }
 
-let feed = null;
-
-function openFeed() {
-  if (feed || document.hidden || !document.body.dataset.events) return;
-  feed = new EventSource(document.body.dataset.events);
-  // Whatever happened before the feed was open was not heard.
-  feed.addEventListener("ready", () => { byId("live").hidden = true; refreshSoon(); });
-  feed.addEventListener("change", refreshSoon);
-  feed.addEventListener("lagged", refreshSoon);
-  feed.onerror = () => {
-    byId("live").hidden = false;
-    if (feed.readyState !== EventSource.CLOSED) return;
-    feed = null;
-    setTimeout(openFeed, 10_000);
-  };
+// keepChecked takes what somebody chose over into a part that replaces another.
+function keepChecked(old, part) {
+  const chosen = new Set([...old.querySelectorAll("input[form]:checked")].map((box) => box.value));
+  for (const box of part.querySelectorAll("input[form]")) box.checked = chosen.has(box.value);
 }
 
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) return openFeed();
-  feed?.close();
-  feed = null;
-});
-addEventListener("pagehide", () => { feed?.close(); feed = null; });
-addEventListener("pageshow", openFeed);
+const liveOf = body.dataset.liveOf;
 
-// --- window: a click on a task shows it over the page ---
+// concerns says how soon this page should look after a change: quickly, slowly
+// or not at all (0).
+function concerns(change) {
+  if (liveOf === "*") {
+    if (!change.dag_id || byId("dag-" + change.dag_id) || !document.querySelector("table.dags")) return quick;
+    return slow;
+  }
+  return change.dag_id === liveOf ? quick : 0;
+}
 
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest("svg.graph a.node, a[data-window]");
-  const box = byId("window");
-  if (event.target === box || event.target.closest("[data-close]")) return box.close();
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-  const address = link.getAttribute("href");
-  if (!address.includes("/tasks/")) return;
-  event.preventDefault();
+function hear({ kind, change }) {
+  if (kind === "lost") return lost(true);
+  if (kind === "ready") { lost(false); return refreshSoon(); }
+  const ms = concerns(change);
+  if (ms) refreshSoon(ms);
+}
+
+// openFeed listens through the shared worker, or alone where there is none.
+function openFeed() {
+  if (!liveOf) return;
+  if (!window.SharedWorker) return openOwnFeed();
+  const { port } = new SharedWorker(body.dataset.worker, { name: body.dataset.worker });
+  const tell = () => port.postMessage(document.hidden ? "hidden" : "visible");
+  port.onmessage = ({ data }) => hear(data);
+  document.addEventListener("visibilitychange", tell);
+  addEventListener("pagehide", () => port.postMessage("gone"));
+  addEventListener("pageshow", (event) => { if (event.persisted) { tell(); refreshSoon(); } });
+  tell();
+}
+
+function openOwnFeed() {
+  let feed = null;
+  const follow = () => {
+    if (document.hidden) { feed?.close(); feed = null; return; }
+    if (feed) return;
+    feed = new EventSource("/events");
+    feed.addEventListener("ready", () => hear({ kind: "ready" }));
+    feed.addEventListener("lagged", () => hear({ kind: "ready" }));
+    feed.addEventListener("change", (event) => hear({ kind: "change", change: JSON.parse(event.data) }));
+    feed.onerror = () => {
+      hear({ kind: "lost" });
+      if (feed?.readyState === EventSource.CLOSED) { feed = null; setTimeout(follow, 5000); }
+    };
+  };
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", () => { feed?.close(); feed = null; });
+  addEventListener("pageshow", follow);
+  follow();
+}
+
+// --- times: "5 min ago" grows older ---
+
+function ago(then) {
+  const seconds = (Date.now() - then) / 1000;
+  const away = Math.abs(seconds);
+  if (away < 60) return say(seconds < 0 ? "in less than a minute" : "just now");
+  let text = say("%d d", Math.floor(away / 86400));
+  if (away < 3600) text = say("%d min", Math.floor(away / 60));
+  else if (away < 86400) text = say("%d h", Math.floor(away / 3600));
+  return say(seconds < 0 ? "in %s" : "%s ago", text);
+}
+
+setInterval(() => {
+  if (document.hidden) return;
+  for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(Date.parse(time.dateTime));
+}, 20_000);
+
+// --- window: some links and the tasks of the graph open over the page ---
+
+const box = byId("window");
+
+async function openWindow(address) {
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const task = page.getElementById("task");
-    if (!task) throw new Error("no task");
-    task.removeAttribute("data-live");
-    const close = document.createElement("button");
-    close.textContent = "Close";
-    close.dataset.close = "";
-    box.replaceChildren(document.importNode(task, true), close);
-    box.showModal();
+    const answer = await fetch(address, { headers: { Accept: "text/html", "X-Fragment": "1" } });
+    fillWindow(readPage(await answer.text()));
+    if (!box.open) box.showModal();
   } catch {
     location.href = address;
   }
-});
-
-// --- log: follows the end until somebody scrolls up ---
-
-function followLog(log) {
-  const follow = byId("follow");
-  const state = byId("logstate");
-  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  const toEnd = () => { log.scrollTop = log.scrollHeight; };
-  let following = true;
-  toEnd();
-  log.addEventListener("scroll", () => {
-    following = atEnd();
-    follow.hidden = following;
-  });
-  follow.addEventListener("click", () => { following = true; follow.hidden = true; toEnd(); });
-
-  const address = log.dataset.stream;
-  if (!address) return;
-  const stream = new EventSource(address);
-  let length = log.textContent.length;
-  state.textContent = "Following the log…";
-  stream.onmessage = (event) => {
-    byId("nolog")?.remove();
-    const text = JSON.parse(event.data);
-    log.append(text);
-    length += text.length;
-    while (length > keepLog && log.childNodes.length > 1) {
-      length -= log.firstChild.length;
-      log.firstChild.remove();
-    }
-    if (following) toEnd();
-  };
-  stream.onopen = () => { state.textContent = "Following the log…"; };
-  stream.addEventListener("end", () => {
-    stream.close();
-    state.textContent = "The log is complete.";
-    refreshSoon();
-  });
-  stream.onerror = () => {
-    state.textContent = stream.readyState === EventSource.CLOSED
-      ? "The log is not followed any more: reload the page." : "The connection is lost; trying again…";
-  };
-  addEventListener("pagehide", () => stream.close());
 }
 
+function fillWindow(page) {
+  const pane = page.getElementById("pane");
+  if (!pane) throw new Error("no pane");
+  pane.removeAttribute("data-live");
+  const close = document.createElement("button");
+  close.className = "close";
+  close.dataset.close = "";
+  close.setAttribute("aria-label", byId("help").querySelector("button").textContent);
+  close.textContent = "✕";
+  box.setAttribute("aria-label", page.title.split(" · ")[0]);
+  box.replaceChildren(document.importNode(pane, true), close);
+  startEditors(box);
+}
+
+document.addEventListener("click", (event) => {
+  if (event.target === box) return box.close();
+  const close = event.target.closest("[data-close]");
+  if (close && box.open) { event.preventDefault(); return box.close(); }
+  if (event.target.closest("[data-help]")) return byId("help").showModal();
+  const link = event.target.closest("a[data-window], svg.graph a.node");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+  const address = link.getAttribute("href");
+  if (address.includes("/details#")) return;
+  event.preventDefault();
+  openWindow(address);
+});
+
+// A form in a window leads on to where it is answered, or stays when it has a
+// fault.
+box.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  event.preventDefault();
+  const values = new URLSearchParams(new FormData(form, event.submitter));
+  if (event.submitter?.value === "preview") return showPreview(form);
+  if (event.submitter) event.submitter.disabled = true;
+  try {
+    // As a fragment, the page that this is redirected to keeps its notice for the reader.
+    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html", "X-Fragment": "1" }, body: values });
+    if (answer.redirected) { location.href = answer.url; return; }
+    fillWindow(readPage(await answer.text()));
+  } catch {
+    toast(unreachable());
+    if (event.submitter) event.submitter.disabled = false;
+  }
+});
+
+// --- trigger: faults and a preview while one types ---
+
+let previewTimer = 0;
+document.addEventListener("input", (event) => {
+  const form = event.target.closest("form[data-preview]");
+  if (!form) return;
+  clearTimeout(previewTimer);
+  previewTimer = setTimeout(() => showPreview(form), 300);
+});
+
+async function showPreview(form) {
+  const values = new URLSearchParams(new FormData(form));
+  values.set("mode", "preview");
+  try {
+    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html", "X-Fragment": "1" }, body: values });
+    const page = readPage(await answer.text());
+    for (const part of page.querySelectorAll("[data-part]")) {
+      const old = form.querySelector("#" + CSS.escape(part.id));
+      if (old && !old.isEqualNode(part)) old.replaceWith(document.importNode(part, true));
+    }
+    for (const field of form.querySelectorAll(".field")) {
+      const wrong = Boolean(field.querySelector(".error")?.textContent);
+      field.querySelector("input, select, textarea")?.setAttribute("aria-invalid", String(wrong));
+    }
+    startEditors(form.parentNode);
+  } catch {
+    // The next letter tries again.
+  }
+}
+
+// startEditors numbers the lines of JSON editors and marks the one with a fault.
+function startEditors(root) {
+  for (const editor of root.querySelectorAll(".editor")) {
+    const [gutter, area] = [editor.querySelector(".gutter"), editor.querySelector("textarea")];
+    const bad = Number(editor.parentNode.querySelector("[data-line]")?.dataset.line);
+    const number = () => {
+      const lines = area.value.split("\n").map((_, i) => {
+        const line = document.createElement("span");
+        line.textContent = i + 1;
+        if (i + 1 === bad) line.className = "bad";
+        return line;
+      });
+      gutter.replaceChildren(...lines);
+    };
+    gutter.hidden = false;
+    area.oninput = number;
+    area.onscroll = () => { gutter.scrollTop = area.scrollTop; };
+    number();
+  }
+}
+
+// --- graph: zoom by button and wheel, pan by dragging ---
+
+function startGraph(paper) {
+  const drawing = () => paper.querySelector("svg");
+  const [width, height] = [drawing().width.baseVal.value, drawing().height.baseVal.value];
+  let scale = 1;
+  const zoom = (wanted, x = paper.clientWidth / 2, y = paper.clientHeight / 2) => {
+    const next = Math.min(3, Math.max(0.1, wanted));
+    const [left, top] = [(paper.scrollLeft + x) / scale, (paper.scrollTop + y) / scale];
+    scale = next;
+    drawing().setAttribute("width", width * scale);
+    drawing().setAttribute("height", height * scale);
+    paper.scrollTo(left * scale - x, top * scale - y);
+  };
+  const fit = () => zoom(Math.min(1, (paper.clientWidth - 4) / width, (innerHeight * 0.7) / height));
+  const bar = document.querySelector(".zoom");
+  bar.hidden = false;
+  bar.addEventListener("click", (event) => {
+    const how = event.target.dataset.zoom;
+    if (how === "in") zoom(scale * 1.25);
+    if (how === "out") zoom(scale / 1.25);
+    if (how === "fit") fit();
+  });
+  paper.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey) return;
+    event.preventDefault();
+    const frame = paper.getBoundingClientRect();
+    zoom(scale * Math.exp(-event.deltaY / 300), event.clientX - frame.left, event.clientY - frame.top);
+  }, { passive: false });
+  let from = null;
+  paper.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "mouse" && event.button === 0 && !event.target.closest("a")) {
+      from = { x: event.clientX + paper.scrollLeft, y: event.clientY + paper.scrollTop };
+      paper.setPointerCapture(event.pointerId);
+    }
+  });
+  paper.addEventListener("pointermove", (event) => { if (from) paper.scrollTo(from.x - event.clientX, from.y - event.clientY); });
+  paper.addEventListener("pointerup", () => { from = null; });
+  if (width > paper.clientWidth && width < 2 * paper.clientWidth) fit();
+}
+
+// --- log: read piece by piece, follows the end until somebody scrolls up ---
+
+const keepLines = 12_000; // on the page at once
+
+function startLog(log) {
+  const [follow, state, hits] = [byId("follow"), byId("logstate"), byId("hits")];
+  let [from, to] = [Number(log.dataset.from), Number(log.dataset.to)];
+  let more = "more" in log.dataset; // lines follow that are not on the page
+  let following = !more && !location.hash.startsWith("#b");
+  let loading = false;
+  let stream = null;
+  const lines = () => log.querySelectorAll(".ll");
+  const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  const toEnd = () => { log.scrollTop = log.scrollHeight; };
+  const centre = (line) => {
+    if (line) log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 2;
+  };
+  for (const link of log.querySelectorAll(".logmore")) link.remove();
+
+  async function piece(place, at) {
+    const answer = await fetch(`${log.dataset.pieces}&${place}=${at}`, { headers: { Accept: "text/html" } });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const part = readPage(await answer.text()).getElementById("piece");
+    return { from: Number(part.dataset.from), to: Number(part.dataset.to), size: Number(part.dataset.size), lines: [...document.importNode(part, true).children] };
+  }
+
+  // load runs one read at a time.
+  async function load(work) {
+    if (loading) return;
+    loading = true;
+    try { await work(); } catch { state.textContent = say("The server does not answer. Trying again…"); } finally { loading = false; }
+  }
+
+  const earlier = () => load(async () => {
+    if (from <= 0) return;
+    const part = await piece("before", from);
+    const height = log.scrollHeight;
+    log.prepend(...part.lines);
+    log.scrollTop += log.scrollHeight - height;
+    from = part.from;
+    const all = lines();
+    if (all.length > keepLines && !following) {
+      for (const line of [...all].slice(keepLines)) line.remove();
+      to = Number(all[keepLines].id.slice(1));
+      more = true;
+      stream?.close();
+      stream = null;
+    }
+  });
+
+  const later = () => load(async () => {
+    if (!more) return;
+    const part = await piece("after", to);
+    log.append(...part.lines);
+    to = part.to;
+    dropFirst();
+    if (part.to >= part.size || part.lines.length === 0) { more = false; openStream(); }
+  });
+
+  function dropFirst() {
+    const all = lines();
+    const surplus = all.length - keepLines;
+    if (surplus <= 0) return;
+    const height = log.scrollHeight;
+    for (const line of [...all].slice(0, surplus)) line.remove();
+    if (!following) log.scrollTop -= height - log.scrollHeight;
+    from = Number(lines()[0].id.slice(1));
+  }
+
+  log.addEventListener("scroll", () => {
+    if (log.scrollTop < 600) earlier();
+    if (more && log.scrollHeight - log.scrollTop - log.clientHeight < 600) later();
+    following = !more && atEnd();
+    follow.hidden = following;
+  });
+  follow.addEventListener("click", () => {
+    if (more) { location.href = byId("toend")?.href ?? location.pathname; return; }
+    following = true;
+    follow.hidden = true;
+    toEnd();
+  });
+
+  function openStream() {
+    if (!log.dataset.stream || stream || more) return;
+    const address = new URL(log.dataset.stream, location.href);
+    address.searchParams.set("offset", to);
+    stream = new EventSource(address);
+    stream.onopen = () => { state.textContent = say("Following the log…"); };
+    stream.onmessage = (event) => {
+      byId("nolog")?.remove();
+      log.append(...readPage(JSON.parse(event.data)).body.children);
+      to = Number(event.lastEventId);
+      dropFirst();
+      if (following) toEnd();
+    };
+    stream.addEventListener("end", () => {
+      stream.close();
+      delete log.dataset.stream;
+      state.textContent = say("The log is complete.");
+      refreshSoon();
+    });
+    stream.onerror = () => {
+      state.textContent = stream?.readyState === EventSource.CLOSED
+        ? say("The log is not followed any more: reload the page.") : say("The connection is lost; trying again…");
+    };
+  }
+  addEventListener("pagehide", () => { stream?.close(); stream = null; });
+
+  // search: marks the lines that are on the page, and reads others when needed
+  const field = byId("logsearch").elements.q;
+  let found = { count: 0, at: [] };
+  let current = -1;
+
+  async function search() {
+    const query = field.value.trim();
+    const pieces = new URL(log.dataset.pieces, location.href);
+    if (query) pieces.searchParams.set("q", query); else pieces.searchParams.delete("q");
+    log.dataset.pieces = pieces.pathname + pieces.search;
+    pieces.pathname = pieces.pathname.replace(/lines$/, "search");
+    found = { count: 0, at: [] };
+    if (query) found = await (await fetch(pieces)).json();
+    const set = new Set(found.at);
+    for (const line of lines()) line.classList.toggle("hit", set.has(Number(line.id.slice(1))));
+    hits.textContent = query ? (found.count ? `${found.count}` : say("no match")) : "";
+    for (const id of ["prev", "next"]) { byId(id).hidden = !found.count; byId(id).href = "#log"; }
+    current = -1;
+    if (found.count) jump(found.at.findLastIndex((at) => at < to));
+  }
+
+  async function jump(index) {
+    if (!found.at.length) return;
+    current = (index + found.at.length) % found.at.length;
+    const at = found.at[current];
+    if (!byId("b" + at)) {
+      await load(async () => {
+        const part = await piece("at", at);
+        log.replaceChildren(...part.lines);
+        [from, to, more] = [part.from, part.to, part.to < part.size];
+        if (more) { stream?.close(); stream = null; }
+      });
+    }
+    log.querySelector(".current")?.classList.remove("current");
+    const line = byId("b" + at);
+    line?.classList.add("current");
+    centre(line);
+    following = false;
+    hits.textContent = `${current + 1} / ${found.count}`;
+  }
+
+  let searchTimer = 0;
+  field.addEventListener("input", () => { clearTimeout(searchTimer); searchTimer = setTimeout(search, 250); });
+  byId("logsearch").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (found.count) jump(current + 1); else search();
+  });
+  byId("next").addEventListener("click", (event) => { event.preventDefault(); jump(current + 1); });
+  byId("prev").addEventListener("click", (event) => { event.preventDefault(); jump(current - 1); });
+
+  const target = location.hash.startsWith("#b") && byId(location.hash.slice(1));
+  if (target) centre(target); else if (!more) toEnd();
+  if (field.value) search();
+  openStream();
+}
+
+// --- keyboard ---
+
+let prefix = "";
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable]")) return;
+  const key = event.key;
+  if (prefix === "g") {
+    prefix = "";
+    const link = document.querySelector(`.bar [data-key="${CSS.escape(key)}"]`);
+    if (link) { event.preventDefault(); location.href = link.href; }
+    return;
+  }
+  if (key === "g") { prefix = "g"; setTimeout(() => { prefix = ""; }, 1500); return; }
+  if (document.querySelector("dialog[open]")) return;
+  if (key === "/") {
+    const field = document.querySelector("main input[type=search]");
+    if (field) { event.preventDefault(); field.focus(); field.select(); }
+  } else if (key === "?") {
+    byId("help").showModal();
+  } else if (key === "t") {
+    document.querySelector('main [data-key="t"]')?.click();
+  } else if (/^[1-9]$/.test(key)) {
+    document.querySelectorAll(".tabs a")[key - 1]?.click();
+  }
+});
+
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+for (const button of document.querySelectorAll("[data-help]")) button.hidden = false;
+if (byId("notice")) setTimeout(() => byId("notice")?.remove(), 15_000);
+
 const log = byId("log");
-if (log) followLog(log);
+if (log) startLog(log);
+const paper = byId("paper");
+if (paper?.querySelector("svg")) startGraph(paper);
+startEditors(document);
 openFeed();

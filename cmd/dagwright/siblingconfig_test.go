@@ -1,0 +1,26 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSiblingConfig(t *testing.T) {
+	t.Parallel()
+	c, fault := readConfig(t, minimalConfig+`
+environment: PROD
+production: true
+sibling: {name: DEV, url: "https://dev.example.com"}
+`)
+	if fault != "" {
+		t.Fatal(fault)
+	}
+	if c.Sibling.Name != "DEV" || c.Sibling.URL != "https://dev.example.com" || !c.Production {
+		t.Errorf("read as %+v, production %v", c.Sibling, c.Production)
+	}
+	for _, wrong := range []string{`{url: "https://dev.example.com"}`, `{name: DEV, url: dev.example.com}`, `{name: DEV, url: "javascript:alert(1)"}`} {
+		if _, fault := readConfig(t, minimalConfig+"\nsibling: "+wrong+"\n"); !strings.Contains(fault, "sibling: want a name and the address") {
+			t.Errorf("%s: fault %q", wrong, fault)
+		}
+	}
+}

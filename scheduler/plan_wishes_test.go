@@ -1,0 +1,58 @@
+package scheduler
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+func TestPlanWishes(t *testing.T) {
+	t.Parallel()
+	retried := dag.Task{ID: "a", Retries: 3}
+	tests := []struct {
+		name string
+		wish dag.TaskWish
+		exit int
+		want []string
+	}{
+		{"a cancelled attempt fails without another try", dag.WishCancel, 143,
+			[]string{"a running/1 -> failed/1 stopped: by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: by alice"}},
+		{"one that succeeds before it is cancelled has succeeded", dag.WishCancel, 0,
+			[]string{"a running/1 -> success/1", "b /0 -> queued/1"}},
+		{"one marked failed fails even if it succeeds", dag.WishFailed, 0,
+			[]string{"a running/1 -> failed/1 stopped: by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: by alice"}},
+		{"one marked success succeeds whatever it did", dag.WishSuccess, 143,
+			[]string{"a running/1 -> success/1 stopped: by alice", "b /0 -> queued/1"}},
+		{"a cleared one runs once more at once", dag.WishClear, 143,
+			[]string{"a running/1 -> up_for_retry/1 stopped: by alice", "a up_for_retry/1 -> queued/2"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			d := chain(retried, dag.Task{ID: "b"})
+			run := running(d, dag.TaskRunning, dag.TaskNone)
+			run.Tasks[0].Wish, run.Tasks[0].Reason = test.wish, "stopped: by alice"
+			p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}})
+			want(t, got)
+			key := dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 1}
+			if diff := cmp.Diff([]dag.AttemptKey{key}, p.stops); diff != "" {
+				t.Errorf("stops (-want +got):\n%s", diff)
+			}
+			_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, ended("a", test.exit))
+			want(t, got, test.want...)
+		})
+	}
+}
+
+func TestPlanClearedRunGoesOn(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"}, dag.Task{ID: "b"})
+	run := running(d, dag.TaskSuccess, dag.TaskNone)
+	run.State, run.RunAfter = dag.RunQueued, noon
+	run.Tasks[1].Try = 1
+	_, got := planned(store.DAGState{DAG: d, Queued: 1, Runs: []store.RunDetail{run}})
+	want(t, got, "start r: a=success/1 b=queued/2")
+}

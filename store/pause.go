@@ -1,0 +1,40 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"dagwright/dag"
+)
+
+// PauseAll pauses or un-pauses several DAGs in one transaction and returns those
+// that changed. Unknown and archived ones, and those that are so already, are
+// left out.
+func (s *Store) PauseAll(ctx context.Context, by Actor, ids []dag.ID, paused bool) (changed []dag.ID, err error) {
+	sorted := slices.Clone(ids)
+	slices.Sort(sorted)
+	sorted = slices.Compact(sorted)
+	err = s.db.write(ctx, func(t *tx) error {
+		changed = nil
+		dags, err := lockDAGs(t, sorted)
+		if err != nil {
+			return fmt.Errorf("read DAGs: %w", err)
+		}
+		for _, id := range sorted {
+			d := dags[id]
+			if d == nil || d.archived || d.paused == paused {
+				continue
+			}
+			if err := d.setPaused(t, by, paused); err != nil {
+				return err
+			}
+			if err := d.save(t); err != nil {
+				return fmt.Errorf("write DAG %q: %w", id, err)
+			}
+			changed = append(changed, id)
+		}
+		return nil
+	})
+	return changed, err
+}

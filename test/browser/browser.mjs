@@ -1,0 +1,63 @@
+// What the browser tests share: a browser, pages that must report no problem,
+// and short words for what people look at.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+
+export const [url, shots] = process.argv.slice(2);
+
+export const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+});
+
+const problems = [];
+
+// expected are problems that a test makes on purpose.
+export const expected = [];
+
+// newPage opens a page in a browser profile of its own.
+export async function newPage(options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  watch(page);
+  return page;
+}
+
+// watch collects what the browser complains of: errors of scripts, refused
+// requests, breaches of the content security policy.
+export function watch(page) {
+  page.on("console", (m) => { if (m.type() === "error") problems.push(`${page.url()}: ${m.text()}`); });
+  page.on("pageerror", (e) => problems.push(`${page.url()}: ${e}`));
+}
+
+export async function shot(page, name, options = {}) {
+  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, ...options });
+}
+
+export const row = (page, id) => page.locator(`#dag-${id}`);
+export const toggle = (page, id) => row(page, id).getByRole("switch");
+export const button = (page, name) => page.getByRole("button", { name, exact: true });
+export const link = (page, name) => page.getByRole("link", { name, exact: true });
+
+// on and off wait for a toggle's state, without a reload.
+export const on = (page, id) => page.locator(`#toggle-${id}[aria-checked="true"]`).waitFor();
+export const off = (page, id) => page.locator(`#toggle-${id}[aria-checked="false"]`).waitFor();
+
+// trigger starts a run over the form and returns the address of its page.
+export async function trigger(page, id, conf) {
+  await page.goto(`${url}/dags/${id}/trigger`);
+  if (conf) await page.fill("#conf", JSON.stringify(conf));
+  const answer = page.waitForURL(new RegExp(`/dags/${id}/runs/`));
+  await button(page, conf ? "Trigger DAG w/ config" : "Trigger DAG").click();
+  await answer;
+  return page.url();
+}
+
+// done closes the browser and fails when it has reported a problem.
+export async function done() {
+  await browser.close();
+  assert.deepEqual(problems.filter((p) => !expected.some((e) => p.includes(e))), [], "the browser reports no problem");
+  console.log("ok");
+}

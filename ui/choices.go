@@ -1,0 +1,38 @@
+package ui
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"dagwright/store"
+)
+
+// choicesAge is for how long the menus of tags and owners may be old: finding
+// the common ones looks at every DAG.
+const choicesAge = 10 * time.Second
+
+// choices are the tags and owners on offer.
+type choices struct {
+	mu           sync.Mutex
+	until        time.Time
+	tags, owners []string
+}
+
+// read returns the tags and owners, which are not to be changed.
+func (m *choices) read(ctx context.Context, s *store.Store, now time.Time) (tags, owners []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now.Before(m.until) {
+		return m.tags, m.owners, nil
+	}
+	if tags, err = s.CommonTags(ctx, maxChoices); err != nil {
+		return nil, nil, fmt.Errorf("list tags: %w", err)
+	}
+	if owners, err = s.Owners(ctx, maxChoices); err != nil {
+		return nil, nil, fmt.Errorf("list owners: %w", err)
+	}
+	m.tags, m.owners, m.until = tags, owners, now.Add(choicesAge)
+	return tags, owners, nil
+}

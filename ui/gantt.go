@@ -1,0 +1,87 @@
+package ui
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/ui/graph"
+)
+
+// ganttPage shows when each task of a run waited and ran.
+type ganttPage struct {
+	Page
+	DAG    DAGHead
+	Choice RunChoice
+	Chart  template.HTML
+	Rows   []TaskView
+}
+
+func (s *server) dagGantt(c echo.Context) error {
+	h, err := s.dagHead(c, "Gantt")
+	if err != nil {
+		return err
+	}
+	p := ganttPage{Page: s.dagPage(c, h, string(h.ID)+" · "+s.reader(c).t("Gantt")), DAG: h}
+	if p.Choice, err = s.chooseRun(c, h, "gantt"); err != nil {
+		return err
+	}
+	if run := p.Choice.Run; run != nil {
+		if err := s.drawGantt(c, &p, run.Run); err != nil {
+			return err
+		}
+	}
+	return s.render(c, http.StatusOK, "gantt", p)
+}
+
+func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
+	tasks, err := s.Store.TaskInstances(c.Request().Context(), run.DAG, run.ID)
+	if err != nil {
+		return fmt.Errorf("read task instances: %w", err)
+	}
+	rd := s.reader(c)
+	var bars []graph.Bar
+	for _, ti := range tasks {
+		tries, err := s.Store.Tries(c.Request().Context(), ti.DAG, ti.Run, ti.Task)
+		if err != nil {
+			return fmt.Errorf("read tries: %w", err)
+		}
+		bar := graph.Bar{Label: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task)}
+		for _, try := range tries {
+			bar.Spans = append(bar.Spans, ganttSpans(rd, try)...)
+		}
+		bars = append(bars, bar)
+		p.Rows = append(p.Rows, rd.taskView(ti, p.DAG.Timezone))
+	}
+	p.Chart = graph.Gantt(bars, rd.t("When the tasks of %s ran", string(run.ID)), rd.duration)
+	return nil
+}
+
+// ganttSpans are the time for which a try waited and that for which it ran.
+func ganttSpans(rd *reader, t dag.TaskInstance) []graph.Span {
+	var spans []graph.Span
+	started, ended := t.StartedAt, t.EndedAt
+	if ended.IsZero() && t.State.Active() {
+		ended = rd.now
+	}
+	if started.IsZero() && t.State.Active() {
+		started = rd.now
+	}
+	add := func(from, to time.Time, state StateView) {
+		if !from.IsZero() && !to.Before(from) {
+			title := string(t.Task) + ": " + rd.t(state.Words) + " " + rd.duration(to.Sub(from))
+			spans = append(spans, graph.Span{From: from, To: to, Class: state.Class, Title: title})
+		}
+	}
+	if !started.IsZero() {
+		add(t.QueuedAt, started, taskStateView(dag.TaskQueued))
+	}
+	if !ended.IsZero() && t.State != dag.TaskQueued {
+		add(started, ended, taskStateView(t.State))
+	}
+	return spans
+}

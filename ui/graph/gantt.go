@@ -1,0 +1,89 @@
+package graph
+
+import (
+	"fmt"
+	"html"
+	"html/template"
+	"strings"
+	"time"
+)
+
+// Bar is a line of a Gantt chart: what happened to one task.
+type Bar struct {
+	Label string
+	Href  string // makes the line a link, where it is not empty
+	Spans []Span
+}
+
+// Span is a stretch of time on a Bar.
+type Span struct {
+	From, To time.Time
+	Class    string // the CSS class that colours it
+	Title    string // shown when the pointer rests on it
+}
+
+// Sizes of a chart, in CSS pixels.
+const (
+	barLabel  = 220
+	barHeight = 18
+	barLine   = 30
+	chartTime = 760 // for the whole time
+	chartHead = 28
+	minSpan   = 3 // so that a short span is seen
+	ticks     = 4
+)
+
+// Gantt draws bars over their common time as an SVG element for an HTML page,
+// with as little of style in it as SVG. took writes a duration, for the scale.
+// Without any span only the labels are drawn.
+func Gantt(bars []Bar, title string, took func(time.Duration) string) template.HTML {
+	start, end := limits(bars)
+	whole := max(end.Sub(start), time.Millisecond)
+	x := func(t time.Time) int { return barLabel + int(int64(chartTime)*int64(t.Sub(start))/int64(whole)) }
+	width, height := barLabel+chartTime+margin, chartHead+len(bars)*barLine+margin/2
+
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+"\n",
+		width, height, width, height, html.EscapeString(title))
+	for i := 0; i <= ticks && !start.IsZero(); i++ {
+		at := barLabel + chartTime*i/ticks
+		fmt.Fprintf(&b, `<path class="scale" d="M%d %dV%d"/><text class="detail" x="%d" y="16" text-anchor="middle">%s</text>`+"\n",
+			at, chartHead-6, height-margin/2, at, html.EscapeString(took(whole*time.Duration(i)/ticks)))
+	}
+	for i, bar := range bars {
+		writeBar(&b, bar, chartHead+i*barLine, x)
+	}
+	b.WriteString("</svg>\n")
+	return template.HTML(b.String())
+}
+
+func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {
+	open, end := `<g class="bar">`, "</g>\n"
+	if bar.Href != "" {
+		open, end = `<a class="bar" data-window="" href="`+html.EscapeString(bar.Href)+`">`, "</a>\n"
+	}
+	b.WriteString(open)
+	fmt.Fprintf(b, `<text class="label" x="%d" y="%d" text-anchor="end">%s<title>%s</title></text>`, barLabel-12, top+barHeight-4,
+		html.EscapeString(short(bar.Label, (barLabel-20)/glyphWidth)), html.EscapeString(bar.Label))
+	for _, s := range bar.Spans {
+		from := x(s.From)
+		fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="3"><title>%s</title></rect>`,
+			html.EscapeString(s.Class), from, top, max(x(s.To)-from, minSpan), barHeight, html.EscapeString(s.Title))
+	}
+	b.WriteString(end)
+}
+
+// limits are the first and the last moment of all spans.
+func limits(bars []Bar) (start, end time.Time) {
+	for _, bar := range bars {
+		for _, s := range bar.Spans {
+			if start.IsZero() || s.From.Before(start) {
+				start = s.From
+			}
+			if s.To.After(end) {
+				end = s.To
+			}
+		}
+	}
+	return start, end
+}

@@ -1,0 +1,87 @@
+package ui
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"gopkg.in/yaml.v3"
+
+	"dagwright/dag"
+	"dagwright/macro"
+)
+
+// renderedPage shows a task as its container gets it: with every template
+// rendered for one run.
+type renderedPage struct {
+	Page
+	DAG      DAGHead
+	Run      RunView
+	Task     TaskView
+	Rendered *RenderedTask
+	Fault    string // why it cannot be rendered
+}
+
+// RenderedTask is a task after its templates were rendered.
+type RenderedTask struct {
+	Image   string
+	Command string
+	Env     []dag.EnvVar
+	Pod     []CodeLine // the further fields of the pod, as YAML
+}
+
+func (s *server) renderedPage(c echo.Context) error {
+	ctx := c.Request().Context()
+	h, err := s.dagHead(c, "Runs")
+	if err != nil {
+		return err
+	}
+	run, err := s.Store.Run(ctx, h.ID, runParam(c))
+	if err != nil {
+		return err
+	}
+	t, err := s.Store.TaskInstance(ctx, h.ID, run.ID, taskParam(c))
+	if err != nil {
+		return err
+	}
+	version, err := s.Store.Version(ctx, h.ID, run.Version)
+	if err != nil {
+		return fmt.Errorf("read version %d: %w", run.Version, err)
+	}
+	rd := s.reader(c)
+	p := renderedPage{
+		Page: s.dagPage(c, h, rd.t("%s as rendered", string(t.Task))), DAG: h, Run: rd.runView(run, h.Timezone), Task: rd.taskView(t, h.Timezone),
+	}
+	p.Rendered, err = s.renderTask(version.Spec, run, t)
+	if err != nil && !errors.Is(err, dag.ErrInvalid) && !errors.Is(err, dag.ErrNotFound) {
+		return err
+	}
+	if err != nil {
+		p.Fault = rd.words(err)
+	}
+	return s.render(c, http.StatusOK, "rendered", p)
+}
+
+// renderTask renders a task of a definition for one try of a run.
+func (s *server) renderTask(spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
+	task, ok := spec.Task(t.Task)
+	if !ok {
+		return nil, notFound("The run's version of the DAG has no task %q.", string(t.Task))
+	}
+	try := max(1, t.Try)
+	rendered, err := s.macros.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MaxTries, try)})
+	if err != nil {
+		return nil, err
+	}
+	key := dag.AttemptKey{DAG: run.DAG, Run: run.ID, Task: t.Task, Try: try}
+	out := &RenderedTask{Image: rendered.Image, Command: commandLine(&rendered), Env: dag.Environment(rendered.Env, run, key, spec.Owner)}
+	if len(rendered.Pod) > 0 {
+		text, err := yaml.Marshal(rendered.Pod)
+		if err != nil {
+			return nil, fmt.Errorf("write pod fields: %w", err)
+		}
+		out.Pod = highlight(string(text))
+	}
+	return out, nil
+}
