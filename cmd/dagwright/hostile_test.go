@@ -66,11 +66,17 @@ func startDevProcess(t *testing.T, flags ...string) *devProcess {
 // start starts "dagwright dev" on the folder.
 func (d *devProcess) start(t *testing.T, flags ...string) {
 	t.Helper()
+	d.run(t, append([]string{"dev", "--dir", d.dir, "--listen", "127.0.0.1:0"}, flags...)...)
+}
+
+// run starts the program with any arguments.
+func (d *devProcess) run(t *testing.T, args ...string) {
+	t.Helper()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, append([]string{"dev", "--dir", d.dir, "--listen", "127.0.0.1:0"}, flags...)...)
+	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	cmd.Stderr = d.log
 	out, err := cmd.StdoutPipe()

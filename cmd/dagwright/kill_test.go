@@ -30,8 +30,6 @@ const (
 	killsEmpty = 4  // kills while the folder is still being filled
 	killsBusy  = 12 // kills while there is work
 	killRuns   = 60 // runs at least
-	// killLatest bounds the random moment of a kill.
-	killLatest = 400 * time.Millisecond
 )
 
 // attemptsFound is in the log of a start that had attempts to take over.
@@ -59,8 +57,6 @@ const chain = `chain:
     - {<<: *task, task_id: third, dependencies: [second]}
 `
 
-var chainTasks = []string{"first", "second", "third"}
-
 // TestKill kills dagwright again and again at random moments, at first while
 // it fills its folder, then while runs are triggered and a model is pushed. In
 // the end nothing is lost and nothing was done twice.
@@ -75,8 +71,11 @@ func TestKill(t *testing.T) {
 		devProcess: &devProcess{dir: filepath.Join(t.TempDir(), "dev"), log: &lockedBuffer{}},
 		random:     rand.New(rand.NewPCG(seed, 0)),
 		marks:      filepath.Join(t.TempDir(), "marks"),
+		tasks:      []string{"first", "second", "third"},
 		tried:      map[string]bool{},
+		latest:     400 * time.Millisecond,
 	}
+	k.begin = func(t *testing.T) { k.start(t, "--log-level", "info") }
 	for range killsEmpty {
 		k.untilKilled(t, func() {})
 	}
@@ -118,6 +117,10 @@ type killing struct {
 	*devProcess
 	random *rand.Rand
 	marks  string
+	tasks  []string      // of the DAG chain
+	latest time.Duration // bounds the random moment of a kill
+	// begin starts the server.
+	begin  func(t *testing.T)
 	minute int // of the model's last pushed schedule
 	runs   []string
 	tried  map[string]bool // runs that were asked for, perhaps without an answer
@@ -128,7 +131,7 @@ func runID(n int) string { return fmt.Sprintf("run-%03d", n) }
 // restart starts the server, which must come up.
 func (k *killing) restart(t *testing.T) {
 	t.Helper()
-	k.start(t, "--log-level", "info")
+	k.begin(t)
 	if !k.greeted() {
 		t.Fatalf("dagwright dev ended without a greeting: %s", k.log)
 	}
@@ -138,13 +141,13 @@ func (k *killing) restart(t *testing.T) {
 // moment: in one of four cases counted from its start, else from its greeting.
 func (k *killing) untilKilled(t *testing.T, do func()) {
 	t.Helper()
-	k.start(t, "--log-level", "info")
+	k.begin(t)
 	dead := make(chan struct{})
 	kill := func() {
 		defer close(dead)
 		k.kill()
 	}
-	moment := time.Duration(k.random.Int64N(int64(killLatest)))
+	moment := time.Duration(k.random.Int64N(int64(k.latest)))
 	early := k.random.IntN(4) == 0
 	if early {
 		time.AfterFunc(moment, kill)
@@ -297,7 +300,7 @@ func (k *killing) checkMarks(t *testing.T) {
 	}
 	want, got := map[string]int{}, map[string]int{}
 	for _, run := range k.runs {
-		for _, task := range chainTasks {
+		for _, task := range k.tasks {
 			want[run+" "+task+" 1"] = 1
 		}
 	}
@@ -332,7 +335,7 @@ func (k *killing) checkTasks(t *testing.T) {
 			got[ti.ID] = fmt.Sprintf("%s at try %d", ti.State, ti.Try)
 		}
 		want := map[string]string{}
-		for _, task := range chainTasks {
+		for _, task := range k.tasks {
 			want[task] = "success at try 1"
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

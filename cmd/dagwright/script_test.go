@@ -109,7 +109,7 @@ func cmdDev(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-var greeting = regexp.MustCompile(`Pages +(http://\S+)`)
+var greeting = regexp.MustCompile(`(?:Pages +|dagwright serves .* at )(http://\S+)`)
 
 func (d *devServer) start(ts *testscript.TestScript) error {
 	d.cmd = exec.Command("dagwright", "dev", "--dir", ts.MkAbs("dev"), "--listen", "127.0.0.1:0")

@@ -56,6 +56,13 @@ func (c *Cluster) LoadImage(tar string) {
 	c.run("load", tar)
 }
 
+// Image makes an image with python3 and the files of dir, in which it starts, under
+// a name of the test's own choice.
+func (c *Cluster) Image(name, dir string) {
+	c.t.Helper()
+	c.run("image", name, "localhost/python:3.11", dir)
+}
+
 // ModelImage returns the reference of an image with python3 and the files of dir,
 // in which it starts. It is made at the first use of these files.
 func (c *Cluster) ModelImage(dir string) string {
@@ -65,7 +72,7 @@ func (c *Cluster) ModelImage(dir string) string {
 		c.t.Fatalf("read the model's files: %v", err)
 	}
 	image := "localhost/model-" + filepath.Base(dir) + ":" + sum[:12]
-	c.run("image", image, "localhost/python:3.11", dir)
+	c.Image(image, dir)
 	return image
 }
 
