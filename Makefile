@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down cluster-up cluster-down setup bench fuzz golden fmt lint tidy screenshots clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ cluster-up: ## Start a one-node Kubernetes on this machine and print its kubecon
 
 cluster-down: ## Stop it; its objects and images are kept for the next time
 	@test/cluster/cluster down
+
+cluster-image: ## Build the Dockerfile and load the image, localhost/dagwright:dev, into it
+	@test/cluster/cluster dagwright localhost/dagwright:dev
 
 bench: ## Measure dagwright against its aims: a table and JSON
 	$(GO) run ./cmd/bench

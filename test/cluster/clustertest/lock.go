@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"errors"
 	"os"
 	"testing"
 
@@ -23,12 +24,16 @@ func lock(t testing.TB, path string, mode lockMode) {
 		t.Fatalf("no Kubernetes for the tests: %v; %s", err, howToStart)
 	}
 	t.Cleanup(func() { f.Close() })
+	if unix.Flock(int(f.Fd()), int(mode)|unix.LOCK_NB) == nil {
+		return
+	}
+	t.Log("the cluster is in use, by tests that break it or that it must not be broken for: waiting")
 	for {
 		err := unix.Flock(int(f.Fd()), int(mode))
 		if err == nil {
 			return
 		}
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			t.Fatalf("lock %s: %v", path, err)
 		}
 	}
