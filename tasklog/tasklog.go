@@ -110,8 +110,8 @@ type Dir struct {
 // Open makes the folder if need be and returns it. It looks whether the bucket
 // can be used: a bucket that refuses is an error; one that does not answer is
 // an error only where Dir is new, because logs that the last folder held may
-// be in the bucket. It looks for 20 seconds at most. The caller closes what is
-// returned.
+// be in the bucket. It waits for an answer for 20 seconds at most; taking back
+// such logs lasts as long as they are large. The caller closes what is returned.
 //
 //nolint:contextcheck // what runs beside the callers ends with Close
 func Open(c Config) (*Dir, error) {
@@ -140,18 +140,18 @@ func open(c Config) (*Dir, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Dir{config: c, spool: s, ctx: ctx, cancel: cancel}
 	d.stopping, d.stop = context.WithCancel(ctx)
-	if err := d.openBucket(ctx); err != nil {
+	if err := d.openBucket(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
 // openBucket opens the bucket and the shipper, if there are to be any.
-func (d *Dir) openBucket(ctx context.Context) (err error) {
+func (d *Dir) openBucket() (err error) {
 	if d.config.Bucket == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(d.ctx, openTimeout)
 	defer cancel()
 	if d.bucket, err = openBucket(ctx, d.config.Bucket); err != nil {
 		return fmt.Errorf("open bucket of task logs: %w", err)
@@ -166,7 +166,7 @@ func (d *Dir) openBucket(ctx context.Context) (err error) {
 	if d.config.ReadOnly {
 		return nil
 	}
-	d.shipper, err = openShipper(ctx, d, err)
+	d.shipper, err = openShipper(d.ctx, d, err)
 	return err
 }
 
