@@ -42,7 +42,9 @@ func (g *Generator) preview(ctx context.Context) {
 			}
 		}
 		if err := g.Store.FinishPreview(ctx, p, retry, reason); err != nil {
-			g.Logger.Error("finish preview", "err", err)
+			if ctx.Err() == nil {
+				g.Logger.Error("finish preview", "err", err)
+			}
 			return
 		}
 	}

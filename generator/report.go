@@ -34,7 +34,9 @@ func (g *Generator) report(ctx context.Context) {
 		now := g.Now()
 		pushes, err := g.Store.UnreportedPushes(ctx, now.Add(-reportAge), now, reportBatch)
 		if err != nil {
-			g.Logger.Error("read unreported pushes", "err", err)
+			if ctx.Err() == nil {
+				g.Logger.Error("read unreported pushes", "err", err)
+			}
 			return
 		}
 		if len(pushes) == 0 {

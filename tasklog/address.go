@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"dagwright/dag"
 )
@@ -40,6 +41,8 @@ func parseAddress(text string) (address, error) {
 		return address{}, badAddress("holds credentials, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of the AWS tools")
 	case u.Fragment != "" || u.Opaque != "":
 		return address{}, badAddress("has more than bucket, prefix and parameters")
+	case strings.ContainsFunc(u.Path+u.Host, unicode.IsControl):
+		return address{}, badAddress("has a control character")
 	case u.Scheme == "file":
 		return parseFolder(u)
 	case u.Scheme == "s3":

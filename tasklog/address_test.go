@@ -31,6 +31,7 @@ func TestParseAddress(t *testing.T) {
 		"s3://bucket#x":                                         "has more than bucket",
 		"file://srv/logs":                                       "names no absolute folder",
 		"file:///srv?create_dir=1":                              "has parameters, which file:/// does not take",
+		"file:///srv/%00":                                       "has a control character",
 		"file:srv":                                              "has more than bucket",
 	} {
 		place, err := tasklog.ParseAddress(text)

@@ -122,18 +122,23 @@ func (b *bucket) list(ctx context.Context, prefix string, fn func(object) error)
 // remove removes an object; that there is none is no error.
 func (b *bucket) remove(ctx context.Context, key string) error {
 	err := b.objects.Delete(ctx, key)
-	if err != nil && gcerrors.Code(err) != gcerrors.NotFound {
-		return b.fault("remove object", err)
+	if gcerrors.Code(err) == gcerrors.NotFound {
+		err = nil
 	}
-	if b.place.folder != "" {
-		// Here folders are real and stay behind. One that is not empty stays.
-		for dir := filepath.Dir(filepath.FromSlash(key)); dir != "."; dir = filepath.Dir(dir) {
-			if os.Remove(filepath.Join(b.place.folder, dir)) != nil {
-				break
-			}
+	if err == nil && b.place.folder != "" {
+		b.removeEmpty(key)
+	}
+	return b.fault("remove object", err)
+}
+
+// removeEmpty removes the folders above an object as far as they are empty: in
+// a folder they are real and stay behind.
+func (b *bucket) removeEmpty(key string) {
+	for dir := filepath.Dir(filepath.FromSlash(key)); dir != "."; dir = filepath.Dir(dir) {
+		if os.Remove(filepath.Join(b.place.folder, dir)) != nil {
+			return
 		}
 	}
-	return nil
 }
 
 // upload makes an object of all that from holds.

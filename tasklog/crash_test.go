@@ -377,6 +377,102 @@ func TestEndWrittenAnew(t *testing.T) {
 	})
 }
 
+// TestSealedWhileRead has the chunks be replaced by the sealed object between
+// any two requests of a reader.
+func TestSealedWhileRead(t *testing.T) {
+	t.Parallel()
+	const want = "one\ntwo\n"
+	for n := range 4 {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			t.Parallel()
+			bucket := newBucket(t, sharedS3(t))
+			h := &house{TB: t, config: tasklog.Config{Dir: t.TempDir(), Bucket: bucket}}
+			h.open()
+			defer func() { h.must(h.Close()) }()
+			h.write(key, want)
+			h.ship()
+			line := newLine(t, sharedS3(t))
+			other, err := tasklog.Open(tasklog.Config{Dir: t.TempDir(), Bucket: strings.Replace(bucket, sharedS3(t), line.URL, 1), ReadOnly: true})
+			h.must(err)
+			defer other.Close()
+			requests := 0
+			line.notify = func(*http.Request) {
+				if requests++; requests == n+1 {
+					h.seal(key)
+					h.ship()
+				}
+			}
+			if got := read(t, other, key, 0, 100); got != want {
+				t.Errorf("the log is %q", got)
+			}
+			if _, err := other.Stat(key); err != nil {
+				t.Error(err)
+			}
+			if requests <= n {
+				t.Errorf("only %d requests: none was disturbed", requests)
+			}
+		})
+	}
+}
+
+// TestRemovedWhileUploaded removes a run between the requests of the upload of
+// its log: nothing of it comes back.
+func TestRemovedWhileUploaded(t *testing.T) {
+	t.Parallel()
+	for _, sealed := range []bool{false, true} {
+		t.Run(fmt.Sprint("sealed ", sealed), func(t *testing.T) {
+			t.Parallel()
+			line := newLine(t, sharedS3(t))
+			h := &house{TB: t, config: tasklog.Config{Dir: t.TempDir(), Bucket: newBucket(t, line.URL)}}
+			h.open()
+			defer func() { h.must(h.Close()) }()
+			h.write(key, "one\n")
+			if sealed {
+				h.seal(key)
+			}
+			line.notify = func(r *http.Request) {
+				if r.Method == http.MethodPut {
+					h.must(h.Remove(key.DAG, key.Run))
+				}
+			}
+			h.ship()
+			wantGone(t, h.Dir, key)
+			if left := objectsIn(t, h.config.Bucket); left != nil {
+				t.Errorf("the bucket has %v", left)
+			}
+		})
+	}
+}
+
+// TestLeftChunks has a crash between the upload of a sealed log and the removal
+// of its chunks, and the folder be lost.
+func TestLeftChunks(t *testing.T) {
+	t.Parallel()
+	bucket := t.TempDir()
+	h := &house{TB: t, config: tasklog.Config{Dir: filepath.Join(t.TempDir(), "spool"), Bucket: "file://" + bucket}}
+	h.open()
+	h.write(key, "one\n")
+	h.ship()
+	left := filepath.Join(bucket, "growing", objectOf(h), fmt.Sprintf("%020d", 0))
+	chunk, err := os.ReadFile(left)
+	h.must(err)
+	h.seal(key)
+	h.ship()
+	h.must(os.MkdirAll(filepath.Dir(left), 0o700))
+	h.must(os.WriteFile(left, chunk, 0o600))
+	h.must(h.Crash())
+	h.must(os.RemoveAll(h.config.Dir))
+	h.open()
+	defer func() { h.must(h.Close()) }()
+	if h.inSpool(key) {
+		t.Error("a sealed log came back as one that grows")
+	}
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the chunk is left: %v", err)
+	}
+	wantInfo(t, h.Dir, key, tasklog.Info{Size: 4, Sealed: true})
+}
+
 // TestReadsOnlyWhatIsAsked opens a large log in the bucket at its end.
 func TestReadsOnlyWhatIsAsked(t *testing.T) {
 	t.Parallel()

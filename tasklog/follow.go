@@ -42,7 +42,7 @@ func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn f
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(d.ctx, cancel)()
+	defer context.AfterFunc(d.ctx, cancel)() //nolint:contextcheck // Close ends followers too
 	lines := &lineReader{offset: offset, deliver: fn}
 	for {
 		err := d.spool.follow(ctx, name, lines)

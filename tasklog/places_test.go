@@ -178,6 +178,7 @@ func TestPlacesReadAlike(t *testing.T) {
 		for range 3 {
 			checkReads(h, other, "one\ntwo\nthree\nfour\n", true)
 			h.seal(key)
+			checkReads(h, other, "one\ntwo\nthree\nfour\n", true)
 			if f, err := h.File(key); !errors.Is(err, dag.ErrConflict) {
 				t.Errorf("File of a sealed log: %v, %v", f, err)
 			}

@@ -110,7 +110,10 @@ type Dir struct {
 // Open makes the folder if need be and returns it. It looks whether the bucket
 // can be used: a bucket that refuses is an error; one that does not answer is
 // an error only where Dir is new, because logs that the last folder held may
-// be in the bucket. The caller closes what is returned.
+// be in the bucket. It waits for an answer for 20 seconds at most; taking back
+// such logs lasts as long as they are large. The caller closes what is returned.
+//
+//nolint:contextcheck // what runs beside the callers ends with Close
 func Open(c Config) (*Dir, error) {
 	d, err := open(c)
 	if err == nil {
@@ -137,18 +140,18 @@ func open(c Config) (*Dir, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Dir{config: c, spool: s, ctx: ctx, cancel: cancel}
 	d.stopping, d.stop = context.WithCancel(ctx)
-	if err := d.openBucket(ctx); err != nil {
+	if err := d.openBucket(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
 // openBucket opens the bucket and the shipper, if there are to be any.
-func (d *Dir) openBucket(ctx context.Context) (err error) {
+func (d *Dir) openBucket() (err error) {
 	if d.config.Bucket == "" {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	ctx, cancel := context.WithTimeout(d.ctx, openTimeout)
 	defer cancel()
 	if d.bucket, err = openBucket(ctx, d.config.Bucket); err != nil {
 		return fmt.Errorf("open bucket of task logs: %w", err)
@@ -163,7 +166,7 @@ func (d *Dir) openBucket(ctx context.Context) (err error) {
 	if d.config.ReadOnly {
 		return nil
 	}
-	d.shipper, err = openShipper(ctx, d, err)
+	d.shipper, err = openShipper(d.ctx, d, err)
 	return err
 }
 
@@ -210,6 +213,8 @@ func (d *Dir) Lag() time.Duration {
 // another process writes it tells what is in the bucket. The error is
 // dag.ErrNotFound when there is none, ErrUnavailable when the bucket must be
 // asked and does not answer.
+//
+//nolint:contextcheck // a log that is written here is never asked for over the network
 func (d *Dir) Stat(key dag.AttemptKey) (Info, error) {
 	name, err := logName(key)
 	if err != nil {
@@ -229,6 +234,8 @@ func (d *Dir) Stat(key dag.AttemptKey) (Info, error) {
 // the caller closes. It reads nothing ahead. The error is dag.ErrNotFound when
 // there is no log, dag.ErrInvalid when offset or n is negative, and
 // ErrUnavailable as Stat has it.
+//
+//nolint:contextcheck // the reader outlives the call, and Close ends it
 func (d *Dir) ReadAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, error) {
 	name, err := logName(key)
 	if err != nil {
