@@ -52,6 +52,14 @@ func (s *Subscription) Close() { s.close() }
 // that other processes make, where it is PostgreSQL (LISTEN/NOTIFY).
 func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
 
+// ChangeSeq returns the Seq of the newest change that this process has heard of,
+// 0 before the first. What is read after this call shows that change.
+func (s *Store) ChangeSeq() int64 {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	return s.feed.seq
+}
+
 // feedBuffer is how many changes wait for a slow reader.
 const feedBuffer = 1024
 

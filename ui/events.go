@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"strconv"
+
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
@@ -8,7 +10,8 @@ import (
 
 // events streams the store's changes, all or those of one DAG. A page reads
 // itself afresh when it hears one, so an event that is lost while nobody
-// listens does no harm: the script reads the page once more when it connects.
+// listens does no harm: "ready" names the newest change, and the script reads a
+// page once more that was made before it.
 func (s *server) events(c echo.Context) error {
 	only := dag.ID(c.QueryParam("dag"))
 	ctx, st, closer, err := s.streams.open(c)
@@ -18,7 +21,7 @@ func (s *server) events(c echo.Context) error {
 	defer closer()
 	sub := s.Store.Subscribe()
 	defer sub.Close()
-	if err := st.send(0, "ready", struct{}{}); err != nil {
+	if err := st.send(0, "ready", s.mark()); err != nil {
 		return nil
 	}
 	if st.flush() != nil {
@@ -33,7 +36,7 @@ func (s *server) events(c echo.Context) error {
 		case <-st.beat.C:
 			err = st.ping()
 		case <-sub.Lagged:
-			if err = st.send(0, "lagged", struct{}{}); err == nil {
+			if err = st.send(0, "lagged", ""); err == nil {
 				err = st.flush()
 			}
 		case change, open := <-sub.C:
@@ -50,5 +53,17 @@ func (s *server) events(c echo.Context) error {
 		if err != nil {
 			return nil
 		}
+	}
+}
+
+// mark names the newest change that this process has heard of. The process is
+// part of it, since each counts by itself.
+func (s *server) mark() string { return s.process + "-" + strconv.FormatInt(s.Store.ChangeSeq(), 10) }
+
+// remember notes the newest change before anything is read for a page.
+func (s *server) remember(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		c.Set("mark", s.mark())
+		return next(c)
 	}
 }

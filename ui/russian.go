@@ -25,7 +25,7 @@ var russian = map[string]string{
 	"Keyboard shortcuts": "Клавиши", "search": "поиск", "tabs of a DAG": "вкладки DAG-а", "trigger the DAG": "запустить DAG",
 	"this help": "эта подсказка", "close a window": "закрыть окно", "Close": "Закрыть", "Window": "Окно",
 	"Filter": "Фильтр", "Pages": "Страницы", "Previous": "Назад", "Next": "Дальше", "Page %d of %d": "Страница %d из %d",
-	"Newest": "Новые", "Older": "Старше", "Search": "Найти", "Show": "Показать", "Copied": "Скопировано",
+	"Newest": "Новые", "Older": "Старше", "Search": "Найти", "Show": "Показать",
 	"yes": "да", "no": "нет", "all": "все", "never": "ещё не было", "None": "нет", "and %d more": "и ещё %d",
 
 	// the table of DAGs
@@ -134,7 +134,7 @@ var russian = map[string]string{
 	"%s asked to remove the file of this DAG from the DAG repository. The generator has not done so yet.": "%s просит удалить файл этого DAG-а из репозитория DAG-ов. Генератор этого ещё не сделал.",
 
 	// logs
-	"Log of %s": "Log %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено", "line %d": "строка %d",
+	"Log of %s": "Log %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",
 	"Containers": "Контейнеры", "Wrap": "Перенос", "Time": "Время", "To the start": "В начало", "To the end": "В конец", "Earlier lines": "Строки раньше", "Later lines": "Строки дальше",
 	"The log is complete.": "Лог полон.", "Following the log…": "Новые строки появляются сами…", "Follow the end": "Следить за концом",
 	"The connection is lost; trying again…":              "Связь прервалась; пробуем снова…",

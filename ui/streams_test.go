@@ -108,7 +108,7 @@ func TestEvents(t *testing.T) {
 		if kind := r.answer.Header.Get("Content-Type"); kind != "text/event-stream" {
 			t.Errorf("content type %q", kind)
 		}
-		r.wants(event{"0", "ready", "{}"})
+		r.wants(event{"0", "ready", `"` + s.server.mark() + `"`})
 	}
 	by := store.Actor{User: "a"}
 	for _, id := range []dag.ID{"churn-model", "fraud-model"} {
@@ -135,7 +135,7 @@ func TestStreamsAreFew(t *testing.T) {
 	s.server.streams.slots = make(chan struct{}, 1)
 	base := s.serve()
 	first := s.listen(base+"/events", "")
-	first.wants(event{"0", "ready", "{}"})
+	first.wants(event{"0", "ready", `"` + s.server.mark() + `"`})
 	second := s.listen(base+"/events", "")
 	if second.answer.StatusCode != http.StatusServiceUnavailable || second.answer.Header.Get("Retry-After") == "" {
 		t.Errorf("status %d, Retry-After %q; want 503 and a time", second.answer.StatusCode, second.answer.Header.Get("Retry-After"))
@@ -144,7 +144,7 @@ func TestStreamsAreFew(t *testing.T) {
 	// The slot is free when the handler has ended; taking it is the signal.
 	s.server.streams.slots <- struct{}{}
 	<-s.server.streams.slots
-	s.listen(base+"/events", "").wants(event{"0", "ready", "{}"})
+	s.listen(base+"/events", "").wants(event{"0", "ready", `"` + s.server.mark() + `"`})
 }
 
 // running makes a run whose one task runs.
@@ -281,5 +281,22 @@ func TestLogPageOfALongLog(t *testing.T) {
 	}
 	if seen != lines {
 		t.Errorf("the pages show %d lines in all, want each of %d once", seen, lines)
+	}
+}
+
+// TestPageNamesTheChangeThatItShows: a browser that hears of no newer one need
+// not read the page again.
+func TestPageNamesTheChangeThatItShows(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn-model", "run_model"))
+	shown := `data-mark="` + s.server.mark() + `"`
+	s.get(http.StatusOK, "/").wants(t, shown)
+	if err := s.store.SetPaused(t.Context(), store.Actor{User: "a"}, "churn-model", false); err != nil {
+		t.Fatal(err)
+	}
+	p := s.get(http.StatusOK, "/dags/churn-model/graph")
+	if strings.Contains(p.source, shown) || !strings.Contains(p.source, s.server.mark()) {
+		t.Errorf("the page names %s after a change, want %s", shown, s.server.mark())
 	}
 }

@@ -15,6 +15,7 @@
 package ui
 
 import (
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -65,6 +66,7 @@ type server struct {
 	macros  *macro.Renderer
 	zones   *zones
 	choices *choices
+	process string // tells this process from others and from its next start
 }
 
 // Register adds the pages to e.
@@ -95,7 +97,7 @@ func newServer(c Config) *server {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}, process: rand.Text()}
 }
 
 // addPages adds what only reads.
@@ -122,7 +124,7 @@ func (s *server) addPages(e *echo.Echo) {
 		"/import-errors":                              s.importErrors,
 		"/audit":                                      s.audit,
 	} {
-		e.GET(path, h, s.headers, s.failures, compress())
+		e.GET(path, h, s.headers, s.failures, compress(), s.remember)
 	}
 }
 

@@ -101,6 +101,7 @@ type Page struct {
 	User        string
 	Section     string // which entry of the navigation is current
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
+	Mark        string // names the newest change that the page shows
 	Here        string // this page's address, to come back to
 	Clock       string // in the reader's zone
 	Lang        string
@@ -126,7 +127,7 @@ var scriptTexts = []string{
 	say("The server does not answer: nothing was changed."), say("The server does not answer. Trying again…"),
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
 	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
-	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("line %d"), say("no match"), say("Copied"),
+	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
 }
 
 func (s *server) page(c echo.Context, title string) Page {
@@ -137,6 +138,7 @@ func (s *server) page(c echo.Context, title string) Page {
 		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone,
 		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
 	}
+	p.Mark, _ = c.Get("mark").(string)
 	if c.Request().Method != http.MethodGet {
 		p.Here = "/"
 	}

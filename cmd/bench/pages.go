@@ -36,6 +36,7 @@ func bigPages(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
+	defer logs.Close()
 	e := echo.New()
 	ui.Register(e, ui.Config{Store: s, Logs: logs, Environment: "DEV"})
 	server := httptest.NewServer(e)

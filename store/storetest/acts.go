@@ -187,6 +187,9 @@ func testCancel(f fixture) {
 	f.ok(f.CancelTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "a"}))
 	for c := range sub.C { // until the one that makes the scheduler look
 		if c.Kind == store.ChangeDAG && c.DAG == "d" {
+			if seq := f.ChangeSeq(); seq < c.Seq {
+				f.Errorf("the newest change is %d, want at least %d", seq, c.Seq)
+			}
 			break
 		}
 	}

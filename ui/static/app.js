@@ -123,7 +123,11 @@ async function refresh() {
   lastRefresh = performance.now();
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Fragment": "1" } });
-    if (answer.ok || answer.status < 500) swap(readPage(await answer.text()));
+    if (answer.ok || answer.status < 500) {
+      const page = readPage(await answer.text());
+      body.dataset.mark = page.body.dataset.mark;
+      swap(page);
+    }
     lost(false);
   } catch {
     lost(true);
@@ -178,9 +182,14 @@ function concerns(change) {
   return change.dag_id === liveOf ? quick : 0;
 }
 
-function hear({ kind, change }) {
+// hear takes what the feed tells. It is ready with the newest change: a page that
+// shows that one already need not look.
+function hear({ kind, change, mark }) {
   if (kind === "lost") return lost(true);
-  if (kind === "ready") { lost(false); return refreshSoon(); }
+  if (kind === "ready") {
+    lost(false);
+    return mark && mark === body.dataset.mark ? undefined : refreshSoon();
+  }
   const ms = concerns(change);
   if (ms) refreshSoon(ms);
 }
@@ -204,7 +213,7 @@ function openOwnFeed() {
     if (document.hidden) { feed?.close(); feed = null; return; }
     if (feed) return;
     feed = new EventSource("/events");
-    feed.addEventListener("ready", () => hear({ kind: "ready" }));
+    feed.addEventListener("ready", (event) => hear({ kind: "ready", mark: JSON.parse(event.data) }));
     feed.addEventListener("lagged", () => hear({ kind: "ready" }));
     feed.addEventListener("change", (event) => hear({ kind: "change", change: JSON.parse(event.data) }));
     feed.onerror = () => {

@@ -4,6 +4,7 @@
 const ports = new Map(); // port → whether its tab is visible
 let feed = null;
 let retry = 0;
+let mark = ""; // names the newest change that was heard
 
 function tell(message) {
   for (const [port, visible] of ports) if (visible) port.postMessage(message);
@@ -12,9 +13,16 @@ function tell(message) {
 function open() {
   clearTimeout(retry);
   feed = new EventSource("/events");
-  feed.addEventListener("ready", () => tell({ kind: "ready" }));
+  feed.addEventListener("ready", (event) => {
+    mark = JSON.parse(event.data);
+    tell({ kind: "ready", mark });
+  });
   feed.addEventListener("lagged", () => tell({ kind: "ready" }));
-  feed.addEventListener("change", (event) => tell({ kind: "change", change: JSON.parse(event.data) }));
+  feed.addEventListener("change", (event) => {
+    const change = JSON.parse(event.data);
+    mark = `${mark.split("-")[0]}-${change.seq}`;
+    tell({ kind: "change", change });
+  });
   feed.onerror = () => {
     tell({ kind: "lost" });
     if (feed?.readyState !== EventSource.CLOSED) return; // it tries again by itself
@@ -41,8 +49,8 @@ self.onconnect = (event) => {
     }
     const before = ports.get(port);
     ports.set(port, data === "visible");
-    // Whatever happened while the tab was hidden was not told.
-    if (data === "visible" && before === false && feed?.readyState === EventSource.OPEN) port.postMessage({ kind: "ready" });
+    // Whatever happened before the tab was here, or while it was hidden, was not told.
+    if (data === "visible" && !before && feed?.readyState === EventSource.OPEN) port.postMessage({ kind: "ready", mark });
     follow();
   };
 };
