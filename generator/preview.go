@@ -22,7 +22,9 @@ func (g *Generator) preview(ctx context.Context) {
 	}
 	previews, err := g.Store.PendingPreviews(ctx, g.Now(), previewBatch)
 	if err != nil {
-		g.Logger.Error("read pending previews", "err", err)
+		if ctx.Err() == nil {
+			g.Logger.Error("read pending previews", "err", err)
+		}
 		return
 	}
 	for _, p := range previews {
