@@ -323,10 +323,12 @@ func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old stor
 		Template: rendered.Template, TemplateDigest: rendered.Digest,
 		Content: string(rendered.Content), Model: r.Model, ModelPath: r.ModelPath,
 	}
-	claim := spec
-	claim.Content = "" // nothing is written yet
-	if err := g.Store.ClaimSpec(ctx, claim); err != nil {
-		return fileChange{}, err
+	if old.DAG == "" {
+		claim := spec
+		claim.Content = "" // nothing is written yet
+		if err := g.Store.ClaimSpec(ctx, claim); err != nil {
+			return fileChange{}, err
+		}
 	}
 	f := fileChange{spec: spec, content: rendered.Content, old: old}
 	if old.Path != "" && old.Path != spec.Path {
