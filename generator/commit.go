@@ -107,9 +107,11 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 			return nil, &driftError{or(f.oldPath, f.spec.Path)}
 		}
 		f.spec.Previous = string(present)
-		same, err := g.holds(head, f.spec.Path, f.content)
-		if err != nil {
-			return nil, err
+		same := present != nil && f.content != nil && f.oldPath == "" && bytes.Equal(present, f.content)
+		if !same && (f.content == nil || f.oldPath != "") {
+			if same, err = g.holds(head, f.spec.Path, f.content); err != nil {
+				return nil, err
+			}
 		}
 		if !same {
 			out = append(out, gitrepo.Change{Path: f.spec.Path, Content: f.content})

@@ -104,9 +104,13 @@ func (g *Generator) prepare(ctx context.Context, group []store.Push) (*change, [
 	if err != nil {
 		return nil, g.all(group, func(p store.Push) store.PushResult { return g.later(p, err) })
 	}
+	settled, err := g.Store.SettledPush(ctx, newest.ProjectID, newest.Branch)
+	if err != nil {
+		return nil, g.all(group, func(p store.Push) store.PushResult { return g.later(p, err) })
+	}
 	chosen := choose(group, head)
 	if chosen == nil {
-		if err := g.recordHead(ctx, newest, head); err != nil {
+		if err := g.recordHead(ctx, newest, head, settled); err != nil {
 			return nil, g.all(group, func(p store.Push) store.PushResult { return g.later(p, err) })
 		}
 		return nil, g.all(group, supersededBy(head))
@@ -117,7 +121,10 @@ func (g *Generator) prepare(ctx context.Context, group []store.Push) (*change, [
 			results = append(results, supersededBy(head)(p))
 		}
 	}
-	c, result := g.change(ctx, *chosen, head)
+	c, result := (*change)(nil), repeated(*chosen, settled)
+	if head == "" || asked(*chosen) || settled.Commit != head || settled.Project != chosen.Project {
+		c, result = g.change(ctx, *chosen, head)
+	}
 	if c == nil {
 		results = append(results, result)
 	}
@@ -184,18 +191,29 @@ func supersededBy(head string) func(store.Push) store.PushResult {
 		reason = "the branch was deleted"
 	}
 	return func(p store.Push) store.PushResult {
-		return store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: reason}
+		return store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: reason, Repeats: p.Repeats}
 	}
+}
+
+// repeated is the result of a push of what was worked on last: a hook that was told
+// twice. It ends as the other one did.
+func repeated(p, settled store.Push) store.PushResult {
+	r := store.PushResult{
+		ID: p.ID, State: settled.State, Reason: settled.Reason, DAG: settled.DAG, DAGCommit: settled.DAGCommit, MergeRequest: settled.MergeRequest,
+	}
+	if r.State == store.PushRendered {
+		r.State = store.PushUnchanged
+	}
+	return r
 }
 
 // recordHead records the head of a branch in place of pushes that are not the
 // head, unless the head was worked on last anyway.
-func (g *Generator) recordHead(ctx context.Context, p store.Push, head string) error {
-	settled, err := g.Store.SettledCommit(ctx, p.ProjectID, p.Branch)
-	if err != nil || settled == head {
-		return err
+func (g *Generator) recordHead(ctx context.Context, p store.Push, head string, settled store.Push) error {
+	if settled.Commit == head {
+		return nil
 	}
-	_, _, err = g.Store.RecordPush(ctx, store.Push{
+	_, _, err := g.Store.RecordPush(ctx, store.Push{
 		ProjectID: p.ProjectID, Project: p.Project, Branch: p.Branch, Before: p.Commit, Commit: head,
 		User: p.User, ReceivedAt: g.Now(), Via: store.ViaReconciler,
 	})
@@ -220,7 +238,7 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 	case p.Via == store.ViaDryRun:
 		return nil, g.compare(ctx, c)
 	case len(c.files) == 0:
-		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "the branch was deleted and had no DAG"}
+		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "the branch was deleted and had no DAG", Repeats: p.Repeats}
 	}
 	return c, store.PushResult{}
 }
@@ -305,10 +323,12 @@ func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old stor
 		Template: rendered.Template, TemplateDigest: rendered.Digest,
 		Content: string(rendered.Content), Model: r.Model, ModelPath: r.ModelPath,
 	}
-	claim := spec
-	claim.Content = "" // nothing is written yet
-	if err := g.Store.ClaimSpec(ctx, claim); err != nil {
-		return fileChange{}, err
+	if old.DAG == "" {
+		claim := spec
+		claim.Content = "" // nothing is written yet
+		if err := g.Store.ClaimSpec(ctx, claim); err != nil {
+			return fileChange{}, err
+		}
 	}
 	f := fileChange{spec: spec, content: rendered.Content, old: old}
 	if old.Path != "" && old.Path != spec.Path {

@@ -167,11 +167,11 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 		return err
 	}
 	push := store.Push{ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(), Via: store.ViaReconciler}
-	settled, err := g.Store.SettledCommit(ctx, p.ID, branch)
-	if err != nil || settled == head && !moved(specs, p.Path) {
+	settled, err := g.Store.SettledPush(ctx, p.ID, branch)
+	if err != nil || settled.Commit == head && !moved(specs, p.Path) {
 		return err
 	}
-	if settled == "" {
+	if settled.ID == 0 {
 		if model, err := g.isModel(ctx, push); !model || err != nil {
 			return err
 		}

@@ -82,7 +82,9 @@ func (g *Generator) reportPush(ctx context.Context, p store.Push) store.Report {
 		g.Logger.Warn("status of a commit is given up", "project", p.Project, "commit", p.Commit, "err", err)
 		return done
 	}
-	g.Logger.Warn("set status of a commit", "project", p.Project, "commit", p.Commit, "err", err)
+	if ctx.Err() == nil {
+		g.Logger.Warn("set status of a commit", "project", p.Project, "commit", p.Commit, "err", err)
+	}
 	return store.Report{ID: p.ID, Failed: true}
 }
 

@@ -34,7 +34,7 @@ type Commit struct {
 }
 
 // maxPushTries bounds the races that a push may lose.
-const maxPushTries = 12
+const maxPushTries = 30
 
 // Push commits onto the branch's head and pushes. A push that lost a race is
 // fetched, rebuilt and tried again. It returns the commit at the head

@@ -66,25 +66,28 @@ type Push struct {
 	DAGCommit  string // commit of the DAG repository that holds the result
 	// WaitsFor is WaitsForPipeline or "".
 	WaitsFor string
+	// Repeats counts how often it was told of again while it was pending.
+	Repeats int
 	// MergeRequest is the URL of the merge request that proposes the result.
 	MergeRequest string
 }
 
 const pushColumns = `id, project_id, project, branch, before_commit, after_commit, is_deleted, delivery, user_name,
-	title, received_at, via, state, finished_at, tries, retry_at, reason, dag_id, dag_commit, waits_for, merge_request`
+	title, received_at, via, state, finished_at, tries, retry_at, reason, dag_id, dag_commit, waits_for, merge_request, repeats`
 
 func scanPush(r scanner) (Push, error) {
 	var p Push
 	err := r.Scan(&p.ID, &p.ProjectID, &p.Project, &p.Branch, &p.Before, &p.Commit, &p.Deleted, &p.Delivery, &p.User,
 		&p.Title, at(&p.ReceivedAt), &p.Via, &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG, &p.DAGCommit,
-		&p.WaitsFor, &p.MergeRequest)
+		&p.WaitsFor, &p.MergeRequest, &p.Repeats)
 	return p, err
 }
 
 // RecordPush writes a push down before anything is done about it. It is a
 // repeat, and created false, when its Delivery was seen already or when the
-// newest push of the same project, path and branch has the same commit, whatever
-// became of that one; the id is then that of the earlier one. The push begins
+// same project, path and branch has a pending push of the same commit, or has none
+// that is pending and was brought to that commit last, whatever became of it; the id
+// is then that of the earlier one. The push begins
 // as PushPending, received now when ReceivedAt is zero.
 func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
@@ -142,14 +145,43 @@ func earlierPush(t *tx, p Push) (id int64, err error) {
 			return id, err
 		}
 	}
-	var commit, path string
-	var deleted bool
-	found, err := t.row(`SELECT id, after_commit, is_deleted, project FROM push
-		WHERE project_id = $1 AND branch = $2 AND via <> 'dry_run' ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch}, &id, &commit, &deleted, &path)
-	if err != nil || !found || commit != p.Commit || deleted != p.Deleted || path != p.Project {
+	if id, err = pendingPush(t, p); err != nil || id != 0 {
+		return id, err
+	}
+	var pending int64
+	found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND state = 'pending' AND via <> 'dry_run' LIMIT 1`,
+		[]any{p.ProjectID, p.Branch}, &pending)
+	if err != nil || found {
+		return 0, err // what becomes of the branch is open
+	}
+	settled, err := settledPush(t, p.ProjectID, p.Branch)
+	if err != nil || settled.Commit != p.Commit || settled.Deleted != p.Deleted || settled.Project != p.Project {
 		return 0, err
 	}
-	return id, nil
+	return settled.ID, nil
+}
+
+// pendingPush returns the id of a pending push of the same commit, 0 when there is
+// none. That it was told of again is counted: should the generator be about to
+// supersede it, it looks at the branch once more.
+func pendingPush(t *tx, p Push) (id int64, err error) {
+	_, err = t.row(`UPDATE push SET repeats = repeats + 1 WHERE id = (SELECT id FROM push
+		WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND is_deleted = $4 AND project = $5 AND state = 'pending' AND via <> 'dry_run'
+		ORDER BY id DESC LIMIT 1) RETURNING id`, []any{p.ProjectID, p.Commit, p.Branch, p.Deleted, p.Project}, &id)
+	return id, err
+}
+
+// settledPush returns the push of a branch that was worked on last and was not
+// superseded, the zero Push when there is none.
+func settledPush(t *tx, project int64, branch string) (Push, error) {
+	rows, err := t.query(`SELECT `+pushColumns+` FROM push
+		WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded', 'compared')
+		ORDER BY finished_at DESC, id DESC LIMIT 1`, project, branch)
+	found, err := collect(rows, err, scanPush)
+	if err != nil || len(found) == 0 {
+		return Push{}, err
+	}
+	return found[0], nil
 }
 
 // PendingPushes returns up to limit pushes that are to be worked on at now,
@@ -180,6 +212,9 @@ type PushResult struct {
 	Commit string
 	// WaitsFor and MergeRequest are as in Push.
 	WaitsFor, MergeRequest string
+	// Repeats is Push.Repeats as it was when the branch's head was read. A push
+	// that was told of since is not superseded, and stays pending.
+	Repeats int
 	// Specs are the DAG files that the push was rendered to, or found to be.
 	Specs []Spec
 	// Released are the DAG names that are given up: their files are gone.
@@ -213,8 +248,9 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 	}
 	n, err := t.exec(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
 		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
-		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END WHERE id = $1 AND state = 'pending'`,
-		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit)
+		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END
+		WHERE id = $1 AND state = 'pending' AND ($2 <> 'superseded' OR repeats = $12)`,
+		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit, r.Repeats)
 	if err != nil || n == 0 {
 		return false, err
 	}

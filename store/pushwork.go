@@ -9,20 +9,18 @@ import (
 	"dagwright/dag"
 )
 
-// SettledCommit returns the commit of the push of a branch that was worked on
-// last and was not superseded, "" when there is none. When it is the branch's
+// SettledPush returns the push of a branch that was worked on last and was not
+// superseded, the zero Push when there is none. When its commit is the branch's
 // head, nothing is left to do for the branch.
-func (s *Store) SettledCommit(ctx context.Context, project int64, branch string) (commit string, err error) {
+func (s *Store) SettledPush(ctx context.Context, project int64, branch string) (p Push, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		_, err := t.row(`SELECT after_commit FROM push
-			WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded', 'compared')
-			ORDER BY finished_at DESC, id DESC LIMIT 1`, []any{project, branch}, &commit)
+		p, err = settledPush(t, project, branch)
 		return err
 	})
 	if err != nil {
-		return "", fmt.Errorf("read last push of a branch: %w", err)
+		return Push{}, fmt.Errorf("read last push of a branch: %w", err)
 	}
-	return commit, nil
+	return p, nil
 }
 
 // WakePushes has the pushes of a commit that wait for its pipeline, or were

@@ -14,7 +14,7 @@ var russian = map[string]string{
 	"queued": "в очереди", "scheduled": "запланировано", "running": "выполняется", "success": "успех", "failed": "ошибка",
 	"up for retry": "ждёт повтора", "upstream failed": "ошибка выше", "skipped": "пропущено", "removed": "удалено",
 	"not started": "не начато", "paused": "на паузе", "is being stopped": "останавливается",
-	"pending": "ожидает", "rendered": "создан DAG", "unchanged": "без изменений", "refused": "отклонён", "superseded": "заменён новым",
+	"pending": "ожидает", "rendered": "создан DAG", "unchanged": "без изменений", "refused": "отклонён", "superseded": "заменён новым", "proposed": "предложен", "compared": "сравнение",
 
 	// the frame of every page
 	"Schedules, runs and logs of the models": "Расписания, запуски и логи моделей",

@@ -47,6 +47,10 @@ func pushStateView(s store.PushState) StateView {
 		v.Words, v.Class, v.Mark = say("rendered"), "s-success", "✓"
 	case store.PushUnchanged:
 		v.Words, v.Class, v.Mark = say("unchanged"), "s-success", "="
+	case store.PushProposed:
+		v.Words, v.Class, v.Mark = say("proposed"), "s-running", "⇡"
+	case store.PushCompared:
+		v.Words, v.Class, v.Mark = say("compared"), "s-none", "≈"
 	case store.PushRefused:
 		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
 	case store.PushSuperseded:

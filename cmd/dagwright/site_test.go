@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -27,6 +28,9 @@ type site struct {
 	dir string
 	url string
 	log *lockedBuffer
+	// kill ends the program as kill -9 does; start starts it again.
+	kill    func()
+	process *os.Process
 }
 
 // startInstance writes a configuration, with more lines in it, and starts "dagwright
@@ -38,32 +42,46 @@ func startInstance(t *testing.T, gl *gitlabtest.Server, dagProject, more string)
 	in.write("secret", instanceKey)
 	in.write("dagwright.yml", in.config(gl, dagProject, more))
 
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"))
+	in.start()
+	return in
+}
+
+// start starts the program, and ends it with the test or by kill.
+func (in *site) start() {
+	in.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(in.Context()))
+	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", "warn")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = in.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		in.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		in.Fatal(err)
 	}
-	t.Cleanup(func() {
+	ended := sync.OnceFunc(func() {
 		cancel()
 		_, _ = io.Copy(io.Discard, out)
 		_ = cmd.Wait() // ended by a signal
-		if t.Failed() {
-			t.Logf("log of %s:\n%s", dagProject, in.log)
+	})
+	in.Cleanup(func() {
+		ended()
+		if in.Failed() {
+			in.Logf("log of %s:\n%.20000s", in.dir, in.log)
 		}
 	})
+	in.kill = func() {
+		_ = cmd.Process.Kill()
+		ended()
+	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	_, url, found := strings.Cut(line, " at ")
 	if err != nil || !found {
-		t.Fatalf("serve said %q, %v\n%s", line, err, in.log)
+		in.Fatalf("serve said %q, %v\n%s", line, err, in.log)
 	}
 	in.url = strings.TrimSpace(url)
-	return in
+	in.process = cmd.Process
 }
 
 func (in *site) config(gl *gitlabtest.Server, dagProject, more string) string {
@@ -74,7 +92,7 @@ public_url: %s
 database: sqlite:%s
 data: %s
 dag_repository: {url: %q, project: %s, username: dagwright, password_file: %s}
-gitlab: {url: %q, token_file: %s, reconcile: 1h}
+gitlab: {url: %q, token_file: %s, reconcile: 2s}
 webhook: {secret_files: [%s]}
 models: {registry: registry.example.com}
 scheduler: {executor: process, poll: 1s}

@@ -73,3 +73,10 @@ func (s *Server) Head(path, branch string) string {
 	out, _ := git(s.tb.Context(), p.dir, "rev-parse", "--verify", "--quiet", "refs/heads/"+branch)
 	return out
 }
+
+// Log returns the messages of a branch's commits.
+func (s *Server) Log(path, branch string) string {
+	p := s.project(path)
+	out, _ := git(s.tb.Context(), p.dir, "log", "--format=%B", "refs/heads/"+branch) // none without the branch
+	return out
+}

@@ -73,13 +73,23 @@ func testPushRepeats(f fixture) {
 			f.Errorf("%s: id %d (first %d), created %v", c.name, id, first, created)
 		}
 	}
-	f.record(push("main", "c2", ""))
+	f.finish(first, store.PushRendered)
+	if _, created := f.record(push("main", "c1", "k4")); created {
+		f.Error("a repeat of what was rendered last was recorded again")
+	}
+	next, _ := f.record(push("main", "c2", ""))
 	if _, created := f.record(push("main", "c1", "")); !created {
 		f.Error("a push back to an older commit was taken for a repeat")
 	}
+	f.finish(next, store.PushRendered)
 	// A repeat of a refused push is a repeat all the same.
 	id, _ := f.record(push("main", "c3", ""))
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: id, State: store.PushRefused, Reason: "no"}}))
+	older, err := f.PendingPushes(f.ctx(), time.Now(), 10)
+	f.ok(err)
+	for _, p := range older {
+		f.finish(p.ID, store.PushSuperseded)
+	}
 	if again, created := f.record(push("main", "c3", "")); created || again != id {
 		f.Error("a repeat of a refused push was recorded again")
 	}

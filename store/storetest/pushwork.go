@@ -12,6 +12,7 @@ func pushWorkTests() []test {
 		{"the settled commit is that of the push worked on last", testSettledCommit},
 		{"a replay is a push of its own", testReplay},
 		{"a fleet is recorded once a branch", testRerender},
+		{"a push that is pending is told of again", testPendingRepeat},
 		{"a dry run is no push of the branch", testDryRun},
 		{"reports are asked for until they are written", testReports},
 		{"a push gives up and takes over names", testReleased},
@@ -29,9 +30,9 @@ func (f fixture) finish(id int64, state store.PushState) {
 func testSettledCommit(f fixture) {
 	settled := func(want string) {
 		f.Helper()
-		got, err := f.SettledCommit(f.ctx(), 7, "main")
+		got, err := f.SettledPush(f.ctx(), 7, "main")
 		f.ok(err)
-		f.equal(got, want)
+		f.equal(got.Commit, want)
 	}
 	settled("")
 	first, _ := f.record(push("main", "c1", ""))
@@ -88,6 +89,29 @@ func testRerender(f fixture) {
 	f.equal(store.MatchSpecs(specs, "g/p"), []dag.ID{"a", "b", "c"})
 }
 
+func testPendingRepeat(f fixture) {
+	first, _ := f.record(push("main", "c1", ""))
+	f.record(push("main", "c2", ""))
+	again, created := f.record(push("main", "c1", ""))
+	if created || again != first {
+		f.Fatalf("id %d, created %v; want a repeat of %d", again, created, first)
+	}
+	// Who read the branch's head before that may not supersede it.
+	f.finish(first, store.PushSuperseded)
+	pending, err := f.PendingPushes(f.ctx(), time.Now(), 10)
+	f.ok(err)
+	if len(pending) != 2 || pending[0].Repeats != 1 {
+		f.Fatalf("pending: %+v", pending)
+	}
+	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: first, State: store.PushSuperseded, Repeats: 1}}))
+	pending, err = f.PendingPushes(f.ctx(), time.Now(), 10)
+	f.ok(err)
+	f.equal(len(pending), 1)
+	if _, created := f.record(push("main", "c1", "")); !created {
+		f.Error("a push back to a commit that was superseded was taken for a repeat")
+	}
+}
+
 func testDryRun(f fixture) {
 	id, _ := f.record(push("main", "c1", ""))
 	f.finish(id, store.PushRendered)
@@ -98,9 +122,9 @@ func testDryRun(f fixture) {
 		f.Error("a push was taken for a repeat of a dry run")
 	}
 	f.finish(ids[0], store.PushCompared)
-	settled, err := f.SettledCommit(f.ctx(), 7, "main")
+	settled, err := f.SettledPush(f.ctx(), 7, "main")
 	f.ok(err)
-	f.equal(settled, "c1")
+	f.equal(settled.Commit, "c1")
 }
 
 func testReports(f fixture) {

@@ -10,7 +10,10 @@ ALTER TABLE push ADD COLUMN merge_request TEXT NOT NULL DEFAULT '';
 ALTER TABLE push ADD COLUMN reported TEXT NOT NULL DEFAULT '';
 ALTER TABLE push ADD COLUMN report_retry_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE push ADD COLUMN report_tries INTEGER NOT NULL DEFAULT 0;
+-- repeats counts the hooks that told of a push again while it was pending.
+ALTER TABLE push ADD COLUMN repeats INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX push_unreported ON push (id) WHERE reported <> state;
+CREATE INDEX push_settled ON push (project_id, branch, finished_at, id) WHERE state NOT IN ('pending', 'superseded', 'compared');
 CREATE INDEX push_of_commit ON push (project_id, after_commit);
 
 -- content is what was rendered last, to tell a hand-edited file from ours.
@@ -57,7 +60,9 @@ ALTER TABLE generated_spec DROP COLUMN model;
 ALTER TABLE generated_spec DROP COLUMN previous;
 ALTER TABLE generated_spec DROP COLUMN content;
 DROP INDEX push_of_commit;
+DROP INDEX push_settled;
 DROP INDEX push_unreported;
+ALTER TABLE push DROP COLUMN repeats;
 ALTER TABLE push DROP COLUMN report_tries;
 ALTER TABLE push DROP COLUMN report_retry_at;
 ALTER TABLE push DROP COLUMN reported;
