@@ -25,6 +25,8 @@ var measures = []measure{
 	{"main job: push, trigger, chain, throughput, memory, start", mainJob},
 	{"render 1,000 projects and push", renderFleet},
 	{"load 10,000 specs", loadSpecs},
+	{"pods of a real node", realPods},
+	{"pods of fake nodes", fakePods},
 	{"pages in a browser", browserPages},
 	{"pages over 10,000 DAGs and 1,000,000 runs", bigPages},
 }

@@ -25,12 +25,16 @@ type server struct {
 	url  string
 }
 
-var greeting = regexp.MustCompile(`Pages +(http://\S+)`)
+var greeting = regexp.MustCompile(`(?:Pages +|dagwright serves .* at )(http://\S+)`)
 
 // start starts the program on a folder and returns once it has printed where
 // it listens.
 func (b *bench) start(home string) (*server, error) {
-	s := &server{home: home, cmd: exec.Command(b.program, "dev", "--dir", home, "--listen", "127.0.0.1:0")}
+	return b.startServer(home, exec.Command(b.program, "dev", "--dir", home, "--listen", "127.0.0.1:0"))
+}
+
+func (b *bench) startServer(home string, cmd *exec.Cmd) (*server, error) {
+	s := &server{home: home, cmd: cmd}
 	s.cmd.Stderr = os.Stderr
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
