@@ -62,6 +62,7 @@ func run(ctx context.Context, out, only string, quick bool) error {
 		}
 		fmt.Fprintln(os.Stderr, "measuring:", m.name)
 		if err := m.run(ctx, b); err != nil {
+			b.print() // what was measured until then
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 	}

@@ -542,14 +542,19 @@ func livePods(ctx context.Context, b *bench, c *cluster) error {
 	if err := c.startRuns(ctx, "stays", 0, b.n.live); err != nil {
 		return err
 	}
-	if err := c.until(ctx, func() (bool, error) {
-		var list struct {
-			Total int `json:"total_entries"`
+	for running := 0; running < b.n.live; {
+		pods, err := c.client.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{
+			LabelSelector: "dag_id=stays", FieldSelector: "status.phase=Running", ResourceVersion: "0",
+		})
+		if err != nil {
+			return err
 		}
-		err := c.call(ctx, http.MethodGet, "/dags/stays/dagRuns/~/taskInstances?limit=1&state=running", nil, &list)
-		return list.Total >= b.n.live, err
-	}); err != nil {
-		return err
+		running = len(pods.Items)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
 	}
 	mb, err := c.pss()
 	if err != nil {

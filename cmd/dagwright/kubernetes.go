@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/klog/v2"
+
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/pod"
@@ -93,16 +95,6 @@ func anyInstance() podspec.Config {
 	}}
 }
 
-// openExecutor runs attempts as pods. It does not need the cluster yet.
-func (c kubernetesConfig) openExecutor(logs *tasklog.Dir) (executor.Executor, error) {
-	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst}
-	client, err := pod.Dial(access)
-	if err != nil {
-		return nil, err
-	}
-	return pod.Open(pod.Config{Client: client, Pods: c.pods(), Logs: logs})
-}
-
 // podRules changes whenever the instance's rules for pods do, or the program
 // that holds specs against them.
 func podRules(c podspec.Config) string {
@@ -127,6 +119,7 @@ func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger) (executor
 	if access.Burst == 0 {
 		access.Burst = max(defaultBurst, int(access.QPS))
 	}
+	klog.SetSlogLogger(logger) // what Kubernetes' client says of itself
 	client, err := pod.Dial(access)
 	if err != nil {
 		return nil, err
