@@ -78,8 +78,10 @@ func (f DAGFilter) plain() bool {
 	return f.IDs == nil && f.Search == "" && f.IDPattern == "" && len(f.Tags) == 0 && len(f.Owners) == 0 && len(f.RunStates) == 0
 }
 
+// whereTags looks tags up for each DAG that the other conditions leave: a common
+// tag has as many DAGs as there are.
 func (f DAGFilter) whereTags(w *where) {
-	const tagged = "d.dag_id IN (SELECT g.dag_id FROM dag_tag g WHERE g.tag IN "
+	const tagged = "EXISTS (SELECT 1 FROM dag_tag g WHERE g.dag_id = d.dag_id AND g.tag IN "
 	if !f.AllTags && len(f.Tags) > 0 {
 		tags := list(&w.args, f.Tags)
 		w.add(tagged + tags + ")")

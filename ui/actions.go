@@ -2,6 +2,7 @@ package ui
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -153,4 +154,17 @@ func (s *server) cancelTask(c echo.Context) error {
 	}
 	notice(c, s.reader(c).t("%s is being stopped.", string(k.Task)))
 	return done(c, runURL(k.DAG, k.Run))
+}
+
+// replayPush renders a push's branch once more.
+func (s *server) replayPush(c echo.Context) error {
+	id, err := strconv.ParseInt(c.Param("push"), 10, 64)
+	if err != nil {
+		return notFound("There is no push %q.", c.Param("push"))
+	}
+	if _, err := s.Store.ReplayPush(c.Request().Context(), s.actor(c), id); err != nil {
+		return err
+	}
+	notice(c, s.reader(c).t("The branch is being rendered once more."))
+	return done(c, "/models")
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -190,7 +191,7 @@ func TestEveryActAsksForRights(t *testing.T) {
 	}
 	before := s.states(r)
 	for _, a := range s.server.acts() {
-		path := strings.NewReplacer(":dag", string(r.DAG), ":run", string(r.ID), ":task", "b").Replace(a.path)
+		path := strings.NewReplacer(":dag", string(r.DAG), ":run", string(r.ID), ":task", "b", ":push", "1").Replace(a.path)
 		w := s.post(path, url.Values{"act": {"pause"}, "dag": {string(r.DAG)}, "run": {"one"}, "paused": {"false"}, "state": {"success"}}, "")
 		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Ask the owner") {
 			t.Errorf("%s gives %d, want 403 with what to do", path, w.Code)
@@ -283,4 +284,31 @@ func TestCodeDiff(t *testing.T) {
 	s.get(http.StatusOK, "/dags/churn-model/code").wants(t, "What changed in this version")
 	s.get(http.StatusNotFound, "/dags/churn-model/code?diff=9")
 	s.get(http.StatusNotFound, "/dags/churn-model/code?diff=x")
+}
+
+func TestReplayPush(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	id, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abc", ReceivedAt: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/models/" + strconv.FormatInt(id, 10) + "/replay"
+	if w := s.post(path, nil, ""); w.Code != http.StatusConflict {
+		t.Errorf("replaying a pending push gives %d, want 409", w.Code)
+	}
+	if err := s.store.FinishPushes(t.Context(), []store.PushResult{{ID: id, State: store.PushRefused, Reason: "no main.py"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.get(http.StatusOK, "/models").wants(t, "Replay", path)
+	s.posted(path, url.Values{"back": {"/models?state=refused"}}, "/models?state=refused")
+	pushes, err := s.store.Pushes(t.Context(), store.PushFilter{})
+	if err != nil || len(pushes) != 2 || pushes[0].User != "alice" || pushes[0].State != store.PushPending {
+		t.Errorf("pushes are %+v, %v; want a new pending one by alice", pushes, err)
+	}
+	for _, wrong := range []string{"/models/99/replay", "/models/x/replay"} {
+		if w := s.post(wrong, nil, ""); w.Code != http.StatusNotFound {
+			t.Errorf("%s gives %d, want 404", wrong, w.Code)
+		}
+	}
 }

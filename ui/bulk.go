@@ -29,7 +29,7 @@ func (s *server) bulkDAGs(c echo.Context) error {
 	case "pause", "unpause":
 		err = s.pauseChosen(c, ids, act == "pause")
 	case "trigger":
-		err = s.triggerChosen(c, ids)
+		s.triggerChosen(c, ids)
 	default:
 		return invalid("There is no act %q.", act)
 	}
@@ -55,7 +55,7 @@ func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 
 // triggerChosen starts a run of each DAG that can have one, and tells why the
 // others have none.
-func (s *server) triggerChosen(c echo.Context, ids []dag.ID) error {
+func (s *server) triggerChosen(c echo.Context, ids []dag.ID) {
 	r := bulkResult{rd: s.reader(c)}
 	for _, id := range ids {
 		err := s.Allow(c, "trigger", id)
@@ -65,7 +65,6 @@ func (s *server) triggerChosen(c echo.Context, ids []dag.ID) error {
 		r.add(string(id), err)
 	}
 	notice(c, r.text("%d runs were started"))
-	return nil
 }
 
 // triggerPlain starts a run with the defaults. A param that needs a value

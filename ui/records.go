@@ -39,6 +39,7 @@ type PushView struct {
 	Lasted    string
 	CommitURL string
 	DAGURL    string
+	ReplayURL string // "" while the push is pending
 }
 
 func (s *server) models(c echo.Context) error {
@@ -84,6 +85,9 @@ func (s *server) pushView(rd *reader, push store.Push) PushView {
 	}
 	if !push.FinishedAt.IsZero() {
 		v.Lasted = rd.duration(push.FinishedAt.Sub(push.ReceivedAt))
+	}
+	if push.State != store.PushPending {
+		v.ReplayURL = "/models/" + strconv.FormatInt(push.ID, 10) + "/replay"
 	}
 	if !push.Deleted {
 		v.CommitURL = s.commitURL(push.Project, push.Commit)

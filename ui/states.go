@@ -20,18 +20,18 @@ var stateMarks = map[string]string{
 	"up_for_retry": "↻", "upstream_failed": "⊘", "skipped": "»", "removed": "–",
 }
 
-// stateWords are the states in words, for the catalogue's test.
-var stateWords = []string{
-	say("queued"), say("scheduled"), say("running"), say("success"), say("failed"), say("up for retry"),
-	say("upstream failed"), say("skipped"), say("removed"), say("not started"),
+// stateWords are the states in words.
+var stateWords = map[string]string{
+	"queued": say("queued"), "scheduled": say("scheduled"), "running": say("running"), "success": say("success"), "failed": say("failed"),
+	"up_for_retry": say("up for retry"), "upstream_failed": say("upstream failed"), "skipped": say("skipped"), "removed": say("removed"),
 }
 
 func stateView(state string) StateView {
 	mark, known := stateMarks[state]
 	if !known {
-		return StateView{Name: state, Words: "not started", Class: "s-none", Mark: "·"}
+		return StateView{Name: state, Words: say("not started"), Class: "s-none", Mark: "·"}
 	}
-	return StateView{Name: state, Words: strings.ReplaceAll(state, "_", " "), Class: "s-" + strings.ReplaceAll(state, "_", "-"), Mark: mark}
+	return StateView{Name: state, Words: stateWords[state], Class: "s-" + strings.ReplaceAll(state, "_", "-"), Mark: mark}
 }
 
 func runStateView(s dag.RunState) StateView   { return stateView(string(s)) }
@@ -55,6 +55,10 @@ func pushStateView(s store.PushState) StateView {
 		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
 	case store.PushSuperseded:
 		v.Words, v.Class, v.Mark = say("superseded"), "s-skipped", "»"
+	case store.PushProposed:
+		v.Words, v.Class, v.Mark = say("proposed"), "s-up-for-retry", "⇢"
+	case store.PushCompared:
+		v.Words, v.Class, v.Mark = say("compared"), "s-none", "≟"
 	case store.PushRemoved:
 		v.Words, v.Class, v.Mark = say("removed"), "s-removed", "–"
 	}

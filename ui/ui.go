@@ -142,6 +142,7 @@ func (s *server) acts() []act {
 		{"clear", "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
 		{"mark_task", "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
 		{"cancel", "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
+		{"replay", "/models/:push/replay", s.replayPush},
 		{"bulk_runs", "/dags/:dag/runs", s.bulkRuns},
 		{"bulk_dags", "/dags", s.bulkDAGs},
 		{"settings", "/settings", s.saveSettings},

@@ -32,7 +32,7 @@ func bigPages(ctx context.Context, b *bench) error {
 	if err := fillStore(ctx, s, b.n.specs, b.n.runsOfDAG); err != nil {
 		return err
 	}
-	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(b.dir, "big-logs")})
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(b.dir, "big-logs")}) //nolint:contextcheck // it ends with Close
 	if err != nil {
 		return err
 	}

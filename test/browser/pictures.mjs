@@ -73,6 +73,10 @@ for (const [lang, locale] of [["en", "en-GB"], ["ru", "ru-RU"]]) {
   await take("models", { clip: { x: 0, y: 0, width: 1280, height: 360 } });
   await page.context().close();
 }
+// The runs end before the folder is deleted.
+const last = await newPage();
+await last.goto(url);
+for (const state of ["running", "queued"]) await last.locator(`a.counter.s-${state}`).first().waitFor({ state: "detached", timeout: 120_000 });
 await browser.close();
 
 // number puts the guide's numbers beside the things that it speaks of.
