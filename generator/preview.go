@@ -17,9 +17,6 @@ const previewBatch = 50
 // preview writes, on the merge requests of models that ask for it, what the DAG
 // would become.
 func (g *Generator) preview(ctx context.Context) {
-	if g.GitLab == nil {
-		return
-	}
 	previews, err := g.Store.PendingPreviews(ctx, g.Now(), previewBatch)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -23,13 +23,50 @@ const (
 	reportAge = 24 * time.Hour
 )
 
+// tell tells GitLab what became of pushes, and writes previews, until ctx ends. It
+// is a loop of its own: a GitLab that is slow to take a status must not hold up the
+// next push.
+func (g *Generator) tell(ctx context.Context) {
+	if g.GitLab == nil {
+		return
+	}
+	changes := g.Store.Subscribe()
+	defer changes.Close()
+	const retries = 5 * time.Second // what failed is due again from then on
+	tick := time.NewTicker(retries)
+	defer tick.Stop()
+	for {
+		g.report(ctx)
+		g.preview(ctx)
+		if !awaitNews(ctx, changes, tick) {
+			return
+		}
+	}
+}
+
+// awaitNews returns when there may be something to tell, and false when ctx has
+// ended.
+func awaitNews(ctx context.Context, changes *store.Subscription, tick *time.Ticker) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+			return true
+		case <-changes.Lagged:
+			return true
+		case c := <-changes.C:
+			if c.Kind == store.ChangePush || c.Kind == store.ChangePreview {
+				return true
+			}
+		}
+	}
+}
+
 // report tells GitLab what became of pushes, as statuses of the models' commits.
 // What is told is written down, so that a crash loses no status; one that is told
 // twice is what it was.
 func (g *Generator) report(ctx context.Context) {
-	if g.GitLab == nil {
-		return
-	}
 	for ctx.Err() == nil {
 		now := g.Now()
 		pushes, err := g.Store.UnreportedPushes(ctx, now.Add(-reportAge), now, reportBatch)

@@ -3,6 +3,7 @@ package generator
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"dagwright/gitlab"
@@ -124,6 +125,10 @@ func (g *Generator) Run(ctx context.Context) error {
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 
+	var teller sync.WaitGroup
+	defer teller.Wait()
+	teller.Go(func() { g.tell(ctx) })
+
 	g.reconcile(ctx)
 	for {
 		next := g.work(ctx)
@@ -152,7 +157,7 @@ func (g *Generator) wait(ctx context.Context, changes *store.Subscription, recon
 			case store.ChangeProject:
 				g.reconcileDue(ctx)
 				return true
-			case store.ChangePush, store.ChangePreview:
+			case store.ChangePush:
 				return true
 			}
 		}
@@ -180,8 +185,6 @@ func (g *Generator) work(ctx context.Context) time.Duration {
 			return whenBroken
 		}
 	}
-	g.report(ctx)
-	g.preview(ctx)
 	return min(g.nextRetry(ctx, whenIdle), g.Reconcile)
 }
 

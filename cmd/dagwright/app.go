@@ -111,7 +111,7 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 	}
 	a.onClose(a.logs.Close)
 	if s.Audience != "" {
-		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLabURL, s.Audience, nil); err != nil {
+		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLabURL, s.Audience, nil); err != nil { //nolint:contextcheck // keys are fetched by requests that come later
 			return nil, err
 		}
 	}

@@ -211,7 +211,7 @@ func awaitDAG(t *testing.T, in *site, dag string) {
 		select {
 		case <-time.After(100 * time.Millisecond):
 		case <-deadline:
-			t.Fatalf("DAG %s never came: %v", dag, err)
+			t.Fatalf("DAG %s never came: %v; import errors: %s", dag, err, in.get("/api/v2/importErrors"))
 		}
 	}
 }

@@ -37,7 +37,7 @@ promotion:
     resources: {limits: {memory: 4Gi}}
     tags: [prod]
 `, gl.CloneURL(testProdProject), testProdProject, token))
-	prod := startInstance(t, gl, testProdProject, "environment: PROD\n")
+	prod := startInstance(t, gl, testProdProject, "environment: PROD\nkubernetes: {policy: {namespaces: [models-prod]}}\n")
 	gl.HookURL, gl.HookSecret = dev.url+"/hooks/gitlab", instanceKey
 	work := newCheckout(t, gl, testModel, "main", nil, exampleModel(t))
 	awaitDAG(t, dev, "churn-model")
