@@ -152,7 +152,7 @@ var russian = map[string]string{
 	// models, files, audit
 	"Each push to a model's repository, and what became of it.": "Каждый push в репозиторий модели и что из него вышло.",
 	"Project": "Проект", "Search by project": "Поиск по проекту", "Result": "Результат", "Commit": "Коммит", "Received": "Получен", "branch deleted": "ветка удалена",
-	"proposed": "предложен", "compared": "только сравнён", "Replay": "Повторить", "Renders the branch once more": "Создаст DAG из ветки ещё раз", "merge request": "merge request",
+	"Replay": "Повторить", "Renders the branch once more": "Создаст DAG из ветки ещё раз", "merge request": "merge request",
 	"waits for the pipeline that makes the image": "ждёт пайплайна, который собирает образ", "The branch is being rendered once more.": "DAG создаётся из ветки ещё раз.", "There is no push %q.": "Коммита %q нет.",
 	"No pushes here": "Здесь пусто",
 	"Push a commit to <code>main</code> or <code>retrain</code> of a model's repository whose webhook leads here.": "Отправьте коммит в <code>main</code> или <code>retrain</code> репозитория модели, вебхук которого ведёт сюда.",

@@ -55,10 +55,6 @@ func pushStateView(s store.PushState) StateView {
 		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
 	case store.PushSuperseded:
 		v.Words, v.Class, v.Mark = say("superseded"), "s-skipped", "»"
-	case store.PushProposed:
-		v.Words, v.Class, v.Mark = say("proposed"), "s-up-for-retry", "⇢"
-	case store.PushCompared:
-		v.Words, v.Class, v.Mark = say("compared"), "s-none", "≟"
 	case store.PushRemoved:
 		v.Words, v.Class, v.Mark = say("removed"), "s-removed", "–"
 	}

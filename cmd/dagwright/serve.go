@@ -306,9 +306,6 @@ func (r *secretReader) read(file string) string {
 // openProcesses runs attempts as local processes in checkouts of the models'
 // GitLab repositories.
 func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token string) (executor.Executor, error) {
-	if c.Scheduler.Executor == "kubernetes" {
-		return c.Kubernetes.openExecutor(logs)
-	}
 	clones := filepath.Join(c.Data, "clones", "models")
 	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
 		for part := range strings.SplitSeq(project, "/") {
