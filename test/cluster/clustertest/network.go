@@ -58,7 +58,12 @@ func (c *Cluster) Forward(pod string, port int) string {
 	case err := <-ended:
 		c.t.Fatalf("forward to pod %s: %v", pod, err)
 	}
-	c.t.Cleanup(func() { close(stop); <-ended })
+	c.t.Cleanup(func() {
+		close(stop)
+		if err := <-ended; err != nil {
+			c.t.Errorf("forward to pod %s: %v", pod, err)
+		}
+	})
 	ports, err := forwarder.GetPorts()
 	if err != nil {
 		c.t.Fatalf("forward to pod %s: %v", pod, err)
