@@ -43,7 +43,7 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 	}
 	outcomes := make([]outcome, len(work))
 	head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
-		Message: message(work), AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
+		Describe: func() string { return message(changed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, outcomes) },
 	})
 	if err != nil {
@@ -54,6 +54,18 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 		results[i] = result(c, outcomes[i], head)
 	}
 	return results, nil
+}
+
+// changed leaves out what a commit does not change. After a crash, what was
+// committed just before it is worked on again, and must not be told of twice.
+func changed(work []change, outcomes []outcome) []change {
+	var out []change
+	for i, c := range work {
+		if outcomes[i].changed {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // commitAll is commit, and does not fail. A path that cannot be written, such as

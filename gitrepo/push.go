@@ -23,7 +23,10 @@ import (
 
 // Commit describes a commit to make.
 type Commit struct {
-	Message                 string
+	Message string
+	// Describe gives the message in place of Message, when it is not nil. It is
+	// called after Changes, once for each try.
+	Describe                func() string
 	AuthorName, AuthorEmail string
 	When                    time.Time
 	// Changes is called with the head that the commit will have as parent, ""
@@ -198,6 +201,9 @@ func (r *Repo) build(c Commit, base plumbing.Hash) (*treeWriter, plumbing.Hash, 
 		if tree, err = w.add(&object.Tree{}); err != nil {
 			return nil, base, err
 		}
+	}
+	if c.Describe != nil {
+		c.Message = c.Describe()
 	}
 	author := object.Signature{Name: oneLine(c.AuthorName), Email: oneLine(c.AuthorEmail), When: c.When}
 	commit, err := w.add(&object.Commit{
