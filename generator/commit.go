@@ -115,7 +115,7 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 		if err != nil {
 			return nil, err
 		}
-		if c.push.Via != store.ViaOverwrite && f.drifted(present) {
+		if c.push.Via != store.ViaOverwrite && f.drifted(present) && !g.wrote(head, or(f.oldPath, f.spec.Path)) {
 			return nil, &driftError{or(f.oldPath, f.spec.Path)}
 		}
 		f.spec.Previous = string(present)
@@ -172,6 +172,13 @@ func (f *fileChange) drifted(present []byte) bool {
 		return false
 	}
 	return true
+}
+
+// wrote reports whether the file of the head is dagwright's own work all the same:
+// a crash between a push and the note of it leaves a file that nobody recorded.
+func (g *Generator) wrote(head, path string) bool {
+	author, err := g.Repo.Author(head, path)
+	return err == nil && author == authorEmail
 }
 
 // holds reports whether a path of the DAG repository has this content already;

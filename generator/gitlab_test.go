@@ -510,3 +510,33 @@ func TestPreviewNotes(t *testing.T) {
 	event(l.Commit(churn, "feature", map[string]string{".dagwright.yml": "onwer: x"}))
 	note("would be refused")
 }
+
+// A crash may come between a push and the note of it. What dagwright itself wrote
+// is no edit by hand, even when a newer commit of the model comes before the note.
+func TestWorkOfBeforeACrash(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	l.Commit(churn, "main", map[string]string{"main.py": "1"})
+	l.settled(store.PushRendered)
+	text, _ := l.File(dagProject, "main", churnFile)
+	repo, err := gitrepo.Open(gitrepo.Config{
+		URL: l.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "oauth2", Password: l.Token,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unrecorded := strings.Replace(text, "0 6 * * *", "0 9 * * *", 1)
+	if _, _, err := repo.Push(t.Context(), gitrepo.Commit{
+		Describe: func() string { return "Render churn-model" }, AuthorName: "dagwright", AuthorEmail: "dagwright@localhost", When: time.Now(),
+		Changes: func(string) ([]gitrepo.Change, error) {
+			return []gitrepo.Change{{Path: churnFile, Content: []byte(unrecorded)}}, nil
+		},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	second := l.Commit(churn, "main", map[string]string{"main.py": "2"})
+	l.settled(store.PushRendered)
+	if text, _ = l.File(dagProject, "main", churnFile); !strings.Contains(text, second) {
+		t.Errorf("the newer commit was not rendered:\n%s", text)
+	}
+}

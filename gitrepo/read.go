@@ -36,33 +36,77 @@ func (r *Repo) ReadFile(commit, path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	s := r.objects.Load()
-	tree, err := rootTree(s, commit)
+	blob, err := blobAt(s, commit, path)
 	if err != nil {
 		return nil, err
+	}
+	content, err := readObject(s, plumbing.BlobObject, blob, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return content, nil
+}
+
+// blobAt finds the blob at a path of a commit.
+func blobAt(s storer.EncodedObjectStorer, commit, path string) (plumbing.Hash, error) {
+	tree, err := rootTree(s, commit)
+	if err != nil {
+		return plumbing.ZeroHash, err
 	}
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
 		e, err := findEntry(s, tree, segment)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
+			return plumbing.ZeroHash, fmt.Errorf("read %s: %w", path, err)
 		}
 		if last := i == len(segments)-1; !last {
 			if e.Mode != filemode.Dir {
-				return nil, fmt.Errorf("read %s: %q is no folder: %w", path, segment, notThere(e.Mode))
+				return plumbing.ZeroHash, fmt.Errorf("read %s: %q is no folder: %w", path, segment, notThere(e.Mode))
 			}
 			tree = e.Hash
 			continue
 		}
 		if !isFile(e.Mode) {
-			return nil, fmt.Errorf("read %s: it is a %s and no regular file: %w", path, kindOf(e.Mode), dag.ErrInvalid)
+			return plumbing.ZeroHash, fmt.Errorf("read %s: it is a %s and no regular file: %w", path, kindOf(e.Mode), dag.ErrInvalid)
 		}
-		content, err := readObject(s, plumbing.BlobObject, e.Hash, limit)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", path, err)
-		}
-		return content, nil
+		return e.Hash, nil
 	}
-	return nil, fmt.Errorf("read %s: %w", path, dag.ErrNotFound)
+	return plumbing.ZeroHash, fmt.Errorf("read %s: %w", path, dag.ErrNotFound)
+}
+
+// maxBlame bounds how many commits Author looks at.
+const maxBlame = 10_000
+
+// Author returns the e-mail address of whoever brought the file at a path of a
+// commit to what it is there. The error is dag.ErrNotFound when commit or path do
+// not exist, or the commit lies too far back.
+func (r *Repo) Author(commit, path string) (string, error) {
+	if err := checkPath(path); err != nil {
+		return "", err
+	}
+	s := r.objects.Load()
+	blob, err := blobAt(s, commit, path)
+	if err != nil {
+		return "", err
+	}
+	for range maxBlame {
+		c, err := commitOf(s, commit)
+		if err != nil {
+			return "", err
+		}
+		same := ""
+		for _, parent := range c.ParentHashes {
+			if before, err := blobAt(s, parent.String(), path); err == nil && before == blob {
+				same = parent.String()
+				break
+			}
+		}
+		if same == "" {
+			return c.Author.Email, nil
+		}
+		commit = same
+	}
+	return "", fmt.Errorf("find author of %s: looked at %d commits: %w", path, maxBlame, dag.ErrNotFound)
 }
 
 // notThere is the error for a path that goes on below something that is no

@@ -69,7 +69,7 @@ func TestWrongConfIsRefused(t *testing.T) {
 // formError is what a page with a form says is wrong.
 func formError(page string) string {
 	var found []string
-	for _, m := range regexp.MustCompile(`class="(?:error|alert)">([^<]*)<`).FindAllStringSubmatch(page, -1) {
+	for _, m := range regexp.MustCompile(`class="(?:error|alert)"[^>]*>([^<]*)<`).FindAllStringSubmatch(page, -1) {
 		found = append(found, html.UnescapeString(m[1]))
 	}
 	return strings.Join(found, " ")
