@@ -16,7 +16,9 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -50,7 +52,7 @@ func (b *bench) withCluster(ctx context.Context, name string, steps ...func(cont
 		return err
 	}
 	defer func() {
-		err = errors.Join(err, c.client.CoreV1().Namespaces().Delete(context.WithoutCancel(ctx), c.namespace, metav1.DeleteOptions{}))
+		err = errors.Join(err, c.deleteNamespace(context.WithoutCancel(ctx)))
 	}()
 	if c.server, err = b.serve(ctx, filepath.Join(b.dir, name), kubeconfig, c.namespace); err != nil {
 		return err
@@ -79,6 +81,26 @@ func (c *cluster) makeNamespace(ctx context.Context) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// deleteNamespace takes the finalizers off what dagwright has left running.
+func (c *cluster) deleteNamespace(ctx context.Context) error {
+	left, err := c.client.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(triggerers)
+	for _, pod := range left.Items {
+		g.Go(func() error {
+			_, err := c.client.CoreV1().Pods(c.namespace).Patch(gctx, pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+			if apierrors.IsNotFound(err) {
+				return nil
+			}
+			return err
+		})
+	}
+	return errors.Join(g.Wait(), c.client.CoreV1().Namespaces().Delete(ctx, c.namespace, metav1.DeleteOptions{}))
 }
 
 // serve starts "dagwright serve" with the scheduler and the pages alone, on a DAG

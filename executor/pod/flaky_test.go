@@ -1,6 +1,7 @@
 package pod_test
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"log"
@@ -31,8 +32,8 @@ type flaky struct {
 	loseCreates int
 	// refuse is how many requests are answered with 429.
 	refuse  int
-	watches map[chan struct{}]bool // open watches of pods
-	expired int                    // watches of pods to answer with 410
+	watches map[*context.CancelFunc]bool // open watches of pods
+	expired int                          // watches of pods to answer with 410
 	lost    int
 	refused int
 }
@@ -50,7 +51,7 @@ func (h *home) throughFlaky(t *testing.T) *flaky {
 	}
 	proxy := httputil.NewSingleHostReverseProxy(target)
 	proxy.Transport, proxy.FlushInterval, proxy.ErrorLog = transport, -1, log.New(io.Discard, "", 0)
-	f := &flaky{proxy: proxy, watches: map[chan struct{}]bool{}}
+	f := &flaky{proxy: proxy, watches: map[*context.CancelFunc]bool{}}
 	server := httptest.NewUnstartedServer(f)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.Config.Protocols = new(http.Protocols)
@@ -103,31 +104,18 @@ func (f *flaky) watch(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Expired","code":410,"message":"too old resource version"}`)
 		return
 	}
-	stop := make(chan struct{})
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	watch := &cancel
 	f.mu.Lock()
-	f.watches[stop] = true
+	f.watches[watch] = true
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
-		delete(f.watches, stop)
+		delete(f.watches, watch)
 		f.mu.Unlock()
 	}()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer func() { _ = recover() }() // a proxy panics when its answer breaks off
-		f.proxy.ServeHTTP(w, r)
-	}()
-	select {
-	case <-ended:
-	case <-stop:
-		if c, ok := w.(http.Hijacker); ok {
-			if conn, _, err := c.Hijack(); err == nil {
-				_ = conn.Close()
-			}
-		}
-		<-ended
-	}
+	f.proxy.ServeHTTP(w, r.WithContext(ctx)) // panics, and so breaks the connection, when it is cut off
 }
 
 // breakWatches breaks every open watch of pods off; the next ones are told that
@@ -136,9 +124,8 @@ func (f *flaky) breakWatches(gone int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.expired = gone
-	for stop := range f.watches {
-		close(stop)
-		delete(f.watches, stop)
+	for watch := range f.watches {
+		(*watch)()
 	}
 }
 

@@ -21,8 +21,9 @@ const (
 	// readSize is how much of a container's output is in memory at once. A line
 	// that is longer is written in pieces.
 	readSize = 8 << 10
-	// linger is how long a stream may go on by itself when its container has
-	// ended; usually it has reached its end before that is known.
+	// linger is how long a stream may go on by itself when the container of a
+	// deleted pod has ended: its node may remove the output before it can be
+	// asked for again.
 	linger = 2 * time.Second
 	// stall is how long the last reading may stand still.
 	stall = time.Minute
@@ -146,12 +147,17 @@ func refusal(err error) bool {
 		errors.Is(err, errNoLine)
 }
 
+// isRemoved reports whether the pod is being deleted.
+func (s *stream) isRemoved() bool {
+	s.keeper.mu.Lock()
+	defer s.keeper.mu.Unlock()
+	return s.keeper.removed
+}
+
 // isGone reports whether a refusal means that the container is not there any
 // more: the node removes it soon after the pod's deletion.
 func (s *stream) isGone(err error) bool {
-	s.keeper.mu.Lock()
-	defer s.keeper.mu.Unlock()
-	return s.keeper.removed || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
+	return s.isRemoved() || apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)
 }
 
 func (s *stream) givesUp(err error, since time.Time) bool {
@@ -197,8 +203,8 @@ func (s *stream) read(ctx context.Context, over bool) (progress bool, err error)
 	return s.place.count > before, err
 }
 
-// cancelAfterEnd ends a reading that does not end by itself when its container
-// has.
+// cancelAfterEnd ends a reading when its container has ended. The kubelet itself
+// takes up to a second to notice, and what is left is had by asking once more.
 func (s *stream) cancelAfterEnd(ctx context.Context, cancel func()) (stop func()) {
 	timer := time.AfterFunc(time.Hour, cancel)
 	timer.Stop()
@@ -207,7 +213,11 @@ func (s *stream) cancelAfterEnd(ctx context.Context, cancel func()) (stop func()
 		defer close(ended)
 		select {
 		case <-s.over:
-			timer.Reset(linger)
+			if s.isRemoved() {
+				timer.Reset(linger)
+			} else {
+				cancel()
+			}
 		case <-ctx.Done():
 		}
 	}()
