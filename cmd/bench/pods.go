@@ -431,6 +431,9 @@ func podsAtOnce(ctx context.Context, b *bench, c *cluster) error {
 // fakePods measures pods of fake nodes: what the control plane takes, without
 // containers.
 func fakePods(ctx context.Context, b *bench) error {
+	if out, err := exec.CommandContext(ctx, "test/cluster/cluster", "nodes", "10").CombinedOutput(); err != nil {
+		return fmt.Errorf("make fake nodes: %w: %s", err, out)
+	}
 	return b.withCluster(ctx, "fake", bareFakes, fakesAtOnce, fakeChains, livePods)
 }
 

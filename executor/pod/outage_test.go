@@ -15,6 +15,8 @@ import (
 // outage is how long the API server is away in these tests.
 const outage = 60 * time.Second
 
+const fakeNodes = 10
+
 // TestPartsKilled kills each part of the cluster under a running pod and brings
 // it back: the pod's end and all of its output are known, and nothing else
 // happened to the attempt.
@@ -80,6 +82,7 @@ func TestAPIServerAway(t *testing.T) {
 // and deletes its pods, but nobody is there to confirm that.
 func TestNodeLost(t *testing.T) {
 	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	r.FakeNodes(fakeNodes) // else the only node is lost, and the control plane waits for it
 	r.awaitHealthyNodes(t)
 	a := task("lost", "echo ready; sleep 1000")
 	a.Task.Pod["termination_grace_period"] = 1
@@ -127,6 +130,7 @@ func (r *runner) awaitHealthyNodes(t *testing.T) {
 // TestNodeDeleted deletes the node under a pod.
 func TestNodeDeleted(t *testing.T) {
 	r := start(t, newHome(t, clustertest.OpenAlone(t)))
+	r.FakeNodes(fakeNodes)
 	a := fake("orphan", "1h", 0)
 	r.start(t, a)
 	r.awaitStart(t, a.Key)
