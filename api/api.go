@@ -8,6 +8,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/dag"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -22,6 +23,10 @@ type Config struct {
 	Logger *slog.Logger
 	// User tells who sent a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
+	// Allow says whether who sent a request may do an act to a DAG; id is empty for
+	// acts on none. Its error is the answer. Everybody may do everything when it is
+	// nil.
+	Allow func(c echo.Context, act dag.Act, id dag.ID) error
 	// Version is dagwright's version, told by GET /api/v2/version.
 	Version string
 	// Done ends the streams (followed logs, waits) when it is closed: the
@@ -49,6 +54,7 @@ type server struct {
 // route is one operation of the API.
 type route struct {
 	method, path string
+	act          dag.Act
 	handle       echo.HandlerFunc
 }
 
@@ -57,7 +63,7 @@ type route struct {
 func Register(e *echo.Echo, c Config) {
 	s := newServer(c)
 	for _, r := range s.routes {
-		e.Add(r.method, prefix+r.path, s.wrap(r.handle))
+		e.Add(r.method, prefix+r.path, s.wrap(s.allowed(r)))
 	}
 	e.Any("/api", s.wrap(s.unmatched))
 	e.Any("/api/*", s.wrap(s.unmatched))
@@ -73,6 +79,9 @@ func newServer(c Config) *server {
 	if c.User == nil {
 		c.User = func(echo.Context) string { return "anonymous" }
 	}
+	if c.Allow == nil {
+		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
+	}
 	s := &server{Config: c, streams: make(chan struct{}, maxStreams)}
 	s.routes = s.table()
 	return s
@@ -84,43 +93,53 @@ func (s *server) table() []route {
 		ti  = run + "/taskInstances/:task_id"
 	)
 	return []route{
-		{http.MethodGet, "/dags", s.listDAGs},
-		{http.MethodPatch, "/dags", s.patchDAGs},
-		{http.MethodGet, "/dags/:dag_id", s.getDAG},
-		{http.MethodPatch, "/dags/:dag_id", s.patchDAG},
-		{http.MethodDelete, "/dags/:dag_id", s.deleteDAG},
-		{http.MethodGet, "/dags/:dag_id/details", s.getDetails},
-		{http.MethodGet, "/dags/:dag_id/tasks", s.listTasks},
-		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", s.getTask},
-		{http.MethodGet, "/dags/:dag_id/dagVersions", s.listVersions},
-		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", s.getVersion},
-		{http.MethodGet, "/dagSources/:dag_id", s.getSource},
-		{http.MethodGet, "/dagTags", s.listTags},
-		{http.MethodGet, "/dagStats", s.listStats},
-		{http.MethodGet, "/importErrors", s.listImportErrors},
-		{http.MethodGet, "/importErrors/:import_error_id", s.getImportError},
-		{http.MethodGet, "/eventLogs", s.listEvents},
-		{http.MethodGet, "/eventLogs/:event_log_id", s.getEvent},
+		{http.MethodGet, "/dags", dag.ActRead, s.listDAGs},
+		{http.MethodPatch, "/dags", dag.ActRead, s.patchDAGs},
+		{http.MethodGet, "/dags/:dag_id", dag.ActRead, s.getDAG},
+		{http.MethodPatch, "/dags/:dag_id", dag.ActPause, s.patchDAG},
+		{http.MethodDelete, "/dags/:dag_id", dag.ActDelete, s.deleteDAG},
+		{http.MethodGet, "/dags/:dag_id/details", dag.ActRead, s.getDetails},
+		{http.MethodGet, "/dags/:dag_id/tasks", dag.ActRead, s.listTasks},
+		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", dag.ActRead, s.getTask},
+		{http.MethodGet, "/dags/:dag_id/dagVersions", dag.ActRead, s.listVersions},
+		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", dag.ActRead, s.getVersion},
+		{http.MethodGet, "/dagSources/:dag_id", dag.ActRead, s.getSource},
+		{http.MethodGet, "/dagTags", dag.ActRead, s.listTags},
+		{http.MethodGet, "/dagStats", dag.ActRead, s.listStats},
+		{http.MethodGet, "/importErrors", dag.ActRead, s.listImportErrors},
+		{http.MethodGet, "/importErrors/:import_error_id", dag.ActRead, s.getImportError},
+		{http.MethodGet, "/eventLogs", dag.ActRead, s.listEvents},
+		{http.MethodGet, "/eventLogs/:event_log_id", dag.ActRead, s.getEvent},
 
-		{http.MethodGet, "/dags/:dag_id/dagRuns", s.listRuns},
-		{http.MethodPost, "/dags/:dag_id/dagRuns", s.triggerRun},
-		{http.MethodGet, run, s.getRun},
-		{http.MethodPatch, run, s.patchRun},
-		{http.MethodGet, run + "/wait", s.waitRun},
-		{http.MethodGet, run + "/taskInstances", s.listTaskInstances},
-		{http.MethodGet, ti, s.getTaskInstance},
-		{http.MethodGet, ti + "/tries", s.listTries},
-		{http.MethodGet, ti + "/tries/:try_number", s.getTry},
-		{http.MethodGet, ti + "/logs/:try_number", s.getLog},
+		{http.MethodGet, "/dags/:dag_id/dagRuns", dag.ActRead, s.listRuns},
+		{http.MethodPost, "/dags/:dag_id/dagRuns", dag.ActTrigger, s.triggerRun},
+		{http.MethodGet, run, dag.ActRead, s.getRun},
+		{http.MethodPatch, run, dag.ActMarkRun, s.patchRun},
+		{http.MethodGet, run + "/wait", dag.ActRead, s.waitRun},
+		{http.MethodGet, run + "/taskInstances", dag.ActRead, s.listTaskInstances},
+		{http.MethodGet, ti, dag.ActRead, s.getTaskInstance},
+		{http.MethodGet, ti + "/tries", dag.ActRead, s.listTries},
+		{http.MethodGet, ti + "/tries/:try_number", dag.ActRead, s.getTry},
+		{http.MethodGet, ti + "/logs/:try_number", dag.ActRead, s.getLog},
 
-		{http.MethodGet, "/pushes", s.listPushes},
-		{http.MethodGet, "/pushes/:push_id", s.getPush},
-		{http.MethodPost, "/pushes/:push_id/replay", s.replayPush},
-		{http.MethodPost, "/rerender", s.rerender},
-		{http.MethodGet, "/dags/:dag_id/provenance", s.getProvenance},
+		{http.MethodGet, "/pushes", dag.ActRead, s.listPushes},
+		{http.MethodGet, "/pushes/:push_id", dag.ActRead, s.getPush},
+		{http.MethodPost, "/pushes/:push_id/replay", dag.ActReplay, s.replayPush},
+		{http.MethodPost, "/rerender", dag.ActRerender, s.rerender},
+		{http.MethodGet, "/dags/:dag_id/provenance", dag.ActRead, s.getProvenance},
 
-		{http.MethodGet, "/monitor/health", s.health},
-		{http.MethodGet, "/version", s.version},
+		{http.MethodGet, "/monitor/health", dag.ActRead, s.health},
+		{http.MethodGet, "/version", dag.ActRead, s.version},
+	}
+}
+
+// allowed has the route's act asked for before it is done.
+func (s *server) allowed(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.Allow(c, r.act, dag.ID(c.Param("dag_id"))); err != nil {
+			return err
+		}
+		return r.handle(c)
 	}
 }
 

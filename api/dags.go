@@ -212,7 +212,12 @@ func (s *server) patchDAGs(c echo.Context) error {
 		return c.JSON(http.StatusOK, dagList{DAGs: []dagAnswer{}})
 	}
 	var ids []dag.ID
-	if err := s.eachDAG(ctx, f, func(r store.DAGRow) { ids = append(ids, r.ID) }); err != nil {
+	allowed := func(r store.DAGRow) {
+		if s.Allow(c, dag.ActPause, r.ID) == nil {
+			ids = append(ids, r.ID)
+		}
+	}
+	if err := s.eachDAG(ctx, f, allowed); err != nil {
 		return err
 	}
 	for _, id := range ids {

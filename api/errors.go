@@ -65,6 +65,7 @@ var statuses = []struct {
 	status int
 }{
 	{dag.ErrNotFound, http.StatusNotFound},
+	{dag.ErrForbidden, http.StatusForbidden},
 	{dag.ErrConflict, http.StatusConflict},
 	{dag.ErrInvalid, http.StatusBadRequest},
 }

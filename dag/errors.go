@@ -15,6 +15,8 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid says that what was asked for breaks a rule.
 	ErrInvalid = errors.New("invalid")
+	// ErrForbidden says that who asks may see the thing, but not do this to it.
+	ErrForbidden = errors.New("forbidden")
 )
 
 // SpecError is one fault of a spec, template or model file, at its place.

@@ -185,8 +185,8 @@ func TestEveryActAsksForRights(t *testing.T) {
 	s := newSite(t)
 	r := s.failed()
 	var asked []string
-	s.server.Allow = func(_ echo.Context, act string, id dag.ID) error {
-		asked = append(asked, act+" "+string(id))
+	s.server.Allow = func(_ echo.Context, act dag.Act, id dag.ID) error {
+		asked = append(asked, string(act)+" "+string(id))
 		return echo.NewHTTPError(http.StatusForbidden, "Only owners may do this.")
 	}
 	before := s.states(r)

@@ -41,7 +41,7 @@ func (s *server) bulkDAGs(c echo.Context) error {
 
 func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 	for _, id := range ids {
-		if err := s.Allow(c, "pause", id); err != nil {
+		if err := s.Allow(c, dag.ActPause, id); err != nil {
 			return err
 		}
 	}
@@ -58,7 +58,7 @@ func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 func (s *server) triggerChosen(c echo.Context, ids []dag.ID) {
 	r := bulkResult{rd: s.reader(c)}
 	for _, id := range ids {
-		err := s.Allow(c, "trigger", id)
+		err := s.Allow(c, dag.ActTrigger, id)
 		if err == nil {
 			err = s.triggerPlain(c, id)
 		}
@@ -101,7 +101,9 @@ func (s *server) bulkRuns(c echo.Context) error {
 		case "clear_failed":
 			_, err = s.Store.ClearTasks(ctx, store.Clear{DAG: id, Run: dag.RunID(run), OnlyFailed: true, By: by})
 		case "success", "failed":
-			err = s.Store.SetRunState(ctx, by, id, dag.RunID(run), dag.RunState(act))
+			if err = s.Allow(c, dag.ActMarkRun, id); err == nil {
+				err = s.Store.SetRunState(ctx, by, id, dag.RunID(run), dag.RunState(act))
+			}
 		default:
 			return invalid("There is no act %q.", act)
 		}

@@ -36,17 +36,24 @@ var errorKinds = []struct {
 }{
 	{dag.ErrNotFound, http.StatusNotFound, say("Not found"),
 		say("It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.")},
+	{dag.ErrForbidden, http.StatusForbidden, notAllowed, notAllowedHint},
 	{dag.ErrConflict, http.StatusConflict, say("Not possible now"),
 		say("Something has changed since the page was loaded. Go back, reload the page and look before you try again.")},
 	{dag.ErrInvalid, http.StatusUnprocessableEntity, say("Not valid"), say("Go back and correct it: nothing was changed.")},
 }
+
+// What a reader hears who may not do what was asked for.
+var (
+	notAllowed     = say("Not allowed")
+	notAllowedHint = say("Your role does not include this. Ask the owner of the DAG or the platform's team.")
+)
 
 // httpErrors are the errors of HTTP itself that a reader may meet.
 var httpErrors = []struct {
 	status      int
 	title, hint string
 }{
-	{http.StatusForbidden, say("Not allowed"), say("Your role does not include this. Ask the owner of the DAG or the platform's team.")},
+	{http.StatusForbidden, notAllowed, notAllowedHint},
 	{http.StatusUnauthorized, say("Signed out"), say("Sign in again, then repeat what you did.")},
 	{http.StatusRequestEntityTooLarge, say("Too large"), say("Go back and shorten it: nothing was changed.")},
 	{http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},

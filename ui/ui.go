@@ -46,10 +46,10 @@ type Config struct {
 	Sibling Sibling
 	// User tells who makes a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
-	// Allow says whether who makes the request may do an act (the name of one of
-	// acts) to a DAG; id is empty for acts on none. Its error goes to the reader.
-	// Everybody may do everything when it is nil.
-	Allow func(c echo.Context, act string, id dag.ID) error
+	// Allow says whether who makes the request may do an act to a DAG; id is empty
+	// for acts on none. Its error goes to the reader. Everybody may do everything
+	// when it is nil.
+	Allow func(c echo.Context, act dag.Act, id dag.ID) error
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
@@ -92,7 +92,7 @@ func newServer(c Config) *server {
 		c.User = func(echo.Context) string { return "anonymous" }
 	}
 	if c.Allow == nil {
-		c.Allow = func(echo.Context, string, dag.ID) error { return nil }
+		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -132,26 +132,26 @@ func (s *server) addPages(e *echo.Echo) {
 // asked for.
 func (s *server) acts() []act {
 	return []act{
-		{"pause", "/dags/:dag/pause", s.setPaused},
-		{"trigger", "/dags/:dag/trigger", s.trigger},
-		{"delete", "/dags/:dag/delete", s.requestRemoval},
-		{"delete_history", "/dags/:dag/delete-history", s.deleteHistory},
-		{"mark_run", "/dags/:dag/runs/:run/state", s.setRunState},
-		{"clear", "/dags/:dag/runs/:run/clear", s.clearRun},
-		{"note", "/dags/:dag/runs/:run/note", s.setRunNote},
-		{"clear", "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
-		{"mark_task", "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
-		{"cancel", "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
-		{"replay", "/models/:push/replay", s.replayPush},
-		{"bulk_runs", "/dags/:dag/runs", s.bulkRuns},
-		{"bulk_dags", "/dags", s.bulkDAGs},
-		{"settings", "/settings", s.saveSettings},
+		{dag.ActPause, "/dags/:dag/pause", s.setPaused},
+		{dag.ActTrigger, "/dags/:dag/trigger", s.trigger},
+		{dag.ActDelete, "/dags/:dag/delete", s.requestRemoval},
+		{dag.ActDeleteHistory, "/dags/:dag/delete-history", s.deleteHistory},
+		{dag.ActMarkRun, "/dags/:dag/runs/:run/state", s.setRunState},
+		{dag.ActClear, "/dags/:dag/runs/:run/clear", s.clearRun},
+		{dag.ActNote, "/dags/:dag/runs/:run/note", s.setRunNote},
+		{dag.ActClear, "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
+		{dag.ActMarkTask, "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
+		{dag.ActCancel, "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
+		{dag.ActReplay, "/models/:push/replay", s.replayPush},
+		{dag.ActClear, "/dags/:dag/runs", s.bulkRuns},
+		{dag.ActRead, "/dags", s.bulkDAGs}, // asks again for each DAG,
+		{dag.ActSettings, "/settings", s.saveSettings},
 	}
 }
 
 // act is one kind of change: a POST to path.
 type act struct {
-	name string
+	name dag.Act
 	path string
 	do   echo.HandlerFunc
 }
@@ -163,7 +163,7 @@ func (s *server) addActs(e *echo.Echo) {
 }
 
 // allowed refuses an act that the person has no right to.
-func (s *server) allowed(name string) echo.MiddlewareFunc {
+func (s *server) allowed(name dag.Act) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			if err := s.Allow(c, name, dagParam(c)); err != nil {
