@@ -11,6 +11,11 @@ export const browser = await chromium.launch({
     "--disable-component-update", "--disable-sync"],
 });
 
+// networkChanged is what a browser reports when an address of this machine comes
+// or goes while it connects: a pod's, of the cluster that other tests use beside
+// this one. It is no fault of a page.
+const networkChanged = "net::ERR_NETWORK_CHANGED";
+
 const problems = [];
 
 // expected are problems that a test makes on purpose.
@@ -21,6 +26,11 @@ export async function newPage(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
+  const goto = page.goto.bind(page);
+  page.goto = (...args) => goto(...args).catch((e) => {
+    if (e.message.includes(networkChanged)) return goto(...args);
+    throw e;
+  });
   watch(page);
   return page;
 }
@@ -28,7 +38,7 @@ export async function newPage(options = {}) {
 // watch collects what the browser complains of: errors of scripts, refused
 // requests, breaches of the content security policy.
 export function watch(page) {
-  page.on("console", (m) => { if (m.type() === "error") problems.push(`${page.url()}: ${m.text()}`); });
+  page.on("console", (m) => { if (m.type() === "error" && !m.text().includes(networkChanged)) problems.push(`${page.url()}: ${m.text()}`); });
   page.on("pageerror", (e) => problems.push(`${page.url()}: ${e}`));
 }
 
