@@ -53,18 +53,21 @@ func errNoDAG(id dag.ID) error {
 
 // findDAG reads a DAG without locking it.
 func findDAG(t *tx, id dag.ID) (*dagRecord, error) {
-	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`, id)
+	return oneDAG(t, "", id)
 }
 
 // lockDAG reads a DAG and keeps other writers of it waiting until the
 // transaction ends.
 func lockDAG(t *tx, id dag.ID) (*dagRecord, error) {
-	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`+t.forUpdate(), id)
+	return oneDAG(t, t.forUpdate(), id)
 }
 
-func oneDAG(t *tx, query string, id dag.ID) (*dagRecord, error) {
+func oneDAG(t *tx, lock string, id dag.ID) (*dagRecord, error) {
+	w := &where{}
+	w.add("d.dag_id = ?", id)
+	t.scopeDAG(w)
 	d := &dagRecord{}
-	found, err := t.row(query, []any{id}, d.fields()...)
+	found, err := t.row(`SELECT `+dagColumns+` FROM dag d`+w.String()+lock, w.args, d.fields()...)
 	if err == nil && !found {
 		err = errNoDAG(id)
 	}
@@ -76,9 +79,10 @@ func oneDAG(t *tx, query string, id dag.ID) (*dagRecord, error) {
 func lockDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
 	found := make(map[dag.ID]*dagRecord, len(sorted))
 	for _, part := range chunks(sorted) {
-		var args []any
-		query := `SELECT ` + dagColumns + ` FROM dag d WHERE d.dag_id IN ` + list(&args, part) + ` ORDER BY d.dag_id` + t.forUpdate()
-		rows, err := t.query(query, args...)
+		w := &where{}
+		in(w, "d.dag_id", part)
+		t.scopeDAG(w)
+		rows, err := t.query(`SELECT `+dagColumns+` FROM dag d`+w.String()+` ORDER BY d.dag_id`+t.forUpdate(), w.args...)
 		records, err := collect(rows, err, scanDAG)
 		if err != nil {
 			return nil, err
