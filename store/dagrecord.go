@@ -47,7 +47,9 @@ func (d *dagRecord) fields() []any {
 
 func (d *dagRecord) key(version int) specKey { return specKey{d.id, d.created, version} }
 
-func errNoDAG(id dag.ID) error {
+// ErrNoDAG is the dag.ErrNotFound that says that there is no such DAG. Whoever
+// hides a DAG says the same.
+func ErrNoDAG(id dag.ID) error {
 	return fmt.Errorf("DAG %.250q does not exist: %w", id, dag.ErrNotFound)
 }
 
@@ -69,7 +71,7 @@ func oneDAG(t *tx, lock string, id dag.ID) (*dagRecord, error) {
 	d := &dagRecord{}
 	found, err := t.row(`SELECT `+dagColumns+` FROM dag d`+w.String()+lock, w.args, d.fields()...)
 	if err == nil && !found {
-		err = errNoDAG(id)
+		err = ErrNoDAG(id)
 	}
 	return d, err
 }
