@@ -33,22 +33,29 @@ type AuditFilter struct {
 	Offset int
 }
 
-func (f AuditFilter) where() *where {
+// where is the filter as SQL. Under a scope, acts upon no DAG are left out; the
+// rest is looked up row by row, or, when narrow, from the scope's DAGs.
+func (f AuditFilter) where(t *tx, narrow bool) *where {
 	w := &where{}
 	if f.DAG != "" {
-		w.add("dag_id = ?", f.DAG)
+		w.add("e.dag_id = ?", f.DAG)
 	}
 	if f.Run != "" {
-		w.add("run_id = ?", f.Run)
+		w.add("e.run_id = ?", f.Run)
 	}
 	if f.Task != "" {
-		w.add("task_id = ?", f.Task)
+		w.add("e.task_id = ?", f.Task)
 	}
 	if f.Event != "" {
-		w.add("event = ?", f.Event)
+		w.add("e.event = ?", f.Event)
 	}
 	if f.User != "" {
-		w.add("user_name = ?", f.User)
+		w.add("e.user_name = ?", f.User)
+	}
+	if narrow {
+		t.scopeFrom(w, "e.dag_id")
+	} else {
+		t.scopeOwned(w, "e.dag_id")
 	}
 	return w
 }
@@ -68,17 +75,22 @@ func record(t *tx, e AuditEntry) error {
 // counting stops at 10,000.
 func (s *Store) Audit(ctx context.Context, f AuditFilter) (entries []AuditEntry, total int, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		w := f.where()
-		count := `SELECT COUNT(*) FROM (SELECT 1 FROM event_log` + w.String() + w.number(" LIMIT ?", s.maxCount) + `) AS counted`
+		w := f.where(t, f.DAG == "")
+		count := `SELECT COUNT(*) FROM (SELECT 1 FROM event_log e` + w.String() + w.number(" LIMIT ?", s.maxCount) + `) AS counted`
 		if _, err := t.row(count, w.args, &total); err != nil {
 			return fmt.Errorf("count audit log: %w", err)
 		}
-		w = f.where()
+		narrow := !t.scope.All && f.DAG == "" && total < s.maxCount
+		w = f.where(t, narrow)
 		if f.Before != 0 {
-			w.add("id < ?", f.Before)
+			w.add("e.id < ?", f.Before)
 		}
-		query := `SELECT id, at, user_name, via, event, dag_id, run_id, task_id, extra FROM event_log` +
-			w.String() + ` ORDER BY id DESC` + w.page(f.Limit, f.Offset)
+		order := ` ORDER BY e.id DESC`
+		if narrow {
+			order = sorted(order)
+		}
+		query := `SELECT e.id, e.at, e.user_name, e.via, e.event, e.dag_id, e.run_id, e.task_id, e.extra FROM event_log e` +
+			w.String() + order + w.page(f.Limit, f.Offset)
 		rows, err := t.query(query, w.args...)
 		entries, err = collect(rows, err, scanAudit)
 		return err

@@ -137,7 +137,7 @@ func saveBenchDAGs(b *testing.B, s *store.Store, dags int) {
 			ID: benchID(i), Owner: fmt.Sprintf("team-%d", i%20), Tags: []string{"scoring", fmt.Sprintf("tag-%d", i%50)},
 			MaxActiveRuns: 16, MaxActiveTasks: 16, Tasks: []dag.Task{{ID: "t", Image: "registry.example.com/x:abc"}},
 		}
-		sync.Changed = append(sync.Changed, store.SpecFile{Path: string(d.ID) + ".yaml", Blob: "b", Source: "source of " + string(d.ID), DAGs: []*dag.DAG{d}})
+		sync.Changed = append(sync.Changed, store.SpecFile{Path: fmt.Sprintf("dags/gbc/team-%d/%s.yaml", i%20, d.ID), Blob: "b", Source: "source of " + string(d.ID), DAGs: []*dag.DAG{d}})
 	}
 	if _, err := s.SaveDAGs(context.Background(), sync); err != nil {
 		b.Fatal(err)
@@ -261,6 +261,47 @@ func BenchmarkBig(b *testing.B) {
 					}
 				}
 			})
+		}
+	})
+}
+
+// BenchmarkScope reads the big database as pages do for somebody who may see one
+// team's DAGs, a twentieth of all, or one DAG of a team.
+func BenchmarkScope(b *testing.B) {
+	benchBoth(b, func(b *testing.B, dsn string) {
+		s := bigStore(b, dsn)
+		for _, scope := range []struct {
+			name string
+			store.Selection
+		}{
+			{"owner", store.Selection{Owners: []string{"team-7"}}},
+			{"tag", store.Selection{Tags: []string{"tag-7"}}},
+			{"group", store.Selection{Projects: []string{"gbc/team-7"}}},
+			{"pattern", store.Selection{DAGs: []string{"bench-000*"}}},
+			{"one", store.Selection{DAGs: []string{string(benchID(7))}}},
+		} {
+			ctx := store.WithScope(b.Context(), store.Scope{Any: []store.Selection{scope.Selection}})
+			for _, c := range []struct {
+				name string
+				read func() error
+			}{
+				{"DAGsPage", func() error { return third(s.DAGs(ctx, store.DAGFilter{})) }},
+				{"DAGsPage/search", func() error { return third(s.DAGs(ctx, store.DAGFilter{Search: "ch-007"})) }},
+				{"CountDAGs", func() error { _, err := s.CountDAGs(ctx, store.DAGFilter{}); return err }},
+				{"RunsPage", func() error { return third(s.Runs(ctx, store.RunFilter{})) }},
+				{"RunsPage/failed", func() error {
+					return third(s.Runs(ctx, store.RunFilter{States: []dag.RunState{dag.RunFailed}}))
+				}},
+				{"RunsPage/one_DAG", func() error { return third(s.Runs(ctx, store.RunFilter{DAG: benchID(7)})) }},
+			} {
+				b.Run(scope.name+"/"+c.name, func(b *testing.B) {
+					for range b.N {
+						if err := c.read(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
 		}
 	})
 }

@@ -41,7 +41,7 @@ var dagOrders = map[string]string{
 
 // where is the filter as SQL. Only a count without filters on text should use
 // the index dag_by_state: through it, the table itself is read in a bad order.
-func (f DAGFilter) where(byState bool) *where {
+func (f DAGFilter) where(t *tx, byState bool) *where {
 	w := &where{}
 	if !f.Archived && byState {
 		w.add("d.is_archived = 0")
@@ -70,12 +70,14 @@ func (f DAGFilter) where(byState bool) *where {
 	if f.LastRunState != "" {
 		w.add("d.last_run_state = ?", f.LastRunState)
 	}
+	t.scopeDAG(w)
 	return w
 }
 
-// plain reports whether the index dag_by_state has all that the filter looks at.
-func (f DAGFilter) plain() bool {
-	return f.IDs == nil && f.Search == "" && f.IDPattern == "" && len(f.Tags) == 0 && len(f.Owners) == 0 && len(f.RunStates) == 0
+// plain reports whether the index dag_by_state has all that the filter and the
+// scope look at.
+func (f DAGFilter) plain(t *tx) bool {
+	return t.scope.All && f.IDs == nil && f.Search == "" && f.IDPattern == "" && len(f.Tags) == 0 && len(f.Owners) == 0 && len(f.RunStates) == 0
 }
 
 // whereTags looks tags up for each DAG that the other conditions leave: a common
@@ -104,11 +106,11 @@ func (s *Store) DAGs(ctx context.Context, f DAGFilter) (rows []DAGRow, total int
 		return nil, 0, err
 	}
 	err = s.db.read(ctx, func(t *tx) error {
-		w := f.where(f.plain())
+		w := f.where(t, f.plain(t))
 		if _, err := t.row(`SELECT COUNT(*) FROM dag d`+w.String(), w.args, &total); err != nil {
 			return fmt.Errorf("count DAGs: %w", err)
 		}
-		w = f.where(false)
+		w = f.where(t, false)
 		query := `SELECT ` + dagColumns + ` FROM dag d` + w.String() + order + w.page(f.Limit, f.Offset)
 		found, err := t.query(query, w.args...)
 		records, err := collect(found, err, scanDAG)
@@ -131,7 +133,7 @@ func (s *Store) CountDAGs(ctx context.Context, f DAGFilter) (DAGCounts, error) {
 	f.Paused, f.RunStates, f.LastRunState = nil, nil, ""
 	var c DAGCounts
 	err := s.db.read(ctx, func(t *tx) error {
-		w := f.where(f.plain())
+		w := f.where(t, f.plain(t))
 		_, err := t.row(`SELECT COUNT(*), COALESCE(SUM(d.is_paused), 0),
 			COALESCE(SUM(CASE WHEN d.last_run_state = 'failed' THEN 1 ELSE 0 END), 0) FROM dag d`+w.String(),
 			w.args, &c.All, &c.Paused, &c.Failed)
@@ -140,7 +142,7 @@ func (s *Store) CountDAGs(ctx context.Context, f DAGFilter) (DAGCounts, error) {
 		}
 		c.Active = c.All - c.Paused
 		f.RunStates = []dag.RunState{dag.RunRunning}
-		w = f.where(false)
+		w = f.where(t, false)
 		if _, err := t.row(`SELECT COUNT(*) FROM dag d`+w.String(), w.args, &c.Running); err != nil {
 			return fmt.Errorf("count running DAGs: %w", err)
 		}
@@ -152,9 +154,12 @@ func (s *Store) CountDAGs(ctx context.Context, f DAGFilter) (DAGCounts, error) {
 // Tags lists every tag in use, sorted. Tags of archived DAGs are left out.
 func (s *Store) Tags(ctx context.Context) (tags []string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT DISTINCT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id
-			WHERE d.is_archived = 0 ORDER BY g.tag`)
-		tags, err = collect(rows, err, func(r scanner) (tag string, err error) { err = r.Scan(&tag); return tag, err })
+		w := &where{}
+		w.add("d.is_archived = 0")
+		t.scopeDAG(w)
+		rows, err := t.query(`SELECT DISTINCT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id`+
+			w.String()+` ORDER BY g.tag`, w.args...)
+		tags, err = collect(rows, err, scanText)
 		return err
 	})
 	return tags, err
@@ -163,8 +168,11 @@ func (s *Store) Tags(ctx context.Context) (tags []string, err error) {
 // Owners lists owners of DAGs that are not archived, sorted, up to limit.
 func (s *Store) Owners(ctx context.Context, limit int) (owners []string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT DISTINCT d.owner FROM dag d WHERE d.is_archived = 0 AND d.owner <> ''
-			ORDER BY d.owner LIMIT $1`, limit)
+		w := &where{}
+		w.add("d.is_archived = 0 AND d.owner <> ''")
+		t.scopeDAG(w)
+		query := `SELECT DISTINCT d.owner FROM dag d` + w.String() + ` ORDER BY d.owner` + w.number(" LIMIT ?", limit)
+		rows, err := t.query(query, w.args...)
 		owners, err = collect(rows, err, scanText)
 		return err
 	})
@@ -175,8 +183,12 @@ func (s *Store) Owners(ctx context.Context, limit int) (owners []string, err err
 // to limit.
 func (s *Store) CommonTags(ctx context.Context, limit int) (tags []string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id WHERE d.is_archived = 0
-			GROUP BY g.tag HAVING COUNT(*) > 1 ORDER BY COUNT(*) DESC, g.tag LIMIT $1`, limit)
+		w := &where{}
+		w.add("d.is_archived = 0")
+		t.scopeDAG(w)
+		query := `SELECT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id` + w.String() +
+			` GROUP BY g.tag HAVING COUNT(*) > 1 ORDER BY COUNT(*) DESC, g.tag` + w.number(" LIMIT ?", limit)
+		rows, err := t.query(query, w.args...)
 		tags, err = collect(rows, err, scanText)
 		return err
 	})

@@ -47,26 +47,31 @@ func (d *dagRecord) fields() []any {
 
 func (d *dagRecord) key(version int) specKey { return specKey{d.id, d.created, version} }
 
-func errNoDAG(id dag.ID) error {
+// ErrNoDAG is the dag.ErrNotFound that says that there is no such DAG. Whoever
+// hides a DAG says the same.
+func ErrNoDAG(id dag.ID) error {
 	return fmt.Errorf("DAG %.250q does not exist: %w", id, dag.ErrNotFound)
 }
 
 // findDAG reads a DAG without locking it.
 func findDAG(t *tx, id dag.ID) (*dagRecord, error) {
-	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`, id)
+	return oneDAG(t, "", id)
 }
 
 // lockDAG reads a DAG and keeps other writers of it waiting until the
 // transaction ends.
 func lockDAG(t *tx, id dag.ID) (*dagRecord, error) {
-	return oneDAG(t, `SELECT `+dagColumns+` FROM dag d WHERE d.dag_id = $1`+t.forUpdate(), id)
+	return oneDAG(t, t.forUpdate(), id)
 }
 
-func oneDAG(t *tx, query string, id dag.ID) (*dagRecord, error) {
+func oneDAG(t *tx, lock string, id dag.ID) (*dagRecord, error) {
+	w := &where{}
+	w.add("d.dag_id = ?", id)
+	t.scopeDAG(w)
 	d := &dagRecord{}
-	found, err := t.row(query, []any{id}, d.fields()...)
+	found, err := t.row(`SELECT `+dagColumns+` FROM dag d`+w.String()+lock, w.args, d.fields()...)
 	if err == nil && !found {
-		err = errNoDAG(id)
+		err = ErrNoDAG(id)
 	}
 	return d, err
 }
@@ -76,9 +81,10 @@ func oneDAG(t *tx, query string, id dag.ID) (*dagRecord, error) {
 func lockDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
 	found := make(map[dag.ID]*dagRecord, len(sorted))
 	for _, part := range chunks(sorted) {
-		var args []any
-		query := `SELECT ` + dagColumns + ` FROM dag d WHERE d.dag_id IN ` + list(&args, part) + ` ORDER BY d.dag_id` + t.forUpdate()
-		rows, err := t.query(query, args...)
+		w := &where{}
+		in(w, "d.dag_id", part)
+		t.scopeDAG(w)
+		rows, err := t.query(`SELECT `+dagColumns+` FROM dag d`+w.String()+` ORDER BY d.dag_id`+t.forUpdate(), w.args...)
 		records, err := collect(rows, err, scanDAG)
 		if err != nil {
 			return nil, err

@@ -40,8 +40,22 @@ type tx struct {
 	// locks says that rows are locked one by one (PostgreSQL); on SQLite a
 	// writer has the database for itself.
 	locks bool
+	// like says that LIKE tells upper from lower case and that there is no GLOB
+	// (PostgreSQL).
+	like bool
+	// scope is the caller's; SQL asks for it, see scopesql.go.
+	scope Scope
 	// changes are told to the feed once the transaction is committed.
 	changes []Change
+}
+
+// scoped gives the transactions of fn the scope of ctx.
+func scoped(ctx context.Context, fn func(*tx) error) func(*tx) error {
+	scope := ScopeOf(ctx)
+	return func(t *tx) error {
+		t.scope = scope
+		return fn(t)
+	}
 }
 
 // changed records a change for the feed.

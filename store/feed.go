@@ -29,6 +29,9 @@ type Change struct {
 	DAG  dag.ID     `json:"dag_id,omitempty"`
 	Run  dag.RunID  `json:"dag_run_id,omitempty"`
 	Task dag.TaskID `json:"task_id,omitempty"`
+	// Project is the GitLab path of a push, or the one that the place of a file
+	// with an import error tells.
+	Project string `json:"project,omitempty"`
 	// State is the new state of a run, task instance or push.
 	State string `json:"state,omitempty"`
 }
@@ -49,7 +52,8 @@ type Subscription struct {
 func (s *Subscription) Close() { s.close() }
 
 // Subscribe returns a subscription to all changes of this database: also those
-// that other processes make, where it is PostgreSQL (LISTEN/NOTIFY).
+// that other processes make, where it is PostgreSQL (LISTEN/NOTIFY). Whoever tells
+// them to somebody asks a [Sight] first.
 func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
 
 // ChangeSeq returns the Seq of the newest change that this process has heard of,

@@ -14,9 +14,12 @@ func (s *Store) RunTasks(ctx context.Context, id dag.ID, runs []dag.RunID) (map[
 	err := s.db.read(ctx, func(t *tx) error {
 		clear(out)
 		for _, part := range chunks(runs) {
-			args := []any{id}
-			rows, err := t.query(`SELECT `+taskColumns+`, r.run_id FROM task_instance t JOIN dag_run r ON r.id = t.dag_run
-				WHERE r.dag_id = $1 AND r.run_id IN `+list(&args, part)+` ORDER BY t.dag_run, t.task_id`, args...)
+			w := &where{}
+			w.add("r.dag_id = ?", id)
+			in(w, "r.run_id", part)
+			t.scopeOwned(w, "r.dag_id")
+			rows, err := t.query(`SELECT `+taskColumns+`, r.run_id FROM task_instance t JOIN dag_run r ON r.id = t.dag_run`+
+				w.String()+` ORDER BY t.dag_run, t.task_id`, w.args...)
 			err = each(rows, err, func(r scanner) error {
 				var rec taskRecord
 				err := r.Scan(append(rec.fields(), &rec.TaskInstance.Run)...)

@@ -20,11 +20,12 @@ type ImportError struct {
 // ImportErrors lists the broken files by path and how many there are.
 func (s *Store) ImportErrors(ctx context.Context, limit, offset int) (found []ImportError, total int, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		if _, err := t.row(`SELECT COUNT(*) FROM import_error`, nil, &total); err != nil {
+		w := &where{}
+		t.scopeImportError(w)
+		if _, err := t.row(`SELECT COUNT(*) FROM import_error e`+w.String(), w.args, &total); err != nil {
 			return fmt.Errorf("count import errors: %w", err)
 		}
-		w := &where{}
-		query := `SELECT id, path, at, errors FROM import_error ORDER BY path` + w.page(limit, offset)
+		query := `SELECT e.id, e.path, e.at, e.errors FROM import_error e` + w.String() + ` ORDER BY e.path` + w.page(limit, offset)
 		rows, err := t.query(query, w.args...)
 		found, err = collect(rows, err, scanImportError)
 		return err
@@ -50,16 +51,16 @@ func setImportError(t *tx, path string, faults dag.SpecErrors) error {
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
-	n, err := t.exec(`INSERT INTO import_error (path, at, errors) VALUES ($1, $2, $3)
-		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors
-		WHERE import_error.errors <> excluded.errors`, path, t.now, string(text))
+	n, err := t.exec(`INSERT INTO import_error (path, at, errors, project) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors, project = excluded.project
+		WHERE import_error.errors <> excluded.errors OR import_error.project <> excluded.project`, path, t.now, string(text), projectOfFile(path))
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
 	if n == 0 {
 		return nil // the same faults were known
 	}
-	t.changed(Change{Kind: ChangeImportError})
+	t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
 	extra, err := json.Marshal(map[string]string{"path": path})
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
@@ -73,7 +74,7 @@ func clearImportError(t *tx, path string) error {
 		return fmt.Errorf("clear import error: %w", err)
 	}
 	if n > 0 {
-		t.changed(Change{Kind: ChangeImportError})
+		t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
 	}
 	return nil
 }

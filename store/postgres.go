@@ -128,8 +128,8 @@ func (d *postgresDB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	t := &tx{ctx: ctx, session: stx, now: d.now(), locks: true}
-	if err := fn(t); err != nil {
+	t := &tx{ctx: ctx, session: stx, now: d.now(), locks: true, like: true}
+	if err := scoped(ctx, fn)(t); err != nil {
 		return stx.undo(err)
 	}
 	if err := notify(t, d.channel); err != nil {
@@ -186,7 +186,7 @@ func (d *postgresDB) read(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin reading: %w", err)
 	}
-	return stx.undo(fn(&tx{ctx: ctx, session: stx, now: d.now()}))
+	return stx.undo(scoped(ctx, fn)(&tx{ctx: ctx, session: stx, now: d.now(), like: true}))
 }
 
 // maxPayload is a little less than the 8,000 bytes that a notification may

@@ -121,7 +121,7 @@ func insertPush(t *tx, p Push) (id int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("write push: %w", err)
 	}
-	t.changed(Change{Kind: ChangePush, State: string(PushPending)})
+	t.changed(Change{Kind: ChangePush, Project: p.Project, State: string(PushPending)})
 	return id, nil
 }
 
@@ -246,15 +246,16 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 	if r.State != PushPending {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
 	}
-	n, err := t.exec(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
+	var project string
+	finished, err = t.row(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
 		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
 		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END
-		WHERE id = $1 AND state = 'pending' AND ($2 <> 'superseded' OR repeats = $12)`,
-		r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit, r.Repeats)
-	if err != nil || n == 0 {
+		WHERE id = $1 AND state = 'pending' AND ($2 <> 'superseded' OR repeats = $12) RETURNING project`,
+		[]any{r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit, r.Repeats}, &project)
+	if err != nil || !finished {
 		return false, err
 	}
-	t.changed(Change{Kind: ChangePush, DAG: r.DAG, State: string(r.State)})
+	t.changed(Change{Kind: ChangePush, DAG: r.DAG, Project: project, State: string(r.State)})
 	for _, id := range r.Released {
 		if err := releaseSpec(t, id); err != nil {
 			return false, err
@@ -278,24 +279,31 @@ type PushFilter struct {
 	Limit   int   // 50 when zero
 }
 
+func (f PushFilter) where(t *tx) *where {
+	w := &where{}
+	if f.Project != "" {
+		w.add(`lower(p.project) LIKE ? ESCAPE '\'`, "%"+literal(strings.ToLower(f.Project))+"%")
+	}
+	in(w, "p.state", f.States)
+	if f.ID != 0 {
+		w.add("p.id = ?", f.ID)
+	}
+	if f.DAG != "" {
+		w.add("p.dag_id = ?", f.DAG)
+	}
+	if f.Before != 0 {
+		w.add("p.id < ?", f.Before)
+	}
+	t.scopePush(w)
+	return w
+}
+
 // Pushes lists pushes, newest first.
 func (s *Store) Pushes(ctx context.Context, f PushFilter) (pushes []Push, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		w := &where{}
-		if f.Project != "" {
-			w.add(`lower(project) LIKE ? ESCAPE '\'`, "%"+literal(strings.ToLower(f.Project))+"%")
-		}
-		in(w, "state", f.States)
-		if f.ID != 0 {
-			w.add("id = ?", f.ID)
-		}
-		if f.DAG != "" {
-			w.add("dag_id = ?", f.DAG)
-		}
-		if f.Before != 0 {
-			w.add("id < ?", f.Before)
-		}
-		rows, err := t.query(`SELECT `+pushColumns+` FROM push`+w.String()+` ORDER BY id DESC`+w.page(f.Limit, 0), w.args...)
+		w := f.where(t)
+		query := `SELECT ` + pushColumns + ` FROM push p` + w.String() + ` ORDER BY p.id DESC` + w.page(f.Limit, 0)
+		rows, err := t.query(query, w.args...)
 		pushes, err = collect(rows, err, scanPush)
 		return err
 	})

@@ -46,7 +46,8 @@ func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (w
 // dag.ErrConflict when it is still pending.
 func (s *Store) ReplayPush(ctx context.Context, by Actor, id int64) (replayed int64, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT `+pushColumns+` FROM push WHERE id = $1`, id)
+		w := PushFilter{ID: id}.where(t)
+		rows, err := t.query(`SELECT `+pushColumns+` FROM push p`+w.String(), w.args...)
 		found, err := collect(rows, err, scanPush)
 		switch {
 		case err != nil:
@@ -75,7 +76,7 @@ func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how
 		pushes = nil
 		seen := map[string]bool{}
 		for _, id := range dags {
-			spec, err := oneSpec(t, `SELECT `+specColumns+` FROM generated_spec WHERE dag_id = $1`, id)
+			spec, err := oneSpec(t, "", id)
 			if err != nil {
 				return err
 			}

@@ -48,8 +48,11 @@ type Removal struct {
 // PendingRemovals lists the removals asked for and not done, oldest first.
 func (s *Store) PendingRemovals(ctx context.Context) (removals []Removal, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT dag_id, path, user_name, via, asked_at FROM removal
-			WHERE done_at = 0 ORDER BY asked_at, dag_id`)
+		w := &where{}
+		w.add("m.done_at = 0")
+		t.scopeOwned(w, "m.dag_id")
+		rows, err := t.query(`SELECT m.dag_id, m.path, m.user_name, m.via, m.asked_at FROM removal m`+
+			w.String()+` ORDER BY m.asked_at, m.dag_id`, w.args...)
 		removals, err = collect(rows, err, func(r scanner) (Removal, error) {
 			var m Removal
 			err := r.Scan(&m.DAG, &m.Path, &m.By.User, &m.By.Via, at(&m.At))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dagwright/dag"
@@ -43,7 +44,9 @@ var runOrders = map[string]string{
 
 const newestFirst = "-run_after"
 
-func (f RunFilter) where() *where {
+// where is the filter as SQL. The scope is looked up row by row, or, when narrow,
+// taken as where to begin.
+func (f RunFilter) where(t *tx, narrow bool) *where {
 	w := &where{}
 	if f.DAG != "" {
 		w.add("r.dag_id = ?", f.DAG)
@@ -58,6 +61,11 @@ func (f RunFilter) where() *where {
 	addBounds(w, "r.run_after", f.RunAfterFrom, f.RunAfterTo)
 	if f.IDPattern != "" {
 		w.add(`lower(r.run_id) LIKE ? ESCAPE '\'`, likePattern(f.IDPattern))
+	}
+	if narrow {
+		t.scopeFrom(w, "r.dag_id")
+	} else {
+		t.scopeOwned(w, "r.dag_id")
 	}
 	return w
 }
@@ -98,7 +106,11 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) (runs []dag.Run, total in
 		if total == 0 {
 			return nil // looking through a million runs would find none
 		}
-		records, err := listRuns(t, f, order)
+		list := listRuns
+		if !t.scope.All && f.DAG == "" && total < s.maxCount {
+			list = sortRuns
+		}
+		records, err := list(t, f, order)
 		if err != nil {
 			return fmt.Errorf("list runs: %w", err)
 		}
@@ -117,13 +129,29 @@ func listRuns(t *tx, f RunFilter, order string) ([]*runRecord, error) {
 	if len(f.States) > 1 && f.OrderBy == newestFirst {
 		return mergeStates(t, f, order)
 	}
-	w := f.where()
+	return pageOfRuns(t, f, f.where(t, false), order)
+}
+
+// sortRuns lists the runs of a scope that has few: it finds them all and sorts
+// them. Through the newest runs of everybody, they may be far apart.
+func sortRuns(t *tx, f RunFilter, order string) ([]*runRecord, error) {
+	if f.After != nil {
+		f.Offset = 0
+	}
+	if name := strings.TrimPrefix(f.OrderBy, "-"); name == "run_after" || name == "id" {
+		order = sorted(order) // else an index would be followed
+	}
+	return pageOfRuns(t, f, f.where(t, true), order)
+}
+
+func pageOfRuns(t *tx, f RunFilter, w *where, order string) ([]*runRecord, error) {
 	if f.After != nil {
 		// A run that was deleted meanwhile leaves its time as the place to go on.
 		w.add(`(r.run_after, r.id) < (?, COALESCE((SELECT a.id FROM dag_run a WHERE a.dag_id = ? AND a.run_id = ?), 0))`,
 			f.After.RunAfter, f.After.DAG, f.After.ID)
 	}
-	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r`+w.String()+order+w.page(f.Limit, f.Offset), w.args...)
+	query := `SELECT ` + runColumns + ` FROM dag_run r` + w.String() + order + w.page(f.Limit, f.Offset)
+	rows, err := t.query(query, w.args...)
 	return collect(rows, err, scanRun)
 }
 
@@ -152,7 +180,7 @@ func mergeStates(t *tx, f RunFilter, order string) ([]*runRecord, error) {
 
 func (s *Store) countRuns(t *tx, f RunFilter) (n int, err error) {
 	if !f.counted() {
-		w := f.where()
+		w := f.where(t, f.DAG == "")
 		query := `SELECT COUNT(*) FROM (SELECT 1 FROM dag_run r` + w.String() + w.number(" LIMIT ?", s.maxCount) + `) AS counted`
 		_, err = t.row(query, w.args, &n)
 		return n, err
@@ -163,6 +191,11 @@ func (s *Store) countRuns(t *tx, f RunFilter) (n int, err error) {
 		w.add("c.dag_id = ?", f.DAG)
 	}
 	in(w, "c.state", f.States)
+	if f.DAG == "" {
+		t.scopeFrom(w, "c.dag_id")
+	} else {
+		t.scopeOwned(w, "c.dag_id")
+	}
 	_, err = t.row(`SELECT COALESCE(SUM(c.n), 0) FROM dag_run_count c`+w.String(), w.args, &n)
 	return n, err
 }

@@ -35,7 +35,11 @@ func errNoRun(id dag.ID, run dag.RunID) error {
 }
 
 func findRun(t *tx, id dag.ID, run dag.RunID) (*runRecord, error) {
-	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id = $1 AND r.run_id = $2`, id, run)
+	w := &where{}
+	w.add("r.dag_id = ?", id)
+	w.add("r.run_id = ?", run)
+	t.scopeOwned(w, "r.dag_id")
+	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r`+w.String(), w.args...)
 	found, err := collect(rows, err, scanRun)
 	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
@@ -101,8 +105,19 @@ func (s *Store) Run(ctx context.Context, id dag.ID, run dag.RunID) (dag.Run, err
 // RunCounts returns the number of runs by state for each of the given DAGs.
 func (s *Store) RunCounts(ctx context.Context, ids []dag.ID) (counts map[dag.ID]map[dag.RunState]int, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		counts, err = runCounts(t, ids)
-		return err
+		seen, err := t.seen(ids)
+		if err != nil {
+			return err
+		}
+		if counts, err = runCounts(t, seen); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if counts[id] == nil {
+				counts[id] = map[dag.RunState]int{} // as of a DAG that there is not
+			}
+		}
+		return nil
 	})
 	return counts, err
 }

@@ -1,6 +1,11 @@
 package store
 
-import "context"
+import (
+	"context"
+	"fmt"
+
+	"dagwright/dag"
+)
 
 // Scope is the set of DAGs, with all that belongs to them, that reads with a
 // context of WithScope can see. The zero Scope has none.
@@ -32,11 +37,24 @@ func WithScope(ctx context.Context, s Scope) context.Context {
 	return context.WithValue(ctx, scopeKey{}, s)
 }
 
-// scopeOf is the context's scope. Without one it is everything: the actors of the
+// ScopeOf is the context's scope. Without one it is everything: the actors of the
 // instance itself have none, and every request of a person must be given one.
-func scopeOf(ctx context.Context) Scope {
+func ScopeOf(ctx context.Context) Scope {
 	if s, ok := ctx.Value(scopeKey{}).(Scope); ok {
 		return s
 	}
 	return Scope{All: true}
+}
+
+// Visible reports whether there is such a DAG, archived ones too, in the
+// context's scope.
+func (s *Store) Visible(ctx context.Context, id dag.ID) (visible bool, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		visible, err = t.sees(id)
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for DAG %.250q: %w", id, err)
+	}
+	return visible, nil
 }

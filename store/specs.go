@@ -94,7 +94,7 @@ func (s Spec) args(t *tx) []any {
 // writeSpec records what a push was rendered to. The name must not have gone
 // to another project meanwhile.
 func writeSpec(t *tx, spec Spec) error {
-	holder, err := oneSpec(t, `SELECT `+specColumns+` FROM generated_spec WHERE dag_id = $1`+t.forUpdate(), spec.DAG)
+	holder, err := oneSpec(t, t.forUpdate(), spec.DAG)
 	if err != nil {
 		return err
 	}
@@ -111,6 +111,9 @@ func writeSpec(t *tx, spec Spec) error {
 	if err != nil {
 		return fmt.Errorf("write provenance of DAG %q: %w", spec.DAG, err)
 	}
+	if err := moveProject(t, spec); err != nil {
+		return fmt.Errorf("write project of DAG %q: %w", spec.DAG, err)
+	}
 	return nil
 }
 
@@ -124,7 +127,7 @@ func (s *Store) Spec(ctx context.Context, id dag.ID) (spec Spec, err error) {
 }
 
 func findSpec(t *tx, id dag.ID) (Spec, error) {
-	spec, err := oneSpec(t, `SELECT `+specColumns+` FROM generated_spec WHERE dag_id = $1`, id)
+	spec, err := oneSpec(t, "", id)
 	if err != nil {
 		return Spec{}, err
 	}
@@ -134,8 +137,12 @@ func findSpec(t *tx, id dag.ID) (Spec, error) {
 	return *spec, nil
 }
 
-func oneSpec(t *tx, query string, id dag.ID) (*Spec, error) {
-	rows, err := t.query(query, id)
+// oneSpec reads the provenance of a DAG, nil when there is none.
+func oneSpec(t *tx, lock string, id dag.ID) (*Spec, error) {
+	w := &where{}
+	w.add("s.dag_id = ?", id)
+	t.scopeSpec(w)
+	rows, err := t.query(`SELECT `+specColumns+` FROM generated_spec s`+w.String()+lock, w.args...)
 	found, err := collect(rows, err, scanSpec)
 	if err != nil {
 		return nil, fmt.Errorf("read provenance of DAG %.250q: %w", id, err)
@@ -149,7 +156,9 @@ func oneSpec(t *tx, query string, id dag.ID) (*Spec, error) {
 // Specs returns the provenance of every generated DAG, by DAG id.
 func (s *Store) Specs(ctx context.Context) (specs []Spec, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT ` + specColumns + ` FROM generated_spec ORDER BY dag_id`)
+		w := &where{}
+		t.scopeSpec(w)
+		rows, err := t.query(`SELECT `+specColumns+` FROM generated_spec s`+w.String()+` ORDER BY s.dag_id`, w.args...)
 		specs, err = collect(rows, err, scanSpec)
 		return err
 	})
@@ -160,7 +169,10 @@ func (s *Store) Specs(ctx context.Context) (specs []Spec, err error) {
 // id.
 func (s *Store) SpecsOf(ctx context.Context, project int64, branch string) (specs []Spec, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT `+specColumns+` FROM generated_spec WHERE project_id = $1 AND branch = $2 ORDER BY dag_id`, project, branch)
+		w := &where{}
+		w.add("s.project_id = ? AND s.branch = ?", project, branch)
+		t.scopeSpec(w)
+		rows, err := t.query(`SELECT `+specColumns+` FROM generated_spec s`+w.String()+` ORDER BY s.dag_id`, w.args...)
 		specs, err = collect(rows, err, scanSpec)
 		return err
 	})

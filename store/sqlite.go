@@ -74,7 +74,7 @@ func sqliteDSN(path string, pragmas ...string) string {
 }
 
 func (d *sqliteDB) write(ctx context.Context, fn func(*tx) error) error {
-	return d.writer.write(ctx, fn)
+	return d.writer.write(ctx, scoped(ctx, fn))
 }
 
 func (d *sqliteDB) read(ctx context.Context, fn func(*tx) error) error {
@@ -93,7 +93,7 @@ func (d *sqliteDB) read(ctx context.Context, fn func(*tx) error) error {
 	if err := s.run(bg, "BEGIN"); err != nil {
 		return fmt.Errorf("begin reading: %w", err)
 	}
-	err := fn(&tx{ctx: ctx, session: s, now: d.now()})
+	err := scoped(ctx, fn)(&tx{ctx: ctx, session: s, now: d.now()})
 	if end := s.run(bg, "ROLLBACK"); err == nil && end != nil {
 		return fmt.Errorf("end reading: %w", end)
 	}

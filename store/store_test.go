@@ -100,3 +100,8 @@ func onServer(t testing.TB, dsn, statement string) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestEveryReadKeepsToItsScope(t *testing.T) {
+	t.Parallel()
+	storetest.CheckScopes(t)
+}

@@ -264,15 +264,22 @@ func duplicate(id dag.ID, path, owner string) *dag.SpecError {
 
 func (sv *saver) add(spec *dag.DAG, v newDAGVersion) error {
 	v.number = 1
-	_, err := sv.t.exec(`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit,
-			version, digest, parsed_at, is_paused, unpaused_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+	project, err := fileOwner(sv.t, spec, v.file)
+	if err != nil {
+		return err
+	}
+	_, err = sv.t.exec(`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit,
+			version, digest, parsed_at, is_paused, unpaused_at, project)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		spec.ID, sv.t.now, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit,
-		v.number, v.digest, sv.t.now, spec.PausedUponCreation, unpausedAt(sv.t, spec))
+		v.number, v.digest, sv.t.now, spec.PausedUponCreation, unpausedAt(sv.t, spec), project)
 	if err != nil {
 		return err
 	}
 	if err := v.insert(sv.t); err != nil {
+		return err
+	}
+	if err := insertLabels(sv.t, spec); err != nil {
 		return err
 	}
 	sv.result.Added++
@@ -294,10 +301,18 @@ func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG) error {
 			return err
 		}
 	}
-	_, err := t.exec(`UPDATE dag SET dag_display_name = $2, owner = $3, search_text = $4, file = $5, dag_commit = $6,
-			version = $7, digest = $8, parsed_at = $9, is_archived = 0 WHERE dag_id = $1`,
-		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now)
+	project, err := fileOwner(t, spec, v.file)
 	if err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE dag SET dag_display_name = $2, owner = $3, search_text = $4, file = $5, dag_commit = $6,
+			version = $7, digest = $8, parsed_at = $9, is_archived = 0, project = $10 WHERE dag_id = $1`,
+		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now, project)
+	if err != nil {
+		return err
+	}
+	// Also when nothing changed: an older dagwright has kept no labels.
+	if err := replaceLabels(t, spec); err != nil {
 		return err
 	}
 	if v.digest == old.digest && !old.wasArchived && !moved {

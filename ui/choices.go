@@ -20,19 +20,30 @@ type choices struct {
 	tags, owners []string
 }
 
-// read returns the tags and owners, which are not to be changed.
+// read returns the tags and owners, which are not to be changed. Those that a
+// person with a scope may see are found for that person alone.
 func (m *choices) read(ctx context.Context, s *store.Store, now time.Time) (tags, owners []string, err error) {
+	if !store.ScopeOf(ctx).All {
+		return findChoices(ctx, s)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now.Before(m.until) {
 		return m.tags, m.owners, nil
 	}
+	if tags, owners, err = findChoices(ctx, s); err != nil {
+		return nil, nil, err
+	}
+	m.tags, m.owners, m.until = tags, owners, now.Add(choicesAge)
+	return tags, owners, nil
+}
+
+func findChoices(ctx context.Context, s *store.Store) (tags, owners []string, err error) {
 	if tags, err = s.CommonTags(ctx, maxChoices); err != nil {
 		return nil, nil, fmt.Errorf("list tags: %w", err)
 	}
 	if owners, err = s.Owners(ctx, maxChoices); err != nil {
 		return nil, nil, fmt.Errorf("list owners: %w", err)
 	}
-	m.tags, m.owners, m.until = tags, owners, now.Add(choicesAge)
 	return tags, owners, nil
 }

@@ -21,6 +21,7 @@ func (s *server) events(c echo.Context) error {
 	defer closer()
 	sub := s.Store.Subscribe()
 	defer sub.Close()
+	sight := s.Store.Sight()
 	if err := st.send(0, "ready", s.mark()); err != nil {
 		return nil
 	}
@@ -44,6 +45,13 @@ func (s *server) events(c echo.Context) error {
 				return nil
 			}
 			if only != "" && change.DAG != only {
+				continue
+			}
+			seen, e := sight.Sees(ctx, change)
+			if e != nil {
+				return e // the reader asks again, and hears of nothing meanwhile
+			}
+			if !seen {
 				continue
 			}
 			if err = st.send(change.Seq, "change", change); err == nil && len(sub.C) == 0 {

@@ -76,8 +76,8 @@ func register(e *echo.Echo, c Config) *server {
 	s := newServer(c)
 	s.addPages(e)
 	s.addActs(e)
-	e.GET("/events", s.events, s.headers, s.failures)
-	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures)
+	e.GET("/events", s.events, s.headers, s.failures, s.allowed(dag.ActRead))
+	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures, s.allowed(dag.ActRead))
 	e.GET("/static/:file", s.static, s.headers, s.failures, compress())
 	e.GET("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, s.views.asset("favicon.svg")) })
 	e.RouteNotFound("/*", s.unknown, s.headers, s.failures)
@@ -124,7 +124,7 @@ func (s *server) addPages(e *echo.Echo) {
 		"/import-errors":                              s.importErrors,
 		"/audit":                                      s.audit,
 	} {
-		e.GET(path, h, s.headers, s.failures, compress(), s.remember)
+		e.GET(path, h, s.headers, s.failures, compress(), s.remember, s.allowed(dag.ActRead))
 	}
 }
 

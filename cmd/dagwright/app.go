@@ -17,6 +17,7 @@ import (
 
 	"dagwright/api"
 	"dagwright/cijob"
+	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/generator"
 	"dagwright/gitlab"
@@ -72,6 +73,10 @@ type settings struct {
 	Poll           time.Duration
 	MaxActiveTasks int
 	MaxLost        int // see scheduler.Config
+
+	// Allow is asked for every request to the pages and the API, see ui.Config;
+	// everybody may do everything when it is nil.
+	Allow func(c echo.Context, act dag.Act, id dag.ID) error
 
 	Logger *slog.Logger
 }
@@ -232,8 +237,14 @@ func (a *app) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// handler routes requests. Streams end when done is closed.
+// handler serves requests. Streams end when done is closed.
 func (a *app) handler(done <-chan struct{}) http.Handler {
+	return guard(a.router(done), a.listener.Addr())
+}
+
+// router has every route of the instance. A test holds what each answers to whom
+// against testdata/rights.txt.
+func (a *app) router(done <-chan struct{}) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
@@ -249,11 +260,11 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 	}
 	a.routeProbes(e)
 	if a.runs("ui") {
-		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
+		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done, Allow: a.Allow})
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
-			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling, Allow: a.Allow,
 		})
 	}
-	return guard(e, a.listener.Addr())
+	return e
 }

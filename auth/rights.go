@@ -1,0 +1,71 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// Allow returns the question that pages and the API ask before they answer a
+// request: whether the identity of its context may do an act to a DAG, or to none
+// in particular when id is empty. The error is dag.ErrForbidden for what the person
+// may see and not do, and dag.ErrNotFound, in the words in which the store says
+// that there is no such DAG, for what the person may not see.
+//
+// Replaying a push names no DAG. It is open to whoever has its role over any DAG,
+// and the request sees no more than those DAGs from then on: the store then does
+// not find the pushes of others.
+func Allow(s *store.Store) func(c echo.Context, act dag.Act, id dag.ID) error {
+	return func(c echo.Context, act dag.Act, id dag.ID) error {
+		ctx := c.Request().Context()
+		if id != "" {
+			return allowOver(ctx, s, act, id)
+		}
+		if err := allowAny(From(ctx), act); err != nil {
+			return err
+		}
+		if act == dag.ActReplay {
+			c.SetRequest(c.Request().WithContext(store.WithScope(ctx, From(ctx).Scope(act.Needs()))))
+		}
+		return nil
+	}
+}
+
+// allowOver is for acts upon one DAG.
+func allowOver(ctx context.Context, s *store.Store, act dag.Act, id dag.ID) error {
+	i := From(ctx)
+	may, err := s.Visible(store.WithScope(ctx, i.Scope(act.Needs())), id)
+	if err != nil || may {
+		return err
+	}
+	sees, err := s.Visible(store.WithScope(ctx, i.Scope(dag.RoleViewer)), id)
+	if err != nil {
+		return err
+	}
+	if !sees {
+		return store.ErrNoDAG(id)
+	}
+	return forbidden(act)
+}
+
+// allowAny is for acts upon no DAG. Lists show what one may see, and settings are
+// one's own: a role over any DAG will do. The rest is about the whole instance.
+func allowAny(i Identity, act dag.Act) error {
+	role := i.InstanceRole()
+	switch act {
+	case dag.ActRead, dag.ActSettings, dag.ActReplay:
+		role = i.Role()
+	}
+	if role < act.Needs() {
+		return forbidden(act)
+	}
+	return nil
+}
+
+func forbidden(act dag.Act) error {
+	return fmt.Errorf("this needs the role %s: %w", act.Needs(), dag.ErrForbidden)
+}
