@@ -248,6 +248,9 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 // model that was taken out of its file. An empty head is a branch that is gone.
 func (g *Generator) render(ctx context.Context, p store.Push, head string) (*change, error) {
 	kind, ok := g.Branches[p.Branch]
+	if g.OnlyPromoted {
+		return nil, fmt.Errorf("this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
+	}
 	if !ok {
 		return nil, fmt.Errorf("branch %q makes no DAG: %w", p.Branch, dag.ErrInvalid)
 	}

@@ -64,6 +64,9 @@ type Config struct {
 	Deliver    Delivery // DeliverPush when empty
 	// AutoMerge has merge requests merged by GitLab once their pipeline passes.
 	AutoMerge bool
+	// OnlyPromoted has every push of a model refused: the instance takes DAGs from
+	// another one's DAG repository alone.
+	OnlyPromoted bool
 	// PublicURL is where people reach dagwright's pages, for links; may be empty.
 	PublicURL string
 	// MissingGrace is how long GitLab must have said that a project does not

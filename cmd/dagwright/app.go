@@ -57,6 +57,7 @@ type settings struct {
 	GitLab    *gitlab.Client // nil where there is none
 	Deliver   generator.Delivery
 	AutoMerge bool
+	Promotion promotionSettings
 	Models    generator.Models
 	Projects  func(context.Context) ([]generator.Project, error)
 	Instance  generator.Instance
@@ -196,6 +197,7 @@ func (a *app) addGenerator() error {
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
+		OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -211,12 +213,19 @@ func (a *app) addScheduler() error {
 		return fmt.Errorf("open executor: %w", err)
 	}
 	a.onClose(exec.Close)
-	s := scheduler.New(scheduler.Config{
+	origin, err := a.openOrigin()
+	if err != nil {
+		return err
+	}
+	config := scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
-		CheckTask: a.Pods.Check, Rules: podRules(a.Pods),
+		CheckTask: a.Pods.Check, Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
-	})
-	a.actors = append(a.actors, s.Run)
+	}
+	if origin != nil {
+		config.CheckSpec = origin.Check
+	}
+	a.actors = append(a.actors, scheduler.New(config).Run)
 	return nil
 }
 

@@ -125,7 +125,7 @@ type serveConfig struct {
 		WaitFor    string   `yaml:"wait_for"`
 		WaitStages []string `yaml:"wait_stages"`
 	} `yaml:"models"`
-	// Promotion is where "dagwright promote" takes DAGs to.
+	// Promotion is where DAGs are promoted to and from.
 	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
 		Executor       string        `yaml:"executor"`
@@ -192,7 +192,7 @@ func (c serveConfig) check() error {
 	if err := c.Logs.config(c.Data).Check(); err != nil && c.Data != "" {
 		errs = append(errs, fmt.Errorf("logs: %w", err))
 	}
-	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
+	return errors.Join(append(errs, c.Promotion.check(), c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
 // webAddress reports whether a text is an http(s) address without a query.
@@ -245,6 +245,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	for _, file := range c.Webhook.SecretFiles {
 		s.Secrets = append(s.Secrets, secrets.read(file))
 	}
+	s.Promotion = c.Promotion.settings(&secrets)
 	token := secrets.read(c.GitLab.TokenFile)
 	if secrets.err != nil {
 		return s, usageError{secrets.err}
