@@ -64,6 +64,8 @@ type Config struct {
 	Deliver    Delivery // DeliverPush when empty
 	// AutoMerge has merge requests merged by GitLab once their pipeline passes.
 	AutoMerge bool
+	// Promoter offers DAGs to the next instance; nil where there is none.
+	Promoter *Promoter
 	// OnlyPromoted has every push of a model refused: the instance takes DAGs from
 	// another one's DAG repository alone.
 	OnlyPromoted bool
@@ -131,6 +133,7 @@ func (g *Generator) Run(ctx context.Context) error {
 	var teller sync.WaitGroup
 	defer teller.Wait()
 	teller.Go(func() { g.tell(ctx) })
+	teller.Go(func() { g.promote(ctx) })
 
 	g.reconcile(ctx)
 	for {

@@ -191,13 +191,17 @@ func (a *app) addGenerator() error {
 	if err != nil {
 		return err
 	}
+	promoter, err := a.openPromoter(repo)
+	if err != nil {
+		return err
+	}
 	instance := a.Instance
 	instance.CheckTask = a.Pods.Check
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		OnlyPromoted: a.Promotion.FromProject != "",
+		Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -258,10 +262,10 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 	}
 	a.routeProbes(e)
 	if a.runs("ui") {
-		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
+		api.Register(e, api.Config{Store: a.store, PromotesTo: a.Promotion.ToProject, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
-			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling, PromotesTo: a.Promotion.ToProject,
 		})
 	}
 	return guard(e, a.listener.Addr())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -75,6 +76,27 @@ promotion:
 	}
 	if out := promote(); !strings.Contains(out, "nothing is left to promote") {
 		t.Errorf("promoted again: %s", out)
+	}
+
+	// The same by the button: a comparison first, then the merge request.
+	better := gl.Commit(testModel, "main", map[string]string{"NOTES": "better"})
+	dev.await("the new version", func() bool { return strings.Contains(dev.get("/api/v2/dagSources/churn-model"), better) })
+	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"compare"}})
+	dev.await("the comparison", func() bool {
+		return strings.Contains(dev.get("/dags/churn-model/promote"), "Open the merge request")
+	})
+	if n := len(gl.MergeRequests(testProdProject)); n != 1 {
+		t.Errorf("a comparison made a merge request: %d", n)
+	}
+	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"propose"}})
+	dev.await("the merge request", func() bool { return strings.Contains(dev.get("/dags/churn-model/details"), "/merge_requests/2") })
+	if m := gl.MergeRequests(testProdProject)[1]; !strings.Contains(m.Description, "`anonymous` promotes") {
+		t.Errorf("the description:\n%s", m.Description)
+	}
+	gl.Merge(testProdProject, 2)
+	prod.await("the new version", func() bool { return strings.Contains(prod.get("/api/v2/dagSources/churn-model"), better) })
+	if audit := dev.get("/api/v2/eventLogs?event=promote"); !strings.Contains(audit, `"total_entries":1`) {
+		t.Errorf("the audit log: %s", audit)
 	}
 
 	// What somebody commits to PROD by hand is not taken, and the last good version
