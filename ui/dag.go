@@ -75,6 +75,7 @@ type detailsPage struct {
 	Parsed    TimeView
 	RemovedAt TimeView
 	promotionPart
+	provenancePart
 }
 
 // Fact is a name and a value, with a link where there is one.
@@ -106,6 +107,9 @@ func (s *server) dagDetails(c echo.Context) error {
 		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i])})
 	}
 	if p.promotionPart, err = s.promotionPart(c, h); err != nil {
+		return err
+	}
+	if p.provenancePart, err = s.provenancePart(c, h, ""); err != nil {
 		return err
 	}
 	return s.render(c, http.StatusOK, "details", p)

@@ -57,6 +57,9 @@ var russian = map[string]string{
 	"Push a commit to <code>main</code> for scoring, or to <code>retrain</code> for retraining.":               "Отправьте коммит в <code>main</code> для скоринга или в <code>retrain</code> для переобучения.",
 	"The DAG appears here by itself, paused. Turn on its toggle to follow the schedule, or trigger it.":        "DAG появится здесь сам, на паузе. Передвиньте ползунок, чтобы запускать его по расписанию, или запустите вручную.",
 
+	// where a DAG is from
+	"Where it is from": "Откуда", "Template": "Шаблон", "Promoted from": "Перенесён из", "Merge request": "Merge request", "Pod": "Под",
+
 	// promotion
 	"Promote %s": "Перенести %s", "Promote to %s": "Перенести в %s", "Promote version %d to %s": "Перенести версию %d в %s",
 	"First see what would change there.": "Сначала посмотрите, что там изменится.", "Compare": "Сравнить", "Compare again": "Сравнить ещё раз",

@@ -53,6 +53,8 @@ type Config struct {
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
+	// DAGProject is the DAG repository's GitLab path, for links to its commits.
+	DAGProject string
 	// PromotesTo is the GitLab path of the DAG repository that DAGs can be promoted
 	// to; they cannot when empty.
 	PromotesTo string

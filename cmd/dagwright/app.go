@@ -265,7 +265,7 @@ func (a *app) handler(done <-chan struct{}) http.Handler {
 		api.Register(e, api.Config{Store: a.store, PromotesTo: a.Promotion.ToProject, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done})
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
-			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling, PromotesTo: a.Promotion.ToProject,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling, PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject,
 		})
 	}
 	return guard(e, a.listener.Addr())
