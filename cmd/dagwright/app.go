@@ -22,6 +22,7 @@ import (
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/podspec"
+	"dagwright/registry"
 	"dagwright/scheduler"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -58,6 +59,7 @@ type settings struct {
 	Deliver   generator.Delivery
 	AutoMerge bool
 	Promotion promotionSettings
+	Registry  *registry.Client // nil where images are not asked for
 	Models    generator.Models
 	Projects  func(context.Context) ([]generator.Project, error)
 	Instance  generator.Instance
@@ -201,7 +203,7 @@ func (a *app) addGenerator() error {
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
+		Registry: a.Registry, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
