@@ -27,6 +27,9 @@ type Config struct {
 	// acts on none. Its error is the answer. Everybody may do everything when it is
 	// nil.
 	Allow func(c echo.Context, act dag.Act, id dag.ID) error
+	// PromotesTo is the DAG repository that DAGs can be promoted to; they cannot
+	// when empty.
+	PromotesTo string
 	// Version is dagwright's version, told by GET /api/v2/version.
 	Version string
 	// Done ends the streams (followed logs, waits) when it is closed: the
@@ -127,6 +130,8 @@ func (s *server) table() []route {
 		{http.MethodPost, "/pushes/:push_id/replay", dag.ActReplay, s.replayPush},
 		{http.MethodPost, "/rerender", dag.ActRerender, s.rerender},
 		{http.MethodGet, "/dags/:dag_id/provenance", dag.ActRead, s.getProvenance},
+		{http.MethodPost, "/dags/:dag_id/promote", dag.ActPromote, s.promote},
+		{http.MethodGet, "/dags/:dag_id/promotions", dag.ActRead, s.listPromotions},
 
 		{http.MethodGet, "/monitor/health", dag.ActRead, s.health},
 		{http.MethodGet, "/version", dag.ActRead, s.version},

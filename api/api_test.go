@@ -68,7 +68,7 @@ func (f *fixture) listen(clock func() time.Time) {
 	f.Helper()
 	e := echo.New()
 	Register(e, Config{
-		Store: f.store, Logs: f.logs, Now: clock, Version: "1.2.3", Done: f.done,
+		Store: f.store, Logs: f.logs, Now: clock, Version: "1.2.3", Done: f.done, PromotesTo: "gbc/airflow-prod",
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),
 		User:   func(echo.Context) string { return "ann" },
 	})

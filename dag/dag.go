@@ -1,6 +1,9 @@
 package dag
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ID names a DAG within an instance. It obeys [CheckID].
 type ID string
@@ -63,6 +66,39 @@ func (d *DAG) Task(id TaskID) (*Task, bool) {
 		}
 	}
 	return nil, false
+}
+
+// The annotations of generated tasks that say where they are from.
+const (
+	AnnotationProject  = "dagwright/project"
+	AnnotationRef      = "dagwright/ref"
+	AnnotationCommit   = "dagwright/commit"
+	AnnotationTemplate = "dagwright/template"
+	// AnnotationPromoted is "<project>@<commit>" of the DAG repository that a spec
+	// was promoted from.
+	AnnotationPromoted = "dagwright/promoted-from"
+)
+
+// Annotation returns a pod annotation of the first task that has it, "" when none
+// has.
+func (d *DAG) Annotation(key string) string {
+	for i := range d.Tasks {
+		annotations, _ := d.Tasks[i].Pod["annotations"].(map[string]any)
+		if text, ok := annotations[key].(string); ok {
+			return text
+		}
+	}
+	return ""
+}
+
+// PromotedFrom returns the DAG repository and its commit that a spec says it was
+// promoted from; both are empty when it says nothing of the kind.
+func (d *DAG) PromotedFrom() (project, commit string) {
+	project, commit, found := strings.Cut(d.Annotation(AnnotationPromoted), "@")
+	if !found {
+		return "", ""
+	}
+	return project, commit
 }
 
 // ScheduleKind says which of Airflow's timetables a schedule is.

@@ -254,7 +254,7 @@ func (d *dagReader) source() Source {
 			s, _ := annotations[key].(string)
 			return s
 		}
-		s := Source{Project: text("dagwright/project"), Branch: text("dagwright/ref"), Commit: text("dagwright/commit")}
+		s := Source{Project: text(AnnotationProject), Branch: text(AnnotationRef), Commit: text(AnnotationCommit)}
 		if s != (Source{}) {
 			return s
 		}

@@ -248,6 +248,9 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 // model that was taken out of its file. An empty head is a branch that is gone.
 func (g *Generator) render(ctx context.Context, p store.Push, head string) (*change, error) {
 	kind, ok := g.Branches[p.Branch]
+	if g.OnlyPromoted {
+		return nil, fmt.Errorf("this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
+	}
 	if !ok {
 		return nil, fmt.Errorf("branch %q makes no DAG: %w", p.Branch, dag.ErrInvalid)
 	}
@@ -291,6 +294,7 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old 
 	if err := g.awaitPipeline(ctx, r, model); err != nil {
 		return nil, err
 	}
+	wait := g.Registry != nil && or(model.WaitFor, g.Instance.WaitFor) == WaitImage && via != store.ViaDryRun
 	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay || via == store.ViaOverwrite}
 	var files []fileChange
 	for _, e := range model.Split() {
@@ -302,7 +306,7 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old 
 		if request.Commit, err = filter.commit(ctx, e, old[id]); err != nil {
 			return nil, err
 		}
-		f, err := g.renderFile(ctx, request, e.Model, old[id])
+		f, err := g.renderFile(ctx, request, e.Model, old[id], wait)
 		if err != nil {
 			return nil, err
 		}
@@ -311,11 +315,17 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old 
 	return files, nil
 }
 
-// renderFile renders one DAG and claims its name.
-func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old store.Spec) (fileChange, error) {
+// renderFile renders one DAG and claims its name. It returns a waitError as long as
+// an image is to be waited for.
+func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old store.Spec, wait bool) (fileChange, error) {
 	rendered, err := Render(r, m, g.Templates, g.Instance)
 	if err != nil {
 		return fileChange{}, err
+	}
+	if wait {
+		if err := g.awaitImages(ctx, rendered.Images); err != nil {
+			return fileChange{}, err
+		}
 	}
 	spec := store.Spec{
 		DAG: rendered.DAG, ProjectID: r.ProjectID, Path: rendered.Path,

@@ -24,7 +24,7 @@ type Model struct {
 	Params  []dag.Param
 	Scoring ScoringModel
 	Retrain RetrainModel
-	// WaitFor is WaitPipeline or WaitNone; the instance's when empty. WaitStages
+	// WaitFor is WaitPipeline, WaitImage or WaitNone; the instance's when empty. WaitStages
 	// are the stages of the pipeline that matter; the instance's when nil.
 	WaitFor    string
 	WaitStages []string
@@ -47,6 +47,8 @@ type Entry struct {
 
 // The values of Model.WaitFor.
 const (
+	// WaitImage renders a push when the registry has its images.
+	WaitImage = "image"
 	// WaitNone renders a push at once.
 	WaitNone = "none"
 	// WaitPipeline renders a push when the stages that build its image have

@@ -74,8 +74,8 @@ func (r *modelReader) folder(n *field) string {
 
 func (r *modelReader) waitFor(n *field) string {
 	s, ok := r.text(n)
-	if ok && s != WaitNone && s != WaitPipeline {
-		r.fault(n, "want %s or %s", WaitPipeline, WaitNone)
+	if ok && s != WaitNone && s != WaitPipeline && s != WaitImage {
+		r.fault(n, "want %s, %s or %s", WaitPipeline, WaitImage, WaitNone)
 		return ""
 	}
 	return s

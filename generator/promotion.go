@@ -26,10 +26,12 @@ type Overlay struct {
 }
 
 // Promote makes the spec of another instance out of the one at a path: the same
-// DAG, with the overlay's differences and everything else, comments included, as it
-// is. The same arguments give the same bytes. The result can be loaded; the error
-// is dag.ErrInvalid for a spec that cannot, or that has not exactly one DAG.
-func Promote(file string, source []byte, o Overlay) ([]byte, error) {
+// DAG, with the overlay's differences, a mark of where it is from on each task
+// ("<project>@<commit>" of the DAG repository), and everything else, comments
+// included, as it is. The same arguments give the same bytes. The result can be
+// loaded; the error is dag.ErrInvalid for a spec that cannot, or that has not
+// exactly one DAG.
+func Promote(file string, source []byte, o Overlay, from string) ([]byte, error) {
 	before, err := dag.Parse(file, source)
 	if err != nil {
 		return nil, err
@@ -45,8 +47,8 @@ func Promote(file string, source []byte, o Overlay) ([]byte, error) {
 	if spec == nil {
 		return nil, fmt.Errorf("%s does not define %s at its top: %w", file, before[0].ID, dag.ErrInvalid)
 	}
-	if err := o.apply(spec); err != nil {
-		return nil, err
+	if err := o.apply(spec, from); err != nil {
+		return nil, fmt.Errorf("promote %s: %w", file, err)
 	}
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
@@ -54,34 +56,87 @@ func Promote(file string, source []byte, o Overlay) ([]byte, error) {
 	if err := e.Encode(&doc); err != nil {
 		return nil, fmt.Errorf("write %s: %w", file, err)
 	}
-	after, err := dag.Parse(file, out.Bytes())
-	if err != nil || len(after) != 1 || after[0].ID != before[0].ID {
-		return nil, fmt.Errorf("the overlay makes %s a spec that cannot be loaded: %w: %w", path.Base(file), err, dag.ErrInvalid)
-	}
-	return out.Bytes(), nil
+	return out.Bytes(), checkPromoted(file, out.Bytes(), before[0])
 }
 
-func (o Overlay) apply(spec *yaml.Node) error {
-	tasks := valueOf(spec, "tasks")
+// checkPromoted loads what a promotion made: it must be the DAG that it was.
+func checkPromoted(file string, content []byte, before *dag.DAG) error {
+	after, err := dag.Parse(file, content)
+	if err != nil {
+		return fmt.Errorf("the overlay makes %s a spec that cannot be loaded: %w: %w", path.Base(file), err, dag.ErrInvalid)
+	}
+	same := len(after) == 1 && after[0].ID == before.ID && len(after[0].Tasks) == len(before.Tasks)
+	for i := 0; same && i < len(before.Tasks); i++ {
+		same = keeps(after[0].Tasks[i], before.Tasks[i])
+	}
+	if !same {
+		return fmt.Errorf("%s shares parts between tasks by YAML merges (<<), which an overlay cannot tell apart: write them out: %w", file, dag.ErrInvalid)
+	}
+	return nil
+}
+
+// keeps reports whether a promoted task has every annotation that it had.
+func keeps(after, before dag.Task) bool {
+	had, _ := before.Pod["annotations"].(map[string]any)
+	has, _ := after.Pod["annotations"].(map[string]any)
+	for key, value := range had {
+		if key != dag.AnnotationPromoted && has[key] != value {
+			return false
+		}
+	}
+	return after.ID == before.ID
+}
+
+func (o Overlay) apply(spec *yaml.Node, from string) error {
+	tasks := resolved(valueOf(spec, "tasks"))
 	if tasks == nil || tasks.Kind != yaml.SequenceNode {
 		return fmt.Errorf("the spec has no list of tasks: %w", dag.ErrInvalid)
 	}
 	for _, task := range tasks.Content {
-		if o.Namespace != "" {
-			set(task, "namespace", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: o.Namespace})
-		}
-		if image := valueOf(task, "image"); image != nil {
-			image.Value = o.image(image.Value)
-		}
-		if o.Resources != nil {
-			var node yaml.Node
-			if err := node.Encode(o.Resources); err != nil {
-				return fmt.Errorf("write resources: %w", err)
-			}
-			set(task, "container_resources", &node)
+		if err := o.applyTask(resolved(task), from); err != nil {
+			return err
 		}
 	}
 	return o.addTags(spec)
+}
+
+func (o Overlay) applyTask(task *yaml.Node, from string) error {
+	if o.Namespace != "" {
+		set(task, "namespace", text(o.Namespace))
+	}
+	if image := valueOf(task, "image"); image != nil {
+		if image.Kind == yaml.AliasNode {
+			return fmt.Errorf("line %d: image is an alias of another value, which an overlay cannot tell apart: write it out: %w", image.Line, dag.ErrInvalid)
+		}
+		image.Value = o.image(image.Value)
+	}
+	if o.Resources != nil {
+		var node yaml.Node
+		if err := node.Encode(o.Resources); err != nil {
+			return fmt.Errorf("write resources: %w", err)
+		}
+		set(task, "container_resources", &node)
+	}
+	if from == "" {
+		return nil
+	}
+	annotations := resolved(valueOf(task, "annotations"))
+	if annotations == nil {
+		annotations = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		set(task, "annotations", annotations)
+	}
+	set(annotations, dag.AnnotationPromoted, text(from))
+	return nil
+}
+
+func text(s string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s} }
+
+// resolved follows a YAML alias to what it stands for.
+func resolved(n *yaml.Node) *yaml.Node {
+	for n != nil && n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
 }
 
 // image replaces the longest beginning that ends where a part of the name does.
@@ -144,5 +199,5 @@ func set(n *yaml.Node, key string, value *yaml.Node) {
 			return
 		}
 	}
-	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value)
+	n.Content = append(n.Content, text(key), value)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"dagwright/dag"
@@ -77,8 +78,9 @@ type Rendered struct {
 	DAG      dag.ID
 	Path     string // in the DAG repository
 	Content  []byte
-	Template string // its file name
-	Digest   string // of the template, SHA-256 in hexadecimal
+	Template string   // its file name
+	Digest   string   // of the template, SHA-256 in hexadecimal
+	Images   []string // that its tasks run, each once
 }
 
 // DAGID returns the id of the DAG that a request asks for: the last segment of
@@ -155,7 +157,16 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 		DAG: id, Path: specPath(r, id),
 		Content: content, Template: t.Name, Digest: t.Digest,
 	}
-	return out, check(out, r, inst)
+	d, err := check(out, r, inst)
+	if err != nil {
+		return out, err
+	}
+	for _, t := range d.Tasks {
+		if !slices.Contains(out.Images, t.Image) {
+			out.Images = append(out.Images, t.Image)
+		}
+	}
+	return out, nil
 }
 
 // specPath is where a DAG's file stands: beside those of the project's group, or
@@ -178,18 +189,18 @@ func templateError(name string, err error) error {
 
 // check loads the rendered spec. A fault of it is the template's or, for a
 // schedule, the instance's: ParseModel has found the model's own.
-func check(out Rendered, r Request, inst Instance) error {
+func check(out Rendered, r Request, inst Instance) (*dag.DAG, error) {
 	where := "template " + out.Template
 	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule, CheckTask: inst.CheckTask}.Parse(out.Path, out.Content)
 	if err != nil {
-		return fmt.Errorf("%s, or what %s says, gives a spec that cannot be loaded: %w", where, ModelFile, err)
+		return nil, fmt.Errorf("%s, or what %s says, gives a spec that cannot be loaded: %w", where, ModelFile, err)
 	}
 	if len(dags) != 1 || dags[0].ID != out.DAG {
-		return &dag.SpecError{File: out.Template, Reason: fmt.Sprintf("it must define the DAG %s and no other", out.DAG)}
+		return nil, &dag.SpecError{File: out.Template, Reason: fmt.Sprintf("it must define the DAG %s and no other", out.DAG)}
 	}
 	want := dag.Source{Project: r.Project, Branch: r.Branch, Commit: r.Commit}
 	if dags[0].Source != want {
-		return &dag.SpecError{File: out.Template, Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
+		return nil, &dag.SpecError{File: out.Template, Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
 	}
-	return nil
+	return dags[0], nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/registry"
 	"dagwright/store"
 	"dagwright/templates"
 )
@@ -59,11 +60,18 @@ type Config struct {
 	// GitLab is where statuses, merge requests and notes go, and where pipelines
 	// and projects are asked for; nil where there is none.
 	GitLab *gitlab.Client
+	// Registry is asked whether an image exists; nil where none is to be asked.
+	Registry *registry.Client
 	// DAGProject is the DAG repository's GitLab path; merge requests go there.
 	DAGProject string
 	Deliver    Delivery // DeliverPush when empty
 	// AutoMerge has merge requests merged by GitLab once their pipeline passes.
 	AutoMerge bool
+	// Promoter offers DAGs to the next instance; nil where there is none.
+	Promoter *Promoter
+	// OnlyPromoted has every push of a model refused: the instance takes DAGs from
+	// another one's DAG repository alone.
+	OnlyPromoted bool
 	// PublicURL is where people reach dagwright's pages, for links; may be empty.
 	PublicURL string
 	// MissingGrace is how long GitLab must have said that a project does not
@@ -128,6 +136,7 @@ func (g *Generator) Run(ctx context.Context) error {
 	var teller sync.WaitGroup
 	defer teller.Wait()
 	teller.Go(func() { g.tell(ctx) })
+	teller.Go(func() { g.promote(ctx) })
 
 	g.reconcile(ctx)
 	for {

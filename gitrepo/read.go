@@ -74,13 +74,14 @@ func blobAt(s storer.EncodedObjectStorer, commit, path string) (plumbing.Hash, e
 	return plumbing.ZeroHash, fmt.Errorf("read %s: %w", path, dag.ErrNotFound)
 }
 
-// maxBlame bounds how many commits Author looks at.
+// maxBlame bounds how many commits Since looks at.
 const maxBlame = 10_000
 
-// Author returns the e-mail address of whoever brought the file at a path of a
-// commit to what it is there. The error is dag.ErrNotFound when commit or path do
-// not exist, or the commit lies too far back.
-func (r *Repo) Author(commit, path string) (string, error) {
+// Since returns the commit that brought the file at a path to what it is in a
+// commit: the same one for every commit that has the file unchanged. The error is
+// dag.ErrNotFound when commit or path do not exist, or the change lies too far
+// back.
+func (r *Repo) Since(commit, path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
@@ -102,11 +103,25 @@ func (r *Repo) Author(commit, path string) (string, error) {
 			}
 		}
 		if same == "" {
-			return c.Author.Email, nil
+			return commit, nil
 		}
 		commit = same
 	}
-	return "", fmt.Errorf("find author of %s: looked at %d commits: %w", path, maxBlame, dag.ErrNotFound)
+	return "", fmt.Errorf("find the last change of %s: looked at %d commits: %w", path, maxBlame, dag.ErrNotFound)
+}
+
+// Author returns the e-mail address of whoever brought the file at a path of a
+// commit to what it is there. The errors are those of Since.
+func (r *Repo) Author(commit, path string) (string, error) {
+	since, err := r.Since(commit, path)
+	if err != nil {
+		return "", err
+	}
+	c, err := commitOf(r.objects.Load(), since)
+	if err != nil {
+		return "", err
+	}
+	return c.Author.Email, nil
 }
 
 // notThere is the error for a path that goes on below something that is no

@@ -25,16 +25,16 @@ const (
 	annotationAttempt = "dagwright/attempt"
 	annotationOptions = "dagwright/options"
 	annotationVersion = "dagwright/version"
-	// A spec carries these three itself; dag.Source is read from them.
-	annotationProject = "dagwright/project"
-	annotationRef     = "dagwright/ref"
-	annotationCommit  = "dagwright/commit"
-	// annotationTemplate names the template that a spec was made from.
-	annotationTemplate = "dagwright/template"
+	// A spec carries these itself; dag.Source is read from the first three.
+	annotationProject  = dag.AnnotationProject
+	annotationRef      = dag.AnnotationRef
+	annotationCommit   = dag.AnnotationCommit
+	annotationTemplate = dag.AnnotationTemplate
+	annotationPromoted = dag.AnnotationPromoted
 )
 
 // specMarks are the annotations of ours that a spec may hold.
-var specMarks = []string{annotationProject, annotationRef, annotationCommit, annotationTemplate}
+var specMarks = []string{annotationProject, annotationRef, annotationCommit, annotationTemplate, annotationPromoted}
 
 // identityLabels are those by which Airflow knows its pods.
 var identityLabels = []string{"dag_id", "task_id", "run_id", "try_number", "kubernetes_pod_operator", labelManagedBy}

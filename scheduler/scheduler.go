@@ -28,8 +28,13 @@ type Config struct {
 	// CheckTask says what of a spec's task the instance does not allow; such a
 	// spec is not loaded, and its file shows the fault. Nil allows everything.
 	CheckTask func(dag.Task) error
-	// Rules changes whenever CheckTask may decide otherwise about a task. Every
-	// spec is read anew then.
+	// CheckSpec says why the instance does not take a spec file that can be loaded;
+	// defaults are the files of defaults that apply to it. A *dag.SpecError or a
+	// dag.ErrInvalid is a fault of the file. After any other error nothing is known:
+	// the file shows it, and is looked at again with each poll. Nil takes every file.
+	CheckSpec func(ctx context.Context, path string, content []byte, defaults []string) error
+	// Rules changes whenever CheckTask or CheckSpec may decide otherwise. Every spec
+	// is read anew then.
 	Rules string
 	// MaxActiveTasks bounds the attempts at once in the whole instance
 	// (Airflow's parallelism); 32 when zero.

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,8 @@ type world struct {
 	// check and rules are the scheduler's CheckTask and Rules.
 	check func(dag.Task) error
 	rules string
+	// checkSpec is its CheckSpec.
+	checkSpec func(context.Context, string, []byte, []string) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -115,7 +118,7 @@ func (w *world) up() {
 		w.t.Fatal(err)
 	}
 	s := New(Config{Store: w.store, Executor: x, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
-		CheckTask: w.check, Rules: w.rules,
+		CheckTask: w.check, CheckSpec: w.checkSpec, Rules: w.rules,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -431,6 +434,47 @@ func TestRulesForTasks(t *testing.T) {
 	w.up()
 	w.awaitImportErrors("dags/a.yaml:", "dags/b.yaml:")
 	w.awaitDAG("a") // as it was
+}
+
+// TestSpecsThatAreNotTaken keeps the last good DAG of a file that the instance does
+// not take, and looks again at one that could not be decided upon.
+func TestSpecsThatAreNotTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var away atomic.Bool
+	w.checkSpec = func(_ context.Context, path string, content []byte, defaults []string) error {
+		switch {
+		case away.Load():
+			return errors.New("nobody answers")
+		case len(defaults) > 0:
+			return &dag.SpecError{File: path, Reason: "has " + defaults[0]}
+		case strings.Contains(string(content), "evil"):
+			return fmt.Errorf("it is evil: %w", dag.ErrInvalid)
+		}
+		return nil
+	}
+	w.up()
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "true")})
+	w.awaitDAG("a")
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "  description: evil\n", "true")})
+	w.awaitImportErrors("dags/a.yaml:", "it is evil")
+	if row, err := w.store.DAG(t.Context(), "a"); err != nil || row.Version != 1 || row.Archived {
+		t.Errorf("the last good DAG is %+v, %v", row, err)
+	}
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "  description: good\n", "true"), "defaults.yaml": "tags: [x]"})
+	w.awaitImportErrors("dags/a.yaml:", "has defaults.yaml")
+
+	away.Store(true)
+	w.commit(map[string]string{"defaults.yaml": ""})
+	w.awaitImportErrors("dags/a.yaml:", "tried again by itself: nobody answers")
+	away.Store(false)
+	if err := w.store.WantSync(t.Context()); err != nil { // as the next poll does
+		t.Fatal(err)
+	}
+	w.awaitImportErrors()
+	if row, err := w.store.DAG(t.Context(), "a"); err != nil || row.Version != 2 {
+		t.Errorf("the DAG is %+v, %v", row, err)
+	}
 }
 
 // awaitImportErrors waits until the import errors name all of the words; without

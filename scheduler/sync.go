@@ -8,6 +8,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +30,8 @@ type syncer struct {
 	// compared says that this process has held every file against the store: the
 	// rules may be others than those of the last one.
 	compared bool
+	// open says that a file could not be decided upon, and is to be looked at again.
+	open atomic.Bool
 }
 
 func newSyncer(c Config) *syncer {
@@ -100,6 +103,7 @@ func (s *syncer) sync(ctx context.Context) error {
 		// every DAG.
 		return fmt.Errorf("the DAG repository has no commit any more; its DAGs stay as they were at %s", commit)
 	}
+	s.open.Store(false)
 	change, err := s.compare(ctx, head, blobs)
 	if err != nil {
 		return err
@@ -112,7 +116,7 @@ func (s *syncer) sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save DAGs of %s: %w", head, err)
 	}
-	s.compared = true
+	s.compared = !s.open.Load()
 	s.Logger.Info("DAG repository synced", "commit", head, "files", len(change.Changed), "added", result.Added,
 		"updated", result.Updated, "archived", result.Archived, "broken", result.Broken,
 		"took", s.Now().Sub(began).Round(time.Millisecond))
@@ -156,7 +160,7 @@ func (s *syncer) parseAll(ctx context.Context, sources []specSource) ([]store.Sp
 				return err
 			}
 			var err error
-			files[i], err = s.parse(src)
+			files[i], err = s.parse(ctx, src)
 			return err
 		})
 	}
@@ -186,7 +190,7 @@ func (s specSource) identity() string {
 // parse reads one file. What is wrong with it becomes its errors; nothing that
 // a file holds can fail the sync. The error says that the clone could not be
 // read, which says nothing about the file.
-func (s *syncer) parse(src specSource) (store.SpecFile, error) {
+func (s *syncer) parse(ctx context.Context, src specSource) (store.SpecFile, error) {
 	out := store.SpecFile{Path: src.Path, Blob: src.identity()}
 	content, err := s.read(src.File)
 	if err != nil {
@@ -204,8 +208,36 @@ func (s *syncer) parse(src specSource) (store.SpecFile, error) {
 	out.DAGs, err = s.parser.Parse(src.Path, content, defaults...)
 	if err != nil {
 		out.DAGs, out.Errors = nil, specErrors(src.Path, err)
+		return out, nil
 	}
-	return out, nil
+	return s.checkSpec(ctx, out, src.defaults)
+}
+
+// checkSpec holds a file that can be loaded against the instance's own rule. One
+// that cannot be decided upon now keeps no blob, so that it is looked at again.
+func (s *syncer) checkSpec(ctx context.Context, f store.SpecFile, defaults []gitrepo.File) (store.SpecFile, error) {
+	if s.CheckSpec == nil {
+		return f, nil
+	}
+	paths := make([]string, len(defaults))
+	for i, d := range defaults {
+		paths[i] = d.Path
+	}
+	err := s.CheckSpec(ctx, f.Path, []byte(f.Source), paths)
+	if err == nil {
+		return f, nil
+	}
+	if ctx.Err() != nil {
+		return f, ctx.Err()
+	}
+	f.DAGs, f.Errors = nil, specErrors(f.Path, err)
+	var fault *dag.SpecError
+	if !errors.As(err, &fault) && !errors.Is(err, dag.ErrInvalid) {
+		s.open.Store(true)
+		f.Blob = ""
+		f.Errors = dag.SpecErrors{{File: f.Path, Reason: "cannot be checked now, and is tried again by itself: " + err.Error()}}
+	}
+	return f, nil
 }
 
 // unread tells a file that must not be read, a fault of the file, from one that

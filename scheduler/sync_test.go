@@ -22,13 +22,13 @@ func TestUnreadableFile(t *testing.T) {
 	s := newSyncer(Config{Repo: repo})
 	missing := gitrepo.File{Path: "a.yaml", Blob: strings.Repeat("1", 40)}
 	link := gitrepo.File{Path: "b.yaml", Blob: missing.Blob, Mode: fs.ModeSymlink}
-	if f, err := s.parse(specSource{File: missing}); !errors.Is(err, dag.ErrNotFound) {
+	if f, err := s.parse(t.Context(), specSource{File: missing}); !errors.Is(err, dag.ErrNotFound) {
 		t.Errorf("a blob that the clone lacks: %+v, %v; want dag.ErrNotFound", f.Errors, err)
 	}
-	if f, err := s.parse(specSource{File: link}); err != nil || len(f.Errors) != 1 {
+	if f, err := s.parse(t.Context(), specSource{File: link}); err != nil || len(f.Errors) != 1 {
 		t.Errorf("a link: %+v, %v; want one fault of the file", f.Errors, err)
 	}
-	if f, err := s.parse(specSource{File: link, defaults: []gitrepo.File{missing}}); err != nil || len(f.Errors) != 1 {
+	if f, err := s.parse(t.Context(), specSource{File: link, defaults: []gitrepo.File{missing}}); err != nil || len(f.Errors) != 1 {
 		t.Errorf("a link with defaults: %+v, %v; want one fault of the file", f.Errors, err)
 	}
 }

@@ -206,6 +206,9 @@ func (s *Store) DeleteDAG(ctx context.Context, by Actor, id dag.ID) error {
 		if _, err := t.exec(`DELETE FROM dag WHERE dag_id = $1`, id); err != nil {
 			return fmt.Errorf("delete DAG %q: %w", id, err)
 		}
+		if _, err := t.exec(`DELETE FROM promotion WHERE dag_id = $1`, id); err != nil {
+			return fmt.Errorf("delete promotions of DAG %q: %w", id, err)
+		}
 		if _, err := t.exec(`DELETE FROM removal WHERE dag_id = $1`, id); err != nil {
 			return fmt.Errorf("delete DAG %q: %w", id, err)
 		}

@@ -18,6 +18,7 @@ const (
 	ChangeImportError ChangeKind = "import_error" // a file became broken or whole
 	ChangeSyncWanted  ChangeKind = "sync_wanted"  // the DAG repository has news
 	ChangeProject     ChangeKind = "project"      // a model's project was renamed, moved, archived or deleted
+	ChangePromotion   ChangeKind = "promotion"    // a promotion was asked for or has ended
 	ChangePreview     ChangeKind = "preview"      // a merge request of a model wants a preview
 )
 
@@ -32,7 +33,7 @@ type Change struct {
 	// Project is the GitLab path of a push, or the one that the place of a file
 	// with an import error tells.
 	Project string `json:"project,omitempty"`
-	// State is the new state of a run, task instance or push.
+	// State is the new state of a run, task instance, push or promotion.
 	State string `json:"state,omitempty"`
 }
 

@@ -36,9 +36,11 @@ const (
 	ViaDryRun     = "dry_run"    // ... and to write nothing
 )
 
-// WaitsForPipeline is Push.WaitsFor while the commit's pipeline has not built
-// the image, or has failed to.
-const WaitsForPipeline = "pipeline"
+// The values of Push.WaitsFor.
+const (
+	WaitsForPipeline = "pipeline" // the commit's pipeline has not built the image, or has failed to
+	WaitsForImage    = "image"    // the registry does not have the image
+)
 
 // Push is one push to a branch of a model repository, as a webhook reported it
 // or the reconciler found it.
@@ -64,7 +66,7 @@ type Push struct {
 	Reason     string    // of a refusal, or of the last failed try
 	DAG        dag.ID
 	DAGCommit  string // commit of the DAG repository that holds the result
-	// WaitsFor is WaitsForPipeline or "".
+	// WaitsFor is WaitsForPipeline, WaitsForImage or "".
 	WaitsFor string
 	// Repeats counts how often it was told of again while it was pending.
 	Repeats int

@@ -122,16 +122,20 @@ func diffLines(from, to string) []DiffLine {
 		if i < 3 { // the names of the files
 			continue
 		}
-		class := ""
-		switch {
-		case strings.HasPrefix(line, "+"):
-			class = "add"
-		case strings.HasPrefix(line, "-"):
-			class = "cut"
-		case strings.HasPrefix(line, "@@"):
-			class = "hunk"
-		}
-		out = append(out, DiffLine{class, line})
+		out = append(out, DiffLine{diffClass(line), line})
 	}
 	return out
+}
+
+// diffClass is the Class of a line of a difference.
+func diffClass(line string) string {
+	switch {
+	case strings.HasPrefix(line, "+"):
+		return "add"
+	case strings.HasPrefix(line, "-"):
+		return "cut"
+	case strings.HasPrefix(line, "@@"):
+		return "hunk"
+	}
+	return ""
 }

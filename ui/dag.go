@@ -74,6 +74,8 @@ type detailsPage struct {
 	Removal   *store.Removal // asked for and not done
 	Parsed    TimeView
 	RemovedAt TimeView
+	promotionPart
+	provenancePart
 }
 
 // Fact is a name and a value, with a link where there is one.
@@ -103,6 +105,12 @@ func (s *server) dagDetails(c echo.Context) error {
 	}
 	for i := range h.DAG.Tasks {
 		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i])})
+	}
+	if p.promotionPart, err = s.promotionPart(c, h); err != nil {
+		return err
+	}
+	if p.provenancePart, err = s.provenancePart(c, h, ""); err != nil {
+		return err
 	}
 	return s.render(c, http.StatusOK, "details", p)
 }

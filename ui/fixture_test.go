@@ -46,7 +46,7 @@ func newSite(t *testing.T) *site {
 	s.server = register(s.echo, Config{
 		Store: s.store, Logs: logs, Now: func() time.Time { return now }, Environment: "DEV",
 		User:      func(c echo.Context) string { return "alice" },
-		GitLabURL: "https://gitlab.example.com", Done: s.done,
+		GitLabURL: "https://gitlab.example.com", Done: s.done, PromotesTo: "gbc/airflow-prod", DAGProject: "gbc/airflow-dev",
 	})
 	return s
 }

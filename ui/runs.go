@@ -114,6 +114,7 @@ type runPage struct {
 	ClearURL string
 	NoteURL  string
 	AgainURL string // triggers a run with the same config
+	provenancePart
 }
 
 func (s *server) runPage(c echo.Context) error {
@@ -137,6 +138,9 @@ func (s *server) runPage(c echo.Context) error {
 	}
 	for _, t := range tasks {
 		p.Tasks = append(p.Tasks, s.reader(c).taskView(t, h.Timezone))
+	}
+	if p.provenancePart, err = s.provenancePart(c, h, r.ID); err != nil {
+		return err
 	}
 	return s.render(c, http.StatusOK, "run", p)
 }

@@ -57,6 +57,22 @@ var russian = map[string]string{
 	"Push a commit to <code>main</code> for scoring, or to <code>retrain</code> for retraining.":               "Отправьте коммит в <code>main</code> для скоринга или в <code>retrain</code> для переобучения.",
 	"The DAG appears here by itself, paused. Turn on its toggle to follow the schedule, or trigger it.":        "DAG появится здесь сам, на паузе. Передвиньте ползунок, чтобы запускать его по расписанию, или запустите вручную.",
 
+	// where a DAG is from
+	"Where it is from": "Откуда", "Template": "Шаблон", "Promoted from": "Перенесён из", "Merge request": "Merge request", "Pod": "Под",
+
+	// promotion
+	"Promote %s": "Перенести %s", "Promote to %s": "Перенести в %s", "Promote version %d to %s": "Перенести версию %d в %s",
+	"First see what would change there.": "Сначала посмотрите, что там изменится.", "Compare": "Сравнить", "Compare again": "Сравнить ещё раз",
+	"It is being compared with what is there now.": "Сравнивается с тем, что там сейчас.", "The last try failed: %s": "Последняя попытка не удалась: %s",
+	"The same is there already: nothing is left to promote.":                 "Там уже то же самое: переносить нечего.",
+	"This would change there, by a merge request that says who promotes it:": "Вот что там изменится, через merge request, в котором сказано, кто переносит:",
+	"Open the merge request": "Открыть merge request", "Promotions": "Переносы", "When": "Когда",
+	"Version %d, by %s:": "Версия %d, %s:", "is under way": "идёт", "is compared": "сравнено", "has a merge request": "есть merge request",
+	"is there already": "там уже есть", "cannot be promoted": "перенести нельзя",
+	"This instance promotes DAGs nowhere.":                               "Из этого экземпляра DAG-и никуда не переносятся.",
+	"The form lacks the field version: want the version that was shown.": "В форме нет поля version: нужна показанная версия.",
+	"%s is being promoted. The link to its merge request appears here.":  "%s переносится. Ссылка на merge request появится здесь.",
+
 	// a DAG's pages
 	"Pages of the DAG": "Страницы DAG-а", "Graph": "Graph", "Grid": "Сетка", "Gantt": "Гантт", "Code": "Code", "Details": "Сведения",
 	"archived: its file is gone": "в архиве: файла больше нет",

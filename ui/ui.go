@@ -53,6 +53,11 @@ type Config struct {
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
+	// DAGProject is the DAG repository's GitLab path, for links to its commits.
+	DAGProject string
+	// PromotesTo is the GitLab path of the DAG repository that DAGs can be promoted
+	// to; they cannot when empty.
+	PromotesTo string
 	// Done is closed when the server is about to stop: streams then end. They
 	// end with their request only when it is nil.
 	Done <-chan struct{}
@@ -114,6 +119,7 @@ func (s *server) addPages(e *echo.Echo) {
 		"/dags/:dag/audit":                            s.dagAudit,
 		"/dags/:dag/trigger":                          s.triggerForm,
 		"/dags/:dag/delete":                           s.deleteForm,
+		"/dags/:dag/promote":                          s.promoteForm,
 		"/dags/:dag/runs/:run":                        s.runPage,
 		"/dags/:dag/runs/:run/tasks/:task":            s.taskPage,
 		"/dags/:dag/runs/:run/tasks/:task/log":        s.logPage,
@@ -135,6 +141,7 @@ func (s *server) acts() []act {
 		{dag.ActPause, "/dags/:dag/pause", s.setPaused},
 		{dag.ActTrigger, "/dags/:dag/trigger", s.trigger},
 		{dag.ActDelete, "/dags/:dag/delete", s.requestRemoval},
+		{dag.ActPromote, "/dags/:dag/promote", s.promote},
 		{dag.ActDeleteHistory, "/dags/:dag/delete-history", s.deleteHistory},
 		{dag.ActMarkRun, "/dags/:dag/runs/:run/state", s.setRunState},
 		{dag.ActClear, "/dags/:dag/runs/:run/clear", s.clearRun},

@@ -23,6 +23,7 @@ import (
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/podspec"
+	"dagwright/registry"
 	"dagwright/scheduler"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -58,6 +59,8 @@ type settings struct {
 	GitLab    *gitlab.Client // nil where there is none
 	Deliver   generator.Delivery
 	AutoMerge bool
+	Promotion promotionSettings
+	Registry  *registry.Client // nil where images are not asked for
 	Models    generator.Models
 	Projects  func(context.Context) ([]generator.Project, error)
 	Instance  generator.Instance
@@ -195,12 +198,17 @@ func (a *app) addGenerator() error {
 	if err != nil {
 		return err
 	}
+	promoter, err := a.openPromoter(repo)
+	if err != nil {
+		return err
+	}
 	instance := a.Instance
 	instance.CheckTask = a.Pods.Check
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
+		Registry: a.Registry, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -216,12 +224,19 @@ func (a *app) addScheduler() error {
 		return fmt.Errorf("open executor: %w", err)
 	}
 	a.onClose(exec.Close)
-	s := scheduler.New(scheduler.Config{
+	origin, err := a.openOrigin()
+	if err != nil {
+		return err
+	}
+	config := scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
-		CheckTask: a.Pods.Check, Rules: podRules(a.Pods),
+		CheckTask: a.Pods.Check, Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
-	})
-	a.actors = append(a.actors, s.Run)
+	}
+	if origin != nil {
+		config.CheckSpec = origin.Check
+	}
+	a.actors = append(a.actors, scheduler.New(config).Run)
 	return nil
 }
 
@@ -260,10 +275,14 @@ func (a *app) router(done <-chan struct{}) *echo.Echo {
 	}
 	a.routeProbes(e)
 	if a.runs("ui") {
-		api.Register(e, api.Config{Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done, Allow: a.Allow})
+		api.Register(e, api.Config{
+			Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done,
+			PromotesTo: a.Promotion.ToProject, Allow: a.Allow,
+		})
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
-			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling, Allow: a.Allow,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
+			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject, Allow: a.Allow,
 		})
 	}
 	return e

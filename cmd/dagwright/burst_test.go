@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -158,6 +159,25 @@ func (in *site) get(path string) string {
 		in.Fatal(err)
 	}
 	return string(text)
+}
+
+// post sends a form, which must be taken.
+func (in *site) post(path string, form url.Values) {
+	in.Helper()
+	r, err := http.NewRequestWithContext(in.Context(), http.MethodPost, in.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		in.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		in.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		in.Fatalf("POST %s: %s\n%s", path, response.Status, text)
+	}
 }
 
 // memory is the program's resident memory, as the kernel tells it.

@@ -216,6 +216,19 @@ func awaitDAG(t *testing.T, in *site, dag string) {
 	}
 }
 
+// await waits until something holds of the instance.
+func (in *site) await(what string, holds func() bool) {
+	in.Helper()
+	deadline := time.After(scriptPatience)
+	for !holds() {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-deadline:
+			in.Fatalf("it never came to this: %s; import errors: %s", what, in.get("/api/v2/importErrors"))
+		}
+	}
+}
+
 // Without a server the job pushes by itself, with a token.
 func TestPipelineThatPushes(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
-	"dagwright/review"
 	"dagwright/scheduler"
 )
 
@@ -52,25 +50,11 @@ brings the same merge request up to date.`,
 	return cmd
 }
 
-// promotionConfig says where DAGs are promoted to.
-type promotionConfig struct {
-	URL          string            `yaml:"url"`
-	Branch       string            `yaml:"branch"`
-	Project      string            `yaml:"project"`
-	Username     string            `yaml:"username"`
-	PasswordFile string            `yaml:"password_file"`
-	Overlay      generator.Overlay `yaml:"overlay"`
-}
-
 // promotion is one promotion under way.
 type promotion struct {
-	from, to     *gitrepo.Repo
-	client       *gitlab.Client
-	config       serveConfig
-	dag          dag.ID
-	path, commit string // of the spec in the DAG repository
-	by           string
-	content      []byte // with the overlay
+	*generator.Promoter
+	dag   dag.ID
+	taken generator.Promotion
 }
 
 func promote(ctx context.Context, id string, f promoteFlags, out io.Writer) error {
@@ -81,7 +65,7 @@ func promote(ctx context.Context, id string, f promoteFlags, out io.Writer) erro
 	if err != nil {
 		return err
 	}
-	if config.Promotion.URL == "" || config.Promotion.Project == "" {
+	if config.Promotion.URL == "" {
 		return usageError{fmt.Errorf("%s: promotion: want url and project of the DAG repository to promote to", f.config)}
 	}
 	dir, err := os.MkdirTemp("", "dagwright-promote-")
@@ -89,11 +73,12 @@ func promote(ctx context.Context, id string, f promoteFlags, out io.Writer) erro
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p := &promotion{config: config, dag: dag.ID(id), by: cmp.Or(f.by, os.Getenv("GITLAB_USER_LOGIN"), systemUser())}
-	if err := p.open(dir); err != nil {
+	promoter, err := config.openPromoter(dir)
+	if err != nil {
 		return err
 	}
-	if err := p.find(ctx, f.commit); err != nil {
+	p := &promotion{Promoter: promoter, dag: dag.ID(id)}
+	if err := p.find(ctx, f.commit, cmp.Or(f.by, os.Getenv("GITLAB_USER_LOGIN"), systemUser())); err != nil {
 		return err
 	}
 	if f.dryRun {
@@ -109,35 +94,37 @@ func systemUser() string {
 	return "somebody"
 }
 
-// open opens both DAG repositories and GitLab.
-func (p *promotion) open(dir string) error {
+// openPromoter opens clones of both DAG repositories in a folder, and GitLab.
+func (c serveConfig) openPromoter(dir string) (*generator.Promoter, error) {
 	secrets := secretReader{}
-	d, to := p.config.DAGRepository, p.config.Promotion
+	d := c.DAGRepository
 	from := gitrepo.Config{URL: d.URL, Branch: d.Branch, Username: d.Username, Password: secrets.read(d.PasswordFile), Dir: filepath.Join(dir, "from.git")}
-	target := gitrepo.Config{URL: to.URL, Branch: to.Branch, Username: to.Username, Password: secrets.read(to.PasswordFile), Dir: filepath.Join(dir, "to.git")}
-	token := secrets.read(p.config.GitLab.TokenFile)
+	to := c.Promotion.repo(secrets.read(c.Promotion.PasswordFile))
+	to.Dir = filepath.Join(dir, "to.git")
+	token := secrets.read(c.GitLab.TokenFile)
 	if secrets.err != nil {
-		return usageError{secrets.err}
+		return nil, usageError{secrets.err}
 	}
+	p := &generator.Promoter{FromProject: d.Project, ToProject: c.Promotion.Project, Overlay: c.Promotion.Overlay, Now: time.Now}
 	var err error
-	if p.from, err = gitrepo.Open(from); err != nil {
-		return fmt.Errorf("DAG repository: %w", err)
+	if p.From, err = gitrepo.Open(from); err != nil {
+		return nil, fmt.Errorf("DAG repository: %w", err)
 	}
-	if p.to, err = gitrepo.Open(target); err != nil {
-		return fmt.Errorf("promotion: %w", err)
+	if p.To, err = gitrepo.Open(to); err != nil {
+		return nil, fmt.Errorf("promotion: %w", err)
 	}
-	p.client, err = gitlab.Dial(gitlab.Config{BaseURL: p.config.GitLab.URL, Token: token})
-	return err
+	p.GitLab, err = gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token})
+	return p, err
 }
 
-// find finds the DAG's file at a commit and applies the overlay.
-func (p *promotion) find(ctx context.Context, commit string) error {
-	head, err := p.from.Fetch(ctx)
+// find finds the DAG's file at a commit, the newest when it is empty.
+func (p *promotion) find(ctx context.Context, commit, by string) error {
+	head, err := p.From.Fetch(ctx)
 	if err != nil {
 		return fmt.Errorf("fetch the DAG repository: %w", err)
 	}
-	p.commit = cmp.Or(commit, head)
-	files, err := p.from.Files(p.commit, "dags")
+	commit = cmp.Or(commit, head)
+	files, err := p.From.Files(commit, "dags")
 	if err != nil {
 		return err
 	}
@@ -146,7 +133,7 @@ func (p *promotion) find(ctx context.Context, commit string) error {
 		if !scheduler.IsSpec(file.Path) {
 			continue
 		}
-		source, err := p.from.ReadFile(p.commit, file.Path, largest)
+		source, err := p.From.ReadFile(commit, file.Path, largest)
 		if err != nil || !strings.Contains(string(source), string(p.dag)) {
 			continue // what cannot be read defines no DAG
 		}
@@ -154,33 +141,14 @@ func (p *promotion) find(ctx context.Context, commit string) error {
 		if err != nil || len(dags) != 1 || dags[0].ID != p.dag {
 			continue
 		}
-		p.path = file.Path
-		p.content, err = generator.Promote(file.Path, source, p.config.Promotion.Overlay)
+		p.taken, err = p.Take(p.dag, file.Path, commit, by)
 		return err
 	}
-	return fmt.Errorf("no file of %s at %.8s defines the DAG %s: %w", p.config.DAGRepository.Project, p.commit, p.dag, dag.ErrNotFound)
-}
-
-// change compares with the target's head.
-func (p *promotion) change(head string) (review.Change, error) {
-	var before []byte
-	if head != "" {
-		const largest = 1 << 20
-		content, err := p.to.ReadFile(head, p.path, largest)
-		if err != nil && !errors.Is(err, dag.ErrNotFound) {
-			return review.Change{}, err
-		}
-		before = content
-	}
-	return review.Load(p.path, string(before), string(p.content)), nil
+	return fmt.Errorf("no file of %s at %.8s defines the DAG %s: %w", p.FromProject, commit, p.dag, dag.ErrNotFound)
 }
 
 func (p *promotion) show(ctx context.Context, out io.Writer) error {
-	head, err := p.to.Fetch(ctx)
-	if err != nil {
-		return fmt.Errorf("fetch the DAG repository to promote to: %w", err)
-	}
-	c, err := p.change(head)
+	c, err := p.Compare(ctx, p.taken)
 	if err != nil {
 		return err
 	}
@@ -189,33 +157,14 @@ func (p *promotion) show(ctx context.Context, out io.Writer) error {
 }
 
 func (p *promotion) propose(ctx context.Context, out io.Writer) error {
-	var c review.Change
-	branch := "dagwright/promote/" + string(p.dag)
-	title := fmt.Sprintf("Promote %s from %s at %.8s", p.dag, p.config.DAGRepository.Project, p.commit)
-	commit, _, err := p.to.Propose(ctx, branch, gitrepo.Commit{
-		Message:    fmt.Sprintf("%s\n\nPromoted-From: %s@%s %s\nPromoted-By: %s\n", title, p.config.DAGRepository.Project, p.commit, p.path, p.by),
-		AuthorName: "dagwright", AuthorEmail: "dagwright@localhost", When: time.Now(),
-		Changes: func(head string) (_ []gitrepo.Change, err error) {
-			if c, err = p.change(head); err != nil || c.Diff() == "" {
-				return nil, err
-			}
-			return []gitrepo.Change{{Path: p.path, Content: p.content}}, nil
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("promote %s: %w", p.dag, err)
-	}
-	project := p.config.Promotion.Project
-	if commit == "" {
-		fmt.Fprintf(out, "%s is there already; nothing is left to promote\n", p.dag)
-		return p.client.Withdraw(ctx, project, branch, "dagwright: the same is there already.")
-	}
-	text := fmt.Sprintf("`%s` promotes [`%s` at `%.8s`](%s/%s/-/blob/%s/%s) of %s.\n\n%s", strings.ReplaceAll(p.by, "`", "'"),
-		p.path, p.commit, p.client.WebURL(), p.config.DAGRepository.Project, p.commit, p.path, p.config.DAGRepository.Project, c.Markdown(time.Now()))
-	proposal, err := p.client.Propose(ctx, project, gitlab.MergeRequest{Source: branch, Target: p.to.Branch, Title: title, Description: text})
+	url, err := p.Propose(ctx, p.taken)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "proposed: %s\n", proposal.URL)
+	if url == "" {
+		_, err = fmt.Fprintf(out, "%s is there already; nothing is left to promote\n", p.dag)
+		return err
+	}
+	_, err = fmt.Fprintf(out, "proposed: %s\n", url)
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,19 +26,22 @@ func TestPromotionBetweenInstances(t *testing.T) {
 	if err := os.WriteFile(token, []byte(gl.Token), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	const overlay = `{namespace: models-prod, images: {registry.example.com: registry.prod.example.com}, resources: {limits: {memory: 4Gi}}, tags: [prod]}`
 	dev := startInstance(t, gl, testDAGProject, fmt.Sprintf(`
 promotion:
   url: %q
   project: %s
   username: dagwright
   password_file: %s
-  overlay:
-    namespace: models-prod
-    images: {registry.example.com: registry.prod.example.com}
-    resources: {limits: {memory: 4Gi}}
-    tags: [prod]
-`, gl.CloneURL(testProdProject), testProdProject, token))
-	prod := startInstance(t, gl, testProdProject, "environment: PROD\nkubernetes: {policy: {namespaces: [models-prod]}}\n")
+  overlay: %s
+`, gl.CloneURL(testProdProject), testProdProject, token, overlay))
+	prod := startInstance(t, gl, testProdProject, fmt.Sprintf(`
+environment: PROD
+kubernetes: {policy: {namespaces: [models-prod]}}
+promotion:
+  only_promoted: true
+  from: {url: %q, project: %s, username: dagwright, password_file: %s, overlay: %s}
+`, gl.CloneURL(testDAGProject), testDAGProject, token, overlay))
 	gl.HookURL, gl.HookSecret = dev.url+"/hooks/gitlab", instanceKey
 	work := newCheckout(t, gl, testModel, "main", nil, exampleModel(t))
 	awaitDAG(t, dev, "churn-model")
@@ -73,6 +77,42 @@ promotion:
 	if out := promote(); !strings.Contains(out, "nothing is left to promote") {
 		t.Errorf("promoted again: %s", out)
 	}
+
+	// The same by the button: a comparison first, then the merge request.
+	better := gl.Commit(testModel, "main", map[string]string{"NOTES": "better"})
+	dev.await("the new version", func() bool { return strings.Contains(dev.get("/api/v2/dagSources/churn-model"), better) })
+	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"compare"}})
+	dev.await("the comparison", func() bool {
+		return strings.Contains(dev.get("/dags/churn-model/promote"), "Open the merge request")
+	})
+	if n := len(gl.MergeRequests(testProdProject)); n != 1 {
+		t.Errorf("a comparison made a merge request: %d", n)
+	}
+	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"propose"}})
+	dev.await("the merge request", func() bool { return strings.Contains(dev.get("/dags/churn-model/details"), "/merge_requests/2") })
+	if m := gl.MergeRequests(testProdProject)[1]; !strings.Contains(m.Description, "`anonymous` promotes") {
+		t.Errorf("the description:\n%s", m.Description)
+	}
+	gl.Merge(testProdProject, 2)
+	prod.await("the new version", func() bool { return strings.Contains(prod.get("/api/v2/dagSources/churn-model"), better) })
+	if audit := dev.get("/api/v2/eventLogs?event=promote"); !strings.Contains(audit, `"total_entries":1`) {
+		t.Errorf("the audit log: %s", audit)
+	}
+
+	// What somebody commits to PROD by hand is not taken, and the last good version
+	// stays.
+	spec := "dags/gbc/risk/churn-model.yaml"
+	promoted, _ := gl.File(testProdProject, "main", spec)
+	gl.Commit(testProdProject, "main", map[string]string{spec: strings.Replace(promoted, "retries: 1", "retries: 9", 1), "dags/mine.yaml": strings.ReplaceAll(promoted, "churn-model:", "mine:")})
+	prod.await("the import errors", func() bool {
+		errors := prod.get("/api/v2/importErrors")
+		return strings.Contains(errors, "it was changed since it was promoted") && strings.Contains(errors, "dags/mine.yaml") && strings.Contains(errors, "there is no such file")
+	})
+	if source := prod.get("/api/v2/dagSources/churn-model"); !strings.Contains(source, "retries: 1") {
+		t.Errorf("the last good version is lost:\n%s", source)
+	}
+	gl.Commit(testProdProject, "main", map[string]string{spec: promoted, "dags/mine.yaml": ""})
+	prod.await("no import error", func() bool { return strings.Contains(prod.get("/api/v2/importErrors"), `"total_entries":0`) })
 
 	// The command for the fleet, against DEV.
 	if out := dev.client("rerender", "--dry-run"); !strings.Contains(out, "churn-model (gbc/risk/churn-model, main): nothing would change") {

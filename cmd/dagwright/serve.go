@@ -23,6 +23,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/registry"
 	"dagwright/tasklog"
 	"dagwright/ui"
 )
@@ -121,11 +122,14 @@ type serveConfig struct {
 		Registry  string `yaml:"registry"`
 		Timezone  string `yaml:"timezone"`
 		Templates string `yaml:"templates"`
-		// WaitFor is "pipeline" or "none"; WaitStages build the image.
+		// RegistryUsername and RegistryPasswordFile read the registry.
+		RegistryUsername     string `yaml:"registry_username"`
+		RegistryPasswordFile string `yaml:"registry_password_file"`
+		// WaitFor is "pipeline", "image" or "none"; WaitStages build the image.
 		WaitFor    string   `yaml:"wait_for"`
 		WaitStages []string `yaml:"wait_stages"`
 	} `yaml:"models"`
-	// Promotion is where "dagwright promote" takes DAGs to.
+	// Promotion is where DAGs are promoted to and from.
 	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
 		Executor       string        `yaml:"executor"`
@@ -185,14 +189,16 @@ func (c serveConfig) check() error {
 	deliver := generator.Delivery(c.DAGRepository.Deliver)
 	want(deliver == "" || deliver == generator.DeliverPush || deliver == generator.DeliverMergeRequest, `dag_repository.deliver: want "push" or "merge_request"`)
 	want(!c.DAGRepository.AutoMerge || deliver == generator.DeliverMergeRequest, `dag_repository.auto_merge: needs deliver: merge_request`)
-	want(c.Models.WaitFor == "" || c.Models.WaitFor == generator.WaitNone || c.Models.WaitFor == generator.WaitPipeline, `models.wait_for: want "pipeline" or "none"`)
+	waits := []string{"", generator.WaitNone, generator.WaitPipeline, generator.WaitImage}
+	want(slices.Contains(waits, c.Models.WaitFor), `models.wait_for: want "pipeline", "image" or "none"`)
+	want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""), "models.registry_username: want registry_password_file with it, or neither")
 	want(c.PublicURL == "" || webAddress(c.PublicURL), "public_url: want an address such as https://dagwright.example.com")
 	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
 	want(c.Scheduler.InfrastructureRetries >= 0, "scheduler.infrastructure_retries: want a number of tries, or 0 for the default of 3")
 	if err := c.Logs.config(c.Data).Check(); err != nil && c.Data != "" {
 		errs = append(errs, fmt.Errorf("logs: %w", err))
 	}
-	return errors.Join(append(errs, c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
+	return errors.Join(append(errs, c.Promotion.check(), c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
 }
 
 // webAddress reports whether a text is an http(s) address without a query.
@@ -245,10 +251,18 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	for _, file := range c.Webhook.SecretFiles {
 		s.Secrets = append(s.Secrets, secrets.read(file))
 	}
+	s.Promotion = c.Promotion.settings(&secrets)
 	token := secrets.read(c.GitLab.TokenFile)
 	if secrets.err != nil {
 		return s, usageError{secrets.err}
 	}
+	images, err := registry.New(registry.Config{
+		Host: c.Models.Registry, Username: c.Models.RegistryUsername, PasswordFile: c.Models.RegistryPasswordFile,
+	})
+	if err != nil {
+		return s, usageError{fmt.Errorf("models.registry: %w", err)}
+	}
+	s.Registry = images
 	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token})
 	if err != nil {
 		return s, fmt.Errorf("gitlab: %w", err)

@@ -19,6 +19,7 @@ func pushWorkTests() []test {
 		{"a renamed project's push is no repeat", testRenamedPush},
 		{"previews", testPreviews},
 		{"projects", testProjects},
+		{"promotions", testPromotions},
 	}
 }
 

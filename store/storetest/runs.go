@@ -12,6 +12,7 @@ import (
 
 func runTests() []test {
 	return []test{
+		{"provenance of a DAG and of a run", testProvenance},
 		{"a manual run", testTrigger},
 		{"a manual run with everything given", testTriggerGiven},
 		{"manual runs that are refused", testTriggerRefused},

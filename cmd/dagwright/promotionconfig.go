@@ -1,0 +1,115 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"dagwright/generator"
+	"dagwright/gitrepo"
+)
+
+// repositoryConfig is a DAG repository beside the instance's own.
+type repositoryConfig struct {
+	URL          string `yaml:"url"`
+	Branch       string `yaml:"branch"`
+	Project      string `yaml:"project"`
+	Username     string `yaml:"username"`
+	PasswordFile string `yaml:"password_file"`
+	// Overlay is what a promotion changes.
+	Overlay generator.Overlay `yaml:"overlay"`
+}
+
+func (c repositoryConfig) repo(password string) gitrepo.Config {
+	return gitrepo.Config{URL: c.URL, Branch: c.Branch, Username: c.Username, Password: password}
+}
+
+// promotionConfig says where DAGs are promoted to, and whether the instance takes
+// only those that were promoted to it.
+type promotionConfig struct {
+	repositoryConfig `yaml:",inline"`
+	// OnlyPromoted has every spec refused that is not, byte for byte, a promotion
+	// from From.
+	OnlyPromoted bool             `yaml:"only_promoted"`
+	From         repositoryConfig `yaml:"from"`
+}
+
+func (c promotionConfig) check() error {
+	var errs []error
+	if (c.URL == "") != (c.Project == "") {
+		errs = append(errs, errors.New("promotion: want both url and project of the DAG repository to promote to, or none"))
+	}
+	if whole := c.From.URL != "" && c.From.Project != ""; c.OnlyPromoted && !whole {
+		errs = append(errs, errors.New("promotion.only_promoted: needs promotion.from, with url and project of the DAG repository that DAGs are promoted from"))
+	}
+	if !c.OnlyPromoted && (c.From.URL != "" || c.From.Project != "") {
+		errs = append(errs, errors.New("promotion.from: is of use with only_promoted: true alone"))
+	}
+	return errors.Join(errs...)
+}
+
+// settings reads the passwords.
+func (c promotionConfig) settings(secrets *secretReader) promotionSettings {
+	s := promotionSettings{To: c.repo(secrets.read(c.PasswordFile)), ToProject: c.Project, Overlay: c.Overlay}
+	if c.OnlyPromoted {
+		s.From, s.FromProject, s.FromOverlay = c.From.repo(secrets.read(c.From.PasswordFile)), c.From.Project, c.From.Overlay
+	}
+	return s
+}
+
+// promotionSettings is promotionConfig with its secrets.
+type promotionSettings struct {
+	To        gitrepo.Config
+	ToProject string // none when empty
+	Overlay   generator.Overlay
+	// From is set when only promoted specs are taken.
+	From        gitrepo.Config
+	FromProject string
+	FromOverlay generator.Overlay
+}
+
+// rules changes whenever another spec may be taken.
+func (s promotionSettings) rules() string {
+	if s.FromProject == "" {
+		return ""
+	}
+	text, _ := json.Marshal([]any{s.FromProject, s.From.Branch, s.FromOverlay}) // strings, lists and maps always marshal
+	sum := sha256.Sum256(text)
+	return ",promoted:" + hex.EncodeToString(sum[:6])
+}
+
+// openOrigin opens a clone of the DAG repository that specs must be promoted from;
+// nil when every spec is taken.
+func (a *app) openOrigin() (*generator.Origin, error) {
+	p := a.Promotion
+	if p.FromProject == "" {
+		return nil, nil
+	}
+	p.From.Dir, p.From.Logger = filepath.Join(a.CloneDir, "promoted-from.git"), a.Logger
+	repo, err := gitrepo.Open(p.From)
+	if err != nil {
+		return nil, fmt.Errorf("open clone of %s: %w", p.FromProject, err)
+	}
+	return &generator.Origin{Repo: repo, Project: p.FromProject, Overlay: p.FromOverlay}, nil
+}
+
+// openPromoter opens a clone of the DAG repository to promote to; nil when there is
+// none.
+func (a *app) openPromoter(from *gitrepo.Repo) (*generator.Promoter, error) {
+	p := a.Promotion
+	if p.ToProject == "" || a.GitLab == nil {
+		return nil, nil
+	}
+	p.To.Dir, p.To.Logger = filepath.Join(a.CloneDir, "promote-to.git"), a.Logger
+	to, err := gitrepo.Open(p.To)
+	if err != nil {
+		return nil, fmt.Errorf("open clone of %s: %w", p.ToProject, err)
+	}
+	return &generator.Promoter{
+		From: from, To: to, FromProject: a.DAGProject, ToProject: p.ToProject, GitLab: a.GitLab, Overlay: p.Overlay, Now: time.Now,
+	}, nil
+}
