@@ -33,8 +33,8 @@ var plurals = []struct {
 }
 
 // newCatalogue holds every text of the pages in every language. The key of a
-// text is the English text itself. Data, such as the reason why a task failed, is
-// not part of it and stays as it was written.
+// text is the English text itself. Reasons, which are data, are translated by
+// reasonWords; names, notes and the words of models stay as they were written.
 func newCatalogue() (catalog.Catalog, error) {
 	b := catalog.NewBuilder(catalog.Fallback(language.English))
 	for key, text := range russian {

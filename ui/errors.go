@@ -139,7 +139,7 @@ func (rd *reader) words(err error) string {
 	for _, kind := range errorKinds {
 		text = strings.TrimSuffix(text, ": "+kind.kind.Error())
 	}
-	return text
+	return rd.reason(text)
 }
 
 // wantsText reports whether the script asks, which shows errors in place.

@@ -88,12 +88,12 @@ func drawTasks(rd *reader, d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.
 			ti := states[task.ID]
 			v := taskStateView(ti.State)
 			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), taskURL(d.ID, run, task.ID)
-			if took := rd.lasted(ti.StartedAt, ti.EndedAt); took != "" && ti.State.Ended() {
+			if took := rd.lasted(ti.StartedAt, ti.EndedAt); took != "" && ti.State.Ended() && ti.Try > 0 {
 				n.Detail += " · " + took
 			}
 			n.Title = string(task.ID) + ": " + rd.t(v.Words)
 			if ti.Reason != "" {
-				n.Title += "\n" + ti.Reason
+				n.Title += "\n" + rd.reason(ti.Reason)
 			}
 		}
 		nodes = append(nodes, n)

@@ -83,6 +83,7 @@ func (s *server) pushView(rd *reader, push store.Push) PushView {
 		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""), Finished: rd.time(push.FinishedAt, ""),
 		Retry: rd.time(push.RetryAt, ""),
 	}
+	v.Reason = rd.reason(push.Reason)
 	if !push.FinishedAt.IsZero() {
 		v.Lasted = rd.duration(push.FinishedAt.Sub(push.ReceivedAt))
 	}
@@ -141,6 +142,11 @@ func (s *server) importErrors(c echo.Context) error {
 		p.Pager.Next = at(number + 1)
 	}
 	for _, f := range files {
+		for i, fault := range f.Errors {
+			words := *fault
+			words.Reason = rd.reason(fault.Reason)
+			f.Errors[i] = &words
+		}
 		p.Files = append(p.Files, ImportErrorView{f, rd.time(f.At, "")})
 	}
 	return s.render(c, http.StatusOK, "importerrors", p)

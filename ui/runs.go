@@ -31,6 +31,7 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
+	v.Reason = rd.reason(r.Reason)
 	if r.State != dag.RunQueued {
 		v.Lasted = rd.lasted(r.StartedAt, r.EndedAt)
 	}
@@ -168,7 +169,10 @@ func (rd *reader) taskView(t dag.TaskInstance, zone string) TaskView {
 	if end.IsZero() && !t.State.Active() {
 		end = t.StartedAt
 	}
-	v.Lasted = rd.lasted(t.StartedAt, end)
+	if t.Try > 0 {
+		v.Lasted = rd.lasted(t.StartedAt, end)
+	}
+	v.Reason = rd.reason(t.Reason)
 	if !t.QueuedAt.IsZero() && !t.StartedAt.IsZero() && !t.StartedAt.Before(t.QueuedAt) {
 		v.Waited = rd.duration(t.StartedAt.Sub(t.QueuedAt))
 	}

@@ -42,7 +42,7 @@ func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 	}
 	table, err := timetable.Parse(row.Schedule)
 	if err != nil {
-		v.Words = rd.t("This schedule cannot be read: %s", err.Error())
+		v.Words = rd.t("This schedule cannot be read: %s", rd.words(err))
 		return v
 	}
 	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)

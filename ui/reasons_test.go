@@ -1,0 +1,235 @@
+package ui
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/text/language"
+)
+
+// TestEveryReasonIsTranslated finds the words that other packages give as
+// reasons, conflicts and faults, and holds the table of reasons against them.
+func TestEveryReasonIsTranslated(t *testing.T) {
+	t.Parallel()
+	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
+	found := map[string]string{}
+	for _, s := range reasonSources {
+		collectReasons(t, s, found)
+	}
+	if len(found) < 100 {
+		t.Fatalf("found only %d reasons in the sources: the test has lost sight of them", len(found))
+	}
+	for _, format := range slices.Sorted(maps.Keys(found)) {
+		sample := sampleOf(format)
+		if rd.reason(sample) == sample {
+			t.Errorf("%s: no Russian line for the reason %q", found[format], format)
+		}
+	}
+}
+
+// sources says where a package gives reasons.
+type sources struct {
+	folder string
+	names  []string // of fields and variables that hold reasons
+	calls  []string // of functions that take one as a literal
+	in     []string // of functions that return one
+	maps   []string // of variables that map to them
+	errs   bool     // whether its dag.ErrConflict and dag.ErrInvalid reach a reader
+}
+
+var reasonSources = []sources{
+	{folder: "../scheduler", names: []string{"Reason", "reason"}, calls: []string{"stop", "settleAs"}, in: []string{"failure", "failedTasks"}},
+	{folder: "../executor/pod", names: []string{"Reason", "reason", "why", "waiting", "doomed", "text"}, calls: []string{"sentence", "fail"},
+		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending"},
+		maps: []string{"disruptions", "podReasons"}},
+	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram"}},
+	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,
+		in: []string{"WhyQueued", "WhyNotStarted", "Decide", "because", "waitsFor", "checkAllowed", "checkText", "checkFormat", "checkNumber"}},
+	{folder: "../store", names: []string{"Reason", "reason"}, calls: []string{"wish", "mark"}, errs: true},
+	{folder: "../generator", names: []string{"Reason", "reason"}, calls: []string{"add", "addAt", "fault", "faultf"}},
+}
+
+func collectReasons(t *testing.T, s sources, found map[string]string) {
+	t.Helper()
+	fset := token.NewFileSet()
+	packages, err := parser.ParseDir(fset, s.folder, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(exprs ...ast.Expr) {
+		for _, e := range exprs {
+			format, ok := formatOf(e)
+			if ok && letters.MatchString(verb.ReplaceAllString(format, "")) {
+				found[format] = fset.Position(e.Pos()).String()
+			}
+		}
+	}
+	for _, pkg := range packages {
+		ast.Inspect(pkg, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if slices.Contains(s.names, nameOf(n.Key)) {
+					keep(n.Value)
+				}
+			case *ast.AssignStmt:
+				for i, left := range n.Lhs {
+					if slices.Contains(s.names, nameOf(left)) && len(n.Lhs) == len(n.Rhs) {
+						keep(n.Rhs[i])
+					}
+				}
+			case *ast.CallExpr:
+				if slices.Contains(s.calls, nameOf(n.Fun)) {
+					keep(n.Args...)
+				}
+				if s.errs && nameOf(n.Fun) == "Errorf" {
+					keepError(n, keep)
+				}
+			case *ast.ValueSpec:
+				if len(n.Names) == 1 && slices.Contains(s.maps, n.Names[0].Name) {
+					keepValues(n, keep)
+				}
+			case *ast.FuncDecl:
+				if slices.Contains(s.in, n.Name.Name) {
+					keepReturns(n.Body, keep)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// keepReturns keeps what the returns under a node give.
+func keepReturns(n ast.Node, keep func(...ast.Expr)) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if r, ok := n.(*ast.ReturnStmt); ok {
+			keep(r.Results...)
+		}
+		if c, ok := n.(*ast.CompositeLit); ok && nameOf(c.Type) == "unrunnable" {
+			keep(c.Elts...)
+		}
+		return true
+	})
+}
+
+// keepValues keeps the values of a map.
+func keepValues(n ast.Node, keep func(...ast.Expr)) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		if pair, ok := n.(*ast.KeyValueExpr); ok {
+			keep(pair.Value)
+		}
+		return true
+	})
+}
+
+// keepError keeps the words of a conflict.
+func keepError(call *ast.CallExpr, keep func(...ast.Expr)) {
+	sentinel := func(e ast.Expr) bool { return nameOf(e) == "ErrConflict" || nameOf(e) == "ErrInvalid" }
+	if slices.ContainsFunc(call.Args, sentinel) {
+		keep(call.Args[0])
+	}
+}
+
+func nameOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.Ident:
+		return e.Name
+	case *ast.SelectorExpr:
+		return e.Sel.Name
+	}
+	return ""
+}
+
+// formatOf is the text that an expression makes, as a format: literals joined
+// with +, %s for whatever stands between them, and the format of a Sprintf.
+func formatOf(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return strings.TrimPrefix(strings.TrimSuffix(text, ": %w"), "%w "), err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, okLeft := formatOf(e.X)
+		right, okRight := formatOf(e.Y)
+		if e.Op != token.ADD || !okLeft && !okRight {
+			return "", false
+		}
+		if !okLeft {
+			left = "%s"
+		}
+		if name := nameOf(e.X); name == "prefix" || name == "text" {
+			left = "init container %s: "
+		}
+		if !okRight {
+			right = "%s"
+		}
+		return left + right, true
+	case *ast.CallExpr:
+		if nameOf(e.Fun) == "Sprintf" || nameOf(e.Fun) == "sentence" {
+			return formatOf(e.Args[0])
+		}
+	case *ast.ParenExpr:
+		return formatOf(e.X)
+	}
+	return "", false
+}
+
+var anyVerb = regexp.MustCompile(`%[-+#]?[\d.]*[a-zA-Z]`)
+
+// sampleOf fills a format in.
+func sampleOf(format string) string {
+	return anyVerb.ReplaceAllStringFunc(format, func(v string) string {
+		switch v[len(v)-1] {
+		case 'd':
+			return "7"
+		case 'q':
+			return `"x-1"`
+		}
+		return "x-1"
+	})
+}
+
+func TestReasonsOfRealRuns(t *testing.T) {
+	t.Parallel()
+	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
+	for _, test := range []struct{ english, want string }{
+		{"exit code 3", "код выхода 3"},
+		{"task train_model failed: killed by SIGKILL (exit code 137)", "таска train_model завершилась ошибкой: прервана сигналом SIGKILL (код выхода 137)"},
+		{"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой: остановлена: прервана пользователем alice"},
+		{"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)", "условие запуска all_success не выполнить: step_9 (ошибка выше), b (ошибка)"},
+		{"waits for quota: exceeded quota: pods=3", "ждёт квоты: exceeded quota: pods=3"},
+		{"init container setup: the image cannot be pulled: ErrImagePull: not found", "init-контейнер setup: образ не скачивается: ErrImagePull: not found"},
+		{"out of memory: the container was killed at its limit of 1Gi", "не хватило памяти: контейнер прерван на пределе 1Gi"},
+		{"exit code 1; the log ends: ValueError: bad date", "код выхода 1; конец лога: ValueError: bad date"},
+		{`unknown key "imag"; did you mean "image"?`, `неизвестный ключ "imag"; может быть, "image"?`},
+		{`.dagwright.yml:2: not YAML: did not find expected ',' or ']'`, `.dagwright.yml:2: это не YAML: did not find expected ',' or ']'`},
+		{".dagwright.yml:3:4: scoring.schedule: is empty\n.dagwright.yml:5: must be a list, not a string", ".dagwright.yml:3:4: scoring.schedule: пусто\n.dagwright.yml:5: нужен список, а не: строка"},
+		{`invalid conf key PATH: it is reserved: it would change how the task itself runs; choose another name`, "ключ config-а PATH: зарезервирован: он изменил бы работу самой таски; выберите другое имя"},
+		{"words of somebody else", "words of somebody else"},
+		{"", ""},
+	} {
+		if got := rd.reason(test.english); got != test.want {
+			t.Errorf("%q in Russian:\n got %q\nwant %q", test.english, got, test.want)
+		}
+	}
+	english := &reader{lang: language.English}
+	if got := english.reason("exit code 3"); got != "exit code 3" {
+		t.Errorf("an English reader gets %q", got)
+	}
+}
+
+func TestReasonWordsKeepTheirValues(t *testing.T) {
+	t.Parallel()
+	for _, w := range reasonWords {
+		want := len(reasonVerb.FindAllString(w.english, -1))
+		if got := len(anyVerb.FindAllString(strings.ReplaceAll(w.russian, "[2]", ""), -1)); got != want {
+			t.Errorf("%q has %d values, its Russian text %d", w.english, want, got)
+		}
+	}
+}
