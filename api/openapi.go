@@ -26,7 +26,6 @@ func (s *server) openAPI() schema {
 		}
 		item[strings.ToLower(r.method)] = describe(r, types)
 	}
-	types.of(problemBody{})
 	return schema{
 		"openapi": "3.1.0",
 		"info": schema{
@@ -36,7 +35,7 @@ func (s *server) openAPI() schema {
 		},
 		"paths": paths,
 		"components": schema{
-			"schemas": types.named,
+			"schemas": types.named, "responses": types.refusals,
 			"securitySchemes": schema{
 				"bearer": schema{"type": "http", "scheme": "bearer", "description": "An API token, or the answer of POST /auth/token."},
 			},
@@ -141,12 +140,19 @@ func responses(r route, types *types) schema {
 		refusals = append(refusals, http.StatusConflict)
 	}
 	for _, status := range refusals {
-		all[strconv.Itoa(status)] = schema{
-			"description": http.StatusText(status) + ".",
-			"content":     schema{echo.MIMEApplicationJSON: schema{"schema": types.of(problemBody{})}},
-		}
+		all[strconv.Itoa(status)] = types.refusal(status)
 	}
 	return all
+}
+
+// refusal is a reference to an answer that is an error.
+func (t *types) refusal(status int) schema {
+	name := strings.ReplaceAll(http.StatusText(status), " ", "")
+	t.refusals[name] = schema{
+		"description": http.StatusText(status) + ".",
+		"content":     schema{echo.MIMEApplicationJSON: schema{"schema": t.of(problemBody{})}},
+	}
+	return schema{"$ref": "#/components/responses/" + name}
 }
 
 // serveOpenAPI answers with the document, which is made once.

@@ -41,6 +41,7 @@ type operationJSON struct {
 		}
 	}
 	Responses map[string]struct {
+		Ref     string `json:"$ref"`
 		Content map[string]any
 	}
 }
@@ -105,6 +106,10 @@ func (d *document) check(t *testing.T, method, path string, a answer) {
 		t.Errorf("%s %s: status %d is not in the document: %.300s", method, path, a.status, a.body)
 		return
 	}
+	place := []string{"paths", pattern, strings.ToLower(method), "responses", fmt.Sprint(a.status)}
+	if name, ok := strings.CutPrefix(known.Ref, "#/components/responses/"); ok {
+		place, known.Content = []string{"components", "responses", name}, map[string]any{"application/json": nil}
+	}
 	media, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	if _, ok := known.Content[media]; !ok && a.body != "" {
 		t.Errorf("%s %s: media type %q of status %d is not in the document", method, path, media, a.status)
@@ -117,8 +122,7 @@ func (d *document) check(t *testing.T, method, path string, a answer) {
 		t.Errorf("%s %s: %v", method, path, err)
 		return
 	}
-	place := []string{"paths", pattern, strings.ToLower(method), "responses", fmt.Sprint(a.status), "content", media, "schema"}
-	if err := d.schema(t, place...).Validate(body); err != nil {
+	if err := d.schema(t, append(place, "content", media, "schema")...).Validate(body); err != nil {
 		t.Errorf("%s %s: answer breaks its schema: %v", method, path, err)
 	}
 }

@@ -14,9 +14,9 @@ import (
 
 // types turns Go types into JSON Schemas. Named structs become components, to
 // which the schemas refer.
-type types struct{ named schema }
+type types struct{ named, refusals schema }
 
-func newTypes() *types { return &types{schema{}} }
+func newTypes() *types { return &types{schema{}, schema{}} }
 
 // of is the schema of a value's type.
 func (t *types) of(v any) schema {
