@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,7 @@ type route struct {
 	method, path string
 	act          dag.Act
 	handle       echo.HandlerFunc
+	operation    operation
 }
 
 // Register adds the API's routes below /api/v2, and JSON answers for everything
@@ -68,6 +70,9 @@ func Register(e *echo.Echo, c Config) {
 	for _, r := range s.routes {
 		e.Add(r.method, prefix+r.path, s.wrap(s.allowed(r)))
 	}
+	// The document says nothing of any DAG. Airflow serves it without asking who reads.
+	e.GET("/openapi.json", s.serveOpenAPI())
+	e.GET(prefix+"/openapi.json", s.serveOpenAPI())
 	e.Any("/api", s.wrap(s.unmatched))
 	e.Any("/api/*", s.wrap(s.unmatched))
 }
@@ -90,57 +95,24 @@ func newServer(c Config) *server {
 	return s
 }
 
+const (
+	runPath  = "/dags/:dag_id/dagRuns/:dag_run_id"
+	taskPath = runPath + "/taskInstances/:task_id"
+)
+
+// table is every route but the document of them.
 func (s *server) table() []route {
-	const (
-		run = "/dags/:dag_id/dagRuns/:dag_run_id"
-		ti  = run + "/taskInstances/:task_id"
+	return slices.Concat(
+		s.dagRoutes(), s.taskRoutes(), s.versionRoutes(), s.catalogueRoutes(), s.eventRoutes(),
+		s.runRoutes(), s.runActRoutes(), s.instanceRoutes(), s.taskActRoutes(), s.logRoutes(),
+		s.pushRoutes(), s.emptyRoutes(),
 	)
-	return []route{
-		{http.MethodGet, "/dags", dag.ActRead, s.listDAGs},
-		{http.MethodPatch, "/dags", dag.ActRead, s.patchDAGs},
-		{http.MethodGet, "/dags/:dag_id", dag.ActRead, s.getDAG},
-		{http.MethodPatch, "/dags/:dag_id", dag.ActPause, s.patchDAG},
-		{http.MethodDelete, "/dags/:dag_id", dag.ActDelete, s.deleteDAG},
-		{http.MethodGet, "/dags/:dag_id/details", dag.ActRead, s.getDetails},
-		{http.MethodGet, "/dags/:dag_id/tasks", dag.ActRead, s.listTasks},
-		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", dag.ActRead, s.getTask},
-		{http.MethodGet, "/dags/:dag_id/dagVersions", dag.ActRead, s.listVersions},
-		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", dag.ActRead, s.getVersion},
-		{http.MethodGet, "/dagSources/:dag_id", dag.ActRead, s.getSource},
-		{http.MethodGet, "/dagTags", dag.ActRead, s.listTags},
-		{http.MethodGet, "/dagStats", dag.ActRead, s.listStats},
-		{http.MethodGet, "/importErrors", dag.ActRead, s.listImportErrors},
-		{http.MethodGet, "/importErrors/:import_error_id", dag.ActRead, s.getImportError},
-		{http.MethodGet, "/eventLogs", dag.ActRead, s.listEvents},
-		{http.MethodGet, "/eventLogs/:event_log_id", dag.ActRead, s.getEvent},
-
-		{http.MethodGet, "/dags/:dag_id/dagRuns", dag.ActRead, s.listRuns},
-		{http.MethodPost, "/dags/:dag_id/dagRuns", dag.ActTrigger, s.triggerRun},
-		{http.MethodGet, run, dag.ActRead, s.getRun},
-		{http.MethodPatch, run, dag.ActMarkRun, s.patchRun},
-		{http.MethodGet, run + "/wait", dag.ActRead, s.waitRun},
-		{http.MethodGet, run + "/taskInstances", dag.ActRead, s.listTaskInstances},
-		{http.MethodGet, ti, dag.ActRead, s.getTaskInstance},
-		{http.MethodGet, ti + "/tries", dag.ActRead, s.listTries},
-		{http.MethodGet, ti + "/tries/:try_number", dag.ActRead, s.getTry},
-		{http.MethodGet, ti + "/logs/:try_number", dag.ActRead, s.getLog},
-
-		{http.MethodGet, "/pushes", dag.ActRead, s.listPushes},
-		{http.MethodGet, "/pushes/:push_id", dag.ActRead, s.getPush},
-		{http.MethodPost, "/pushes/:push_id/replay", dag.ActReplay, s.replayPush},
-		{http.MethodPost, "/rerender", dag.ActRerender, s.rerender},
-		{http.MethodGet, "/dags/:dag_id/provenance", dag.ActRead, s.getProvenance},
-		{http.MethodPost, "/dags/:dag_id/promote", dag.ActPromote, s.promote},
-		{http.MethodGet, "/dags/:dag_id/promotions", dag.ActRead, s.listPromotions},
-
-		{http.MethodGet, "/monitor/health", dag.ActRead, s.health},
-		{http.MethodGet, "/version", dag.ActRead, s.version},
-	}
 }
 
 // allowed has the route's act asked for before it is done.
 func (s *server) allowed(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		declare(c, r.operation)
 		if err := s.Allow(c, r.act, dag.ID(c.Param("dag_id"))); err != nil {
 			return err
 		}

@@ -37,6 +37,8 @@ type fixture struct {
 	done  chan struct{}
 	url   string
 	log   *bytes.Buffer // of the API, not of tasks
+	// document is what each JSON answer must keep to.
+	document *document
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -75,6 +77,7 @@ func (f *fixture) listen(clock func() time.Time) {
 	server := httptest.NewServer(e)
 	f.Cleanup(server.Close)
 	f.url = server.URL
+	f.document = readDocument(f.T, f.url)
 }
 
 // scoring is a DAG with one task, a cron schedule and params.
@@ -220,7 +223,9 @@ func (f *fixture) do(method, path, body string, header ...string) answer {
 	if err != nil {
 		f.Fatal(err)
 	}
-	return answer{resp.StatusCode, resp.Header, string(text)}
+	a := answer{resp.StatusCode, resp.Header, string(text)}
+	f.document.check(f.T, method, path, a)
+	return a
 }
 
 func (f *fixture) open(method, path, body string, header ...string) *http.Response {
@@ -273,4 +278,21 @@ func (f *fixture) serve(h http.Handler, method, path string) *httptest.ResponseR
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequestWithContext(f.Context(), method, path, nil))
 	return w
+}
+
+// acts sends a request and returns what it asked leave for.
+func (f *fixture) acts(method, path, body string) []dag.Act {
+	f.Helper()
+	var asked []dag.Act
+	e := echo.New()
+	Register(e, Config{
+		Store: f.store, Logs: f.logs, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
+		Allow: func(_ echo.Context, act dag.Act, _ dag.ID) error { asked = append(asked, act); return nil },
+	})
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequestWithContext(f.Context(), method, prefix+path, strings.NewReader(body)))
+	if w.Code >= http.StatusBadRequest {
+		f.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
+	}
+	return asked
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 // the faults; err tells them, unknown fields last, as FastAPI does.
 type body struct {
 	fields map[string]any
+	known  map[string]bool // those that the operation declares; nil knows all
 	used   map[string]bool
 	faults []fieldError
 }
@@ -32,14 +34,15 @@ func readBody(c echo.Context) (*body, error) {
 			Msg: "Input should be a valid dictionary or object to extract fields from",
 		})
 	}
-	return &body{fields: fields, used: map[string]bool{}}, nil
+	op, known := declared(c)
+	return &body{fields: fields, known: names(op.body, known), used: map[string]bool{}}, nil
 }
 
 // err says what is wrong with the fields that were taken, and refuses those
 // that were not.
 func (b *body) err() error {
 	for _, name := range slices.Sorted(maps.Keys(b.fields)) {
-		if !b.used[name] {
+		if !b.used[name] || b.known != nil && !b.known[name] {
 			b.fault("extra_forbidden", "Extra inputs are not permitted", b.fields[name], name)
 		}
 	}
@@ -107,14 +110,25 @@ func (b *body) choice(name string, allowed ...string) string {
 	return s
 }
 
-// boolean takes a truth value; null is none.
-func (b *body) boolean(name string) bool {
+// boolean takes a truth value, false when it is absent.
+func (b *body) boolean(name string) bool { return b.flag(name, false) }
+
+// orNull takes a truth value that may be null.
+func (b *body) orNull(name string) bool {
+	if _, ok := b.take(name); !ok {
+		return false
+	}
+	return b.flag(name, false)
+}
+
+// flag takes a truth value; null is none.
+func (b *body) flag(name string, whenAbsent bool) bool {
 	v, ok := b.take(name)
 	if !ok {
 		if b.has(name) {
 			b.fault("bool_type", "Input should be a valid boolean", nil, name)
 		}
-		return false
+		return whenAbsent
 	}
 	switch t := v.(type) {
 	case bool:
@@ -133,6 +147,85 @@ func (b *body) boolean(name string) bool {
 	}
 	b.faults = append(b.faults, boolParsing(v, "body", name))
 	return false
+}
+
+// number takes a whole number that is not negative.
+func (b *body) number(name string, whenAbsent int) int {
+	v, ok := b.take(name)
+	if !ok {
+		return whenAbsent
+	}
+	n, ok := v.(int64)
+	switch {
+	case !ok:
+		b.fault("int_type", "Input should be a valid integer", v, name)
+	case n < 0:
+		b.faults = append(b.faults, fieldError{
+			Type: "greater_than_equal", Loc: []any{"body", name}, Input: v,
+			Msg: "Input should be greater than or equal to 0", Ctx: map[string]any{"ge": 0},
+		})
+	}
+	return int(min(max(n, 0), math.MaxInt32))
+}
+
+// texts takes a list of texts; nil when it is absent or null.
+func (b *body) texts(name string) []string {
+	v, ok := b.take(name)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	if !ok {
+		b.fault("list_type", "Input should be a valid list", v, name)
+	}
+	texts := make([]string, len(list))
+	for i, e := range list {
+		if texts[i], ok = e.(string); !ok || !storable(texts[i]) {
+			b.faults = append(b.faults, fieldError{Type: "string_type", Loc: []any{"body", name, i}, Msg: "Input should be a valid string", Input: e})
+		}
+	}
+	return texts
+}
+
+// choices takes a list of texts out of a fixed set.
+func (b *body) choices(name string, allowed ...string) []string {
+	all := b.texts(name)
+	for i, v := range all {
+		if !slices.Contains(allowed, v) {
+			b.faults = append(b.faults, oneOf("enum", v, allowed, "body", name, i))
+		}
+	}
+	return all
+}
+
+// between is query.between for fields.
+func (b *body) between(name string) (from, to time.Time) { return timeBounds(b.time, name) }
+
+// span is query.span for fields.
+func (b *body) span(name string) (least, most time.Duration) { return spanBounds(b.seconds, name) }
+
+func (b *body) seconds(name string) time.Duration {
+	v, ok := b.take(name)
+	if !ok {
+		return 0
+	}
+	n, ok := v.(float64)
+	if whole, isWhole := v.(int64); isWhole {
+		n, ok = float64(whole), true
+	}
+	if !ok || !(n >= 0) || n > maxSeconds {
+		b.fault("float_type", "Input should be a valid number of seconds", v, name)
+		return 0
+	}
+	return time.Duration(n * float64(time.Second)).Truncate(time.Microsecond)
+}
+
+// meaning notes a fault of the body as a whole.
+func (b *body) meaning(msg string) {
+	b.faults = append(b.faults, fieldError{
+		Type: "value_error", Loc: []any{"body"}, Input: b.fields,
+		Msg: "Value error, " + msg, Ctx: map[string]any{"error": map[string]any{}},
+	})
 }
 
 // object takes an object.

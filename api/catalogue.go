@@ -14,6 +14,66 @@ import (
 	"dagwright/store"
 )
 
+type tagList struct {
+	Tags  []string `json:"tags"`
+	Total int      `json:"total_entries"`
+}
+
+type statsList struct {
+	DAGs  []statsAnswer `json:"dags"`
+	Total int           `json:"total_entries"`
+}
+
+type importErrorList struct {
+	Errors []importErrorAnswer `json:"import_errors"`
+	Total  int                 `json:"total_entries"`
+}
+
+type healthAnswer struct {
+	Database struct {
+		Status string `json:"status"`
+	} `json:"metadatabase"`
+	Scheduler struct {
+		Status *string   `json:"status"`
+		At     timestamp `json:"latest_scheduler_heartbeat"`
+	} `json:"scheduler"`
+	Triggerer struct {
+		Status *string   `json:"status"`
+		At     timestamp `json:"latest_triggerer_heartbeat"`
+	} `json:"triggerer"`
+	Processor struct {
+		Status *string   `json:"status"`
+		At     timestamp `json:"latest_dag_processor_heartbeat"`
+	} `json:"dag_processor"`
+}
+
+type programAnswer struct {
+	Version    string  `json:"version"`
+	GitVersion *string `json:"git_version"`
+}
+
+func (s *server) catalogueRoutes() []route {
+	return []route{
+		{http.MethodGet, "/dagTags", dag.ActRead, s.listTags, operation{
+			id: "get_dag_tags", tag: "DAG", summary: "List the tags of all DAGs.", answer: tagList{},
+			query: join(pageParams("name"), []param{text("tag_name_pattern", "A part of the tag, any case.")}),
+		}},
+		{http.MethodGet, "/dagStats", dag.ActRead, s.listStats, operation{
+			id: "get_dag_stats", tag: "DagStats", summary: "Count the runs of DAGs by state.", answer: statsList{},
+			query: []param{many(text("dag_ids", "Only these DAGs."))},
+		}},
+		{http.MethodGet, "/importErrors", dag.ActRead, s.listImportErrors, operation{
+			id: "get_import_errors", tag: "Import Error", summary: "List the files that cannot be read.", answer: importErrorList{},
+			query: join(pageParams(orderNames(importErrorOrders)...), []param{text("filename_pattern", "A part of the path, any case."), text("filename", "The whole path.")}),
+		}},
+		{http.MethodGet, "/importErrors/:import_error_id", dag.ActRead, s.getImportError, operation{
+			id: "get_import_error", tag: "Import Error", summary: "Read the faults of a file.", answer: importErrorAnswer{},
+		}},
+		{http.MethodGet, "/monitor/health", dag.ActRead, s.health, operation{id: "get_health", tag: "Monitor", summary: "Ask after the instance's health.", answer: healthAnswer{}}},
+		{http.MethodGet, "/version", dag.ActRead, s.version, operation{id: "get_version", tag: "Version", summary: "Ask for dagwright's version.", answer: programAnswer{}}},
+	}
+}
+
 func (s *server) listTags(c echo.Context) error {
 	q := readQuery(c)
 	limit, offset := q.page()
@@ -32,7 +92,7 @@ func (s *server) listTags(c echo.Context) error {
 	}
 	slices.SortFunc(tags, compare)
 	shown := append([]string{}, page(tags, limit, offset)...)
-	return c.JSON(http.StatusOK, map[string]any{"tags": shown, "total_entries": len(tags)})
+	return c.JSON(http.StatusOK, tagList{shown, len(tags)})
 }
 
 type statsAnswer struct {
@@ -72,7 +132,7 @@ func (s *server) listStats(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]any{"dags": answers, "total_entries": len(answers)})
+	return c.JSON(http.StatusOK, statsList{answers, len(answers)})
 }
 
 // importErrorAnswer is Airflow's ImportErrorResponse; the faults of the file,
@@ -128,7 +188,7 @@ func (s *server) listImportErrors(c echo.Context) error {
 		return byPattern && !p.matches(e.Filename) || byFile && e.Filename != file
 	})
 	slices.SortFunc(all, compare)
-	return c.JSON(http.StatusOK, map[string]any{"import_errors": page(all, limit, offset), "total_entries": len(all)})
+	return c.JSON(http.StatusOK, importErrorList{page(all, limit, offset), len(all)})
 }
 
 func (s *server) getImportError(c echo.Context) error {
@@ -154,19 +214,21 @@ func (s *server) getImportError(c echo.Context) error {
 // health says what this process knows. Whether a scheduler lives is not
 // recorded in the database yet, so its fields are null: unknown.
 func (s *server) health(c echo.Context) error {
-	database := "healthy"
+	if err := readQuery(c).err(); err != nil {
+		return err
+	}
+	var answer healthAnswer
+	answer.Database.Status = "healthy"
 	if _, err := s.Store.Tags(c.Request().Context()); err != nil {
 		s.Logger.ErrorContext(c.Request().Context(), "health check of the database", "err", err)
-		database = "unhealthy"
+		answer.Database.Status = "unhealthy"
 	}
-	return c.JSON(http.StatusOK, map[string]any{
-		"metadatabase":  map[string]any{"status": database},
-		"scheduler":     map[string]any{"status": nil, "latest_scheduler_heartbeat": nil},
-		"triggerer":     map[string]any{"status": nil, "latest_triggerer_heartbeat": nil},
-		"dag_processor": map[string]any{"status": nil, "latest_dag_processor_heartbeat": nil},
-	})
+	return c.JSON(http.StatusOK, answer)
 }
 
 func (s *server) version(c echo.Context) error {
-	return c.JSON(http.StatusOK, map[string]any{"version": s.Version, "git_version": nil})
+	if err := readQuery(c).err(); err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, programAnswer{Version: s.Version})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -17,6 +18,43 @@ type dagList struct {
 	DAGs  []dagAnswer `json:"dags"`
 	Total int         `json:"total_entries"`
 }
+
+func (s *server) dagRoutes() []route {
+	filters := []param{
+		many(text("tags", "Tags of which the DAG must have one, or all.")), choice("tags_match_mode", "Any of the tags, or all.", "any", "all"),
+		many(text("owners", "Owners of which the DAG must have one.")), truth("paused", false, "Only paused DAGs, or only active ones."),
+		truth("exclude_stale", true, "Leave DAGs out whose file is gone."), text("dag_id_pattern", "A part of the id, any case; % and _ as in SQL, | between alternatives."),
+		text("dag_id_prefix_pattern", "How the id begins; | between alternatives."), text("dag_display_name_pattern", "A part of the display name."),
+		truth("has_import_errors", false, "Only DAGs whose file is broken now, or only whole ones."),
+	}
+	pause := []param{required(truth("is_paused", false, "Whether the DAG is to be paused."))}
+	mask := []param{many(choice("update_mask", "The fields to change.", "is_paused"))}
+	states := []param{choice("last_dag_run_state", "The state of the newest run.", runStates()...), many(choice("dag_run_state", "States of which one run must have one.", runStates()...))}
+	return []route{
+		{http.MethodGet, "/dags", dag.ActRead, s.listDAGs, operation{
+			id: "get_dags", tag: "DAG", summary: "List DAGs.", answer: dagList{},
+			query: join(pageParams(orderNames(dagOrders)...), filters, states),
+		}},
+		{http.MethodPatch, "/dags", dag.ActRead, s.patchDAGs, operation{
+			id: "patch_dags", tag: "DAG", summary: "Pause or un-pause the DAGs that match dag_id_pattern.", answer: dagList{},
+			query: join(pageParams(), filters, mask), body: pause,
+		}},
+		{http.MethodGet, "/dags/:dag_id", dag.ActRead, s.getDAG, operation{id: "get_dag", tag: "DAG", summary: "Read a DAG.", answer: dagAnswer{}}},
+		{http.MethodPatch, "/dags/:dag_id", dag.ActPause, s.patchDAG, operation{
+			id: "patch_dag", tag: "DAG", summary: "Pause or un-pause a DAG.", answer: dagAnswer{}, query: mask, body: pause,
+		}},
+		{http.MethodDelete, "/dags/:dag_id", dag.ActDelete, s.deleteDAG, operation{
+			id: "delete_dag", tag: "DAG", summary: "Have the DAG's file removed from the DAG repository; a DAG whose file is gone is deleted with its history.",
+			status: http.StatusNoContent,
+		}},
+		{http.MethodGet, "/dags/:dag_id/details", dag.ActRead, s.getDetails, operation{
+			id: "get_dag_details", tag: "DAG", summary: "Read a DAG with its params and settings.", answer: detailsAnswer{},
+		}},
+	}
+}
+
+// orderNames are the names of a table of orders, sorted.
+func orderNames[T any](orders map[string]T) []string { return slices.Sorted(maps.Keys(orders)) }
 
 // dagOrders translates Airflow's names for order_by into the store's.
 var dagOrders = map[string]string{
@@ -111,7 +149,7 @@ func (s *server) listDAGs(c echo.Context) error {
 	f := readDAGQuery(q)
 	f.OrderBy = q.order("dag_id", dagOrders)
 	f.LastRunState = dag.RunState(q.choice("last_dag_run_state", runStates()...))
-	for _, state := range q.list("dag_run_state") {
+	for _, state := range q.choices("dag_run_state", runStates()) {
 		f.RunStates = append(f.RunStates, dag.RunState(state))
 	}
 	if err := q.err(); err != nil {

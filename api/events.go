@@ -29,6 +29,29 @@ type eventAnswer struct {
 	TaskName    *string     `json:"task_display_name"`
 }
 
+type eventList struct {
+	Events []eventAnswer `json:"event_logs"`
+	Total  int           `json:"total_entries"`
+}
+
+// eventOrders are Airflow's names for the one order that there is.
+var eventOrders = map[string]string{"id": "id", "event_log_id": "id", "when": "id", "dttm": "id"}
+
+func (s *server) eventRoutes() []route {
+	return []route{
+		{http.MethodGet, "/eventLogs", dag.ActRead, s.listEvents, operation{
+			id: "get_event_logs", tag: "Event Log", summary: "List what people and dagwright have done.", answer: eventList{},
+			query: join(pageParams(orderNames(eventOrders)...), []param{
+				text("dag_id", "Only of this DAG."), text("run_id", "Only of this run."), text("task_id", "Only of this task."),
+				text("event", "Only this kind."), text("owner", "Only of this person."),
+			}),
+		}},
+		{http.MethodGet, "/eventLogs/:event_log_id", dag.ActRead, s.getEvent, operation{
+			id: "get_event_log", tag: "Event Log", summary: "Read an entry of the event log.", answer: eventAnswer{},
+		}},
+	}
+}
+
 func newEventAnswer(e store.AuditEntry, names map[dag.ID]string) eventAnswer {
 	return eventAnswer{
 		ID: e.ID, When: timestamp(e.At), DAG: orNull(e.DAG), Task: orNull(e.Task), Run: orNull(e.Run),
@@ -42,8 +65,8 @@ func newEventAnswer(e store.AuditEntry, names map[dag.ID]string) eventAnswer {
 func (s *server) listEvents(c echo.Context) error {
 	ctx, q := c.Request().Context(), readQuery(c)
 	limit, offset := q.page()
-	order := q.order("id", map[string]string{"id": "id", "event_log_id": "id", "when": "id", "dttm": "id"})
-	f := store.AuditFilter{DAG: dag.ID(q.str("dag_id")), Run: dag.RunID(q.str("run_id")), Event: q.str("event"), Limit: 1}
+	order := q.order("id", eventOrders)
+	f := store.AuditFilter{DAG: dag.ID(q.str("dag_id")), Run: dag.RunID(q.str("run_id")), Task: dag.TaskID(q.str("task_id")), Event: q.str("event"), User: q.str("owner"), Limit: 1}
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -69,7 +92,7 @@ func (s *server) listEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, map[string]any{"event_logs": answers, "total_entries": total})
+	return c.JSON(http.StatusOK, eventList{answers, total})
 }
 
 func (s *server) getEvent(c echo.Context) error {

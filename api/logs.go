@@ -43,6 +43,37 @@ type logRequest struct {
 	endedAt time.Time
 }
 
+// logAnswer is Airflow's TaskInstancesLogResponse, as the document has it; the
+// answer itself is written while the log is read.
+type logAnswer struct {
+	Content []logLine `json:"content"`
+	Token   *string   `json:"continuation_token"`
+}
+
+func (s *server) logRoutes() []route {
+	return []route{
+		{http.MethodGet, taskPath + "/logs/:try_number", dag.ActRead, s.getLog, operation{
+			id: "get_log", tag: "Task Instance", summary: "Read the log of a try, or follow it.", answer: logAnswer{}, media: []string{ndjson, eventStream},
+			refusals: []int{http.StatusNotAcceptable, http.StatusServiceUnavailable},
+			query: []param{
+				truth("full_content", false, "All of the log, not a page of it."), integer("map_index", "-1: no task is mapped here."),
+				text("token", "Where to go on: the continuation_token of the answer before."), truth("follow", false, "Send the log as it grows, until it is complete."),
+			},
+		}},
+		{http.MethodGet, taskPath + "/externalLogUrl/:try_number", dag.ActRead, s.externalLog, operation{
+			id: "get_external_log_url", tag: "Task Instance", summary: "Refused: logs are here and nowhere else.", status: http.StatusBadRequest,
+		}},
+	}
+}
+
+// externalLog is Airflow's answer where logs are not kept elsewhere.
+func (s *server) externalLog(c echo.Context) error {
+	if _, err := number(c, "try_number"); err != nil {
+		return err
+	}
+	return refuse(http.StatusBadRequest, "Task log handler does not support external logs.")
+}
+
 func (s *server) getLog(c echo.Context) error {
 	r, err := s.readLogRequest(c)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"dagwright/tasklog"
 )
 
-const runPath = "/api/v2/dags/churn-model/dagRuns/r"
+const failedRunPath = "/api/v2/dags/churn-model/dagRuns/r"
 
 // logging is a fixture with a running task, whose log is at path.
 type logging struct {
@@ -40,7 +40,7 @@ func loggingOn(f *fixture) logging {
 	f.start(run, "run_model")
 	return logging{
 		f, run, f.begin(run, "run_model", dag.TaskNone, 0), dag.AttemptKey{DAG: "churn-model", Run: "r", Task: "run_model", Try: 1},
-		runPath + "/taskInstances/run_model/logs/1",
+		failedRunPath + "/taskInstances/run_model/logs/1",
 	}
 }
 
@@ -227,7 +227,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)
 	follow, _ := l.follow()
-	resp := l.open("GET", runPath+"/wait?interval=3600", "")
+	resp := l.open("GET", failedRunPath+"/wait?interval=3600", "")
 	defer resp.Body.Close()
 	wait := reader{t, bufio.NewReader(resp.Body)}
 	wait.expect(`{"state":"running"}`)
@@ -243,7 +243,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 func TestWait(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)
-	resp := l.open("GET", runPath+"/wait?interval=3600", "")
+	resp := l.open("GET", failedRunPath+"/wait?interval=3600", "")
 	defer resp.Body.Close()
 	r := reader{t, bufio.NewReader(resp.Body)}
 	r.expect(`{"state":"running"}`)
@@ -264,7 +264,7 @@ func TestTooManyStreams(t *testing.T) {
 	l := newLogging(t)
 	s.Store, s.Logs = l.store, l.logs
 	e := newEcho(s)
-	a := l.serve(e, "GET", runPath+"/wait?interval=1")
+	a := l.serve(e, "GET", failedRunPath+"/wait?interval=1")
 	if a.Code != http.StatusServiceUnavailable || a.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.Code, a.Body)
 	}

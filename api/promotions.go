@@ -29,6 +29,11 @@ type promotionAnswer struct {
 	FinishedAt   *time.Time `json:"finished_at"`
 }
 
+type promotionList struct {
+	Promotions []promotionAnswer `json:"promotions"`
+	Total      int               `json:"total_entries"`
+}
+
 func newPromotionAnswer(p store.Promotion) promotionAnswer {
 	return promotionAnswer{
 		ID: p.ID, DAG: p.DAG, Version: p.Version, Path: p.Path, DAGCommit: p.DAGCommit, DryRun: p.Dry, User: p.By.User, AskedAt: p.At,
@@ -90,9 +95,9 @@ func (s *server) listPromotions(c echo.Context) error {
 	if err != nil {
 		return missingDAG(err, dagID(c))
 	}
-	answers := []promotionAnswer{}
+	answer := promotionList{Promotions: []promotionAnswer{}, Total: len(found)}
 	for _, p := range found {
-		answers = append(answers, newPromotionAnswer(p))
+		answer.Promotions = append(answer.Promotions, newPromotionAnswer(p))
 	}
-	return c.JSON(http.StatusOK, map[string]any{"promotions": answers, "total_entries": len(answers)})
+	return c.JSON(http.StatusOK, answer)
 }

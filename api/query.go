@@ -21,13 +21,15 @@ const (
 // which of them nobody asked for.
 type query struct {
 	values url.Values
+	known  map[string]bool // those that the operation declares; nil knows all
 	used   map[string]bool
 	faults []fieldError
 	first  error // the first fault that is no fieldError
 }
 
 func readQuery(c echo.Context) *query {
-	return &query{values: c.QueryParams(), used: map[string]bool{}}
+	op, ok := declared(c)
+	return &query{values: c.QueryParams(), known: names(op.query, ok), used: map[string]bool{}}
 }
 
 // err says what is wrong with the query, after everything was read: first the
@@ -40,7 +42,7 @@ func (q *query) err() error {
 		return q.first
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.values)) {
-		if !q.used[name] {
+		if !q.used[name] || q.known != nil && !q.known[name] {
 			return refuse(http.StatusBadRequest, "The query parameter `%s` is not supported", short(name))
 		}
 		if slices.ContainsFunc(q.values[name], func(v string) bool { return !storable(v) }) {
@@ -121,6 +123,19 @@ func (q *query) choice(name string, allowed ...string) string {
 	return text
 }
 
+// choices reads a parameter that may be repeated and must be of a fixed set.
+// What it is called in Airflow's refusal is the name in words.
+func (q *query) choices(name string, allowed []string) []string {
+	all := q.list(name)
+	for _, v := range all {
+		if !slices.Contains(allowed, v) {
+			q.refuse(http.StatusUnprocessableEntity, "Invalid value for %s. Valid values are %s",
+				strings.ReplaceAll(name, "_", " "), strings.Join(allowed, ", "))
+		}
+	}
+	return all
+}
+
 // refuse notes a fault of meaning.
 func (q *query) refuse(status int, format string, args ...any) {
 	if q.first == nil {
@@ -138,30 +153,15 @@ func (q *query) order(whenAbsent string, names map[string]string) string {
 	if len(all) > 1 {
 		q.refuse(http.StatusBadRequest, "Ordering with more than 1 parameter is not supported")
 	}
-	name := strings.TrimLeft(all[0], "-")
-	column, ok := names[name]
-	if !ok {
-		q.refuse(http.StatusBadRequest, "Ordering with '%s' is disallowed or the attribute does not exist on the model", short(name))
-		return ""
-	}
-	if strings.HasPrefix(all[0], "-") {
-		return "-" + column
+	column, err := translateOrder(all[0], whenAbsent, names)
+	if err != nil && q.first == nil {
+		q.first = err
 	}
 	return column
 }
 
-// between reads the four bounds that Airflow offers for a time: _gte, _gt, _lte
-// and _lt. Both results are inclusive; times are whole microseconds.
-func (q *query) between(name string) (from, to time.Time) {
-	from, to = q.time(name+"_gte"), q.time(name+"_lte")
-	if t := q.time(name + "_gt"); !t.IsZero() && !from.After(t) {
-		from = t.Add(time.Microsecond)
-	}
-	if t := q.time(name + "_lt"); !t.IsZero() && (to.IsZero() || !to.Before(t)) {
-		to = t.Add(-time.Microsecond)
-	}
-	return from, to
-}
+// between reads the four bounds that Airflow offers for a time.
+func (q *query) between(name string) (from, to time.Time) { return timeBounds(q.time, name) }
 
 func (q *query) time(name string) time.Time {
 	text, ok := q.text(name)
@@ -174,9 +174,57 @@ func (q *query) time(name string) time.Time {
 	}
 	t, ok := parseTime(text)
 	if !ok {
-		q.refuse(http.StatusBadRequest, "Invalid datetime: '%s'. Please check the date parameter have this value.", short(text))
+		q.faults = append(q.faults, fieldError{
+			Type: "datetime_from_date_parsing", Loc: []any{"query", name}, Input: short(text),
+			Msg: "Input should be a valid datetime or date, such as 2026-01-31T00:00:00Z", Ctx: map[string]any{"error": "not ISO 8601"},
+		})
 	}
 	return t
+}
+
+// span reads the four bounds of a duration in seconds.
+func (q *query) span(name string) (least, most time.Duration) { return spanBounds(q.seconds, name) }
+
+func (q *query) seconds(name string) time.Duration {
+	text, ok := q.text(name)
+	if !ok {
+		return 0
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(n >= 0) || n > maxSeconds {
+		q.faults = append(q.faults, fieldError{
+			Type: "float_parsing", Loc: []any{"query", name}, Input: short(text),
+			Msg: "Input should be a valid number of seconds",
+		})
+		return 0
+	}
+	return time.Duration(n * float64(time.Second)).Truncate(time.Microsecond)
+}
+
+// numbers reads every value of a parameter of whole numbers.
+func (q *query) numbers(name string) []int {
+	var all []int
+	for _, text := range q.list(name) {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			q.faults = append(q.faults, intParsing("query", name, short(text)))
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// like reads a search term as a pattern of SQL's LIKE; empty when there is none.
+func (q *query) like(name string) string {
+	term, ok := q.text(name)
+	if !ok {
+		return ""
+	}
+	p := newPattern(term)
+	if !p.single() {
+		q.refuse(http.StatusBadRequest, "Alternatives (`|`) in `%s` are not supported", name)
+	}
+	return p.like()
 }
 
 // parseTime reads an ISO 8601 date or time; UTC where it has no offset.

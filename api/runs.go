@@ -1,11 +1,8 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -75,34 +72,21 @@ type runList struct {
 	PreviousCursor *string     `json:"previous_cursor"`
 }
 
-var runOrders = map[string]string{
-	"id": "id", "state": "state", "dag_id": "dag_id", "logical_date": "logical_date",
-	"run_after": "run_after", "start_date": "start_date", "end_date": "end_date",
-}
-
-func readRunFilter(q *query) store.RunFilter {
-	var f store.RunFilter
-	f.Limit, f.Offset = q.page()
-	f.OrderBy = q.order("id", runOrders)
-	for _, state := range q.list("state") {
-		if !slices.Contains(dag.RunStates, dag.RunState(state)) {
-			q.refuse(http.StatusUnprocessableEntity, "Invalid value for state. Valid values are %s", strings.Join(runStates(), ", "))
-		}
-		f.States = append(f.States, dag.RunState(state))
+func (s *server) runRoutes() []route {
+	return []route{
+		{http.MethodGet, "/dags/:dag_id/dagRuns", dag.ActRead, s.listRuns, operation{
+			id: "get_dag_runs", tag: "DagRun", summary: "List the runs of a DAG, or of all DAGs (~).", answer: runList{}, query: runParams(),
+		}},
+		{http.MethodPost, "/dags/:dag_id/dagRuns/list", dag.ActRead, s.listRunsBatch, operation{
+			id: "get_list_dag_runs_batch", tag: "DagRun", summary: "List the runs of several DAGs; the DAG in the path is ~.", answer: runList{}, body: runBatchParams(),
+		}},
+		{http.MethodGet, runPath, dag.ActRead, s.getRun, operation{id: "get_dag_run", tag: "DagRun", summary: "Read a run.", answer: runAnswer{}}},
+		{http.MethodGet, runPath + "/wait", dag.ActRead, s.waitRun, operation{
+			id: "wait_dag_run_until_finished", tag: "DagRun", summary: "Follow a run's state, a line of JSON each time, until it has ended.", media: []string{ndjson},
+			query:    []param{required(param{name: "interval", schema: schema{"type": "number", "exclusiveMinimum": 0}, about: "Seconds between two lines."})},
+			refusals: []int{http.StatusServiceUnavailable},
+		}},
 	}
-	for _, kind := range q.list("run_type") {
-		f.Types = append(f.Types, dag.RunType(kind))
-	}
-	f.LogicalFrom, f.LogicalTo = q.between("logical_date")
-	f.RunAfterFrom, f.RunAfterTo = q.between("run_after")
-	if term, ok := q.text("run_id_pattern"); ok {
-		p := newPattern(term)
-		if !p.single() {
-			q.refuse(http.StatusBadRequest, "Alternatives (`|`) in `run_id_pattern` are not supported")
-		}
-		f.IDPattern = p.like()
-	}
-	return f
 }
 
 func (s *server) listRuns(c echo.Context) error {
@@ -117,7 +101,12 @@ func (s *server) listRuns(c echo.Context) error {
 		}
 		f.DAG = id
 	}
-	limit := f.Limit
+	return s.answerRuns(c, f)
+}
+
+// answerRuns answers with a page of runs; a limit of zero has none.
+func (s *server) answerRuns(c echo.Context, f store.RunFilter) error {
+	ctx, limit := c.Request().Context(), f.Limit
 	f.Limit = max(limit, 1)
 	runs, total, err := s.Store.Runs(ctx, f)
 	if err != nil {
@@ -163,43 +152,6 @@ func (s *server) getRun(c echo.Context) error {
 	}
 	run, err := s.loadRun(c)
 	if err != nil {
-		return err
-	}
-	return s.answerRun(c, run)
-}
-
-// patchRun changes a run's note, and ends it by hand as success or failed.
-func (s *server) patchRun(c echo.Context) error {
-	ctx, q := c.Request().Context(), readQuery(c)
-	mask := updateMask(q, "state", "note")
-	b, err := readBody(c)
-	if err != nil {
-		return err
-	}
-	const maxNote = 1000
-	state, note := dag.RunState(b.choice("state", "queued", "success", "failed")), b.text("note", maxNote)
-	if err := cmp.Or(b.err(), q.err()); err != nil {
-		return err
-	}
-	run, err := s.loadRun(c)
-	if err != nil {
-		return err
-	}
-	masked := func(field string) bool { return len(mask) > 0 && !slices.Contains(mask, field) }
-	if b.has("note") && !masked("note") {
-		if err := s.Store.SetRunNote(ctx, s.actor(c), run.DAG, run.ID, note); err != nil {
-			return err
-		}
-	}
-	if state != "" && state != run.State && !masked("state") {
-		if !state.Ended() {
-			return refuse(http.StatusBadRequest, "Setting a run to queued, which clears it, is not supported")
-		}
-		if err := s.Store.SetRunState(ctx, s.actor(c), run.DAG, run.ID, state); err != nil {
-			return err
-		}
-	}
-	if run, err = s.loadRun(c); err != nil {
 		return err
 	}
 	return s.answerRun(c, run)

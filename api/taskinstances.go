@@ -1,12 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -72,11 +70,40 @@ func (s *server) loadRunContext(c echo.Context) (runContext, error) {
 	if err != nil {
 		return runContext{}, err
 	}
-	v, err := s.newVersions().of(c.Request().Context(), run)
+	return newRunContext(c.Request().Context(), s.newVersions(), run)
+}
+
+func newRunContext(ctx context.Context, known *versions, run dag.Run) (runContext, error) {
+	v, err := known.of(ctx, run)
 	if err != nil {
 		return runContext{}, err
 	}
 	return runContext{run, v.Spec, newVersionAnswer(v, displayName(v.Spec)), totalWeights(v.Spec)}, nil
+}
+
+// instanceAnswers shows task instances of several runs.
+func (s *server) instanceAnswers(ctx context.Context, tasks []dag.TaskInstance) ([]instanceAnswer, error) {
+	type key struct {
+		dag dag.ID
+		run dag.RunID
+	}
+	known, runs := s.newVersions(), map[key]runContext{}
+	answers := []instanceAnswer{}
+	for _, ti := range tasks {
+		r, ok := runs[key{ti.DAG, ti.Run}]
+		if !ok {
+			run, err := s.Store.Run(ctx, ti.DAG, ti.Run)
+			if err != nil {
+				return nil, err
+			}
+			if r, err = newRunContext(ctx, known, run); err != nil {
+				return nil, err
+			}
+			runs[key{ti.DAG, ti.Run}] = r
+		}
+		answers = append(answers, r.instance(ti))
+	}
+	return answers, nil
 }
 
 // totalWeights adds to each task's priority weight those of all tasks behind
@@ -141,53 +168,68 @@ type instanceList struct {
 	PreviousCursor *string          `json:"previous_cursor"`
 }
 
-// instanceOrders are the fields by which task instances can be listed. The
-// sort is stable, so ties stay in the order of the DAG's tasks.
-var instanceOrders = map[string]func(a, b instanceAnswer) int{
-	"map_index":  func(a, b instanceAnswer) int { return 0 },
-	"id":         func(a, b instanceAnswer) int { return 0 },
-	"task_id":    func(a, b instanceAnswer) int { return cmp.Compare(a.Task, b.Task) },
-	"try_number": func(a, b instanceAnswer) int { return cmp.Compare(a.Try, b.Try) },
-	"state":      func(a, b instanceAnswer) int { return cmp.Compare(stateOf(a), stateOf(b)) },
-	"start_date": func(a, b instanceAnswer) int { return time.Time(a.StartedAt).Compare(time.Time(b.StartedAt)) },
-	"end_date":   func(a, b instanceAnswer) int { return time.Time(a.EndedAt).Compare(time.Time(b.EndedAt)) },
+// tryList is Airflow's TaskInstanceHistoryCollectionResponse.
+type tryList struct {
+	Instances []tryAnswer `json:"task_instances"`
+	Total     int         `json:"total_entries"`
 }
 
-func stateOf(a instanceAnswer) dag.TaskState {
-	if a.State == nil {
-		return dag.TaskNone
-	}
-	return *a.State
+// dependencyAnswer is Airflow's TaskDependencyResponse.
+type dependencyAnswer struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
 }
 
-func (s *server) listTaskInstances(c echo.Context) error {
-	q := readQuery(c)
-	limit, offset := q.page()
-	states, task := q.list("state"), q.str("task_id")
-	compare := readSort(q, "map_index", instanceOrders)
-	if err := q.err(); err != nil {
+type dependencyList struct {
+	Dependencies []dependencyAnswer `json:"dependencies"`
+}
+
+func (s *server) instanceRoutes() []route {
+	index := []param{integer("map_index", "-1: no task is mapped here.")}
+	return []route{
+		{http.MethodGet, runPath + "/taskInstances", dag.ActRead, s.listTaskInstances, operation{
+			id: "get_task_instances", tag: "Task Instance", summary: "List the task instances of a run, or of all runs (~).", answer: instanceList{}, query: instanceParams(),
+		}},
+		{http.MethodPost, runPath + "/taskInstances/list", dag.ActRead, s.listInstancesBatch, operation{
+			id: "get_task_instances_batch", tag: "Task Instance", summary: "List the task instances of several runs; DAG and run in the path are ~.", answer: instanceList{}, body: instanceBatchParams(),
+		}},
+		{http.MethodGet, taskPath, dag.ActRead, s.getTaskInstance, operation{id: "get_task_instance", tag: "Task Instance", summary: "Read a task instance.", answer: instanceAnswer{}}},
+		{http.MethodGet, taskPath + "/dependencies", dag.ActRead, s.listDependencies, operation{
+			id: "get_task_instance_dependencies", tag: "Task Instance", summary: "Say why a task instance has not started.", answer: dependencyList{}, query: index,
+		}},
+		{http.MethodGet, taskPath + "/tries", dag.ActRead, s.listTries, operation{
+			id: "get_task_instance_tries", tag: "Task Instance", summary: "List the tries of a task instance.", answer: tryList{}, query: index,
+		}},
+		{http.MethodGet, taskPath + "/tries/:try_number", dag.ActRead, s.getTry, operation{
+			id: "get_task_instance_try_details", tag: "Task Instance", summary: "Read a try of a task instance.", answer: tryAnswer{}, query: index,
+		}},
+	}
+}
+
+// listDependencies says why a task instance waits; it waits for nothing once it
+// was handed to the executor.
+func (s *server) listDependencies(c echo.Context) error {
+	if err := readMapIndex(readQuery(c)); err != nil {
 		return err
 	}
-	if dagID(c) == allDAGs || runID(c) == allDAGs {
-		return refuse(http.StatusBadRequest, "Task instances of several runs (`~`) are not supported")
-	}
-	r, err := s.loadRunContext(c)
+	t, err := s.Store.TaskInstance(c.Request().Context(), dagID(c), runID(c), taskID(c))
 	if err != nil {
-		return err
+		return orMissing(err, "The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
+			short(dagID(c)), short(runID(c)), short(taskID(c)))
 	}
-	found, err := s.Store.TaskInstances(c.Request().Context(), r.run.DAG, r.run.ID)
-	if err != nil {
-		return err
-	}
-	answers := []instanceAnswer{}
-	for _, t := range found {
-		name := cmp.Or(string(t.State), "none")
-		if (len(states) == 0 || slices.Contains(states, name)) && (task == "" || task == string(t.Task)) {
-			answers = append(answers, r.instance(t))
+	answer := dependencyList{[]dependencyAnswer{}}
+	if t.State == dag.TaskNone && t.Reason != "" {
+		run, err := s.loadRun(c)
+		if err != nil {
+			return err
 		}
+		name := "Trigger Rule"
+		if run.State == dag.RunQueued {
+			name = "Dagrun Running"
+		}
+		answer.Dependencies = append(answer.Dependencies, dependencyAnswer{name, t.Reason})
 	}
-	slices.SortStableFunc(answers, compare)
-	return c.JSON(http.StatusOK, instanceList{Instances: page(answers, limit, offset), Total: len(answers)})
+	return c.JSON(http.StatusOK, answer)
 }
 
 func (s *server) getTaskInstance(c echo.Context) error {
@@ -241,7 +283,7 @@ func (s *server) listTries(c echo.Context) error {
 	for i, t := range tries {
 		answers[i] = r.try(t)
 	}
-	return c.JSON(http.StatusOK, map[string]any{"task_instances": answers, "total_entries": len(answers)})
+	return c.JSON(http.StatusOK, tryList{answers, len(answers)})
 }
 
 // loadTry reads the try of the path.

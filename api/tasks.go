@@ -102,6 +102,20 @@ var taskOrders = map[string]func(a, b taskAnswer) int{
 	"priority_weight": func(a, b taskAnswer) int { return cmp.Compare(a.PriorityWeight, b.PriorityWeight) },
 }
 
+type taskList struct {
+	Tasks []taskAnswer `json:"tasks"`
+	Total int          `json:"total_entries"`
+}
+
+func (s *server) taskRoutes() []route {
+	return []route{
+		{http.MethodGet, "/dags/:dag_id/tasks", dag.ActRead, s.listTasks, operation{
+			id: "get_tasks", tag: "Task", summary: "List the tasks of a DAG.", answer: taskList{}, query: []param{orderParam(orderNames(taskOrders)...)},
+		}},
+		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", dag.ActRead, s.getTask, operation{id: "get_task", tag: "Task", summary: "Read a task.", answer: taskAnswer{}}},
+	}
+}
+
 func (s *server) listTasks(c echo.Context) error {
 	q := readQuery(c)
 	compare := readSort(q, "task_id", taskOrders)
@@ -117,7 +131,7 @@ func (s *server) listTasks(c echo.Context) error {
 		tasks[i] = newTaskAnswer(row.DAG, &row.Tasks[i])
 	}
 	slices.SortStableFunc(tasks, compare)
-	return c.JSON(http.StatusOK, map[string]any{"tasks": tasks, "total_entries": len(tasks)})
+	return c.JSON(http.StatusOK, taskList{tasks, len(tasks)})
 }
 
 func (s *server) getTask(c echo.Context) error {

@@ -24,6 +24,15 @@ type triggerBody struct {
 	partitioned, unpause bool
 }
 
+func triggerParams() []param {
+	return []param{
+		required(nullable(moment("logical_date", "What the run is for; null is now."))), nullable(text("dag_run_id", "The run's id; made from the time when absent.")),
+		nullable(moment("data_interval_start", "With data_interval_end.")), nullable(moment("data_interval_end", "With data_interval_start.")),
+		nullable(moment("run_after", "Not in the future.")), nullable(object("conf", "Values for the container's environment.")),
+		nullable(text("note", "A note.")), nullable(text("partition_key", "Not supported.")), truth("unpause", false, "Also un-pause the DAG."),
+	}
+}
+
 func readTrigger(c echo.Context) (triggerBody, error) {
 	b, err := readBody(c)
 	if err != nil {
@@ -66,6 +75,11 @@ func (s *server) triggerRun(c echo.Context) error {
 	}
 	if err := s.checkTrigger(row.DAG, t); err != nil {
 		return err
+	}
+	if t.unpause {
+		if err := s.Allow(c, dag.ActPause, id); err != nil {
+			return err
+		}
 	}
 	interval, err := s.interval(row.DAG.Schedule, t)
 	if err != nil {

@@ -62,6 +62,35 @@ func (v *versions) of(ctx context.Context, run dag.Run) (store.Version, error) {
 	return found, nil
 }
 
+type versionList struct {
+	Versions []versionAnswer `json:"dag_versions"`
+	Total    int             `json:"total_entries"`
+}
+
+type sourceAnswer struct {
+	Content     string `json:"content"`
+	DAG         dag.ID `json:"dag_id"`
+	Number      int    `json:"version_number"`
+	DisplayName string `json:"dag_display_name"`
+}
+
+func (s *server) versionRoutes() []route {
+	return []route{
+		{http.MethodGet, "/dags/:dag_id/dagVersions", dag.ActRead, s.listVersions, operation{
+			id: "get_dag_versions", tag: "DagVersion", summary: "List the versions of a DAG.", answer: versionList{},
+			query: join(pageParams(orderNames(versionOrders)...), []param{nonNegative("version_number", "Only this version.")}),
+		}},
+		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", dag.ActRead, s.getVersion, operation{
+			id: "get_dag_version", tag: "DagVersion", summary: "Read a version of a DAG.", answer: versionAnswer{},
+		}},
+		{http.MethodGet, "/dagSources/:dag_id", dag.ActRead, s.getSource, operation{
+			id: "get_dag_source", tag: "DagSource", summary: "Read the file of a DAG, as JSON or as text.", answer: sourceAnswer{},
+			media: []string{echo.MIMETextPlain}, refusals: []int{http.StatusNotAcceptable},
+			query: []param{nonNegative("version_number", "The version; the newest when absent.")},
+		}},
+	}
+}
+
 var versionOrders = map[string]func(a, b versionAnswer) int{
 	"id":             func(a, b versionAnswer) int { return cmp.Compare(a.Number, b.Number) },
 	"version_number": func(a, b versionAnswer) int { return cmp.Compare(a.Number, b.Number) },
@@ -90,9 +119,7 @@ func (s *server) listVersions(c echo.Context) error {
 		}
 	}
 	slices.SortFunc(answers, compare)
-	return c.JSON(http.StatusOK, map[string]any{
-		"dag_versions": page(answers, limit, offset), "total_entries": len(answers),
-	})
+	return c.JSON(http.StatusOK, versionList{page(answers, limit, offset), len(answers)})
 }
 
 func (s *server) getVersion(c echo.Context) error {
@@ -138,9 +165,7 @@ func (s *server) getSource(c echo.Context) error {
 	if plain {
 		return c.String(http.StatusOK, v.Source)
 	}
-	return c.JSON(http.StatusOK, map[string]any{
-		"content": v.Source, "dag_id": v.DAG, "version_number": v.Number, "dag_display_name": displayName(v.Spec),
-	})
+	return c.JSON(http.StatusOK, sourceAnswer{v.Source, v.DAG, v.Number, displayName(v.Spec)})
 }
 
 // acceptsJSON reads an Accept header as Airflow does: only how it begins.

@@ -120,6 +120,7 @@ const (
 	WishCancel  TaskWish = "cancel"  // failed without another try, unless it succeeded meanwhile
 	WishFailed  TaskWish = "failed"  // failed without another try, whatever it did
 	WishSuccess TaskWish = "success" // success, whatever it did
+	WishSkipped TaskWish = "skipped" // skipped, whatever it did
 	WishClear   TaskWish = "clear"   // run once more
 )
 

@@ -23,6 +23,8 @@ func grant(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
 	switch {
 	case wish == dag.WishSuccess:
 		ti.State = dag.TaskSuccess
+	case wish == dag.WishSkipped:
+		ti.State = dag.TaskSkipped
 	case wish == dag.WishCancel && e.Succeeded():
 		ti.State, ti.Reason = dag.TaskSuccess, ""
 	case wish == dag.WishClear && !run.State.Ended():

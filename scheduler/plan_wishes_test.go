@@ -26,6 +26,8 @@ func TestPlanWishes(t *testing.T) {
 			[]string{"a running/1 -> failed/1 stopped: by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: by alice"}},
 		{"one marked success succeeds whatever it did", dag.WishSuccess, 143,
 			[]string{"a running/1 -> success/1 stopped: by alice", "b /0 -> queued/1"}},
+		{"one marked skipped is skipped whatever it did", dag.WishSkipped, 0,
+			[]string{"a running/1 -> skipped/1 stopped: by alice", "b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)", "end r running -> success"}},
 		{"a cleared one runs once more at once", dag.WishClear, 143,
 			[]string{"a running/1 -> up_for_retry/1 stopped: by alice", "a up_for_retry/1 -> queued/2"}},
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"dagwright/dag"
 )
@@ -51,6 +52,23 @@ func (l *ledger) moved(d *dagRecord, r *runRecord, from dag.RunState) {
 		l.dirty[d.id] = d
 	}
 	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
+}
+
+// deleted enters that a run is gone from the database.
+func (l *ledger) deleted(d *dagRecord, r *runRecord) error {
+	l.counts[countKey{d.id, r.State}]--
+	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID})
+	if d.lastRun != r.pk {
+		return nil
+	}
+	l.dirty[d.id] = d
+	d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart = 0, time.Time{}, "", time.Time{}
+	_, err := l.t.row(`SELECT id, run_after, state, start_date FROM dag_run WHERE dag_id = $1
+		ORDER BY run_after DESC, id DESC LIMIT 1`, []any{d.id}, &d.lastRun, at(&d.lastRunAfter), &d.lastRunState, at(&d.lastRunStart))
+	if err != nil {
+		return fmt.Errorf("find newest run of DAG %q: %w", d.id, err)
+	}
+	return nil
 }
 
 // changed enters a DAG whose other fields changed.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"dagwright/dag"
 )
@@ -21,7 +22,18 @@ type RunFilter struct {
 	RunAfterFrom, RunAfterTo time.Time
 	IDPattern                string // SQL LIKE pattern, any case
 
-	// OrderBy is run_after, logical_date, start_date, end_date, state, id or dag_id, with
+	DAGs                                       []dag.ID
+	IDs                                        []dag.RunID
+	Versions                                   []int
+	StartedFrom, StartedTo, EndedFrom, EndedTo time.Time
+	MinDuration, MaxDuration                   time.Duration // of runs that have ended
+	// The patterns are SQL LIKE patterns, any case.
+	DAGPattern, UserPattern string
+	IDPrefix, DAGPrefix     string
+	// ConfContains is a part of the conf, as JSON, any case.
+	ConfContains string
+
+	// OrderBy is run_after, logical_date, start_date, end_date, duration, state, id, dag_id or run_id, with
 	// "-" in front for descending; "-run_after" when empty. Anything else is
 	// dag.ErrInvalid.
 	OrderBy string
@@ -40,13 +52,25 @@ var runOrders = map[string]string{
 	"state":        "r.state DIR, r.id DIR",
 	"id":           "r.id DIR",
 	"dag_id":       "r.dag_id DIR, r.id DIR",
+	"run_id":       "r.run_id DIR, r.id DIR",
+	"duration":     "r.end_date - r.start_date DIR, r.id DIR",
 }
 
 const newestFirst = "-run_after"
 
-// where is the filter as SQL. The scope is looked up row by row, or, when narrow,
-// taken as where to begin.
+// where is the filter in the transaction's scope as SQL. The scope is looked up
+// row by row, or, when narrow, taken as where to begin.
 func (f RunFilter) where(t *tx, narrow bool) *where {
+	w := f.conditions()
+	if narrow {
+		t.scopeFrom(w, "r.dag_id")
+	} else {
+		t.scopeOwned(w, "r.dag_id")
+	}
+	return w
+}
+
+func (f RunFilter) conditions() *where {
 	w := &where{}
 	if f.DAG != "" {
 		w.add("r.dag_id = ?", f.DAG)
@@ -59,18 +83,43 @@ func (f RunFilter) where(t *tx, narrow bool) *where {
 	in(w, "r.run_type", f.Types)
 	addBounds(w, "r.logical_date", f.LogicalFrom, f.LogicalTo)
 	addBounds(w, "r.run_after", f.RunAfterFrom, f.RunAfterTo)
-	if f.IDPattern != "" {
-		w.add(`lower(r.run_id) LIKE ? ESCAPE '\'`, likePattern(f.IDPattern))
-	}
-	if narrow {
-		t.scopeFrom(w, "r.dag_id")
-	} else {
-		t.scopeOwned(w, "r.dag_id")
-	}
+	addBounds(w, "r.start_date", f.StartedFrom, f.StartedTo)
+	addBounds(w, "r.end_date", f.EndedFrom, f.EndedTo)
+	addDuration(w, "r", f.MinDuration, f.MaxDuration)
+	in(w, "r.dag_id", f.DAGs)
+	in(w, "r.run_id", f.IDs)
+	in(w, "r.version", f.Versions)
+	f.whereTexts(w)
 	return w
 }
 
+// whereTexts adds the conditions on parts of texts.
+func (f RunFilter) whereTexts(w *where) {
+	like := func(column, pattern string) {
+		if pattern != "" {
+			w.add("lower("+column+`) LIKE ? ESCAPE '\'`, likePattern(pattern))
+		}
+	}
+	prefix := func(column, text string) {
+		if text != "" {
+			w.add("substr("+column+", 1, ?) = ?", utf8.RuneCountInString(text), text)
+		}
+	}
+	like("r.run_id", f.IDPattern)
+	like("r.dag_id", f.DAGPattern)
+	like("r.triggering_user", f.UserPattern)
+	prefix("r.run_id", f.IDPrefix)
+	prefix("r.dag_id", f.DAGPrefix)
+	if f.ConfContains != "" {
+		w.add(`lower(r.conf) LIKE ? ESCAPE '\'`, "%"+literal(strings.ToLower(f.ConfContains))+"%")
+	}
+}
+
+// addBounds filters by a time; one that has not come is in no bounds.
 func addBounds(w *where, column string, from, to time.Time) {
+	if !to.IsZero() && from.IsZero() {
+		from = time.UnixMicro(1)
+	}
 	if !from.IsZero() {
 		w.add(column+" >= ?", from)
 	}
@@ -81,8 +130,8 @@ func addBounds(w *where, column string, from, to time.Time) {
 
 // counted reports whether the filter's total can be read from the counters.
 func (f RunFilter) counted() bool {
-	return len(f.Types) == 0 && f.IDPattern == "" && f.LogicalFrom.IsZero() && f.LogicalTo.IsZero() &&
-		f.RunAfterFrom.IsZero() && f.RunAfterTo.IsZero()
+	f.DAG, f.States, f.OrderBy, f.Limit, f.Offset, f.After = "", nil, "", 0, 0, nil
+	return len(f.conditions().conds) == 0
 }
 
 // Runs lists the runs that match and how many there are in all. With a filter

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"dagwright/dag"
@@ -15,10 +16,14 @@ type Clear struct {
 	Run dag.RunID
 	// Tasks are all tasks of the run when empty.
 	Tasks []dag.TaskID
-	// Downstream adds everything that comes after Tasks.
-	Downstream bool
-	// OnlyFailed keeps those that failed or whose upstream did.
-	OnlyFailed bool
+	// Upstream adds everything that comes before Tasks, and Downstream everything
+	// that comes after them.
+	Upstream, Downstream bool
+	// OnlyFailed keeps those that failed or whose upstream did, OnlyRunning those
+	// that run; with both, either.
+	OnlyFailed, OnlyRunning bool
+	// KeepActive refuses the whole clear when a task in it is active.
+	KeepActive bool
 	By         Actor
 }
 
@@ -30,56 +35,180 @@ type Clear struct {
 // attempts of the ended run are still being stopped.
 func (s *Store) ClearTasks(ctx context.Context, c Clear) (cleared []dag.TaskID, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
-		a, err := s.openAct(t, c.By, c.DAG, c.Run)
-		if err != nil {
+		if cleared, err = s.clearRun(t, c); err != nil {
 			return err
-		}
-		wanted, err := c.selection(a)
-		if err != nil {
-			return err
-		}
-		cleared = nil
-		for _, ti := range a.tasks {
-			if !wanted[ti.Task] || c.OnlyFailed && ti.State != dag.TaskFailed && ti.State != dag.TaskUpstreamFailed {
-				continue
-			}
-			if ti.State == dag.TaskNone {
-				continue // it will run anyway
-			}
-			if err := a.clear(ti); err != nil {
-				return err
-			}
-			cleared = append(cleared, ti.Task)
 		}
 		if len(cleared) == 0 {
 			return fmt.Errorf("run %q of DAG %q has no such task to clear: %w", c.Run, c.DAG, dag.ErrConflict)
 		}
-		if err := a.requeue(); err != nil {
-			return err
-		}
-		return record(t, AuditEntry{By: c.By, Event: "clear", DAG: c.DAG, Run: c.Run, Task: onlyTask(cleared), Extra: tasksExtra(cleared)})
+		return nil
 	})
 	return cleared, err
 }
 
+// ClearRuns is ClearTasks for several runs of a DAG, all or none of them. It
+// returns the task instances that the clear chose, as they are now; none chosen
+// is no error. Clear.Run is not looked at.
+func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) (chosen []dag.TaskInstance, err error) {
+	err = s.db.write(ctx, func(t *tx) error {
+		chosen = nil
+		for _, run := range runs {
+			c.Run = run
+			found, err := s.chosen(t, c)
+			if err != nil {
+				return err
+			}
+			if len(found) == 0 {
+				continue
+			}
+			if _, err := s.clearRun(t, c); err != nil {
+				return err
+			}
+			if found, err = s.reread(t, found); err != nil {
+				return err
+			}
+			chosen = append(chosen, found...)
+		}
+		return nil
+	})
+	return chosen, err
+}
+
+// ClearChoice returns the task instances that ClearRuns would choose.
+func (s *Store) ClearChoice(ctx context.Context, c Clear, runs []dag.RunID) (chosen []dag.TaskInstance, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		chosen = nil
+		for _, run := range runs {
+			c.Run = run
+			found, err := s.chosen(t, c)
+			if err != nil {
+				return err
+			}
+			chosen = append(chosen, found...)
+		}
+		return nil
+	})
+	return chosen, err
+}
+
+func (s *Store) chosen(t *tx, c Clear) ([]dag.TaskInstance, error) {
+	r, spec, err := s.runWithSpec(t, c.DAG, c.Run)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := tasksOf(t, r, spec)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := c.selection(spec)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(tasks, func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || !c.keeps(ti.State) }), nil
+}
+
+// reread reads task instances of one run again.
+func (s *Store) reread(t *tx, tasks []dag.TaskInstance) ([]dag.TaskInstance, error) {
+	r, spec, err := s.runWithSpec(t, tasks[0].DAG, tasks[0].Run)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tasksOf(t, r, spec)
+	if err != nil {
+		return nil, err
+	}
+	for i := range tasks {
+		if tasks[i], err = oneTask(r, now, tasks[i].Task); err != nil {
+			return nil, err
+		}
+	}
+	return tasks, nil
+}
+
+// clearRun clears the tasks of one run and returns them.
+func (s *Store) clearRun(t *tx, c Clear) (cleared []dag.TaskID, err error) {
+	a, err := s.openAct(t, c.By, c.DAG, c.Run)
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := c.selection(a.spec)
+	if err != nil {
+		return nil, err
+	}
+	for _, ti := range a.tasks {
+		if !wanted[ti.Task] || !c.keeps(ti.State) || ti.State == dag.TaskNone { // which will run anyway
+			continue
+		}
+		if c.KeepActive && ti.State.Active() {
+			return nil, fmt.Errorf("task %q of run %q is %s: %w", ti.Task, c.Run, ti.State, dag.ErrConflict)
+		}
+		if err := a.clear(ti); err != nil {
+			return nil, err
+		}
+		cleared = append(cleared, ti.Task)
+	}
+	if len(cleared) == 0 {
+		return nil, nil
+	}
+	if err := a.requeue(); err != nil {
+		return nil, err
+	}
+	return cleared, record(t, AuditEntry{By: c.By, Event: "clear", DAG: c.DAG, Run: c.Run, Task: onlyTask(cleared), Extra: tasksExtra(cleared)})
+}
+
+// keeps reports whether the clear is for tasks in that state.
+func (c Clear) keeps(state dag.TaskState) bool {
+	switch {
+	case !c.OnlyFailed && !c.OnlyRunning:
+		return true
+	case state == dag.TaskFailed || state == dag.TaskUpstreamFailed:
+		return c.OnlyFailed
+	default:
+		return c.OnlyRunning && state == dag.TaskRunning
+	}
+}
+
 // selection is the set of tasks that the clear names.
-func (c Clear) selection(a *taskAct) (map[dag.TaskID]bool, error) {
-	wanted := make(map[dag.TaskID]bool, len(a.spec.Tasks))
+func (c Clear) selection(spec *dag.DAG) (map[dag.TaskID]bool, error) {
+	wanted := make(map[dag.TaskID]bool, len(spec.Tasks))
 	for _, id := range c.Tasks {
-		if _, ok := a.spec.Task(id); !ok {
+		if _, ok := spec.Task(id); !ok {
 			return nil, fmt.Errorf("run %q of DAG %q has no task %.250q: %w", c.Run, c.DAG, id, dag.ErrNotFound)
 		}
 		wanted[id] = true
 	}
 	if len(c.Tasks) == 0 {
-		for i := range a.spec.Tasks {
-			wanted[a.spec.Tasks[i].ID] = true
+		for i := range spec.Tasks {
+			wanted[spec.Tasks[i].ID] = true
 		}
 	}
-	if c.Downstream {
-		addDownstream(a.spec, wanted)
-	}
+	addRelatives(spec, wanted, c.Upstream, c.Downstream)
 	return wanted, nil
+}
+
+// addRelatives adds everything that comes before the tasks of the set, after
+// them, or both.
+func addRelatives(spec *dag.DAG, set map[dag.TaskID]bool, upstream, downstream bool) {
+	before := maps.Clone(set)
+	if upstream {
+		addUpstream(spec, before)
+	}
+	if downstream {
+		addDownstream(spec, set)
+	}
+	maps.Copy(set, before)
+}
+
+// addUpstream adds every task that comes before one of the set.
+func addUpstream(spec *dag.DAG, set map[dag.TaskID]bool) {
+	order := dag.Order(spec)
+	for _, id := range slices.Backward(order) { // downstream tasks come first
+		if task, _ := spec.Task(id); set[id] {
+			for _, up := range task.Upstream {
+				set[up] = true
+			}
+		}
+	}
 }
 
 // addDownstream adds every task that comes after one of the set.

@@ -3,42 +3,142 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"dagwright/dag"
 )
 
-// MarkTask ends a task instance by hand as success or failed. An active attempt
-// is stopped first. After a success, tasks that had failed only for it get
-// their turn, and a run that has ended goes on, to be judged anew. The error is
-// dag.ErrNotFound for an unknown run or task, dag.ErrInvalid for another state,
-// and dag.ErrConflict when the task has that state already, the run has not
-// started, the DAG is archived or attempts of the ended run are still being
+// MarkTask ends a task instance by hand as success, failed or skipped. An active
+// attempt is stopped first. After a success, tasks that had failed only for it
+// get their turn, and a run that has ended goes on, to be judged anew. The error
+// is dag.ErrNotFound for an unknown run or task, dag.ErrInvalid for another
+// state, and dag.ErrConflict when the task has that state already, the run has
+// not started, the DAG is archived or attempts of the ended run are still being
 // stopped.
 func (s *Store) MarkTask(ctx context.Context, by Actor, key dag.AttemptKey, state dag.TaskState) error {
-	wish := dag.TaskWish(state)
-	if wish != dag.WishSuccess && wish != dag.WishFailed {
-		return fmt.Errorf("a task can be marked success or failed, not %.60q: %w", state, dag.ErrInvalid)
+	_, err := s.MarkTasks(ctx, Mark{DAG: key.DAG, Runs: []dag.RunID{key.Run}, Task: key.Task, State: state, By: by})
+	return err
+}
+
+// Mark asks for a task to be ended by hand in some runs.
+type Mark struct {
+	DAG  dag.ID
+	Runs []dag.RunID
+	Task dag.TaskID
+	// Upstream adds everything that comes before Task, and Downstream everything
+	// that comes after it.
+	Upstream, Downstream bool
+	State                dag.TaskState
+	By                   Actor
+}
+
+// MarkTasks is MarkTask for several tasks or runs, all or none of them, and
+// returns the task instances that had another state, as they are now: an active
+// one is still being stopped.
+func (s *Store) MarkTasks(ctx context.Context, m Mark) (marked []dag.TaskInstance, err error) {
+	if err := m.check(); err != nil {
+		return nil, err
 	}
-	return s.db.write(ctx, func(t *tx) error {
-		a, ti, err := s.openTaskAct(t, by, key)
-		if err != nil {
-			return err
+	err = s.db.write(ctx, func(t *tx) error {
+		marked = nil
+		for _, run := range m.Runs {
+			found, err := s.markRunTasks(t, m, run)
+			if err != nil {
+				return err
+			}
+			marked = append(marked, found...)
 		}
-		switch reason := fmt.Sprintf("marked %s by %s", state, by.name()); {
-		case ti.State == state:
-			return fmt.Errorf("task %q is %s already: %w", ti.Task, state, dag.ErrConflict)
-		case a.run.State == dag.RunQueued:
-			return fmt.Errorf("run %q has not started; mark the run instead: %w", a.run.ID, dag.ErrConflict)
-		case ti.State.Active():
-			err = a.wish(ti, wish, "stopped: "+reason)
-		default:
-			err = a.mark(ti, state, reason)
+		if len(marked) == 0 {
+			return fmt.Errorf("task %q is %s already: %w", m.Task, m.State, dag.ErrConflict)
 		}
-		if err != nil {
-			return err
-		}
-		return record(t, AuditEntry{By: by, Event: "mark_task_" + string(state), DAG: key.DAG, Run: key.Run, Task: key.Task})
+		return nil
 	})
+	return marked, err
+}
+
+// MarkChoice returns the task instances that MarkTasks would end.
+func (s *Store) MarkChoice(ctx context.Context, m Mark) (chosen []dag.TaskInstance, err error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	err = s.db.read(ctx, func(t *tx) error {
+		chosen = nil
+		for _, run := range m.Runs {
+			r, spec, err := s.runWithSpec(t, m.DAG, run)
+			if err != nil {
+				return err
+			}
+			tasks, err := tasksOf(t, r, spec)
+			if err != nil {
+				return err
+			}
+			found, err := m.choose(r, spec, tasks)
+			if err != nil {
+				return err
+			}
+			chosen = append(chosen, found...)
+		}
+		return nil
+	})
+	return chosen, err
+}
+
+func (m Mark) check() error {
+	switch dag.TaskWish(m.State) {
+	case dag.WishSuccess, dag.WishFailed, dag.WishSkipped:
+		return nil
+	}
+	return fmt.Errorf("a task can be marked success, failed or skipped, not %.60q: %w", m.State, dag.ErrInvalid)
+}
+
+// choose keeps the task instances that the mark is for and that have another
+// state.
+func (m Mark) choose(r *runRecord, spec *dag.DAG, tasks []dag.TaskInstance) ([]dag.TaskInstance, error) {
+	if _, err := oneTask(r, tasks, m.Task); err != nil {
+		return nil, err
+	}
+	wanted := map[dag.TaskID]bool{m.Task: true}
+	addRelatives(spec, wanted, m.Upstream, m.Downstream)
+	return slices.DeleteFunc(slices.Clone(tasks), func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || ti.State == m.State }), nil
+}
+
+// markRunTasks ends the tasks of one run and returns them as they are then.
+func (s *Store) markRunTasks(t *tx, m Mark, run dag.RunID) ([]dag.TaskInstance, error) {
+	a, err := s.openAct(t, m.By, m.DAG, run)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := m.choose(a.run, a.spec, a.tasks)
+	if err != nil || len(chosen) == 0 {
+		return nil, err
+	}
+	if a.run.State == dag.RunQueued {
+		return nil, fmt.Errorf("run %q has not started; mark the run instead: %w", run, dag.ErrConflict)
+	}
+	reason := fmt.Sprintf("marked %s by %s", m.State, m.By.name())
+	marked := map[dag.TaskID]bool{}
+	for _, ti := range chosen {
+		marked[ti.Task] = true
+		if ti.State.Active() {
+			err = a.wish(ti, dag.TaskWish(m.State), "stopped: "+reason)
+		} else {
+			err = a.mark(ti, m.State, reason)
+		}
+		if err != nil {
+			return nil, err
+		}
+		entry := AuditEntry{By: m.By, Event: "mark_task_" + string(m.State), DAG: m.DAG, Run: run, Task: ti.Task}
+		if err := record(t, entry); err != nil {
+			return nil, err
+		}
+	}
+	if m.State != dag.TaskFailed {
+		if err := a.reviveDownstream(marked); err != nil {
+			return nil, err
+		}
+	}
+	return s.reread(t, chosen)
 }
 
 // CancelTask stops the active attempt of a task instance, which then has failed
@@ -78,21 +178,16 @@ func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, reason string) 
 	if err := a.write(ti); err != nil {
 		return err
 	}
-	if state == dag.TaskSuccess {
-		if err := a.reviveDownstream(ti.Task); err != nil {
-			return err
-		}
-	}
 	return a.requeue()
 }
 
-// reviveDownstream resets the tasks after one that were given up because
+// reviveDownstream resets the tasks after marked ones that were given up because
 // something before them had failed.
-func (a *taskAct) reviveDownstream(id dag.TaskID) error {
-	after := map[dag.TaskID]bool{id: true}
+func (a *taskAct) reviveDownstream(marked map[dag.TaskID]bool) error {
+	after := maps.Clone(marked)
 	addDownstream(a.spec, after)
 	for _, ti := range a.tasks {
-		if after[ti.Task] && ti.State == dag.TaskUpstreamFailed {
+		if after[ti.Task] && !marked[ti.Task] && ti.State == dag.TaskUpstreamFailed {
 			if err := a.clear(ti); err != nil {
 				return err
 			}

@@ -15,6 +15,11 @@ func actTests() []test {
 		{"clears that are refused", testClearRefused},
 		{"marking a failed task success", testMarkTask},
 		{"marking an active task", testMarkActiveTask},
+		{"clearing tasks of several runs", testClearRuns},
+		{"clearing with relatives", testClearRelatives},
+		{"marking several tasks", testMarkTasks},
+		{"deleting a run", testDeleteRun},
+		{"listing task instances of all runs", testListTasks},
 		{"cancelling a task", testCancel},
 		{"pausing several DAGs", testPauseAll},
 		{"task instances of several runs", testRunTasks},
@@ -147,7 +152,7 @@ func testClearRefused(f fixture) {
 func testMarkTask(f fixture) {
 	r := failedRun(f)
 	b := dag.AttemptKey{DAG: "d", Run: r.ID, Task: "b"}
-	f.is(f.MarkTask(f.ctx(), alice, b, dag.TaskSkipped), dag.ErrInvalid)
+	f.is(f.MarkTask(f.ctx(), alice, b, dag.TaskUpForRetry), dag.ErrInvalid)
 	f.is(f.MarkTask(f.ctx(), alice, b, dag.TaskFailed), dag.ErrConflict)
 	f.is(f.MarkTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "absent"}, dag.TaskFailed), dag.ErrNotFound)
 	f.ok(f.MarkTask(f.ctx(), alice, b, dag.TaskSuccess))
@@ -159,6 +164,129 @@ func testMarkTask(f fixture) {
 	f.ok(err)
 	f.equal(ti.Reason, "marked success by alice")
 	f.checkCounts("d")
+}
+
+func testClearRuns(f fixture) {
+	r := failedRun(f)
+	waits := f.trigger("d")
+	c := store.Clear{DAG: "d", OnlyFailed: true, By: alice}
+	both := []dag.RunID{r.ID, waits.ID}
+	choice, err := f.ClearChoice(f.ctx(), c, both)
+	f.ok(err)
+	f.equal(taskNames(choice), []dag.TaskID{"b", "c"})
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskFailed, dag.TaskUpstreamFailed})
+
+	cleared, err := f.ClearRuns(f.ctx(), c, both)
+	f.ok(err)
+	f.equal(taskNames(cleared), []dag.TaskID{"b", "c"})
+	f.equal(cleared[0].State, dag.TaskNone)
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskNone, dag.TaskNone})
+	f.checkCounts("d")
+
+	cleared, err = f.ClearRuns(f.ctx(), c, both)
+	f.ok(err)
+	f.equal(len(cleared), 0)
+	_, err = f.ClearRuns(f.ctx(), c, []dag.RunID{"absent"})
+	f.is(err, dag.ErrNotFound)
+}
+
+func testClearRelatives(f fixture) {
+	r := failedRun(f)
+	runs := []dag.RunID{r.ID}
+	cases := []struct {
+		clear store.Clear
+		want  []dag.TaskID
+	}{
+		{store.Clear{Tasks: []dag.TaskID{"b"}, Upstream: true}, []dag.TaskID{"a", "b"}},
+		{store.Clear{Tasks: []dag.TaskID{"b"}, Downstream: true}, []dag.TaskID{"b", "c"}},
+		{store.Clear{Tasks: []dag.TaskID{"b"}, Upstream: true, Downstream: true}, []dag.TaskID{"a", "b", "c"}},
+		{store.Clear{Tasks: []dag.TaskID{"a"}, OnlyFailed: true}, nil},
+		{store.Clear{OnlyRunning: true}, nil},
+	}
+	for _, c := range cases {
+		c.clear.DAG = "d"
+		choice, err := f.ClearChoice(f.ctx(), c.clear, runs)
+		f.ok(err)
+		f.equal(taskNames(choice), c.want)
+	}
+	active := f.trigger("d")
+	f.start(active, "a", "b", "c")
+	_, err := f.ClearRuns(f.ctx(), store.Clear{DAG: "d", KeepActive: true, By: alice}, []dag.RunID{r.ID, active.ID})
+	f.is(err, dag.ErrConflict)
+	// The first run was not cleared either.
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskFailed, dag.TaskUpstreamFailed})
+}
+
+func taskNames(tasks []dag.TaskInstance) []dag.TaskID {
+	var names []dag.TaskID
+	for _, ti := range tasks {
+		names = append(names, ti.Task)
+	}
+	return names
+}
+
+func testMarkTasks(f fixture) {
+	r := failedRun(f)
+	m := store.Mark{DAG: "d", Runs: []dag.RunID{r.ID}, Task: "b", Downstream: true, State: dag.TaskSkipped, By: alice}
+	choice, err := f.MarkChoice(f.ctx(), m)
+	f.ok(err)
+	f.equal(taskNames(choice), []dag.TaskID{"b", "c"})
+	marked, err := f.MarkTasks(f.ctx(), m)
+	f.ok(err)
+	f.equal(taskNames(marked), []dag.TaskID{"b", "c"})
+	f.equal(marked[0].State, dag.TaskSkipped)
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskSkipped, dag.TaskSkipped})
+	_, err = f.MarkTasks(f.ctx(), m)
+	f.is(err, dag.ErrConflict)
+	m.Task, m.Upstream = "absent", true
+	_, err = f.MarkTasks(f.ctx(), m)
+	f.is(err, dag.ErrNotFound)
+	f.checkCounts("d")
+}
+
+func testDeleteRun(f fixture) {
+	r := failedRun(f)
+	newest := f.trigger("d")
+	f.start(newest, "a", "b", "c")
+	f.is(f.DeleteRun(f.ctx(), alice, "d", newest.ID), dag.ErrConflict)
+	f.is(f.DeleteRun(f.ctx(), alice, "d", "absent"), dag.ErrNotFound)
+	queued := f.trigger("d")
+	f.ok(f.DeleteRun(f.ctx(), alice, "d", queued.ID))
+	f.ok(f.DeleteRun(f.ctx(), alice, "d", r.ID))
+	_, err := f.Run(f.ctx(), "d", r.ID)
+	f.is(err, dag.ErrNotFound)
+	f.checkCounts("d")
+	_, n, err := f.Audit(f.ctx(), store.AuditFilter{Event: "delete_run"})
+	f.ok(err)
+	f.equal(n, 2)
+}
+
+func testListTasks(f fixture) {
+	r := failedRun(f)
+	other := f.trigger("d")
+	f.start(other, "a", "b", "c")
+	f.trigger("d") // has no task instances yet
+	cases := []struct {
+		filter store.TaskFilter
+		want   []dag.TaskID
+		total  int
+	}{
+		{store.TaskFilter{}, []dag.TaskID{"a", "b", "c", "a", "b", "c"}, 6},
+		{store.TaskFilter{Runs: []dag.RunID{r.ID}}, []dag.TaskID{"a", "b", "c"}, 3},
+		{store.TaskFilter{States: []dag.TaskState{dag.TaskFailed}}, []dag.TaskID{"b"}, 1},
+		{store.TaskFilter{Tasks: []dag.TaskID{"a"}, Tries: []int{1}}, []dag.TaskID{"a", "a"}, 2},
+		{store.TaskFilter{Of: store.RunFilter{DAGs: []dag.ID{"absent"}}}, nil, 0},
+		{store.TaskFilter{OrderBy: "-task_id", Limit: 2, Offset: 1}, []dag.TaskID{"c", "b"}, 6},
+		{store.TaskFilter{Of: store.RunFilter{States: []dag.RunState{dag.RunRunning}}}, []dag.TaskID{"a", "b", "c"}, 3},
+	}
+	for _, c := range cases {
+		found, total, err := f.ListTasks(f.ctx(), c.filter)
+		f.ok(err)
+		f.equal(taskNames(found), c.want)
+		f.equal(total, c.total)
+	}
+	_, _, err := f.ListTasks(f.ctx(), store.TaskFilter{OrderBy: "nothing"})
+	f.is(err, dag.ErrInvalid)
 }
 
 func testMarkActiveTask(f fixture) {

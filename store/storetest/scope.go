@@ -72,6 +72,8 @@ func makeTeam(f fixture, name string, id int64) team {
 	f.ok(err)
 	tm.run = run.ID
 	f.start(run, dag.TaskID(name+"-task"), "second")
+	_, err = f.RequestPromotion(f.ctx(), alice, tm.dag, 0, true)
+	f.ok(err)
 	f.ok(f.RequestRemoval(f.ctx(), alice, tm.dag))
 	broken := store.SpecFile{Path: path, Blob: "broken", Errors: dag.SpecErrors{{File: path, Line: 1, Reason: name + " fault"}}}
 	f.save(broken)
@@ -119,8 +121,11 @@ func scopedReads() []scopedRead {
 		}},
 		{method: "Specs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
 		{method: "ImportErrors", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
-		{method: "Audit", want: 3, list: func(ctx context.Context, f fixture) (any, int, error) {
+		{method: "Audit", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Audit(ctx, store.AuditFilter{}))
+		}},
+		{method: "ListTasks", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
+			return counted(f.ListTasks(ctx, store.TaskFilter{}))
 		}},
 		{method: "PendingRemovals", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.PendingRemovals(ctx)) }},
 
@@ -159,6 +164,18 @@ func scopedReads() []scopedRead {
 		{method: "Tries", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.Tries(ctx, tm.dag, tm.run, dag.TaskID(tm.name+"-task"))
 		}},
+		{method: "ListTasks", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			tasks, n, err := f.ListTasks(ctx, store.TaskFilter{Of: store.RunFilter{DAG: tm.dag}})
+			return notNone(tasks, err, n > 0)
+		}},
+		{method: "ClearChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			return f.ClearChoice(ctx, store.Clear{DAG: tm.dag}, []dag.RunID{tm.run})
+		}},
+		{method: "MarkChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.MarkChoice(ctx, marking(tm)) }},
+		{method: "Promotions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Promotions(ctx, tm.dag, 10) }},
+		{method: "Provenance", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			return f.Provenance(ctx, tm.dag, tm.run)
+		}},
 		{method: "Version", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Version(ctx, tm.dag, 1) }},
 		{method: "Versions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Versions(ctx, tm.dag) }},
 		{method: "Spec", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Spec(ctx, tm.dag) }},
@@ -167,6 +184,10 @@ func scopedReads() []scopedRead {
 			return notNone(specs, err, len(specs) > 0)
 		}},
 	}
+}
+
+func marking(tm team) store.Mark {
+	return store.Mark{DAG: tm.dag, Runs: []dag.RunID{tm.run}, Task: dag.TaskID(tm.name + "-task"), State: dag.TaskSuccess, By: alice}
 }
 
 // scopedAct is one act of a person upon a DAG.
@@ -197,6 +218,14 @@ func scopedActs() []scopedAct {
 			_, err := f.ClearTasks(ctx, store.Clear{DAG: tm.dag, Run: tm.run, By: alice})
 			return err
 		}},
+		{"ClearRuns", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.ClearRuns(ctx, store.Clear{DAG: tm.dag, By: alice}, []dag.RunID{tm.run})
+			return err
+		}},
+		{"MarkTasks", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.MarkTasks(ctx, marking(tm))
+			return err
+		}},
 		{"MarkTask", func(ctx context.Context, f fixture, tm team) error {
 			return f.MarkTask(ctx, alice, task(tm), dag.TaskFailed)
 		}},
@@ -213,6 +242,11 @@ func scopedActs() []scopedAct {
 			_, err = notNone(pushes, err, len(pushes) > 0)
 			return err
 		}},
+		{"RequestPromotion", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.RequestPromotion(ctx, alice, tm.dag, 0, false)
+			return err
+		}},
+		{"DeleteRun", func(ctx context.Context, f fixture, tm team) error { return f.DeleteRun(ctx, alice, tm.dag, tm.run) }},
 		{"RequestRemoval", func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
 		{"DeleteDAG", func(ctx context.Context, f fixture, tm team) error { return f.DeleteDAG(ctx, alice, tm.dag) }},
 	}
@@ -228,6 +262,7 @@ var actorsOnly = map[string]string{
 	"PendingPreviews": "generator", "FinishPreview": "generator",
 	"ModelProjects": "generator", "ProjectState": "generator", "SaveProject": "generator",
 	"ClaimSpec": "generator", "ReleaseSpec": "generator", "FinishRemoval": "generator",
+	"PendingPromotions": "generator", "FinishPromotion": "generator",
 }
 
 // CheckScopes fails for methods of a store that take a context and are neither

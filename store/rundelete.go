@@ -1,0 +1,44 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"dagwright/dag"
+)
+
+// DeleteRun removes a run with its task instances; their logs are the caller's.
+// A scheduled run that was deleted is not made again. The error is
+// dag.ErrNotFound for an unknown run, and dag.ErrConflict while it runs or
+// attempts of it are being stopped.
+func (s *Store) DeleteRun(ctx context.Context, by Actor, id dag.ID, run dag.RunID) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, err := lockDAG(t, id)
+		if err != nil {
+			return err
+		}
+		r, err := findRun(t, id, run)
+		if err != nil {
+			return err
+		}
+		if r.State == dag.RunRunning {
+			return fmt.Errorf("run %q of DAG %q is running: %w", run, id, dag.ErrConflict)
+		}
+		if r.stopping {
+			return fmt.Errorf("attempts of run %q are still being stopped; try again in a moment: %w", run, dag.ErrConflict)
+		}
+		if _, err := t.exec(`DELETE FROM dag_run WHERE id = $1`, r.pk); err != nil {
+			return fmt.Errorf("delete run %q of DAG %q: %w", run, id, err)
+		}
+		l := newLedger(t)
+		if err := l.deleted(d, r); err != nil {
+			return err
+		}
+		if err := l.flush(); err != nil {
+			return err
+		}
+		// A run slot may have become free.
+		t.changed(Change{Kind: ChangeDAG, DAG: id})
+		return record(t, AuditEntry{By: by, Event: "delete_run", DAG: id, Run: run})
+	})
+}
