@@ -21,24 +21,41 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // the work failed
 	exitUsage  = 2 // wrong use: flags, arguments, a wrong cron expression
+	exitGoesOn = 3 // interrupted, or waiting was given up: what was waited for goes on
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns its exit code. SIGINT and SIGTERM
-// end it politely.
+// end it politely, a second one at once.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(root.ErrOrStderr(), "dagwright: interrupted")
+		return exitGoesOn
+	}
 	fmt.Fprintln(root.ErrOrStderr(), "dagwright:", err)
-	if usage := (usageError{}); errors.As(err, &usage) {
+	return exitCode(err)
+}
+
+// exitCode is what a command's error tells scripts.
+func exitCode(err error) int {
+	usage := usageError{}
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, errGoesOn):
+		return exitGoesOn
 	}
 	return exitFailed
 }
@@ -65,6 +82,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		&cobra.Group{ID: "server", Title: "Run dagwright:"},
 		&cobra.Group{ID: "author", Title: "Work on models and DAGs:"},
 		&cobra.Group{ID: "client", Title: "Use a running dagwright:"},
+		&cobra.Group{ID: "sign-in", Title: "Choose a server and sign in:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -74,7 +92,9 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	}
 	add("server", newDevCommand(), newServeCommand())
 	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
-	add("client", newDAGsCommand(), newRunsCommand(), newLogsCommand(), newRerenderCommand())
+	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(), newImportErrorsCommand(),
+		newAuditCommand(), newRerenderCommand())
+	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand())
 	return root
 }

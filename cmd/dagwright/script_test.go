@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "post-receive" {
 		main()
 	}
+	for _, name := range []string{serverVariable, contextVariable, tokenVariable, tokenFileVariable} {
+		os.Unsetenv(name)
+	}
+	os.Setenv("XDG_CONFIG_HOME", "/nonexistent") // not the settings of who runs the tests
 	testscript.Main(m, map[string]func(){"dagwright": main})
 }
 
