@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"dagwright/dag"
@@ -135,7 +136,7 @@ func (c *client) suggestion(ctx context.Context, r request, detail string) strin
 		return ""
 	}
 	ids, err := c.similarDAGs(ctx, r.path[1])
-	if err != nil {
+	if err != nil || slices.Contains(ids, r.path[1]) {
 		return "" // the first error is the one to tell
 	}
 	return dag.DidYouMean(r.path[1], ids)

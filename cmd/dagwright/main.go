@@ -14,6 +14,8 @@ import (
 	_ "time/tzdata" // time zones also where the machine has none
 
 	"github.com/spf13/cobra"
+
+	"dagwright/dag"
 )
 
 // Exit codes, the same for every command.
@@ -95,16 +97,22 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(), newImportErrorsCommand(),
 		newAuditCommand(), newRerenderCommand())
 	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand())
-	root.AddCommand(newVersionCommand(), newPostReceiveCommand())
+	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
 	return root
 }
 
 // noArguments refuses arguments, and so unknown commands, as wrong use.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q (see %q)", args[0], cmd.CommandPath()+" --help")}
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usageError{fmt.Errorf("unknown command or argument %q%s (see %q)", args[0], dag.DidYouMean(args[0], names), cmd.CommandPath()+" --help")}
 }
 
 // exactArguments wants n arguments, named as in the command's usage line.

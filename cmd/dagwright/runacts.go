@@ -48,14 +48,14 @@ func newRunsMarkCommand(f *clientFlags) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "mark DAG RUN success|failed",
-		Short: "Set a run's state by hand",
-		Long: `Set a run's state by hand. Tasks that are running are stopped; with success tasks
-that wait are skipped.`,
+		Short: "End a run by hand, as success or failed",
+		Long: `End a run by hand, as success or failed. Its tasks that are running are stopped. For
+one that has ended, mark or clear its tasks: the run follows them.`,
 		Example: `  dagwright runs mark churn-model manual__2026-01-31T10:00:00+00:00 success`,
 		Args:    exactArguments(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !slices.Contains(runMarks, args[2]) {
-				return usageError{fmt.Errorf("state %q%s: want success or failed", args[2], dag.DidYouMean(args[2], runMarks))}
+				return usageError{fmt.Errorf("state %q: want success or failed%s", args[2], dag.DidYouMean(args[2], runMarks))}
 			}
 			c, err := f.dial()
 			if err != nil {

@@ -217,7 +217,7 @@ func cut(text string, columns int) string {
 		_, size := utf8.DecodeLastRuneInString(text)
 		text = text[:len(text)-size]
 	}
-	return text + "…"
+	return strings.TrimRight(text, " ") + "…"
 }
 
 // columnsOf is how wide a terminal shows a text.

@@ -209,7 +209,7 @@ it follows the new state, also when the run has ended.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to := args[3]
 			if !slices.Contains(markStates, to) {
-				return usageError{fmt.Errorf("state %q%s: want success, failed or skipped", to, dag.DidYouMean(to, markStates))}
+				return usageError{fmt.Errorf("state %q: want success, failed or skipped%s", to, dag.DidYouMean(to, markStates))}
 			}
 			c, err := f.dial()
 			if err != nil {
