@@ -47,8 +47,8 @@ func (f *clientFlags) addTo(cmd *cobra.Command) {
 }
 
 func (f *clientFlags) addServerTo(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.server, "server", "", "URL of the server (environment: "+serverVariable+"; default: the current context's)")
-	cmd.PersistentFlags().StringVar(&f.context, "context", "", "name of the server, see \"dagwright context\" (environment: "+contextVariable+")")
+	cmd.PersistentFlags().StringVar(&f.server, "server", "", "`URL` of the server (environment: "+serverVariable+"; default: the current context's)")
+	cmd.PersistentFlags().StringVar(&f.context, "context", "", "`name` of the server, see \"dagwright context\" (environment: "+contextVariable+")")
 	mustComplete(cmd, "context", completeFlag(completeContexts))
 	mustComplete(cmd, "server", cobra.NoFileCompletions)
 }

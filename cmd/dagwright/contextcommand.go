@@ -22,7 +22,7 @@ DAGWRIGHT_CONTEXT, else of the current context, else to ` + defaultServer + `.`,
 		Example: `  dagwright context add dev https://dagwright-dev.example.com
   dagwright context add prod https://dagwright.example.com --production
   dagwright context use dev
-  dagwright --context prod dags list`,
+  dagwright dags list --context prod`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

@@ -20,6 +20,7 @@ import (
 
 // signInConfig is what a server says of its identity provider at /auth/config.
 type signInConfig struct {
+	Auth     string   `json:"auth"` // "none" where nobody is asked
 	Issuer   string   `json:"issuer"`
 	ClientID string   `json:"client_id"`
 	Scopes   []string `json:"scopes"`
@@ -60,7 +61,7 @@ they set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
 		},
 	}
 	f.addServerTo(cmd)
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "file with a token of dagwright; - asks for it or reads standard input")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of dagwright; - asks for it or reads standard input")
 	return cmd
 }
 
@@ -160,39 +161,36 @@ func (c *client) keep(cmd *cobra.Command, got credential) error {
 // errNoSignIn says that a server lets everybody in.
 var errNoSignIn = errors.New("no sign-in is needed")
 
-// signIn reads what the server says of its identity provider.
+// signIn reads what the server says of its identity provider, at an address that
+// is not below /api/v2. A server that has nothing there lets everybody in.
 func (c *client) signIn(ctx context.Context) (signInConfig, error) {
 	var config signInConfig
-	err := c.auth(ctx, http.MethodGet, "config", &config)
-	if err == nil && (config.Issuer == "" || config.ClientID == "") {
-		err = fmt.Errorf("%s does not say which identity provider it uses: is it a dagwright?", c.to)
-	}
-	return config, err
-}
-
-// auth calls what a server has for sign-in, which is not below /api/v2. A server
-// that has nothing there lets everybody in.
-func (c *client) auth(ctx context.Context, method, path string, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	resp, err := c.send(ctx, request{method: method}, c.to.url.String()+"/auth/"+path)
+	resp, err := c.send(ctx, request{}, c.to.url.String()+"/auth/config")
 	if err != nil {
-		return err
+		return config, err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNotFound {
 		if _, err := c.serverVersion(ctx); err != nil {
-			return err // no dagwright is there, or none that lets everybody in
+			return config, err // no dagwright is there
 		}
-		return errNoSignIn
+		return config, errNoSignIn
 	}
 	if resp.StatusCode >= 300 {
-		return c.refusal(ctx, request{}, resp)
+		return config, c.refusal(ctx, request{}, resp)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(answer); err != nil {
-		return fmt.Errorf("read answer of %s: %w", c.to, err)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&config); err != nil {
+		return config, fmt.Errorf("read answer of %s: %w", c.to, err)
 	}
-	return nil
+	switch {
+	case config.Auth == "none":
+		return config, errNoSignIn
+	case config.Issuer == "" || config.ClientID == "":
+		return config, fmt.Errorf("%s has no client for the command line at its identity provider (auth.oidc.cli_client_id): use --token-file with a token of its page Tokens instead", c.to)
+	}
+	return config, nil
 }
 
 func loginByDevice(cmd *cobra.Command, c *client) error {
@@ -336,9 +334,15 @@ type identityFields struct {
 }
 
 func (c *client) whoami(ctx context.Context) (identityFields, error) {
-	var me item[identityFields]
-	err := c.auth(ctx, http.MethodGet, "me", &me)
-	return me.fields, err
+	var me identityFields
+	err := c.call(ctx, request{path: []string{"me"}}, &me)
+	if e := (*refusedError)(nil); errors.As(err, &e) && e.status == http.StatusNotFound {
+		return me, errNoSignIn // a server that does not know people
+	}
+	if err == nil && me.Via == "none" {
+		err = errNoSignIn
+	}
+	return me, err
 }
 
 func newWhoamiCommand() *cobra.Command {
@@ -379,8 +383,10 @@ func inVia(via string) string {
 		return "nothing: the server needs no sign-in"
 	case "token":
 		return "a token of dagwright"
-	case "session":
+	case "session", "oidc":
 		return "the identity provider"
+	case "kubernetes":
+		return "a service account of Kubernetes"
 	}
 	return orDash(via)
 }

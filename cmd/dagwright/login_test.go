@@ -76,10 +76,10 @@ func guarded(t *testing.T, provider *deviceProvider, good func(token string) boo
 	}
 	e.Use(known)
 	e.GET("/auth/config", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, map[string]any{"issuer": provider.url, "client_id": deviceClient, "scopes": []string{"openid", "offline_access"}})
+		return c.JSON(http.StatusOK, map[string]any{"auth": "oidc", "issuer": provider.url, "client_id": deviceClient, "scopes": []string{"openid", "offline_access"}})
 	})
-	e.GET("/auth/me", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, map[string]any{"name": "ann", "via": "session", "role": "operator"})
+	e.GET("/api/v2/me", func(c echo.Context) error {
+		return c.JSON(http.StatusOK, map[string]any{"name": "ann", "via": "oidc", "role": "operator"})
 	})
 	api.Register(e, api.Config{Store: s.store, Logs: s.logs})
 	server := httptest.NewServer(e)

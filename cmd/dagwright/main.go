@@ -96,7 +96,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
 	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(), newImportErrorsCommand(),
 		newAuditCommand(), newRerenderCommand())
-	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand())
+	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokensCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
 	return root
 }

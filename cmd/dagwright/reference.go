@@ -45,7 +45,6 @@ dagwright context add prod https://dagwright.example.com --production
 dagwright login                    # to the current context, dev
 dagwright login --context prod
 dagwright dags list
-dagwright --help
 ` + "```" + `
 
 A command talks to the server of ` + "`--server` or `--context`, else of `DAGWRIGHT_SERVER` or `DAGWRIGHT_CONTEXT`" + `,

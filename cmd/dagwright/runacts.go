@@ -240,8 +240,8 @@ failed runs, or all that have ended, are to run once more.`,
 		},
 		ValidArgsFunction: completeArguments(completeDAGs),
 	}
-	cmd.Flags().StringVar(&b.from, "from", "", "first logical date, UTC unless it has an offset (required)")
-	cmd.Flags().StringVar(&b.to, "to", "", "last logical date (required)")
+	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, UTC unless it has an offset (required)")
+	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date` (required)")
 	cmd.Flags().StringVar(&b.conf, "conf", "", "JSON object for every run, @FILE or @- as in \"dagwright dags trigger\"")
 	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "dates that have a run already: none, failed or completed ones")
 	cmd.Flags().IntVar(&b.most, "max-active-runs", 10, "how many of the runs go on at a time")
