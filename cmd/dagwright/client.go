@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,42 +25,74 @@ type usageError struct{ error }
 // Unwrap gives the cause.
 func (e usageError) Unwrap() error { return e.error }
 
-// serverVariable names the server when --server does not.
-const serverVariable = "DAGWRIGHT_SERVER"
+// Variables that name the server when no flag does.
+const (
+	serverVariable  = "DAGWRIGHT_SERVER"
+	contextVariable = "DAGWRIGHT_CONTEXT"
+)
 
 // callTimeout bounds a call that is answered at once. Streams have no bound.
 const callTimeout = 30 * time.Second
 
 // clientFlags are the flags of every command that talks to a server.
-type clientFlags struct{ server, output string }
+type clientFlags struct {
+	outputFlags
+	server, context string
+}
 
 // addTo declares the flags for a command and those below it.
 func (f *clientFlags) addTo(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.server, "server", cmp.Or(os.Getenv(serverVariable), "http://127.0.0.1:8080"),
-		"URL of the dagwright server (environment: "+serverVariable+")")
-	cmd.PersistentFlags().StringVarP(&f.output, "output", "o", "table", "table, json or yaml")
-	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
-		switch f.output {
-		case "table", "json", "yaml":
-			return nil
-		}
-		return usageError{fmt.Errorf("--output %q: want table, json or yaml", f.output)}
-	}
+	f.addServerTo(cmd)
+	f.outputFlags.addTo(cmd)
+}
+
+func (f *clientFlags) addServerTo(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&f.server, "server", "", "`URL` of the server (environment: "+serverVariable+"; default: the current context's)")
+	cmd.PersistentFlags().StringVar(&f.context, "context", "", "`name` of the server, see \"dagwright context\" (environment: "+contextVariable+")")
+	mustComplete(cmd, "context", completeFlag(completeContexts))
+	mustComplete(cmd, "server", cobra.NoFileCompletions)
 }
 
 // client calls a server's API.
 type client struct {
-	base *url.URL
+	to   target
 	http *http.Client
+	// token gives what the server is to know the caller by; empty for nothing.
+	token func(context.Context) (secret, error)
+	// from says where the token comes from, for the message when it is refused.
+	from string
 }
 
-// dial checks the server's URL; it does not connect yet.
+// dial finds the server and the token for it; it does not connect yet.
 func (f *clientFlags) dial() (*client, error) {
-	base, err := url.Parse(strings.TrimSuffix(f.server, "/"))
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, usageError{fmt.Errorf("--server %q: want a URL such as http://127.0.0.1:8080", f.server)}
+	token, from, err := tokenFromEnvironment(os.Getenv)
+	if err != nil {
+		return nil, err
 	}
-	return &client{base: base, http: &http.Client{}}, nil
+	c, err := f.dialWith(token)
+	if err != nil {
+		return nil, err
+	}
+	c.from = from
+	if token == "" {
+		c.token = func(ctx context.Context) (secret, error) { return freshToken(ctx, http.DefaultClient, c.to) }
+	}
+	return c, nil
+}
+
+// dialWith finds the server, to which the given token is sent, or none.
+func (f *clientFlags) dialWith(token secret) (*client, error) {
+	config, err := readClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	to, err := config.choose(f.server, f.context, os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	// A server does not send its callers elsewhere, least of all with a token.
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &client{to: to, http: &http.Client{CheckRedirect: stay}, token: func(context.Context) (secret, error) { return token, nil }}, nil
 }
 
 // request is one call of the API.
@@ -86,7 +117,7 @@ func (c *client) call(ctx context.Context, r request, answer any) error {
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
-		return fmt.Errorf("read answer of %s: %w", c.base, err)
+		return fmt.Errorf("read answer of %s: %w", c.to, err)
 	}
 	return nil
 }
@@ -94,6 +125,20 @@ func (c *client) call(ctx context.Context, r request, answer any) error {
 // open sends a request and returns an answer that is no error. The caller
 // closes its body.
 func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
+	resp, err := c.send(ctx, r, c.url(r))
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		return nil, c.refusal(ctx, r, resp)
+	}
+	return resp, nil
+}
+
+// send sends a request to an address of the server, with the token, and returns
+// any answer.
+func (c *client) send(ctx context.Context, r request, address string) (*http.Response, error) {
 	var body io.Reader
 	if r.body != nil {
 		text, err := json.Marshal(r.body)
@@ -102,7 +147,7 @@ func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), c.url(r), body)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), address, body)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +158,16 @@ func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	token, err := c.token(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+string(token))
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
-	}
-	if resp.StatusCode >= 300 {
-		defer resp.Body.Close()
-		return nil, c.refusal(resp)
 	}
 	return resp, nil
 }
@@ -127,7 +175,7 @@ func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
 // url encodes each element of the path, so that any id is one segment.
 func (c *client) url(r request) string {
 	var b strings.Builder
-	b.WriteString(c.base.String() + "/api/v2")
+	b.WriteString(c.to.url.String() + "/api/v2")
 	for _, element := range r.path {
 		b.WriteString("/" + url.PathEscape(element))
 	}
@@ -135,89 +183,6 @@ func (c *client) url(r request) string {
 		b.WriteString("?" + r.query.Encode())
 	}
 	return b.String()
-}
-
-// unreachableError says that no server answered.
-type unreachableError struct {
-	server string
-	cause  error
-}
-
-func (e *unreachableError) Error() string {
-	return fmt.Sprintf("cannot reach dagwright at %s: is it running? Start it with \"dagwright dev\", or name another server with --server or %s (%v)",
-		e.server, serverVariable, e.cause)
-}
-
-func (e *unreachableError) Unwrap() error { return e.cause }
-
-func (c *client) unreachable(ctx context.Context, err error) error {
-	if errors.Is(context.Cause(ctx), context.Canceled) {
-		return context.Canceled
-	}
-	if e := (*url.Error)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
-	if e := (*net.OpError)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
-	return &unreachableError{c.base.String(), err}
-}
-
-// refusedError is a server's answer that is an error.
-type refusedError struct {
-	status int
-	detail string
-}
-
-func (e *refusedError) Error() string { return e.detail }
-
-// refusal reads an error answer. A request that the server calls wrong is
-// wrong use of the command line.
-func (c *client) refusal(resp *http.Response) error {
-	var answer struct {
-		Detail json.RawMessage `json:"detail"`
-	}
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // half an answer still tells the status
-	detail := ""
-	if json.Unmarshal(text, &answer) == nil {
-		detail = inWords(answer.Detail)
-	}
-	if detail == "" {
-		return fmt.Errorf("%s answered %s, which is no answer of dagwright's API: is --server right?", c.base, resp.Status)
-	}
-	err := &refusedError{resp.StatusCode, detail}
-	if err.status == http.StatusBadRequest || err.status == http.StatusUnprocessableEntity {
-		return usageError{err}
-	}
-	return err
-}
-
-// inWords says an error's detail, which is a text, a list of wrong fields, or
-// an object with a message.
-func inWords(detail json.RawMessage) string {
-	var text string
-	if json.Unmarshal(detail, &text) == nil {
-		return text
-	}
-	var fields []struct {
-		Loc []any  `json:"loc"`
-		Msg string `json:"msg"`
-	}
-	if json.Unmarshal(detail, &fields) == nil {
-		faults := make([]string, len(fields))
-		for i, f := range fields {
-			faults[i] = f.Msg
-			if len(f.Loc) > 1 {
-				faults[i] = fmt.Sprintf("%v: %s", f.Loc[len(f.Loc)-1], f.Msg)
-			}
-		}
-		return strings.Join(faults, "; ")
-	}
-	var object struct {
-		Message string `json:"message"`
-	}
-	_ = json.Unmarshal(detail, &object) // any other shape has no words
-	return object.Message
 }
 
 // patience is how long a broken stream is tried anew before it is given up.

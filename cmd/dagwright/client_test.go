@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -214,17 +213,6 @@ func (s *served) command(stdin string, args ...string) *command {
 	return c
 }
 
-// exitCode is what run makes of an error.
-func exitCode(err error) int {
-	if usage := (usageError{}); errors.As(err, &usage) {
-		return exitUsage
-	}
-	if err != nil {
-		return exitFailed
-	}
-	return exitDone
-}
-
 // session says what a command line gave, for golden files.
 func (s *served) session(stdin string, args ...string) string {
 	c := s.command(stdin, args...)
@@ -272,7 +260,7 @@ func TestNoDagwright(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(server.Close)
 	s := &served{T: t, url: server.URL}
-	if got := s.session("", "dags", "list"); !strings.Contains(got, "is --server right?") {
+	if got := s.session("", "dags", "list"); !strings.Contains(got, "is that the right server?") {
 		t.Error(got)
 	}
 }

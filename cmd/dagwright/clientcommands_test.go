@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,11 +62,34 @@ func TestClientCommands(t *testing.T) {
 			"runs wait churn-model-retrain", "runs wait churn-model-retrain old", "runs cancel churn-model-retrain old",
 			"runs cancel churn-model-retrain",
 		}},
+		{name: "tasks", lines: []string{
+			"tasks list churn-model-retrain", "tasks list churn-model-retrain old --no-headers", "tasks list churn-model",
+			"tasks show churn-model-retrain new prepare_data", "tasks show churn-model-retrain new absent",
+			"tasks mark churn-model-retrain new prepare_data succes", "tasks clear churn-model-retrain new",
+			"tasks cancel churn-model-retrain new prepare_data",
+			"runs note churn-model-retrain new seen", "runs mark churn-model-retrain new success", "runs mark churn-model-retrain new done",
+			"runs list --type manual --state success",
+		}},
+		{name: "catalogue", lines: []string{
+			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags source churn-model --output yaml",
+			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modle",
+			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
+			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
+			"models list", "models list --state refused --output json", "models list --state refusd", "models list --limit 1 --no-headers",
+			"models show 1", "models show 99", "models show x", "models replay 1", "models replay 1 --wait --timeout 1ms",
+		}},
+		{name: "backfill", lines: []string{
+			"dags backfill churn-model", "dags backfill churn-model --from 2026-01-02 --to 2026-01-01", "dags backfill churn-model --from x --to y",
+			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --reprocess all",
+			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --max-active-runs 0",
+			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --conf [1]",
+		}},
 		{name: "logs", lines: []string{
 			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data", "logs churn-model-retrain new prepare_data --try 1",
 			"logs churn-model-retrain new prepare_data --try 1 --timestamps", "logs churn-model-retrain --timestamps",
 			"logs churn-model-retrain new prepare_data --try 3", "logs churn-model-retrain new absent", "logs churn-model",
-			"logs churn-model-retrain old", "logs -f churn-model-retrain new", "logs churn-model-retrain --output json",
+			"logs churn-model-retrain old", "logs -f churn-model-retrain new", "logs churn-model-retrain new --exit-code",
+			"logs churn-model-retrain new prepare_data --try 1 --exit-code", "logs churn-model-retrain --output json",
 			"logs -f churn-model-retrain old", "logs churn-model-retrain --try -1",
 			"logs churn-model-retrain --output yaml",
 		}},
@@ -74,8 +98,12 @@ func TestClientCommands(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := serveAPI(t)
-			if test.name == "runs" || test.name == "logs" {
+			switch test.name {
+			case "runs", "logs", "tasks", "acts":
 				s.history()
+			case "catalogue":
+				s.history()
+				s.pushes()
 			}
 			var got strings.Builder
 			for _, line := range test.lines {
@@ -100,6 +128,28 @@ func (s *served) history() {
 	s.write(t, "second try\nno such column\n")
 	s.end(t, dag.TaskFailed, "exit code 1")
 	s.endRun(run, dag.RunFailed, "prepare_data failed")
+}
+
+// pushes records two pushes, of which one is refused, and a file that is broken.
+func (s *served) pushes() {
+	for i, project := range []string{"gbc/risk/churn-model", "gbc/risk/fraud-model"} {
+		_, _, err := s.store.RecordPush(s.Context(), store.Push{
+			ProjectID: int64(i + 1), Project: project, Branch: "main", Commit: strings.Repeat("ab", 20), User: "ann", Title: "Add a column",
+		})
+		if err != nil {
+			s.Fatal(err)
+		}
+	}
+	err := s.store.FinishPushes(s.Context(), []store.PushResult{{ID: 2, State: store.PushRefused, Reason: `.dagwright.yml:3: unknown key "scheduel"`}})
+	if err != nil {
+		s.Fatal(err)
+	}
+	_, err = s.store.SaveDAGs(s.Context(), store.Sync{Commit: "c2", Changed: []store.SpecFile{
+		{Path: "dags/broken.yaml", Blob: "3", Source: "3", Errors: dag.SpecErrors{{File: "dags/broken.yaml", Line: 2, Reason: "unknown key"}}},
+	}})
+	if err != nil {
+		s.Fatal(err)
+	}
 }
 
 // A follower sees each line when it is written, goes from task to task and
@@ -173,6 +223,61 @@ func TestRunsWait(t *testing.T) {
 				t.Errorf("exit %d: %s%s", code, c.out, c.errOut)
 			}
 		})
+	}
+}
+
+// Waiting that is given up tells so by its exit code, and the run goes on.
+func TestRunsWaitGivesUp(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	s.start("churn-model", "r", "run_model")
+	got := s.session("", "runs", "wait", "churn-model", "--timeout", "20ms")
+	if !strings.Contains(got, "run r of churn-model has not ended within 20ms; it goes on") || !strings.HasSuffix(got, "(exit 3)\n\n") {
+		t.Error(got)
+	}
+	ann := newPerson(t)
+	for _, line := range []string{"runs wait churn-model", "logs -f churn-model"} {
+		cmd := ann.command(append(strings.Fields(line), "--server", s.url)...)
+		out := &screen{news: make(chan struct{}, 1)}
+		cmd.Stdout, cmd.Stderr = out, out
+		if line == "logs -f churn-model" {
+			s.write(s.begin(instance(dag.Run{DAG: "churn-model", ID: "r"}, "run_model"), 2), "one\n")
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if line == "runs wait churn-model" {
+			out.await(t, "is running")
+		} else {
+			out.await(t, "one")
+		}
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != exitGoesOn || !strings.Contains(out.String(), "interrupted") {
+			t.Errorf("%s: exit %d: %s", line, code, out)
+		}
+	}
+}
+
+// A server that does not have what a command needs is told to be of another
+// version.
+func TestOlderServer(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	f := clientFlags{server: s.url}
+	c, err := f.dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.call(t.Context(), request{method: http.MethodPost, path: []string{"from", "tomorrow"}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "does not know this command: it is dagwright ") {
+		t.Error(err)
+	}
+	err = c.call(t.Context(), request{method: http.MethodPut, path: []string{"dags"}}, nil)
+	if err == nil || !strings.Contains(err.Error(), "does not know this command: it is dagwright ") {
+		t.Error(err)
 	}
 }
 

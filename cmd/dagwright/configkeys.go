@@ -16,14 +16,15 @@ import (
 // by the name of a Go type, which no reader of a configuration file knows.
 var unknownKey = regexp.MustCompile(`^line (\d+): field (.*) not found in type (.*)$`)
 
-// explainKeys rewrites the reports of unknown keys in the words of the file.
-func explainKeys(err error) error {
+// explainKeys rewrites the reports of unknown keys in the words of the file, whose
+// type is given.
+func explainKeys(err error, file reflect.Type) error {
 	var bad *yaml.TypeError
 	if !errors.As(err, &bad) {
 		return err
 	}
 	sections := map[string][]string{}
-	collectKeys(reflect.TypeFor[serveConfig](), sections)
+	collectKeys(file, sections)
 	lines := make([]string, len(bad.Errors))
 	for i, line := range bad.Errors {
 		lines[i] = line
@@ -40,8 +41,12 @@ func collectKeys(t reflect.Type, sections map[string][]string) {
 		f := t.Field(i)
 		key, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		sections[t.String()] = append(sections[t.String()], key)
-		if f.Type.Kind() == reflect.Struct {
-			collectKeys(f.Type, sections)
+		section := f.Type
+		if section.Kind() == reflect.Map {
+			section = section.Elem()
+		}
+		if section.Kind() == reflect.Struct {
+			collectKeys(section, sections)
 		}
 	}
 }

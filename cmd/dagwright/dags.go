@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -65,7 +60,7 @@ func newDAGsCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{
 		Use:   "dags",
-		Short: "List, show, pause, trigger and delete DAGs",
+		Short: "List, show, pause, trigger, backfill and delete DAGs",
 		Long: `List, show, pause, trigger and delete the DAGs of a running dagwright.
 
 A DAG that has just appeared is paused: its schedule is not followed until it is
@@ -78,12 +73,13 @@ un-paused. It can be triggered all the same.`,
 	}
 	f.addTo(cmd)
 	cmd.AddCommand(newDAGsListCommand(&f), newDAGsShowCommand(&f), newPauseCommand(&f, true), newPauseCommand(&f, false),
-		newTriggerCommand(&f), newDAGsDeleteCommand(&f), newDAGsNextCommand(&f))
+		newTriggerCommand(&f), newDAGsDeleteCommand(&f), newDAGsNextCommand(&f),
+		newBackfillCommand(&f), newVersionsCommand(&f), newSourceCommand(&f))
 	return cmd
 }
 
 func newDAGsListCommand(f *clientFlags) *cobra.Command {
-	var search, owner, state string
+	var search, owner, pause string
 	var tags []string
 	var limit int
 	cmd := &cobra.Command{
@@ -100,12 +96,12 @@ func newDAGsListCommand(f *clientFlags) *cobra.Command {
 			if owner != "" {
 				query.Set("owners", owner)
 			}
-			switch state {
+			switch pause {
 			case "all":
 			case "active", "paused":
-				query.Set("paused", strconv.FormatBool(state == "paused"))
+				query.Set("paused", strconv.FormatBool(pause == "paused"))
 			default:
-				return usageError{fmt.Errorf("--state %q: want all, active or paused", state)}
+				return usageError{fmt.Errorf("--state %q: want all, active or paused", pause)}
 			}
 			return listDAGs(cmd, f, query, limit)
 		},
@@ -113,7 +109,8 @@ func newDAGsListCommand(f *clientFlags) *cobra.Command {
 	cmd.Flags().StringVar(&search, "search", "", "part of the DAG's name; % stands for any characters")
 	cmd.Flags().StringVar(&owner, "owner", "", "only DAGs of this owner")
 	cmd.Flags().StringSliceVar(&tags, "tag", nil, "only DAGs with one of these tags")
-	cmd.Flags().StringVar(&state, "state", "all", "all, active or paused")
+	cmd.Flags().StringVar(&pause, "state", "all", "all, active or paused")
+	mustComplete(cmd, "state", completeFlag(oneOf("all", "active", "paused")))
 	addLimitFlag(cmd, &limit)
 	return cmd
 }
@@ -138,12 +135,11 @@ func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) e
 	if err != nil {
 		return err
 	}
-	err = f.show(cmd.OutOrStdout(), dags, func(w io.Writer) {
-		fmt.Fprintln(w, "DAG\tSTATE\tSCHEDULE\tNEXT RUN\tOWNERS\tTAGS")
+	err = f.show(cmd.OutOrStdout(), dags, func(t *table) {
+		t.header("DAG", "STATE", "SCHEDULE", "NEXT RUN", "OWNERS", "TAGS")
 		for _, d := range dags {
 			d := d.fields
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", d.ID, d.pauseWord(), dash(d.Schedule), moment(d.NextRunAfter),
-				oneLine(strings.Join(d.Owners, ",")), d.tagNames())
+			t.row(d.ID, state(d.pauseWord()), dash(d.Schedule), d.NextRunAfter, strings.Join(d.Owners, ","), d.tagNames())
 		}
 	})
 	noteMore(cmd, len(dags), total)
@@ -198,6 +194,7 @@ func newDAGsShowCommand(f *clientFlags) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return showDAG(cmd, f, args[0])
 		},
+		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 }
 
@@ -217,31 +214,32 @@ func showDAG(cmd *cobra.Command, f *clientFlags, id string) error {
 		return err
 	}
 	answer := map[string]any{"dag": d, "tasks": tasks.Tasks}
-	return f.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
-		showDAGTable(w, d.fields)
-		fmt.Fprintln(w, "\nTASK\tRETRIES\tTRIGGER RULE\tTHEN")
-		for _, t := range tasks.Tasks {
-			fmt.Fprintf(w, "%s\t%g\t%s\t%s\n", t.fields.ID, t.fields.Retries, t.fields.Rule, orDash(strings.Join(t.fields.Downstream, ",")))
+	return f.show(cmd.OutOrStdout(), answer, func(t *table) {
+		d.fields.describe(t)
+		t.header("TASK", "RETRIES", "TRIGGER RULE", "THEN")
+		for _, task := range tasks.Tasks {
+			t.row(task.fields.ID, task.fields.Retries, task.fields.Rule, orDash(strings.Join(task.fields.Downstream, ",")))
 		}
 	})
 }
 
-func showDAGTable(w io.Writer, d dagFields) {
+// describe prints a DAG's fields.
+func (d dagFields) describe(t *table) {
 	schedule := dash(d.ScheduleWords)
 	if d.Schedule != nil {
 		schedule = dash(d.Schedule) + " (" + schedule + ", " + dash(d.Timezone) + ")"
 	}
-	fmt.Fprintf(w, "DAG:\t%s\n", d.ID)
-	fmt.Fprintf(w, "Description:\t%s\n", dash(d.Description))
-	fmt.Fprintf(w, "State:\t%s\n", d.pauseWord())
-	fmt.Fprintf(w, "Schedule:\t%s\n", schedule)
-	fmt.Fprintf(w, "Next run:\t%s\n", moment(d.NextRunAfter))
-	fmt.Fprintf(w, "Active runs:\t%d of at most %d\n", d.ActiveRuns, d.MaxActiveRuns)
-	fmt.Fprintf(w, "Owners:\t%s\n", oneLine(strings.Join(d.Owners, ",")))
-	fmt.Fprintf(w, "Tags:\t%s\n", d.tagNames())
-	fmt.Fprintf(w, "File:\t%s\n", oneLine(d.File))
+	t.field("DAG", d.ID)
+	t.field("Description", dash(d.Description))
+	t.field("State", state(d.pauseWord()))
+	t.field("Schedule", schedule)
+	t.field("Next run", d.NextRunAfter)
+	t.field("Active runs", fmt.Sprintf("%d of at most %d", d.ActiveRuns, d.MaxActiveRuns))
+	t.field("Owners", strings.Join(d.Owners, ","))
+	t.field("Tags", d.tagNames())
+	t.field("File", d.File)
 	if d.ImportErrors {
-		fmt.Fprintln(w, "Import error:\tthe file is broken now; an older version is in force")
+		t.field("Import error", "the file is broken now; an older version is in force")
 	}
 }
 
@@ -272,12 +270,13 @@ func newPauseCommand(f *clientFlags, pause bool) *cobra.Command {
 					return err
 				}
 			}
-			return f.show(cmd.OutOrStdout(), dags, func(w io.Writer) {
+			return f.show(cmd.OutOrStdout(), dags, func(t *table) {
 				for _, d := range dags {
-					fmt.Fprintf(w, "%s is %s\n", d.fields.ID, done)
+					t.line("%s is %s", d.fields.ID, done)
 				}
 			})
 		},
+		ValidArgsFunction: completeRepeated(completeDAGs),
 	}
 }
 
@@ -300,6 +299,7 @@ cron expression.`,
 			}
 			return showNext(cmd, f, d)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 }
 
@@ -309,22 +309,18 @@ func showNext(cmd *cobra.Command, f *clientFlags, d dagFields) error {
 	if d.NextDate != nil {
 		next = &scheduledRun{moment(d.NextDate), moment(d.NextStart), moment(d.NextEnd), moment(d.NextRunAfter)}
 	}
-	return f.show(cmd.OutOrStdout(), next, func(w io.Writer) {
+	return f.show(cmd.OutOrStdout(), next, func(t *table) {
 		if next == nil && !d.Paused {
-			fmt.Fprintf(w, "%s has no next run\n", d.ID)
+			t.line("%s has no next run", d.ID)
 		}
 		if next != nil {
-			showNextTable(w, *next)
+			t.header("LOGICAL DATE", "DATA INTERVAL START", "DATA INTERVAL END", "RUN AFTER")
+			t.row(next.LogicalDate, next.DataIntervalStart, next.DataIntervalEnd, next.RunAfter)
 		}
 		if d.Paused {
-			fmt.Fprintf(w, "%s is paused: nothing is scheduled until \"dagwright dags unpause %s\"\n", d.ID, d.ID)
+			t.line("%s is paused: nothing is scheduled until \"dagwright dags unpause %s\"", d.ID, d.ID)
 		}
 	})
-}
-
-func showNextTable(w io.Writer, next scheduledRun) {
-	fmt.Fprintln(w, "LOGICAL DATE\tDATA INTERVAL START\tDATA INTERVAL END\tRUN AFTER")
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", next.LogicalDate, next.DataIntervalStart, next.DataIntervalEnd, next.RunAfter)
 }
 
 func newDAGsDeleteCommand(f *clientFlags) *cobra.Command {
@@ -344,6 +340,7 @@ archived DAG to remove its history too.`,
 			}
 			return deleteDAG(cmd, c, args[0], yes)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	return cmd
@@ -355,10 +352,10 @@ func deleteDAG(cmd *cobra.Command, c *client, id string, yes bool) error {
 	if err := c.call(ctx, request{path: []string{"dags", id}}, &d); err != nil {
 		return err
 	}
-	question := fmt.Sprintf("Remove %s from the DAG repository? Its history stays.", d.File)
+	question := fmt.Sprintf("Remove %s from the DAG repository of %s? Its history stays.", d.File, c.to)
 	done := fmt.Sprintf("%s will be removed from the DAG repository; %s is archived as soon as it is", d.File, id)
 	if d.Stale {
-		question = fmt.Sprintf("Delete the archived DAG %s with all its runs? This cannot be undone.", id)
+		question = fmt.Sprintf("Delete the archived DAG %s with all its runs from %s? This cannot be undone.", id, c.to)
 		done = id + " is deleted with its history"
 	}
 	if !yes {
@@ -371,28 +368,4 @@ func deleteDAG(cmd *cobra.Command, c *client, id string, yes bool) error {
 	}
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
 	return err
-}
-
-// confirm asks on a terminal. Elsewhere nobody can answer, so --yes is wanted.
-func confirm(ctx context.Context, cmd *cobra.Command, question string) error {
-	if in, ok := cmd.InOrStdin().(*os.File); ok {
-		if info, err := in.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-			return usageError{errors.New("this asks first: use --yes where there is no terminal")}
-		}
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", oneLine(question))
-	answer := make(chan string, 1)
-	go func() { // reading a terminal cannot be interrupted
-		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer means no
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case text := <-answer:
-		if text == "y" || text == "yes" {
-			return nil
-		}
-	}
-	return errors.New("not deleted")
 }

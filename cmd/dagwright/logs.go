@@ -18,6 +18,7 @@ type logFlags struct {
 	try        int
 	follow     bool
 	timestamps bool
+	exitCode   bool
 }
 
 func newLogsCommand() *cobra.Command {
@@ -32,7 +33,10 @@ and of its running task, or the one that started last, unless TASK is named.
 With --follow the log is printed as it is written, from task to task and from try
 to try, until the run (or TASK, when it is named) has ended. Only the log goes to
 standard output; --output json prints an object a line. Lines of containers other
-than the main one begin with the container's name in brackets.`,
+than the main one begin with the container's name in brackets.
+
+With --exit-code the exit code is 1 when the run (or TASK, or the try of --try) has
+failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 		Example: `  dagwright logs churn-model
   dagwright logs -f churn-model-retrain
   dagwright logs churn-model manual__2026-01-31T10:00:00+00:00 run_model --try 1`,
@@ -53,15 +57,21 @@ than the main one begin with the container's name in brackets.`,
 				return err
 			}
 			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps}
+			show := p.print
 			if l.follow {
-				return p.follow()
+				show = p.follow
 			}
-			return p.print()
+			if err := show(); err != nil || !l.exitCode {
+				return err
+			}
+			return p.outcome()
 		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns, completeTasks),
 	}
 	f.addTo(cmd)
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on until the run has ended")
 	cmd.Flags().BoolVar(&l.timestamps, "timestamps", false, "print when each line was written, where the log says so")
+	cmd.Flags().BoolVar(&l.exitCode, "exit-code", false, "exit with 1 when what was logged has failed")
 	cmd.Flags().IntVar(&l.try, "try", 0, "number of the try (default the newest)")
 	return cmd
 }
@@ -159,6 +169,39 @@ func (l lineFields) show(timestamps bool) string {
 		text = l.Timestamp + " " + text
 	}
 	return text
+}
+
+// outcome is an error when what was logged has failed, or has not ended.
+func (p *logPrinter) outcome() error {
+	name, how, err := p.lastState()
+	if err != nil {
+		return err
+	}
+	switch {
+	case how == "failed" || how == "upstream_failed":
+		return fmt.Errorf("%s failed", name)
+	case how != "success" && how != "skipped":
+		return fmt.Errorf("%s is %s; %w", name, orDash(how), errGoesOn)
+	}
+	return nil
+}
+
+// lastState asks how what was logged stands now: a try, a task, or the run.
+func (p *logPrinter) lastState() (name, how string, err error) {
+	if p.task == "" {
+		run, err := findRun(p.cmd, p.client, p.run.DAG, p.run.ID)
+		return "run " + p.run.ID, run.fields.State, err
+	}
+	name, path := "task "+p.task, instancePath(p.run.DAG, p.run.ID, p.task)
+	if p.try > 0 {
+		name, path = fmt.Sprintf("%s, try %d", name, p.try), append(path, "tries", strconv.Itoa(p.try))
+	}
+	var ti instanceFields
+	err = p.client.call(p.cmd.Context(), request{path: path}, &ti)
+	if ti.State != nil {
+		how = *ti.State
+	}
+	return name, how, err
 }
 
 // tasks reads the run's task instances, or the one that was named.

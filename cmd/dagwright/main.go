@@ -14,6 +14,8 @@ import (
 	_ "time/tzdata" // time zones also where the machine has none
 
 	"github.com/spf13/cobra"
+
+	"dagwright/dag"
 )
 
 // Exit codes, the same for every command.
@@ -21,24 +23,41 @@ const (
 	exitDone   = 0
 	exitFailed = 1 // the work failed
 	exitUsage  = 2 // wrong use: flags, arguments, a wrong cron expression
+	exitGoesOn = 3 // interrupted, or waiting was given up: what was waited for goes on
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns its exit code. SIGINT and SIGTERM
-// end it politely.
+// end it politely, a second one at once.
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
 	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		fmt.Fprintln(root.ErrOrStderr(), "dagwright: interrupted")
+		return exitGoesOn
+	}
 	fmt.Fprintln(root.ErrOrStderr(), "dagwright:", err)
-	if usage := (usageError{}); errors.As(err, &usage) {
+	return exitCode(err)
+}
+
+// exitCode is what a command's error tells scripts.
+func exitCode(err error) int {
+	usage := usageError{}
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage):
 		return exitUsage
+	case errors.Is(err, errGoesOn):
+		return exitGoesOn
 	}
 	return exitFailed
 }
@@ -65,6 +84,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		&cobra.Group{ID: "server", Title: "Run dagwright:"},
 		&cobra.Group{ID: "author", Title: "Work on models and DAGs:"},
 		&cobra.Group{ID: "client", Title: "Use a running dagwright:"},
+		&cobra.Group{ID: "sign-in", Title: "Choose a server and sign in:"},
 	)
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -74,17 +94,25 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	}
 	add("server", newDevCommand(), newServeCommand())
 	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
-	add("client", newDAGsCommand(), newRunsCommand(), newLogsCommand(), newRerenderCommand())
-	root.AddCommand(newVersionCommand(), newPostReceiveCommand())
+	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(), newImportErrorsCommand(),
+		newAuditCommand(), newRerenderCommand())
+	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokensCommand())
+	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
 	return root
 }
 
 // noArguments refuses arguments, and so unknown commands, as wrong use.
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q (see %q)", args[0], cmd.CommandPath()+" --help")}
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return usageError{fmt.Errorf("unknown command or argument %q%s (see %q)", args[0], dag.DidYouMean(args[0], names), cmd.CommandPath()+" --help")}
 }
 
 // exactArguments wants n arguments, named as in the command's usage line.

@@ -5,20 +5,42 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 )
 
+// outputFlags say how a command prints what it found.
+type outputFlags struct {
+	output    string
+	noHeaders bool
+}
+
+// addTo declares the flags for a command and those below it.
+func (f *outputFlags) addTo(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVarP(&f.output, "output", "o", "table", "table, json or yaml")
+	cmd.PersistentFlags().BoolVar(&f.noHeaders, "no-headers", false, "print tables without their first line")
+	mustComplete(cmd, "output", completeFlag(oneOf("table", "json", "yaml")))
+	cmd.PersistentPreRunE = func(*cobra.Command, []string) error {
+		switch f.output {
+		case "table", "json", "yaml":
+			return nil
+		}
+		return usageError{fmt.Errorf("--output %q: want table, json or yaml", f.output)}
+	}
+}
+
 // show prints an answer of the API: as it is with --output json or yaml, else
-// as table does it.
-func (f *clientFlags) show(w io.Writer, answer any, table func(io.Writer)) error {
+// as table says it for people.
+func (f *outputFlags) show(w io.Writer, answer any, fill func(*table)) error {
 	if f.output == "table" {
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		table(tw)
-		return tw.Flush()
+		t := table{display: newDisplay(w, os.Getenv)}
+		t.noHeaders = f.noHeaders
+		fill(&t)
+		return t.write(w)
 	}
 	text, err := json.Marshal(answer)
 	if err != nil {

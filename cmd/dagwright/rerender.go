@@ -16,13 +16,18 @@ import (
 
 // pushFields is what the commands use of a push.
 type pushFields struct {
-	ID           int64  `json:"push_id"`
-	Project      string `json:"project"`
-	Branch       string `json:"branch"`
-	State        string `json:"state"`
-	Reason       string `json:"reason"`
-	DAG          string `json:"dag_id"`
-	MergeRequest string `json:"merge_request"`
+	ID           int64      `json:"push_id"`
+	Project      string     `json:"project"`
+	Branch       string     `json:"branch"`
+	Commit       string     `json:"commit"`
+	User         string     `json:"user"`
+	Title        string     `json:"title"`
+	ReceivedAt   *time.Time `json:"received_at"`
+	State        string     `json:"state"`
+	Reason       string     `json:"reason"`
+	DAG          string     `json:"dag_id"`
+	DAGCommit    string     `json:"dag_commit"`
+	MergeRequest string     `json:"merge_request"`
 }
 
 // rerenderRequest is the body of the API's call.
@@ -96,10 +101,10 @@ func rerender(ctx context.Context, c *client, f *clientFlags, r rerenderRequest,
 	if r.DryRun && f.output == "table" {
 		return printCompared(out, all)
 	}
-	err := f.show(out, all, func(w io.Writer) {
-		fmt.Fprintln(w, "DAG\tPROJECT\tBRANCH\tRESULT\tREASON")
+	err := f.show(out, all, func(t *table) {
+		t.header("DAG", "PROJECT", "BRANCH", "RESULT", "REASON")
 		for _, p := range all {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", orDash(p.fields.DAG), p.fields.Project, p.fields.Branch, p.fields.State, orDash(p.fields.Reason+p.fields.MergeRequest))
+			t.row(orDash(p.fields.DAG), p.fields.Project, p.fields.Branch, state(p.fields.State), orDash(p.fields.Reason+p.fields.MergeRequest))
 		}
 	})
 	return errors.Join(err, refusals(all))
@@ -144,7 +149,7 @@ func (c *client) awaitPush(ctx context.Context, id int64) (item[pushFields], err
 		}
 		select {
 		case <-ctx.Done():
-			return p, fmt.Errorf("push %d is still pending: %s", id, orDash(p.fields.Reason))
+			return p, fmt.Errorf("push %d is still pending (%s); %w", id, orDash(p.fields.Reason), errGoesOn)
 		case <-time.After(pause):
 		}
 	}

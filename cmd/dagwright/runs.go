@@ -1,11 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -32,6 +31,8 @@ func (r runFields) ended() bool { return r.State == "success" || r.State == "fai
 // instanceFields is what the commands use of a task instance.
 type instanceFields struct {
 	Task      string     `json:"task_id"`
+	Run       string     `json:"dag_run_id"`
+	Operator  *string    `json:"operator_name"`
 	State     *string    `json:"state"`
 	Try       int        `json:"try_number"`
 	StartedAt *time.Time `json:"start_date"`
@@ -43,7 +44,7 @@ func newRunsCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{
 		Use:   "runs",
-		Short: "List, show, wait for and cancel runs",
+		Short: "List, show, wait for, clear, mark and cancel runs",
 		Example: `  dagwright runs list churn-model
   dagwright runs show churn-model
   dagwright runs wait churn-model && echo scored`,
@@ -51,7 +52,8 @@ func newRunsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.addTo(cmd)
-	cmd.AddCommand(newRunsListCommand(&f), newRunsShowCommand(&f), newRunsWaitCommand(&f), newRunsCancelCommand(&f))
+	cmd.AddCommand(newRunsListCommand(&f), newRunsShowCommand(&f), newRunsWaitCommand(&f), newRunsClearCommand(&f),
+		newRunsMarkCommand(&f), newRunsCancelCommand(&f), newRunsNoteCommand(&f), newRunsDeleteCommand(&f))
 	return cmd
 }
 
@@ -66,7 +68,7 @@ func argumentsBetween(least, most int) cobra.PositionalArgs {
 }
 
 func newRunsListCommand(f *clientFlags) *cobra.Command {
-	var states []string
+	var states, kinds []string
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list [DAG]",
@@ -79,10 +81,14 @@ func newRunsListCommand(f *clientFlags) *cobra.Command {
 			if len(args) == 1 {
 				id = args[0]
 			}
-			return listRuns(cmd, f, id, url.Values{"state": states}, limit)
+			return listRuns(cmd, f, id, url.Values{"state": states, "run_type": kinds}, limit)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only runs that are queued, running, success or failed")
+	cmd.Flags().StringSliceVar(&kinds, "type", nil, "only runs that are manual, scheduled or backfill")
+	mustComplete(cmd, "state", completeFlag(oneOf("queued", "running", "success", "failed")))
+	mustComplete(cmd, "type", completeFlag(oneOf("manual", "scheduled", "backfill")))
 	addLimitFlag(cmd, &limit)
 	return cmd
 }
@@ -102,12 +108,11 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 		return err
 	}
 	now := time.Now()
-	err = f.show(cmd.OutOrStdout(), runs, func(w io.Writer) {
-		fmt.Fprintln(w, "DAG\tRUN\tSTATE\tLOGICAL DATE\tSTARTED\tDURATION\tREASON")
+	err = f.show(cmd.OutOrStdout(), runs, func(t *table) {
+		t.header("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "DURATION", "REASON")
 		for _, r := range runs {
 			r := r.fields
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.DAG, r.ID, r.State, moment(r.LogicalDate), moment(r.StartedAt),
-				duration(r.StartedAt, r.EndedAt, now), dash(r.Reason))
+			t.row(r.DAG, r.ID, state(r.State), r.LogicalDate, r.StartedAt, duration(r.StartedAt, r.EndedAt, now), dash(r.Reason))
 		}
 	})
 	noteMore(cmd, len(runs), total)
@@ -163,6 +168,7 @@ func newRunsShowCommand(f *clientFlags) *cobra.Command {
 			}
 			return showRun(cmd, f, c, run)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}
 }
 
@@ -173,29 +179,34 @@ func showRun(cmd *cobra.Command, f *clientFlags, c *client, run item[runFields])
 	}
 	now := time.Now()
 	answer := map[string]any{"dag_run": run, "task_instances": tasks}
-	return f.show(cmd.OutOrStdout(), answer, func(w io.Writer) {
-		showRunTable(w, run.fields, now)
-		fmt.Fprintln(w, "\nTASK\tSTATE\tTRY\tSTARTED\tDURATION\tREASON")
-		for _, t := range tasks {
-			t := t.fields
-			fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", t.Task, dash(t.State), t.Try, moment(t.StartedAt),
-				duration(t.StartedAt, t.EndedAt, now), dash(t.Reason))
-		}
+	return f.show(cmd.OutOrStdout(), answer, func(t *table) {
+		run.fields.describe(t, now)
+		listInstances(t, tasks, now)
 	})
 }
 
-func showRunTable(w io.Writer, r runFields, now time.Time) {
-	fmt.Fprintf(w, "DAG:\t%s\n", r.DAG)
-	fmt.Fprintf(w, "Run:\t%s\n", r.ID)
-	fmt.Fprintf(w, "State:\t%s\n", r.State)
-	fmt.Fprintf(w, "Reason:\t%s\n", dash(r.Reason))
-	fmt.Fprintf(w, "Type:\t%s, by %s\n", r.Type, dash(r.User))
-	fmt.Fprintf(w, "Logical date:\t%s\n", moment(r.LogicalDate))
-	fmt.Fprintf(w, "Started:\t%s\n", moment(r.StartedAt))
-	fmt.Fprintf(w, "Duration:\t%s\n", duration(r.StartedAt, r.EndedAt, now))
-	fmt.Fprintf(w, "Note:\t%s\n", dash(r.Note))
+// describe prints a run's fields.
+func (r runFields) describe(t *table, now time.Time) {
+	t.field("DAG", r.DAG)
+	t.field("Run", r.ID)
+	t.field("State", state(r.State))
+	t.field("Reason", dash(r.Reason))
+	t.field("Type", r.Type+", by "+dash(r.User))
+	t.field("Logical date", r.LogicalDate)
+	t.field("Started", r.StartedAt)
+	t.field("Duration", duration(r.StartedAt, r.EndedAt, now))
+	t.field("Note", dash(r.Note))
 	if conf, err := json.Marshal(r.Conf); err == nil {
-		fmt.Fprintf(w, "Conf:\t%s\n", conf)
+		t.field("Conf", string(conf))
+	}
+}
+
+// listInstances prints task instances.
+func listInstances(t *table, tasks []item[instanceFields], now time.Time) {
+	t.header("TASK", "STATE", "TRY", "STARTED", "DURATION", "REASON")
+	for _, ti := range tasks {
+		ti := ti.fields
+		t.row(ti.Task, state(dash(ti.State)), ti.Try, ti.StartedAt, duration(ti.StartedAt, ti.EndedAt, now), dash(ti.Reason))
 	}
 }
 
@@ -214,13 +225,17 @@ func instances(cmd *cobra.Command, c *client, r runFields) ([]item[instanceField
 }
 
 func newRunsWaitCommand(f *clientFlags) *cobra.Command {
-	return &cobra.Command{
+	var timeout time.Duration
+	cmd := &cobra.Command{
 		Use:   "wait DAG [RUN]",
 		Short: "Wait until a run has ended; the newest run unless one is named",
 		Long: `Wait until a run has ended; the newest run unless one is named. The exit code is 0
-when it succeeded and 1 when it failed. A restart of the server is waited out.`,
-		Example: `  dagwright runs wait churn-model && echo scored`,
-		Args:    argumentsBetween(1, 2),
+when it succeeded, 1 when it failed or could not be told, 2 for wrong use, and 3 when
+--timeout or Ctrl-C ended the waiting: the run goes on. A restart of the server is
+waited out.`,
+		Example: `  dagwright runs wait churn-model && echo scored
+  dagwright runs wait churn-model --timeout 30m`,
+		Args: argumentsBetween(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := f.dial()
 			if err != nil {
@@ -230,23 +245,48 @@ when it succeeded and 1 when it failed. A restart of the server is waited out.`,
 			if err != nil {
 				return err
 			}
-			return waitRun(cmd, f, c, args[0], run.fields.ID)
+			return waitRun(cmd, f, c, run.fields, timeout)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}
+	addTimeoutFlag(cmd, &timeout)
+	return cmd
 }
 
+func addTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
+	cmd.Flags().DurationVar(timeout, "timeout", 0, "how long to wait at most, such as 90s or 2h (default for ever)")
+}
+
+// errGoesOn says that waiting was given up: what was waited for goes on.
+var errGoesOn = errors.New("it goes on")
+
 // waitRun waits for a run, prints it, and returns an error when it failed.
-func waitRun(cmd *cobra.Command, f *clientFlags, c *client, id, run string) error {
-	if err := awaitEnd(cmd, c, id, run); err != nil {
+func waitRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, timeout time.Duration) error {
+	if timeout < 0 {
+		return usageError{fmt.Errorf("--timeout %s: want 0 or more", timeout)}
+	}
+	ctx := cmd.Context()
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	if err := awaitEnd(ctx, cmd, c, run); err != nil {
+		switch {
+		case cmd.Context().Err() != nil:
+			return fmt.Errorf("waiting for run %s of %s was interrupted; %w", run.ID, run.DAG, errGoesOn)
+		case ctx.Err() != nil:
+			return fmt.Errorf("run %s of %s has not ended within %s; %w", run.ID, run.DAG, timeout, errGoesOn)
+		}
 		return err
 	}
-	ended, err := findRun(cmd, c, id, run)
+	ended, err := findRun(cmd, c, run.DAG, run.ID)
 	if err != nil {
 		return err
 	}
 	r := ended.fields
-	err = f.show(cmd.OutOrStdout(), ended, func(w io.Writer) {
-		fmt.Fprintf(w, "run %s of %s: %s after %s\n", r.ID, r.DAG, r.State, duration(r.StartedAt, r.EndedAt, time.Now()))
+	err = f.show(cmd.OutOrStdout(), ended, func(t *table) {
+		t.line("run %s of %s: %s after %s", r.ID, r.DAG, r.State, duration(r.StartedAt, r.EndedAt, t.now))
 	})
 	if err == nil && r.State == "failed" {
 		err = fmt.Errorf("run %s of %s failed: %s", r.ID, r.DAG, dash(r.Reason))
@@ -256,11 +296,11 @@ func waitRun(cmd *cobra.Command, f *clientFlags, c *client, id, run string) erro
 
 // awaitEnd returns when the run has ended. It says on standard error what
 // state the run comes into.
-func awaitEnd(cmd *cobra.Command, c *client, id, run string) error {
+func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, run runFields) error {
 	last := ""
-	return persist(cmd.Context(), func() (bool, error) {
-		r := request{path: []string{"dags", id, "dagRuns", run, "wait"}, query: url.Values{"interval": {"5"}}}
-		resp, err := c.open(cmd.Context(), r)
+	return persist(ctx, func() (bool, error) {
+		r := request{path: append(runPath(run.DAG, run.ID), "wait"), query: url.Values{"interval": {"5"}}}
+		resp, err := c.open(ctx, r)
 		if err != nil {
 			return false, err
 		}
@@ -269,49 +309,15 @@ func awaitEnd(cmd *cobra.Command, c *client, id, run string) error {
 		for {
 			var now runFields
 			if err := lines.Decode(&now); err != nil {
-				return false, cmd.Context().Err() // the stream broke; it is opened anew
+				return false, ctx.Err() // the stream broke; it is opened anew
 			}
 			if now.ended() {
 				return true, nil
 			}
 			if now.State != last {
 				last = now.State
-				fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run, last)
+				fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run.ID, last)
 			}
 		}
-	})
-}
-
-func newRunsCancelCommand(f *clientFlags) *cobra.Command {
-	return &cobra.Command{
-		Use:   "cancel DAG RUN",
-		Short: "End a run: it is marked failed and its running tasks are stopped",
-		Example: `  dagwright runs list churn-model --state running
-  dagwright runs cancel churn-model manual__2026-01-31T10:00:00+00:00`,
-		Args: exactArguments(2),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
-			if err != nil {
-				return err
-			}
-			return cancelRun(cmd, f, c, args[0], args[1])
-		},
-	}
-}
-
-func cancelRun(cmd *cobra.Command, f *clientFlags, c *client, id, run string) error {
-	found, err := findRun(cmd, c, id, run)
-	if err != nil {
-		return err
-	}
-	if found.fields.ended() {
-		return errors.New("run " + run + " has ended already: " + found.fields.State)
-	}
-	r := request{method: http.MethodPatch, path: []string{"dags", id, "dagRuns", run}, body: map[string]any{"state": "failed"}}
-	if err := c.call(cmd.Context(), r, &found); err != nil {
-		return err
-	}
-	return f.show(cmd.OutOrStdout(), found, func(w io.Writer) {
-		fmt.Fprintf(w, "run %s of %s is marked %s; its running tasks are being stopped\n", run, id, found.fields.State)
 	})
 }

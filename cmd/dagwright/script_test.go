@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,7 +31,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "post-receive" {
 		main()
 	}
+	if filepath.Base(os.Args[0]) != "dagwright" { // not the program in a script
+		isolate()
+	}
 	testscript.Main(m, map[string]func(){"dagwright": main})
+}
+
+// isolate has the tests see no settings of who runs them.
+func isolate() {
+	for _, name := range []string{serverVariable, contextVariable, tokenVariable, tokenFileVariable} {
+		os.Unsetenv(name)
+	}
+	os.Setenv("XDG_CONFIG_HOME", "/nonexistent")
 }
 
 // TestScript runs the end-to-end scenarios of testdata/script: the real

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -159,7 +160,7 @@ func readServeConfig(file string) (serveConfig, error) {
 	d := yaml.NewDecoder(f)
 	d.KnownFields(true)
 	if err := d.Decode(&c); err != nil {
-		return c, usageError{fmt.Errorf("%s: %w", file, explainKeys(err))}
+		return c, usageError{fmt.Errorf("%s: %w", file, explainKeys(err, reflect.TypeFor[serveConfig]()))}
 	}
 	if err := c.check(); err != nil {
 		return c, usageError{fmt.Errorf("%s: %w", file, err)}

@@ -18,6 +18,7 @@ import (
 type triggerFlags struct {
 	conf, logicalDate, runID, note string
 	unpause, wait                  bool
+	timeout                        time.Duration
 }
 
 func newTriggerCommand(f *clientFlags) *cobra.Command {
@@ -28,7 +29,7 @@ func newTriggerCommand(f *clientFlags) *cobra.Command {
 		Long: `Start a run now, also while the DAG is paused. The keys of --conf become
 environment variables in every container of the run.
 
-With --wait the exit code is 0 when the run succeeded and 1 when it failed.`,
+With --wait the exit codes are those of "dagwright runs wait".`,
 		Example: `  dagwright dags trigger churn-model
   dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait
   dagwright dags trigger churn-model --conf @conf.json --logical-date 2026-01-31 --note "rerun of January"`,
@@ -36,6 +37,7 @@ With --wait the exit code is 0 when the run succeeded and 1 when it failed.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return trigger(cmd, f, args[0], t)
 		},
+		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 	cmd.Flags().StringVar(&t.conf, "conf", "", "JSON object, @FILE to read it from a file, or @- from standard input")
 	cmd.Flags().StringVar(&t.logicalDate, "logical-date", "", "date that the run is about, UTC unless it has an offset (default now)")
@@ -43,6 +45,7 @@ With --wait the exit code is 0 when the run succeeded and 1 when it failed.`,
 	cmd.Flags().StringVar(&t.note, "note", "", "note for people")
 	cmd.Flags().BoolVar(&t.unpause, "unpause", false, "un-pause the DAG too")
 	cmd.Flags().BoolVar(&t.wait, "wait", false, "wait until the run has ended")
+	addTimeoutFlag(cmd, &t.timeout)
 	return cmd
 }
 
@@ -61,12 +64,12 @@ func trigger(cmd *cobra.Command, f *clientFlags, id string, t triggerFlags) erro
 		return err
 	}
 	if !t.wait {
-		return f.show(cmd.OutOrStdout(), run, func(w io.Writer) {
-			fmt.Fprintf(w, "run %s is %s\n", run.fields.ID, run.fields.State)
-			fmt.Fprintf(w, "follow its log: dagwright logs -f %s %s\n", id, run.fields.ID)
+		return f.show(cmd.OutOrStdout(), run, func(t *table) {
+			t.line("run %s is %s", run.fields.ID, run.fields.State)
+			t.line("follow its log: dagwright logs -f %s %s", id, run.fields.ID)
 		})
 	}
-	return waitRun(cmd, f, c, id, run.fields.ID)
+	return waitRun(cmd, f, c, run.fields, t.timeout)
 }
 
 // body is the request's body. A null logical date means now.

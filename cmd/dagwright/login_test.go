@@ -1,0 +1,304 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/api"
+)
+
+// person runs the program with settings of their own.
+type person struct {
+	*testing.T
+	settings string
+	env      []string
+	shown    strings.Builder // all that the program ever wrote
+}
+
+func newPerson(t *testing.T, env ...string) *person {
+	return &person{T: t, settings: t.TempDir(), env: env}
+}
+
+func (p *person) command(args ...string) *exec.Cmd {
+	cmd := programCommand(p.Context(), args...)
+	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+p.settings)
+	cmd.Env = append(cmd.Env, p.env...)
+	return cmd
+}
+
+// run runs a command line, and wants an exit code and words in what it writes.
+func (p *person) run(stdin string, code int, words string, args ...string) {
+	p.Helper()
+	cmd := p.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	p.shown.Write(out)
+	got := 0
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else if err != nil {
+		p.Fatal(err)
+	}
+	if got != code || !strings.Contains(string(out), words) {
+		p.Errorf("dagwright %s: exit %d, want %d and %q:\n%s", strings.Join(args, " "), got, code, words, out)
+	}
+}
+
+func (p *person) file(name string) string { return filepath.Join(p.settings, "dagwright", name) }
+
+// guarded is the API behind a sign-in, as a server with an identity provider has
+// it: who shows a token that good accepts is ann, an operator.
+func guarded(t *testing.T, provider *deviceProvider, good func(token string) bool) string {
+	t.Helper()
+	s := serveAPI(t)
+	e := echo.New()
+	known := func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			token, ok := strings.CutPrefix(c.Request().Header.Get("Authorization"), "Bearer ")
+			if c.Path() == "/auth/config" || ok && good(token) {
+				return next(c)
+			}
+			return c.JSON(http.StatusUnauthorized, map[string]any{"detail": "Not authenticated"})
+		}
+	}
+	e.Use(known)
+	e.GET("/auth/config", func(c echo.Context) error {
+		return c.JSON(http.StatusOK, map[string]any{"auth": "oidc", "issuer": provider.url, "client_id": deviceClient, "scopes": []string{"openid", "offline_access"}})
+	})
+	e.GET("/api/v2/me", func(c echo.Context) error {
+		return c.JSON(http.StatusOK, map[string]any{"name": "ann", "via": "oidc", "role": "operator"})
+	})
+	api.Register(e, api.Config{Store: s.store, Logs: s.logs})
+	server := httptest.NewServer(e)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// login starts a sign-in and waits until the code is shown.
+func (p *person) login(args ...string) (finish func() string) {
+	p.Helper()
+	cmd := p.command(append([]string{"login"}, args...)...)
+	out := &screen{news: make(chan struct{}, 1)}
+	cmd.Stdout, cmd.Stderr = out, out
+	if err := cmd.Start(); err != nil {
+		p.Fatal(err)
+	}
+	out.await(p.T, deviceUser)
+	return func() string {
+		p.Helper()
+		err := cmd.Wait()
+		p.shown.WriteString(out.String())
+		return fmt.Sprintf("%s(%v)", out, err)
+	}
+}
+
+// tokens are all secrets that are in the file of credentials.
+func (p *person) tokens() (secrets []string) {
+	text, err := os.ReadFile(p.file(credentialsName))
+	if err != nil {
+		p.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		if name == "token" || name == "refresh" {
+			secrets = append(secrets, value)
+		}
+	}
+	return secrets
+}
+
+func TestLoginByDevice(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		given func(*deviceProvider) map[string]bool
+	}{
+		{"access token", func(p *deviceProvider) map[string]bool { return p.access }},
+		{"ID token", func(p *deviceProvider) map[string]bool { return p.ids }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			provider := startProvider(t)
+			url := guarded(t, provider, func(token string) bool {
+				provider.mu.Lock()
+				defer provider.mu.Unlock()
+				return test.given(provider)[token]
+			})
+			ann := newPerson(t)
+			ann.run("", 0, "it is the current one", "context", "add", "dev", url)
+			ann.run("", 1, `you are not signed in to `+url+` (context dev) (Not authenticated): run "dagwright login --context dev"`, "dags", "list")
+			finish := ann.login()
+			provider.say("yes")
+			if got := finish(); !strings.Contains(got, "signed in to "+url+" (context dev) as ann, operator\n(<nil>)") {
+				t.Fatal(got)
+			}
+			ann.run("", 0, "churn-model", "dags", "list")
+			ann.run("", 0, "operator", "whoami")
+			info, err := os.Stat(ann.file(credentialsName))
+			if err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("%v, %v", info.Mode(), err)
+			}
+			before := ann.tokens()
+			provider.forget(false)
+			ann.age()
+			// Many at once renew once: a refresh token is good for one use only.
+			var all sync.WaitGroup
+			for range 4 {
+				all.Go(func() {
+					if out, err := ann.command("dags", "list").CombinedOutput(); err != nil {
+						t.Errorf("%v\n%s", err, out)
+					}
+				})
+			}
+			all.Wait()
+			after := ann.tokens()
+			if len(after) != 2 || after[0] == before[0] || after[1] == before[1] {
+				t.Error("the tokens were not renewed")
+			}
+			ann.run("", 0, "signed out of "+url, "logout")
+			ann.run("", 0, "you were not signed in", "logout")
+			if provider.revoked != 1 {
+				t.Errorf("%d revocations", provider.revoked)
+			}
+			for _, secret := range append(before, after...) {
+				if strings.Contains(ann.shown.String(), secret) {
+					t.Error("a token was shown")
+				}
+			}
+		})
+	}
+}
+
+// age writes into the file that the tokens have ended.
+func (p *person) age() {
+	p.Helper()
+	text, err := os.ReadFile(p.file(credentialsName))
+	if err != nil {
+		p.Fatal(err)
+	}
+	old := expires.ReplaceAll(text, []byte("expires: 2000-01-01T00:00:00Z"))
+	if bytes.Equal(old, text) {
+		p.Fatal("the tokens have no end")
+	}
+	if err := os.WriteFile(p.file(credentialsName), old, 0o600); err != nil {
+		p.Fatal(err)
+	}
+}
+
+var expires = regexp.MustCompile(`expires: \S+`)
+
+func TestLoginRefused(t *testing.T) {
+	t.Parallel()
+	provider := startProvider(t)
+	url := guarded(t, provider, func(string) bool { return false })
+	for answer, want := range map[string]string{
+		"access_denied": "it was refused in the browser",
+		"expired_token": "the code was not entered in time",
+		"server_error":  "the identity provider says server_error",
+		"yes":           "does not accept the token",
+	} {
+		ann := newPerson(t)
+		provider.say("")
+		finish := ann.login("--server", url)
+		provider.say(answer)
+		if got := finish(); !strings.Contains(got, want) || !strings.Contains(got, "(exit status 1)") {
+			t.Errorf("%s: %s", answer, got)
+		}
+		if _, err := os.Stat(ann.file(credentialsName)); err == nil {
+			t.Errorf("%s: something was kept", answer)
+		}
+	}
+}
+
+// The sign-in ends at the identity provider: the command says what to do.
+func TestSignInEnds(t *testing.T) {
+	t.Parallel()
+	provider := startProvider(t)
+	provider.life = time.Second
+	url := guarded(t, provider, func(token string) bool { return provider.access[token] })
+	ann := newPerson(t)
+	finish := ann.login("--server", url)
+	provider.say("yes")
+	if got := finish(); !strings.Contains(got, "(<nil>)") {
+		t.Fatal(got)
+	}
+	provider.forget(true)
+	ann.run("", 1, `the sign-in has ended (invalid_grant) at `+url+`: sign in anew with "dagwright login --server `+url, "dags", "list", "--server", url)
+}
+
+func TestLoginByToken(t *testing.T) {
+	t.Parallel()
+	provider := startProvider(t)
+	const token = "dwt_example-of-a-token"
+	url := guarded(t, provider, func(t string) bool { return t == token })
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ann := newPerson(t)
+	ann.run("wrong", 1, "does not accept the token", "login", "--server", url, "--token-file", "-")
+	ann.run("two words", 2, "a token is one word", "login", "--server", url, "--token-file", "-")
+	ann.run("", 2, "no token is there", "login", "--server", url, "--token-file", "-")
+	ann.run("", 2, "no such file", "login", "--server", url, "--token-file", "absent")
+	ann.run(token, 0, "signed in to "+url+" as ann, operator", "login", "--server", url+"/", "--token-file", "-")
+	ann.run("", 0, "churn-model", "dags", "list", "--server", url)
+	ann.run("", 2, "is not encrypted", "login", "--server", "http://dagwright.example.com", "--token-file", file)
+	if strings.Contains(ann.shown.String(), token) {
+		t.Error("the token was shown")
+	}
+	if err := os.Chmod(ann.file(credentialsName), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ann.run("", 1, "chmod 600", "dags", "list", "--server", url)
+
+	newPerson(t, tokenVariable+"="+token).run("", 0, "churn-model", "dags", "list", "--server", url)
+	newPerson(t, tokenFileVariable+"="+file).run("", 0, "churn-model", "dags", "list", "--server", url)
+	newPerson(t, tokenVariable+"=other").run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
+	newPerson(t, tokenVariable+"=a", tokenFileVariable+"=b").run("", 2, "want one of", "dags", "list", "--server", url)
+	newPerson(t, tokenFileVariable+"=absent").run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
+}
+
+// A server that lets everybody in needs no login; another program is no dagwright.
+func TestLoginWhereNoneIs(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	ann := newPerson(t)
+	ann.run("", 0, s.url+" needs no sign-in", "login", "--server", s.url)
+	ann.run("", 0, "the server needs no sign-in", "whoami", "--server", s.url)
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	ann.run("", 1, "which is no answer of dagwright's API", "login", "--server", other.URL)
+}
+
+// A token goes to its own server only, whatever another one answers.
+func TestTokenStays(t *testing.T) {
+	t.Parallel()
+	provider := startProvider(t)
+	const token = "dwt_stays"
+	url := guarded(t, provider, func(t string) bool { return t == token })
+	var seen bytes.Buffer
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.Header.Write(&seen)
+		http.Redirect(w, r, url+r.URL.Path, http.StatusFound)
+	}))
+	t.Cleanup(other.Close)
+	ann := newPerson(t)
+	ann.run(token, 0, "signed in", "login", "--server", url, "--token-file", "-")
+	ann.run("", 1, "sends its callers on to "+url, "dags", "list", "--server", other.URL)
+	if strings.Contains(seen.String(), token) {
+		t.Error("another server was sent the token")
+	}
+}
