@@ -78,20 +78,20 @@ func trimLines(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// person is one column of the table.
-type person struct {
+// somebody is one column of the table.
+type somebody struct {
 	name   string
 	grants []auth.Grant
-	// sees says that the person may see the DAG.
+	// sees says that the somebody may see the DAG.
 	sees bool
 }
 
-func people() []person {
+func people() []somebody {
 	all := store.Scope{All: true}
 	team := func(name string) store.Scope {
 		return store.Scope{Any: []store.Selection{{Projects: []string{"gbc/" + name}}}}
 	}
-	return []person{
+	return []somebody{
 		{"anonymous", nil, false},
 		{"none", []auth.Grant{{Role: dag.RoleNone, Scope: all}}, false},
 		{"viewer", []auth.Grant{{Role: dag.RoleViewer, Scope: all}}, true},
@@ -307,7 +307,7 @@ func (h *house) path(r asked) string {
 }
 
 // ask sends a request as somebody and gives the table's cell.
-func (h *house) ask(t *testing.T, in servedHouse, r asked, p person) string {
+func (h *house) ask(t *testing.T, in servedHouse, r asked, p somebody) string {
 	t.Helper()
 	before := in.acts(t)
 	var body io.Reader
@@ -350,7 +350,7 @@ func TestUndeclaredMethods(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	in := h.open(t)
-	admin := people()[slices.IndexFunc(people(), func(p person) bool { return p.name == "admin" })]
+	admin := people()[slices.IndexFunc(people(), func(p somebody) bool { return p.name == "admin" })]
 	declared := map[string]bool{}
 	rows := requests(in.router.Routes())
 	for _, r := range rows {
@@ -362,7 +362,8 @@ func TestUndeclaredMethods(t *testing.T) {
 				continue
 			}
 			status := strings.TrimSuffix(h.ask(t, in, asked{method: method, route: r.route}, admin), "+")
-			if status != "404" && status != "405" && status != "204" {
+			// 422: the word "list" stands where another route has a run's id.
+			if status != "404" && status != "405" && status != "204" && !(status == "422" && strings.HasSuffix(r.route, "/list")) {
 				t.Errorf("%s %s is answered with %s", method, r.route, status)
 			}
 		}
