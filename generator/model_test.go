@@ -129,7 +129,7 @@ func TestParseModelFaults(t *testing.T) {
 		{"model outside", "models: [{name: a, path: ../x}]", ".dagwright.yml:1:26: models[0].path: is no path within the repository"},
 		{"fault of a model", "models: [{name: a}, {name: b, onwer: x}]", `.dagwright.yml:1:31: models[1].onwer: unknown key; did you mean "owner"?`},
 		{"param of all and env of one", "params: {A: 1}\nmodels: [{name: a, env: {A: 2}}]", ".dagwright.yml:1:13: params.A: is in env, too"},
-		{"wait for what", "wait_for: godot", ".dagwright.yml:1:11: wait_for: want pipeline or none"},
+		{"wait for what", "wait_for: godot", ".dagwright.yml:1:11: wait_for: want pipeline, image or none"},
 		{"all of them", "onwer: a\ntimezone: x\nscoring: 1\n", ".dagwright.yml:3:10: scoring: must be a mapping"},
 		{"deep", strings.Repeat("[", 100) + strings.Repeat("]", 100), ".dagwright.yml:1:18: [0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]: nested deeper than 16 levels"},
 		{"very deep", "owner: a\nmodels: " + strings.Repeat("[", 200_000), ".dagwright.yml:2: nested deeper than 16 levels"},
