@@ -128,6 +128,11 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 		if !same {
 			out = append(out, gitrepo.Change{Path: f.spec.Path, Content: f.content})
 		}
+		loaders, err := g.loaders(head, f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, loaders...)
 		if f.oldPath == "" {
 			continue
 		}
@@ -272,10 +277,14 @@ func (g *Generator) removeFiles(ctx context.Context) error {
 			Message:    fmt.Sprintf("%s: remove, as %s asked\n", r.DAG, r.By.User),
 			AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
 			Changes: func(head string) ([]gitrepo.Change, error) {
-				if gone, err := g.holds(head, r.Path, nil); gone || err != nil {
+				loader, err := g.withoutLoader(head, r.Path)
+				if err != nil {
 					return nil, err
 				}
-				return []gitrepo.Change{{Path: r.Path}}, nil
+				if gone, err := g.holds(head, r.Path, nil); gone || err != nil {
+					return loader, err
+				}
+				return append(loader, gitrepo.Change{Path: r.Path}), nil
 			},
 		})
 		if err != nil {
