@@ -274,7 +274,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"the image was not built: %s; see %s", "образ не собран: %s; см. %s"},
 	{"waits for a pipeline of this commit, of which there is none yet", "ждёт пайплайна этого коммита, которого пока нет"},
 	{"waits for the image %s, which the registry does not have yet", "ждёт образа %s: в реестре его пока нет"},
-	{"this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from", "сюда попадают только перенесённые DAG-и (promotion.only_promoted): отправьте коммит в тот экземпляр, из которого их переносят"},
+	{"this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from", "сюда попадают только перенесённые DAG-и (promotion.only_promoted): отправьте коммит на тот инстанс, с которого их переносят"},
 
 	// promotion
 	{"DAG %q has changed: its newest version is %d, and not %d: compare again", "DAG %s изменился: последняя версия %s, а не %s; сравните ещё раз"},
