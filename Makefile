@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ cluster-image: ## Build the Dockerfile and load the image, localhost/dagwright:d
 
 bench: ## Measure dagwright against its aims: a table and JSON
 	$(GO) run ./cmd/bench
+
+airflow-check: ## Load all golden specs into a real Airflow and compare (installs one in the cache)
+	@python="$$(test/airflow/python)" && DAGWRIGHT_TEST_AIRFLOW="$$python" $(GO) test -tags airflow -count 1 -v ./test/airflow
 
 fuzz: ## Fuzz each target for FUZZTIME
 	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \

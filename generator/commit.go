@@ -15,11 +15,11 @@ import (
 // maxSpecSize bounds the spec that is read back for comparison.
 const maxSpecSize = 1 << 20
 
-// The author of the commits in the DAG repository.
-const (
-	authorName  = "dagwright"
-	authorEmail = "dagwright@localhost"
-)
+// AuthorEmail is that of dagwright's commits in DAG repositories: who wrote a file
+// last tells an edit by hand from dagwright's own work.
+const AuthorEmail = "dagwright@localhost"
+
+const authorName = "dagwright"
 
 // deliver brings all changes to the DAG repository and says what became of each.
 func (g *Generator) deliver(ctx context.Context, work []change) []store.PushResult {
@@ -32,7 +32,10 @@ func (g *Generator) deliver(ctx context.Context, work []change) []store.PushResu
 // outcome is what a commit did about one change.
 type outcome struct {
 	changed bool
-	drift   error // set when a file was edited by hand: nothing was done
+	// landed says that nothing was left to do because dagwright did it before and
+	// did not come to write that down.
+	landed bool
+	drift  error // set when a file was edited by hand: nothing was done
 }
 
 // commit pushes all changes as one commit and says what became of each. No
@@ -43,7 +46,7 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 	}
 	outcomes := make([]outcome, len(work))
 	head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
-		Describe: func() string { return message(changed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
+		Describe: func() string { return message(changed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, outcomes) },
 	})
 	if err != nil {
@@ -99,7 +102,7 @@ func (g *Generator) differences(head string, work []change, outcomes []outcome) 
 		if err != nil {
 			return nil, err
 		}
-		outcomes[i] = outcome{changed: len(diff) > 0}
+		outcomes[i] = outcome{changed: len(diff) > 0, landed: len(diff) == 0 && g.landed(head, c)}
 		out = append(out, diff...)
 	}
 	return out, nil
@@ -128,6 +131,11 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 		if !same {
 			out = append(out, gitrepo.Change{Path: f.spec.Path, Content: f.content})
 		}
+		loaders, err := g.loaders(head, f)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, loaders...)
 		if f.oldPath == "" {
 			continue
 		}
@@ -178,7 +186,18 @@ func (f *fileChange) drifted(present []byte) bool {
 // a crash between a push and the note of it leaves a file that nobody recorded.
 func (g *Generator) wrote(head, path string) bool {
 	author, err := g.Repo.Author(head, path)
-	return err == nil && author == authorEmail
+	return err == nil && author == AuthorEmail
+}
+
+// landed reports whether a change that the head holds already was dagwright's own,
+// and went unrecorded: the process ended between its push and the note of it.
+func (g *Generator) landed(head string, c change) bool {
+	for _, f := range c.files {
+		if f.content != nil && f.old.Content != string(f.content) && g.wrote(head, f.spec.Path) {
+			return true
+		}
+	}
+	return false
 }
 
 // holds reports whether a path of the DAG repository has this content already;
@@ -221,7 +240,7 @@ func result(c change, o outcome, head string) store.PushResult {
 	switch {
 	case len(r.Specs) == 0:
 		r.State = store.PushRemoved
-	case o.changed:
+	case o.changed, o.landed:
 		r.State = store.PushRendered
 	}
 	return r
@@ -270,12 +289,16 @@ func (g *Generator) removeFiles(ctx context.Context) error {
 	for _, r := range removals {
 		head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
 			Message:    fmt.Sprintf("%s: remove, as %s asked\n", r.DAG, r.By.User),
-			AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
+			AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
 			Changes: func(head string) ([]gitrepo.Change, error) {
-				if gone, err := g.holds(head, r.Path, nil); gone || err != nil {
+				loader, err := g.withoutLoader(head, r.Path)
+				if err != nil {
 					return nil, err
 				}
-				return []gitrepo.Change{{Path: r.Path}}, nil
+				if gone, err := g.holds(head, r.Path, nil); gone || err != nil {
+					return loader, err
+				}
+				return append(loader, gitrepo.Change{Path: r.Path}), nil
 			},
 		})
 		if err != nil {

@@ -113,7 +113,7 @@ func (p *Promoter) Propose(ctx context.Context, m Promotion) (url string, err er
 	title := fmt.Sprintf("Promote %s from %s at %s", m.DAG, p.FromProject, short(m.Commit))
 	commit, _, err := p.To.Propose(ctx, branch, gitrepo.Commit{
 		Message:    fmt.Sprintf("%s\n\nPromoted-From: %s@%s %s\nPromoted-By: %s\n", title, p.FromProject, m.Commit, m.Path, m.By),
-		AuthorName: authorName, AuthorEmail: authorEmail, When: p.Now(),
+		AuthorName: authorName, AuthorEmail: AuthorEmail, When: p.Now(),
 		Changes: func(head string) (_ []gitrepo.Change, err error) {
 			if c, err = p.change(head, m); err != nil || c.Diff() == "" {
 				return nil, err

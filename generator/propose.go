@@ -43,7 +43,7 @@ func proposalBranch(p store.Push) string { return "dagwright/" + p.Project + "/"
 func (g *Generator) propose(ctx context.Context, c change) (store.PushResult, error) {
 	branch := proposalBranch(c.push)
 	commit, _, err := g.Repo.Propose(ctx, branch, gitrepo.Commit{
-		Message: message([]change{c}), AuthorName: authorName, AuthorEmail: authorEmail, When: g.Now(),
+		Message: message([]change{c}), AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) { return g.difference(head, c) },
 	})
 	if err != nil {

@@ -60,6 +60,8 @@ type Config struct {
 	// GitLab is where statuses, merge requests and notes go, and where pipelines
 	// and projects are asked for; nil where there is none.
 	GitLab *gitlab.Client
+	// Loaders has a loader for Airflow written beside each spec.
+	Loaders bool
 	// Registry is asked whether an image exists; nil where none is to be asked.
 	Registry *registry.Client
 	// DAGProject is the DAG repository's GitLab path; merge requests go there.

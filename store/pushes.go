@@ -92,6 +92,10 @@ func scanPush(r scanner) (Push, error) {
 // is then that of the earlier one. The push begins
 // as PushPending, received now when ReceivedAt is zero.
 func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool, err error) {
+	// Most repeats write nothing: they need not wait for their turn to write.
+	if id, err = s.knownPush(ctx, p); err != nil || id != 0 {
+		return id, false, err
+	}
 	err = s.db.write(ctx, func(t *tx) error {
 		if err := lockBranch(t, p.ProjectID, p.Branch); err != nil {
 			return fmt.Errorf("lock branch: %w", err)
@@ -108,6 +112,22 @@ func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool,
 		return 0, false, err
 	}
 	return id, created, nil
+}
+
+// knownPush returns the id of the push that p repeats when that is known without
+// writing, else 0.
+func (s *Store) knownPush(ctx context.Context, p Push) (id int64, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		if id, err = deliveredPush(t, p.Delivery); err != nil || id != 0 {
+			return err
+		}
+		id, err = repeatedPush(t, p)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("look for an earlier push: %w", err)
+	}
+	return id, nil
 }
 
 // insertPush writes a pending push.
@@ -141,15 +161,28 @@ func lockBranch(t *tx, project int64, branch string) error {
 
 // earlierPush returns the id of the push that p repeats, 0 when there is none.
 func earlierPush(t *tx, p Push) (id int64, err error) {
-	if p.Delivery != "" {
-		found, err := t.row(`SELECT id FROM push WHERE delivery = $1 AND delivery <> ''`, []any{p.Delivery}, &id)
-		if err != nil || found {
-			return id, err
-		}
+	if id, err = deliveredPush(t, p.Delivery); err != nil || id != 0 {
+		return id, err
 	}
 	if id, err = pendingPush(t, p); err != nil || id != 0 {
 		return id, err
 	}
+	return repeatedPush(t, p)
+}
+
+// deliveredPush returns the id of the push that was told of by the same delivery, 0
+// when there is none.
+func deliveredPush(t *tx, delivery string) (id int64, err error) {
+	if delivery == "" {
+		return 0, nil
+	}
+	_, err = t.row(`SELECT id FROM push WHERE delivery = $1 AND delivery <> ''`, []any{delivery}, &id)
+	return id, err
+}
+
+// repeatedPush returns the id of the push that a branch was brought to last, when
+// that is p's and nothing of the branch is pending; else 0.
+func repeatedPush(t *tx, p Push) (id int64, err error) {
 	var pending int64
 	found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND state = 'pending' AND via <> 'dry_run' LIMIT 1`,
 		[]any{p.ProjectID, p.Branch}, &pending)

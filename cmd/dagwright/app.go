@@ -59,6 +59,7 @@ type settings struct {
 	GitLab    *gitlab.Client // nil where there is none
 	Deliver   generator.Delivery
 	AutoMerge bool
+	Loaders   bool // for Airflow, beside each spec
 	Promotion promotionSettings
 	Registry  *registry.Client // nil where images are not asked for
 	Models    generator.Models
@@ -208,7 +209,7 @@ func (a *app) addGenerator() error {
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		Registry: a.Registry, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
+		Loaders: a.Loaders, Registry: a.Registry, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil

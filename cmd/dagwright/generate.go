@@ -23,7 +23,7 @@ type generateFlags struct {
 	project, branch, commit, kind string
 	templates, registry, out      string
 	projectID                     int64
-	check                         bool
+	check, force                  bool
 	server, push, report          string
 }
 
@@ -71,6 +71,7 @@ runs. Exit code 1 means that the DAG was refused or did not get there.`,
 	cmd.Flags().StringVar(&f.out, "out", "", "write the spec below this folder, the DAG repository, instead of printing it")
 	cmd.Flags().StringVar(&f.server, "server", "", "URL of the dagwright that is to render and deliver this commit")
 	cmd.Flags().StringVar(&f.push, "push", "", "URL of the DAG repository to push the rendered spec to")
+	cmd.Flags().BoolVar(&f.force, "force", false, "with --push: write over a spec that was edited by hand in the DAG repository")
 	cmd.Flags().StringVar(&f.report, "report", "", "with --server or --push: also write what changes to this file, in Markdown")
 	cmd.Flags().BoolVar(&f.check, "check", false, "print nothing but faults")
 	return cmd

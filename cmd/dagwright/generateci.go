@@ -153,10 +153,10 @@ func (f generateFlags) pushRendered(ctx context.Context, request generator.Reque
 	var changes []delivered
 	head, changed, err := repo.Push(ctx, gitrepo.Commit{
 		Message:    fmt.Sprintf("%s: render %.8s of %s\n\nModel: %s@%s (%s)\n", all[0].DAG, request.Commit, request.Branch, request.Project, request.Commit, request.Branch),
-		AuthorName: "dagwright", AuthorEmail: "dagwright@localhost", When: time.Now(),
+		AuthorName: "dagwright", AuthorEmail: generator.AuthorEmail, When: time.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) {
 			changes = nil
-			return differences(repo, head, all, &changes)
+			return f.differences(repo, head, all, &changes)
 		},
 	})
 	if err != nil {
@@ -173,8 +173,9 @@ func (f generateFlags) pushRendered(ctx context.Context, request generator.Reque
 	return nil
 }
 
-// differences lists the files that the head lacks, and notes all of them.
-func differences(repo *gitrepo.Repo, head string, all []generator.Rendered, noted *[]delivered) ([]gitrepo.Change, error) {
+// differences lists the files that the head lacks, and notes all of them. A file that
+// somebody else than dagwright wrote last is an error, unless forced.
+func (f generateFlags) differences(repo *gitrepo.Repo, head string, all []generator.Rendered, noted *[]delivered) ([]gitrepo.Change, error) {
 	const largest = 1 << 20
 	var out []gitrepo.Change
 	for _, r := range all {
@@ -187,9 +188,28 @@ func differences(repo *gitrepo.Repo, head string, all []generator.Rendered, note
 			before = content
 		}
 		*noted = append(*noted, delivered{Change: review.Load(r.Path, string(before), string(r.Content))})
-		if string(before) != string(r.Content) {
-			out = append(out, gitrepo.Change{Path: r.Path, Content: r.Content})
+		if string(before) == string(r.Content) {
+			continue
 		}
+		if before != nil && !f.force {
+			if err := checkAuthor(repo, head, r.Path); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, gitrepo.Change{Path: r.Path, Content: r.Content})
 	}
 	return out, nil
+}
+
+// checkAuthor refuses to write over what was edited by hand.
+func checkAuthor(repo *gitrepo.Repo, head, path string) error {
+	author, err := repo.Author(head, path)
+	if err != nil {
+		return err
+	}
+	if author != generator.AuthorEmail {
+		return fmt.Errorf("%s was edited by hand in the DAG repository (by %s), and is left as it is: take the edit into the model's %s, or write over it with --force: %w",
+			path, author, generator.ModelFile, dag.ErrConflict)
+	}
+	return nil
 }

@@ -247,9 +247,29 @@ func TestPipelineThatPushes(t *testing.T) {
 			t.Error("the token is in the log")
 		}
 	}
-	spec, ok := gl.File(testDAGProject, "main", "dags/gbc/risk/churn-model.yaml")
+	const file = "dags/gbc/risk/churn-model.yaml"
+	spec, ok := gl.File(testDAGProject, "main", file)
 	if !ok || !strings.Contains(spec, "registry.example.com/x/gbc/risk/churn-model:") {
 		t.Errorf("spec\n%s", spec)
+	}
+
+	// What somebody edited by hand stays, unless it is said that it must not.
+	edited := strings.Replace(spec, "retries: 1", "retries: 5", 1)
+	gl.Commit(testDAGProject, "main", map[string]string{file: edited})
+	push := func(more ...string) (string, error) {
+		t.Helper()
+		cmd := programCommand(t.Context(), append([]string{"generate", work.dir, "--project", testModel, "--branch", "main", "--push", gl.CloneURL(testDAGProject)}, more...)...)
+		cmd.Env = append(cmd.Env, pushTokenVariable+"="+gl.Token)
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	out, err := push()
+	if now, _ := gl.File(testDAGProject, "main", file); err == nil || now != edited || !strings.Contains(out, "was edited by hand in the DAG repository") || !strings.Contains(out, "--force") {
+		t.Errorf("over an edit by hand: %v\n%s", err, out)
+	}
+	out, err = push("--force")
+	if now, _ := gl.File(testDAGProject, "main", file); err != nil || strings.Contains(now, "retries: 5") || !strings.Contains(out, "pushed as ") {
+		t.Errorf("by force: %v\n%s", err, out)
 	}
 }
 

@@ -107,6 +107,8 @@ type serveConfig struct {
 		// Deliver is "push" or "merge_request".
 		Deliver   string `yaml:"deliver"`
 		AutoMerge bool   `yaml:"auto_merge"`
+		// Loader writes a loader for Airflow beside each spec.
+		Loader bool `yaml:"loader"`
 	} `yaml:"dag_repository"`
 	GitLab struct {
 		URL       string `yaml:"url"`
@@ -229,6 +231,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	s.Instance.Registry = c.Models.Registry
 	s.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 	s.Audience, s.Previews, s.Reconcile = s.PublicURL, c.Webhook.Previews, c.GitLab.Reconcile
+	s.Loaders = c.DAGRepository.Loader
 	s.Deliver, s.AutoMerge = generator.Delivery(c.DAGRepository.Deliver), c.DAGRepository.AutoMerge
 	if c.Models.WaitFor != "" {
 		s.Instance.WaitFor = c.Models.WaitFor

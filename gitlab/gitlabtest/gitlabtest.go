@@ -53,6 +53,7 @@ type Server struct {
 	calls      map[string]int
 	lastID     int64
 	lastHook   int64
+	stale      int
 	news       chan struct{} // closed when anything happened
 }
 
@@ -210,7 +211,13 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		s.backend.ServeHTTP(w, r)
 		return
 	}
-	if err := s.pushing(p, func() error { s.backend.ServeHTTP(w, r); return nil }); err != nil { //nolint:contextcheck // events are sent even when whoever pushed has left
+	serve := func() error {
+		if !s.refuseStale(w, r, p) {
+			s.backend.ServeHTTP(w, r)
+		}
+		return nil
+	}
+	if err := s.pushing(p, serve); err != nil { //nolint:contextcheck // events are sent even when whoever pushed has left
 		s.tb.Errorf("push to %s: %v", path, err)
 	}
 }
