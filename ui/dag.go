@@ -40,7 +40,11 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 		return DAGHead{}, fmt.Errorf("%w", err)
 	}
 	h := DAGHead{DAGRowView: s.dagRowView(s.reader(c), row, dagsQuery{Number: 1}), Tab: tab}
-	h.Back = c.Request().URL.RequestURI()
+	roles, err := s.roles(c.Request().Context(), id)
+	if err != nil {
+		return DAGHead{}, err
+	}
+	h.Role, h.Back = roles[id], c.Request().URL.RequestURI()
 	for i := range h.TagLinks {
 		h.TagLinks[i].Href = withQuery("/", url.Values{"tag": {h.TagLinks[i].Name}})
 	}
