@@ -89,6 +89,7 @@ type Fact struct{ Name, Value, Href string } // Name is to be translated
 type taskFacts struct {
 	*dag.Task
 	Command string
+	Delay   string // before the first retry
 }
 
 func (s *server) dagDetails(c echo.Context) error {
@@ -108,7 +109,7 @@ func (s *server) dagDetails(c echo.Context) error {
 		}
 	}
 	for i := range h.DAG.Tasks {
-		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i])})
+		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i]), rd.duration(h.DAG.Tasks[i].RetryDelay)})
 	}
 	if p.promotionPart, err = s.promotionPart(c, h); err != nil {
 		return err

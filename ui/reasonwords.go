@@ -129,6 +129,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"%s is empty; want 1 to %d of %s", "%s: пусто; нужно от 1 до %s символов: %s"},
 	{"%s %s has %d characters; want %d at most", "%s %s: символов %s; нужно не больше %s"},
 	{"%s %s has a character that is not allowed; want %s", "%s %s: недопустимый символ; можно %s"},
+	{"letters, digits, '.', '-' and '_'", "латинские буквы, цифры, «.», «-» и «_»"},
 	{"id %q is a name of a folder", "идентификатор %s — имя папки"},
 	{"param %s: %s", "параметр %s: %s"},
 	{"the value must be of type %s", "значение должно быть вида %s"},
