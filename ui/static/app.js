@@ -104,9 +104,10 @@ for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
 
 // --- settings: offers the browser's own time zone ---
 
-const mine = document.querySelector('option[value="mine"]');
-const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (mine && ownZone && ownZone !== "UTC") {
+function offerOwnZone() {
+  const mine = document.querySelector('option[value="mine"]');
+  const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!mine || !ownZone || ownZone === "UTC") return;
   mine.textContent += ` (${ownZone})`;
   mine.hidden = mine.disabled = false;
   mine.form.elements.own_zone.value = ownZone;
@@ -646,4 +647,8 @@ if (log) startLog(log);
 const paper = byId("paper");
 if (paper?.querySelector("svg")) startGraph(paper);
 startEditors(document);
-openFeed();
+
+// What nobody sees at first waits until the page was painted: a worker and the
+// names of time zones take time to load.
+const begin = () => { openFeed(); offerOwnZone(); };
+if (document.hidden) begin(); else requestAnimationFrame(() => setTimeout(begin));
