@@ -8,7 +8,7 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check lighthouse clean
 
 help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ screenshots: setup ## Take pictures: of every page into bin/screenshots, of the 
 	mkdir -p bin/screenshots
 	DAGWRIGHT_SCREENSHOTS="$(CURDIR)/bin/screenshots" $(GO) test ./cmd/dagwright -count 1 -run TestBrowser
 	test/pictures
+
+lighthouse: setup ## Rate the table, a DAG and a log with Lighthouse: 100 each, or it fails
+	@npm ls --prefix test/lighthouse >/dev/null 2>&1 || npm ci --prefix test/lighthouse --no-audit --no-fund --silent --ignore-scripts
+	@test/withdev bash -c 'node test/lighthouse/rate.mjs "$$DAGWRIGHT_URL"'
 
 clean: ## Remove what a build or a dev run left
 	rm -rf bin .dagwright

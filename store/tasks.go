@@ -123,6 +123,46 @@ func oneTask(r *runRecord, tasks []dag.TaskInstance, task dag.TaskID) (dag.TaskI
 	return dag.TaskInstance{}, fmt.Errorf("run %q of DAG %q has no task %.250q: %w", r.ID, r.DAG, task, dag.ErrNotFound)
 }
 
+// RunTries returns every try of every task of a run, in the order of its
+// definition, each task's tries first to last, as Tries does.
+func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) (tries [][]dag.TaskInstance, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		r, spec, err := s.runWithSpec(t, id, run)
+		if err != nil {
+			return err
+		}
+		tasks, err := tasksOf(t, r, spec)
+		if err != nil {
+			return err
+		}
+		rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t WHERE t.dag_run = $1 ORDER BY t.task_id, t.try_number`, r.pk)
+		records, err := collect(rows, err, scanTask)
+		if err != nil {
+			return fmt.Errorf("read tries: %w", err)
+		}
+		earlier := map[dag.TaskID][]dag.TaskInstance{}
+		for _, rec := range records {
+			earlier[rec.Task] = append(earlier[rec.Task], rec.of(r))
+		}
+		explainTasks(r, spec, tasks)
+		tries = make([][]dag.TaskInstance, 0, len(tasks))
+		for _, last := range tasks {
+			tries = append(tries, withLast(earlier[last.Task], last))
+		}
+		return nil
+	})
+	return tries, err
+}
+
+// withLast appends the task instance itself to its earlier tries, unless it was
+// cleared and has not begun anew.
+func withLast(tries []dag.TaskInstance, last dag.TaskInstance) []dag.TaskInstance {
+	if n := len(tries); n > 0 && tries[n-1].Try == last.Try {
+		return tries
+	}
+	return append(tries, last)
+}
+
 // Tries returns every try of a task instance, first to last; the last one is
 // the task instance itself, unless it was cleared and has not begun anew.
 func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) (tries []dag.TaskInstance, err error) {
@@ -149,9 +189,7 @@ func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.Ta
 		for _, rec := range records {
 			tries = append(tries, rec.of(r))
 		}
-		if n := len(tries); n == 0 || tries[n-1].Try != last.Try {
-			tries = append(tries, last)
-		}
+		tries = withLast(tries, last)
 		return nil
 	})
 	return tries, err

@@ -232,6 +232,19 @@ func TestSiblingLeadsToTheSamePage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.server.Environment, s.server.Production, s.server.Sibling = "PROD", true, Sibling{Name: "DEV", URL: "https://dev.example.com/"}
-	p := s.get(200, "/models?state=refused")
-	p.wants(t, "DEV ↗", `href="https://dev.example.com/models?state=refused"`, `class="environment production"`)
+	s.save(newDAG("churn-model", "run_model"))
+	r := s.run("churn-model", "")
+	s.get(200, "/").wants(t, "DEV ↗", `class="environment production"`)
+	for here, there := range map[string]string{
+		"/models?state=refused":                                    "/models?state=refused",
+		"/?q=churn&state=paused&page=2":                            "/?q=churn&state=paused",
+		"/dags/churn-model/code":                                   "/dags/churn-model/code",
+		"/dags/churn-model/code?version=1":                         "/dags/churn-model/code",
+		runURL("churn-model", r.ID):                                "/dags/churn-model/runs",
+		"/dags/churn-model/gantt?run=" + queryEscape(string(r.ID)): "/dags/churn-model/gantt",
+	} {
+		if got, want := s.get(200, here).attr("sibling", "href"), "https://dev.example.com"+there; got != want {
+			t.Errorf("%s leads to %s, want %s", here, got, want)
+		}
+	}
 }

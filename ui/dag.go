@@ -40,7 +40,11 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 		return DAGHead{}, fmt.Errorf("%w", err)
 	}
 	h := DAGHead{DAGRowView: s.dagRowView(s.reader(c), row, dagsQuery{Number: 1}), Tab: tab}
-	h.Back = c.Request().URL.RequestURI()
+	roles, err := s.roles(c.Request().Context(), id)
+	if err != nil {
+		return DAGHead{}, err
+	}
+	h.Role, h.Back = roles[id], c.Request().URL.RequestURI()
 	for i := range h.TagLinks {
 		h.TagLinks[i].Href = withQuery("/", url.Values{"tag": {h.TagLinks[i].Name}})
 	}
@@ -85,6 +89,7 @@ type Fact struct{ Name, Value, Href string } // Name is to be translated
 type taskFacts struct {
 	*dag.Task
 	Command string
+	Delay   string // before the first retry
 }
 
 func (s *server) dagDetails(c echo.Context) error {
@@ -104,7 +109,7 @@ func (s *server) dagDetails(c echo.Context) error {
 		}
 	}
 	for i := range h.DAG.Tasks {
-		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i])})
+		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i]), rd.duration(h.DAG.Tasks[i].RetryDelay)})
 	}
 	if p.promotionPart, err = s.promotionPart(c, h); err != nil {
 		return err

@@ -31,6 +31,7 @@ type dagsPage struct {
 	WithoutTag   map[string]string   // chosen tag → address without it
 	WithoutOwner string              // address without the chosen owner
 	Pushes       int                 // recorded so far, where there is no DAG
+	MayAct       bool                // whether the reader may act upon any of the rows
 }
 
 // SortView is the head of a column that sorts.
@@ -50,6 +51,7 @@ type FilterView struct {
 // DAGRowView is a row of the table.
 type DAGRowView struct {
 	store.DAGRow
+	Role       dag.Role // the reader's
 	Href       string
 	TriggerURL string
 	DeleteURL  string
@@ -177,8 +179,8 @@ func (s *server) dagTable(c echo.Context) error {
 		Filters: q.filters(counts), Pager: q.pager(total), Sorts: q.sorts(), WithoutTag: map[string]string{},
 	}
 	p.Section, p.Live = "dags", "*"
-	for _, row := range rows {
-		p.Rows = append(p.Rows, s.dagRowView(rd, row, q))
+	if err := s.addRows(c, &p, rows); err != nil {
+		return err
 	}
 	for i, tag := range q.Tags {
 		p.WithoutTag[tag] = q.with(func(q *dagsQuery) { q.Tags = slices.Delete(q.Tags, i, i+1) })
@@ -199,6 +201,24 @@ func (s *server) dagTable(c echo.Context) error {
 		}
 	}
 	return s.render(c, http.StatusOK, "dags", p)
+}
+
+func (s *server) addRows(c echo.Context, p *dagsPage, rows []store.DAGRow) error {
+	ids := make([]dag.ID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	roles, err := s.roles(c.Request().Context(), ids...)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		v := s.dagRowView(s.reader(c), row, p.Query)
+		v.Role = roles[row.ID]
+		p.Rows = append(p.Rows, v)
+		p.MayAct = p.MayAct || v.Can(dag.ActPause)
+	}
+	return nil
 }
 
 // addChoices fills the menus of tags and owners.

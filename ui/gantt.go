@@ -39,17 +39,14 @@ func (s *server) dagGantt(c echo.Context) error {
 }
 
 func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
-	tasks, err := s.Store.TaskInstances(c.Request().Context(), run.DAG, run.ID)
+	tasks, err := s.Store.RunTries(c.Request().Context(), run.DAG, run.ID)
 	if err != nil {
-		return fmt.Errorf("read task instances: %w", err)
+		return fmt.Errorf("read the tries of a run: %w", err)
 	}
 	rd := s.reader(c)
 	var bars []graph.Bar
-	for _, ti := range tasks {
-		tries, err := s.Store.Tries(c.Request().Context(), ti.DAG, ti.Run, ti.Task)
-		if err != nil {
-			return fmt.Errorf("read tries: %w", err)
-		}
+	for _, tries := range tasks {
+		ti := tries[len(tries)-1]
 		bar := graph.Bar{Label: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task)}
 		for _, try := range tries {
 			bar.Spans = append(bar.Spans, ganttSpans(rd, try)...)

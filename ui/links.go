@@ -49,6 +49,25 @@ func withQuery(path string, values url.Values) string {
 	return path + "?" + values.Encode()
 }
 
+// sameElsewhere is the address of the same page of another instance. That one has
+// the same DAGs and runs of its own: of a run's pages the list of runs is the
+// same, and of versions and pushes the newest.
+func sameElsewhere(here string) string {
+	u, err := url.Parse(here)
+	if err != nil {
+		return "/"
+	}
+	path := u.EscapedPath()
+	if dagPath, _, ok := strings.Cut(path, "/runs/"); ok {
+		return dagPath + "/runs"
+	}
+	query := u.Query()
+	for _, own := range []string{"run", "after", "before", "from", "version", "base", "page"} {
+		query.Del(own)
+	}
+	return withQuery(path, query)
+}
+
 // param returns a decoded path parameter. echo leaves it encoded exactly when
 // the request's path was not written the usual way.
 func param(c echo.Context, name string) string {

@@ -123,10 +123,13 @@ var reasonWords = []struct{ english, russian string }{
 	{"unknown action %s", "неизвестное действие %s"},
 	{"role %.40q: want none, viewer, operator or admin", "роль %s: нужно none, viewer, operator или admin"},
 
+	{"DAG %q has changed: its newest version is %d, and not %d: compare again", "DAG %s изменился: последняя версия — %s, а не %s; сравните снова"},
+
 	// ids, params and configs
 	{"%s is empty; want 1 to %d of %s", "%s: пусто; нужно от 1 до %s символов: %s"},
 	{"%s %s has %d characters; want %d at most", "%s %s: символов %s; нужно не больше %s"},
 	{"%s %s has a character that is not allowed; want %s", "%s %s: недопустимый символ; можно %s"},
+	{"letters, digits, '.', '-' and '_'", "латинские буквы, цифры, «.», «-» и «_»"},
 	{"id %q is a name of a folder", "идентификатор %s — имя папки"},
 	{"param %s: %s", "параметр %s: %s"},
 	{"the value must be of type %s", "значение должно быть вида %s"},
@@ -271,6 +274,9 @@ var reasonWords = []struct{ english, russian string }{
 	{"%s takes named arguments only", "%s принимает аргументы только по имени"},
 	{"%s; did you mean %s?", "%s; может быть, %s?"},
 	{"a boolean", "true или false"}, {"a number", "число"}, {"a date", "дата"}, {"a list", "список"}, {"a mapping", "отображение"}, {"a string", "строка"},
+
+	{"cannot be checked now, and is tried again by itself: %s", "сейчас проверить нельзя, будет проверено снова само: %s"},
+	{"it was changed since it was promoted from %s at %s, or the overlay was: it has %s, a promotion gives %s", "файл или надстройка изменены после переноса из %s, коммит %s: сейчас %s, перенос дал бы %s"},
 
 	// pushes of models
 	{"the branch has moved on to %s", "ветка ушла дальше: %s"},

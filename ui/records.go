@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/dag"
 	"dagwright/store"
 )
 
@@ -39,7 +40,7 @@ type PushView struct {
 	Lasted    string
 	CommitURL string
 	DAGURL    string
-	ReplayURL string // "" while the push is pending
+	ReplayURL string // "" while the push is pending, and for who may not
 }
 
 func (s *server) models(c echo.Context) error {
@@ -67,7 +68,7 @@ func (s *server) models(c echo.Context) error {
 		p.States = append(p.States, FilterView{Name: pushStateView(st).Words, Href: here(string(st), ""), Current: state == string(st)})
 	}
 	for _, push := range pushes {
-		p.Pushes = append(p.Pushes, s.pushView(rd, push))
+		p.Pushes = append(p.Pushes, s.pushView(rd, push, mayHere(c, dag.ActReplay)))
 	}
 	if f.Before > 0 {
 		p.First = here(state, "")
@@ -78,7 +79,7 @@ func (s *server) models(c echo.Context) error {
 	return s.render(c, http.StatusOK, "models", p)
 }
 
-func (s *server) pushView(rd *reader, push store.Push) PushView {
+func (s *server) pushView(rd *reader, push store.Push, mayReplay bool) PushView {
 	v := PushView{
 		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""), Finished: rd.time(push.FinishedAt, ""),
 		Retry: rd.time(push.RetryAt, ""),
@@ -87,7 +88,7 @@ func (s *server) pushView(rd *reader, push store.Push) PushView {
 	if !push.FinishedAt.IsZero() {
 		v.Lasted = rd.duration(push.FinishedAt.Sub(push.ReceivedAt))
 	}
-	if push.State != store.PushPending {
+	if push.State != store.PushPending && mayReplay {
 		v.ReplayURL = "/models/" + strconv.FormatInt(push.ID, 10) + "/replay"
 	}
 	if !push.Deleted {

@@ -95,7 +95,7 @@ var russian = map[string]string{
 	// a task
 	"in run": "в запуске", "Log": "Log", "Rendered": "Подстановки", "No log: the task has not run.": "Лога нет: таска не запускалась.",
 	"Exit code": "Код выхода", "exit code": "код выхода", "Runs after": "После", "Trigger rule": "Условие запуска", "Image": "Образ", "Command": "Команда",
-	"Ran on": "Где", "process": "процесс", "Acts": "Действия с таской", "Runs the task once more": "Выполнит таску ещё раз", "and everything after it": "и всё, что после неё", "Cancel": "Прервать",
+	"Ran on": "Где", "Namespace": "Пространство имён", "process": "процесс", "Acts": "Действия с таской", "Runs the task once more": "Выполнит таску ещё раз", "and everything after it": "и всё, что после неё", "Cancel": "Прервать",
 	"%s as rendered": "%s с подстановками", "back to the task": "назад к таске", "Environment": "Переменные окружения", "Variable": "Переменная", "Value": "Значение", "Further fields of the pod": "Прочие поля пода",
 	"The run's version of the DAG has no task %q.": "В версии DAG-а этого запуска нет таски %q.",
 
@@ -190,7 +190,8 @@ var russian = map[string]string{
 	"Tell the platform's team this number:":                                                                    "Сообщите команде платформы этот номер:",
 	"Request %s.":                                                                                              "Запрос %s.",
 	"The server does not answer. Trying again…":                                                                "Сервер не отвечает. Пробуем снова…",
-	"The server does not answer: nothing was changed.":                                                         "Сервер не отвечает: ничего не изменено.",
+	"The server did not answer. If it was done all the same, the page will show it.":                           "Сервер не ответил. Если действие всё же выполнено, страница это покажет.",
+	"The server does not answer. Try again in a moment.":                                                       "Сервер не отвечает. Попробуйте чуть позже.",
 	"The form cannot be read.":                                                                                 "Форма не читается.",
 	"The form lacks the field paused: want true or false.":                                                     "В форме нет поля paused: нужно true или false.",
 	"The filter %q is not known: want active, paused, failed or running.":                                      "Фильтр %q неизвестен: нужно active, paused, failed или running.",

@@ -22,6 +22,7 @@ type taskPage struct {
 	Spec                          *dag.Task // nil when the run's version has no such task
 	Command                       string
 	Upstream                      string
+	Namespace                     string // that the task names; "" for the instance's own
 	Tries                         []TryView
 	SpecURL                       string // of the rendered task
 	ClearURL, StateURL, CancelURL string
@@ -59,6 +60,7 @@ func (s *server) taskPage(c echo.Context) error {
 	if spec, ok := version.Spec.Task(t.Task); ok {
 		p.Spec, p.Command = spec, commandLine(spec)
 		p.Upstream = joinTasks(spec.Upstream)
+		p.Namespace, _ = spec.Pod["namespace"].(string)
 		p.After = countDownstream(version.Spec, t.Task)
 	}
 	if p.Tries, err = s.tries(c, h, t); err != nil {

@@ -124,7 +124,7 @@ type Sibling struct{ Name, URL string }
 
 // scriptTexts are the texts that the script shows.
 var scriptTexts = []string{
-	say("The server does not answer: nothing was changed."), say("The server does not answer. Trying again…"),
+	say("The server did not answer. If it was done all the same, the page will show it."), say("The server does not answer. Try again in a moment."), say("The server does not answer. Trying again…"),
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
 	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
 	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
@@ -143,7 +143,7 @@ func (s *server) page(c echo.Context, title string) Page {
 		p.Here = "/"
 	}
 	if p.Sibling.URL != "" {
-		p.Sibling.URL = strings.TrimSuffix(p.Sibling.URL, "/") + p.Here
+		p.Sibling.URL = strings.TrimSuffix(p.Sibling.URL, "/") + sameElsewhere(p.Here)
 	}
 	for i, tag := range languages {
 		p.Languages = append(p.Languages, Choice{tag.String(), languageNames[i], tag == rd.lang})

@@ -187,7 +187,8 @@ func inBrowser(ctx context.Context, b *bench, s *server) error {
 	}
 	var m struct {
 		Bytes, Requests, Idle float64
-		Rows, Again, Seen     []float64
+		Floor, Rows, Again    []float64
+		Seen                  []float64
 	}
 	if err := json.Unmarshal(out, &m); err != nil {
 		return fmt.Errorf("read the browser's figures: %w: %s", err, out)
@@ -195,6 +196,7 @@ func inBrowser(ctx context.Context, b *bench, s *server) error {
 	b.add(figure{Name: "DAG table, 25 DAGs: first load over the wire", Unit: "kB", N: 1, Median: m.Bytes / 1000, Aim: "< 60"})
 	b.add(figure{Name: "DAG table: requests of a first load", Unit: "requests", N: 1, Median: m.Requests, Aim: "<= 4"})
 	b.add(figure{Name: "DAG table: requests a minute while idle", Unit: "requests", N: 1, Median: m.Idle, Aim: "0"})
+	b.stats("a page of one word in the same browser: navigation → word visible", "", m.Floor)
 	b.stats("DAG table: navigation → rows visible, first visit", "< 150", m.Rows)
 	b.stats("DAG table: navigation → rows visible, later visits", "< 150", m.Again)
 	b.stats("change of another → seen in the browser", "p95 < 200", m.Seen)

@@ -25,7 +25,7 @@ func TestBrowser(t *testing.T) {
 	d := startDevProcess(t)
 	// One after the other: they share the server, and a browser needs a core. The
 	// guide comes first, since it begins with new DAGs.
-	for _, script := range []string{"guide", "acts", "ways", "live", "axe"} {
+	for _, script := range []string{"guide", "acts", "ways", "network", "live", "axe"} {
 		t.Run(script, func(sub *testing.T) {
 			// The server belongs to the whole test, also when a script restarts it.
 			runScript(sub, script, d, func() { d.restart(t) })

@@ -1,9 +1,10 @@
 // Measures the DAG table in a real browser and prints the figures as JSON:
 // bytes and requests of a first load, requests a minute while idle, ms from the
-// start of a navigation to visible rows (first visit and later ones), and ms from another's change to its
-// being seen.
+// start of a navigation to visible rows (first visit and later ones; the floor is
+// the same of a page of one word), and ms from another's change to its being seen.
 //
 //	node measure.mjs URL TIMES
+import { createServer } from "node:http";
 import { browser, newPage, url } from "./browser.mjs";
 
 const times = Number(process.argv[3]);
@@ -21,7 +22,7 @@ for (const r of requests) {
   const { responseBodySize, responseHeadersSize } = await r.sizes();
   bytes += responseBodySize + responseHeadersSize;
 }
-const first = requests.length;
+const firstRequests = requests.length;
 
 // Idle: for 20 seconds nothing is asked for.
 await page.waitForTimeout(2000);
@@ -37,12 +38,23 @@ const painted = (page) => page.evaluate(() => new Promise((resolve) => {
     if (paint) resolve(paint.startTime);
   }).observe({ type: "paint", buffered: true });
 }));
-const [rows, again] = [[], []];
-for (let i = 0; i < times; i++) {
+// The floor is what the browser itself needs: the same for a page of one word.
+const empty = createServer((_, answer) => {
+  answer.setHeader("Content-Type", "text/html");
+  answer.end("<!doctype html><title>floor</title><p>floor");
+}).listen(0, "127.0.0.1");
+await new Promise((resolve) => { empty.once("listening", resolve); });
+const first = async (address) => {
   const fresh = await newPage();
-  await fresh.goto(url);
-  rows.push(await painted(fresh));
+  await fresh.goto(address);
+  const time = await painted(fresh);
   await fresh.context().close();
+  return time;
+};
+const [rows, again, floor] = [[], [], []];
+for (let i = 0; i < times; i++) {
+  floor.push(await first(`http://127.0.0.1:${empty.address().port}/`));
+  rows.push(await first(url));
   await page.goto(url);
   again.push(await painted(page));
 }
@@ -67,4 +79,5 @@ for (let i = 0; i < times; i++) {
   await page.waitForTimeout(600);
 }
 await browser.close();
-console.log(JSON.stringify({ bytes, requests: first, idle, rows, again, seen }));
+empty.close();
+console.log(JSON.stringify({ bytes, requests: firstRequests, idle, floor, rows, again, seen }));

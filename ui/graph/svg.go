@@ -15,9 +15,12 @@ const (
 	labelLeft   = 38
 )
 
+// arrowhead ends every line: it shows which task comes first.
+const arrowhead = `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="5" markerHeight="5" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5z"/></marker></defs>` + "\n"
+
 // SVG draws a layout as an SVG element for an HTML page. Every text is
 // escaped. It carries no style: classes "node", "mark", "label", "detail",
-// "edge", "frame" and those of the nodes are for the page's style sheet. Each
+// "edge", "arrow", "frame" and those of the nodes are for the page's style sheet. Each
 // box has the id "node-" and its node's, and the attribute data-live, so that a
 // script can replace one box.
 // title is read to people who do not see the drawing.
@@ -29,8 +32,11 @@ func SVG(d Drawing, title string) template.HTML {
 		fmt.Fprintf(&b, `<g class="frame"><rect x="%d" y="%d" width="%d" height="%d" rx="10"/><text x="%d" y="%d">%s</text></g>`+"\n",
 			f.X, f.Y, f.W, f.H, f.X+framePad, f.Y+frameTitle-2, html.EscapeString(short(f.Name, (f.W-2*framePad)/glyphWidth)))
 	}
+	if len(d.Lines) > 0 {
+		b.WriteString(arrowhead)
+	}
 	for _, l := range d.Lines {
-		fmt.Fprintf(&b, `<path class="edge" d="%s"/>`+"\n", curve(l.Points))
+		fmt.Fprintf(&b, `<path class="edge" marker-end="url(#arrow)" d="%s"/>`+"\n", curve(l.Points))
 	}
 	for _, box := range d.Boxes {
 		writeBox(&b, box)

@@ -20,8 +20,25 @@ function toast(text) {
   toast.timer = setTimeout(() => { box.hidden = true; }, 8000);
 }
 
-const unreachable = () => say("The server does not answer: nothing was changed.");
 const readPage = (text) => new DOMParser().parseFromString(text, "text/html");
+const asPart = { Accept: "text/html", "X-Fragment": "1" };
+
+// read fetches what may be asked for again: when the network fails, once more.
+async function read(address, headers = asPart) {
+  try {
+    return await fetch(address, { headers });
+  } catch {
+    await new Promise((resolve) => { setTimeout(resolve, 300); });
+    return fetch(address, { headers });
+  }
+}
+
+// unanswered tells that a change got no answer, and has the page look whether it
+// was made all the same.
+function unanswered() {
+  toast(say("The server did not answer. If it was done all the same, the page will show it."));
+  refreshSoon(1000);
+}
 
 // --- toggle: moves at once, goes back and says why when it was refused ---
 
@@ -45,7 +62,7 @@ document.addEventListener("submit", async (event) => {
     refreshSoon();
   } catch (error) {
     button.setAttribute("aria-checked", String(on));
-    toast(error instanceof TypeError ? unreachable() : error.message);
+    if (error instanceof TypeError) unanswered(); else toast(error.message);
   } finally {
     delete button.dataset.busy;
   }
@@ -87,9 +104,10 @@ for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
 
 // --- settings: offers the browser's own time zone ---
 
-const mine = document.querySelector('option[value="mine"]');
-const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-if (mine && ownZone && ownZone !== "UTC") {
+function offerOwnZone() {
+  const mine = document.querySelector('option[value="mine"]');
+  const ownZone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (!mine || !ownZone || ownZone === "UTC") return;
   mine.textContent += ` (${ownZone})`;
   mine.hidden = mine.disabled = false;
   mine.form.elements.own_zone.value = ownZone;
@@ -106,6 +124,7 @@ let due = Infinity;
 let lastRefresh = 0;
 let refreshing = false;
 let again = false;
+let failures = 0; // of refreshes, one after the other
 
 // refreshSoon asks for a refresh in ms, or when the pause since the last is over.
 function refreshSoon(ms = quick) {
@@ -122,15 +141,18 @@ async function refresh() {
   refreshing = true;
   lastRefresh = performance.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Fragment": "1" } });
+    const answer = await read(location.href);
     if (answer.ok || answer.status < 500) {
       const page = readPage(await answer.text());
       body.dataset.mark = page.body.dataset.mark;
       swap(page);
     }
+    failures = 0;
     lost(false);
   } catch {
     lost(true);
+    failures++;
+    if (!document.hidden) refreshSoon(Math.min(30_000, 1000 * 2 ** failures));
   } finally {
     refreshing = false;
     if (again) { again = false; refreshSoon(); }
@@ -250,10 +272,11 @@ const box = byId("window");
 
 async function openWindow(address) {
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html", "X-Fragment": "1" } });
+    const answer = await read(address);
     fillWindow(readPage(await answer.text()));
     if (!box.open) box.showModal();
-  } catch {
+  } catch (error) {
+    if (error instanceof TypeError) return toast(say("The server does not answer. Try again in a moment."));
     location.href = address;
   }
 }
@@ -296,11 +319,11 @@ box.addEventListener("submit", async (event) => {
   if (event.submitter) event.submitter.disabled = true;
   try {
     // As a fragment, the page that this is redirected to keeps its notice for the reader.
-    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html", "X-Fragment": "1" }, body: values });
+    const answer = await fetch(form.action, { method: "POST", headers: asPart, body: values });
     if (answer.redirected) { location.href = answer.url; return; }
     fillWindow(readPage(await answer.text()));
   } catch {
-    toast(unreachable());
+    unanswered();
     if (event.submitter) event.submitter.disabled = false;
   }
 });
@@ -319,7 +342,7 @@ async function showPreview(form) {
   const values = new URLSearchParams(new FormData(form));
   values.set("mode", "preview");
   try {
-    const answer = await fetch(form.action, { method: "POST", headers: { Accept: "text/html", "X-Fragment": "1" }, body: values });
+    const answer = await fetch(form.action, { method: "POST", headers: asPart, body: values });
     const page = readPage(await answer.text());
     for (const part of page.querySelectorAll("[data-part]")) {
       const old = form.querySelector("#" + CSS.escape(part.id));
@@ -414,20 +437,30 @@ function startLog(log) {
   const centre = (line) => {
     if (line) log.scrollTop += line.getBoundingClientRect().top - log.getBoundingClientRect().top - log.clientHeight / 2;
   };
+  const mark = (line) => {
+    log.querySelector(".current")?.classList.remove("current");
+    line?.classList.add("current");
+  };
   for (const link of log.querySelectorAll(".logmore")) link.remove();
 
   async function piece(place, at) {
-    const answer = await fetch(`${log.dataset.pieces}&${place}=${at}`, { headers: { Accept: "text/html" } });
+    const answer = await read(`${log.dataset.pieces}&${place}=${at}`);
     if (!answer.ok) throw new Error(String(answer.status));
     const part = readPage(await answer.text()).getElementById("piece");
     return { from: Number(part.dataset.from), to: Number(part.dataset.to), size: Number(part.dataset.size), lines: [...document.importNode(part, true).children] };
   }
 
-  // load runs one read at a time.
+  // load runs one read at a time, and again after a while when it failed.
   async function load(work) {
     if (loading) return;
     loading = true;
-    try { await work(); } catch { state.textContent = say("The server does not answer. Trying again…"); } finally { loading = false; }
+    try {
+      await work();
+      if (state.textContent === say("The server does not answer. Trying again…")) state.textContent = "";
+    } catch {
+      state.textContent = say("The server does not answer. Trying again…");
+      setTimeout(() => load(work), 2000);
+    } finally { loading = false; }
   }
 
   const earlier = () => load(async () => {
@@ -517,7 +550,11 @@ function startLog(log) {
     log.dataset.pieces = pieces.pathname + pieces.search;
     pieces.pathname = pieces.pathname.replace(/lines$/, "search");
     found = { count: 0, at: [] };
-    if (query) found = await (await fetch(pieces)).json();
+    try {
+      if (query) found = await (await read(pieces, {})).json();
+    } catch {
+      return toast(say("The server does not answer. Try again in a moment."));
+    }
     const set = new Set(found.at);
     for (const line of lines()) line.classList.toggle("hit", set.has(Number(line.id.slice(1))));
     hits.textContent = query ? (found.count ? `${found.count}` : say("no match")) : "";
@@ -538,9 +575,8 @@ function startLog(log) {
         if (more) { stream?.close(); stream = null; }
       });
     }
-    log.querySelector(".current")?.classList.remove("current");
     const line = byId("b" + at);
-    line?.classList.add("current");
+    mark(line);
     centre(line);
     following = false;
     hits.textContent = `${current + 1} / ${found.count}`;
@@ -554,6 +590,15 @@ function startLog(log) {
   });
   byId("next").addEventListener("click", (event) => { event.preventDefault(); jump(current + 1); });
   byId("prev").addEventListener("click", (event) => { event.preventDefault(); jump(current - 1); });
+
+  // The time of a line is its link: the address then leads to the line.
+  log.addEventListener("click", (event) => {
+    const link = event.target.closest("a.lt");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    history.replaceState(null, "", link.href);
+    mark(link.parentNode);
+  });
 
   const target = location.hash.startsWith("#b") && byId(location.hash.slice(1));
   if (target) centre(target); else if (!more) toEnd();
@@ -593,9 +638,17 @@ document.addEventListener("click", (event) => {
 for (const button of document.querySelectorAll("[data-help]")) button.hidden = false;
 if (byId("notice")) setTimeout(() => byId("notice")?.remove(), 15_000);
 
+// On a phone not all tabs can be seen at once.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - (tab.parentNode.clientWidth - tab.offsetWidth) / 2;
+
 const log = byId("log");
 if (log) startLog(log);
 const paper = byId("paper");
 if (paper?.querySelector("svg")) startGraph(paper);
 startEditors(document);
-openFeed();
+
+// What nobody sees at first waits until the page was painted: a worker and the
+// names of time zones take time to load.
+const begin = () => { openFeed(); offerOwnZone(); };
+if (document.hidden) begin(); else requestAnimationFrame(() => setTimeout(begin));
