@@ -194,7 +194,7 @@ func (c *Client) begin(ctx context.Context, project string) (context.Context, co
 }
 
 // callError says which call failed, with GitLab's words, which may be a whole
-// HTML page, cut short. The token is in a header and never in an error.
+// HTML page, cut short. The token is in a header and never in an error, see forgetSecrets.
 func callError(what, project string, err error) error {
 	const longest = 500
 	var reply *api.ErrorResponse
@@ -234,6 +234,9 @@ type limitedReplies struct{}
 // RoundTrip does the request.
 func (limitedReplies) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := http.DefaultTransport.RoundTrip(r)
+	if response != nil {
+		forgetSecrets(r, response)
+	}
 	if response != nil && response.Body != nil {
 		response.Body = struct {
 			io.Reader

@@ -40,6 +40,9 @@ func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn f
 	if offset < 0 {
 		return fmt.Errorf("follow task log: offset %d: %w", offset, dag.ErrInvalid)
 	}
+	if !d.mask.none() {
+		fn = d.maskPieces(key, offset, fn)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.ctx, cancel)() //nolint:contextcheck // Close ends followers too

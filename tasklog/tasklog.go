@@ -68,6 +68,10 @@ type Config struct {
 	// that nobody sealed is sealed a day after its last line; without it such
 	// logs stay as they are.
 	Active func(context.Context) ([]dag.AttemptKey, error)
+	// Mask are values that no reader may see: in what is read, each byte of theirs
+	// is a star. Values of fewer than 8 bytes are not masked. The files keep what
+	// was written.
+	Mask []string
 	// Logger is told of what no caller hears of; nil discards it.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -94,6 +98,7 @@ func (c Config) Check() error {
 // dag.ErrInvalid.
 type Dir struct {
 	config  Config
+	mask    mask
 	spool   *spool
 	bucket  *bucket  // nil without one
 	shipper *shipper // nil without a bucket, and in a process that only reads
@@ -138,7 +143,7 @@ func open(c Config) (*Dir, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &Dir{config: c, spool: s, ctx: ctx, cancel: cancel}
+	d := &Dir{config: c, mask: newMask(c.Mask), spool: s, ctx: ctx, cancel: cancel}
 	d.stopping, d.stop = context.WithCancel(ctx)
 	if err := d.openBucket(); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -237,12 +242,22 @@ func (d *Dir) Stat(key dag.AttemptKey) (Info, error) {
 //
 //nolint:contextcheck // the reader outlives the call, and Close ends it
 func (d *Dir) ReadAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, error) {
+	if offset < 0 || n < 0 {
+		return nil, fmt.Errorf("read task log: offset %d, length %d: %w", offset, n, dag.ErrInvalid)
+	}
+	if d.mask.none() {
+		return d.readAt(key, offset, n)
+	}
+	return d.maskedAt(key, offset, n)
+}
+
+// readAt reads what was written.
+//
+//nolint:contextcheck // the reader outlives the call, and Close ends it
+func (d *Dir) readAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, error) {
 	name, err := logName(key)
 	if err != nil {
 		return nil, err
-	}
-	if offset < 0 || n < 0 {
-		return nil, fmt.Errorf("read task log: offset %d, length %d: %w", offset, n, dag.ErrInvalid)
 	}
 	f, err := d.spool.open(name)
 	if err == nil {

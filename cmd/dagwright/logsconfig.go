@@ -22,6 +22,8 @@ type logsConfig struct {
 	// Retention is for all DAGs, DAGs for those whose id matches a pattern.
 	Retention keepTime            `yaml:"retention"`
 	DAGs      map[string]keepTime `yaml:"dags"`
+	// MaskFiles are files, or folders of files, whose contents no log shows.
+	MaskFiles []string `yaml:"mask_files"`
 }
 
 // config is the task logs' configuration below a data folder.

@@ -257,6 +257,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	}
 	s.Promotion = c.Promotion.settings(&secrets)
 	token := secrets.read(c.GitLab.TokenFile)
+	s.Logs.Mask = secrets.masked(s.Database, c.Logs.MaskFiles)
 	if secrets.err != nil {
 		return s, usageError{secrets.err}
 	}
@@ -299,26 +300,6 @@ func (c serveConfig) groupProjects(ctx context.Context, client *gitlab.Client) (
 		}
 	}
 	return out, nil
-}
-
-// secretReader reads files that hold one secret each, and keeps the first
-// error. It never prints what it read.
-type secretReader struct{ err error }
-
-func (r *secretReader) read(file string) string {
-	if file == "" || r.err != nil {
-		return ""
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		r.err = fmt.Errorf("read secret: %w", err)
-		return ""
-	}
-	secret := strings.TrimSpace(string(content))
-	if secret == "" {
-		r.err = fmt.Errorf("read secret: %s is empty", file)
-	}
-	return secret
 }
 
 // openProcesses runs attempts as local processes in checkouts of the models'

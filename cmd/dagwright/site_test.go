@@ -49,8 +49,15 @@ func startInstance(t *testing.T, gl *gitlabtest.Server, dagProject, more string)
 // start starts the program, and ends it with the test or by kill.
 func (in *site) start() {
 	in.Helper()
+	in.begin("warn", "")
+}
+
+// begin starts the program in a folder, with more in its environment.
+func (in *site) begin(logLevel, dir string, env ...string) {
+	in.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(in.Context()))
-	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", "warn")
+	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", logLevel)
+	cmd.Dir, cmd.Env = dir, append(cmd.Env, env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = in.log
 	out, err := cmd.StdoutPipe()

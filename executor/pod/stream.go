@@ -392,8 +392,8 @@ func (s *stream) flush() error {
 
 // remember keeps the last lines for the reason of a failure.
 func (s *stream) remember(text []byte) {
-	const lines, length = 3, 300
-	shown := strings.TrimSpace(string(text[:min(len(text), length)]))
+	const lines = 3
+	shown := s.shown(text)
 	if shown == "" || !s.base {
 		return
 	}
@@ -402,11 +402,19 @@ func (s *stream) remember(text []byte) {
 	s.tail = append(s.tail[max(0, len(s.tail)-lines+1):], shown)
 }
 
+// shown is what a reason tells of a line: its beginning, without known secrets.
+func (s *stream) shown(text []byte) string {
+	const length = 300
+	text = text[:min(len(text), readSize)]
+	masked := s.keeper.x.config.Logs.Mask(string(text))
+	return strings.TrimSpace(masked[:min(len(masked), length)])
+}
+
 // wrote takes a line that is in the log already. keeper.mu is held.
 func (s *stream) wrote(at time.Time, text string) {
 	s.place.reached(at)
 	s.place.settle(true)
-	if shown := strings.TrimSpace(text[:min(len(text), 300)]); shown != "" && s.base {
+	if shown := s.shown([]byte(text)); shown != "" && s.base {
 		s.tail = append(s.tail[max(0, len(s.tail)-2):], shown)
 	}
 }
