@@ -71,7 +71,7 @@ func TestClientCommands(t *testing.T) {
 			"runs list --type manual --state success",
 		}},
 		{name: "catalogue", lines: []string{
-			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags source churn-model --output yaml",
+			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags provenance churn-model", "dags provenance absent", "dags promote churn-model",
 			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modle",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
 			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
@@ -235,7 +235,7 @@ func TestRunsWaitGivesUp(t *testing.T) {
 	if !strings.Contains(got, "run r of churn-model has not ended within 20ms; it goes on") || !strings.HasSuffix(got, "(exit 3)\n\n") {
 		t.Error(got)
 	}
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	for _, line := range []string{"runs wait churn-model", "logs -f churn-model"} {
 		cmd := ann.command(append(strings.Fields(line), "--server", s.url)...)
 		out := &screen{news: make(chan struct{}, 1)}

@@ -73,7 +73,7 @@ func (c *client) refusal(ctx context.Context, r request, resp *http.Response) er
 	case detail == "":
 		return c.foreign(resp)
 	case status == http.StatusForbidden:
-		return &refusedError{status, detail, fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())}
+		return &refusedError{status, detail, c.forbidden(r)}
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotFound && detail == "Not Found":
 		return &refusedError{status, c.unknownCall(ctx), ""}
 	case status == http.StatusNotFound:
@@ -98,6 +98,14 @@ func (c *client) unauthorized(detail string) error {
 	text := fmt.Sprintf("you are not signed in to %s", c.to)
 	return &refusedError{http.StatusUnauthorized, text,
 		fmt.Sprintf("%s: run \"dagwright login %s\", or set %s in a script", why, c.to.again(), tokenFileVariable)}
+}
+
+// forbidden says how to learn why.
+func (c *client) forbidden(r request) string {
+	if len(r.path) == 1 && r.path[0] == "me" {
+		return fmt.Sprintf(" (on %s; ask its administrators)", c.to)
+	}
+	return fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())
 }
 
 // foreign says that what answered is no dagwright, or one behind a proxy.

@@ -92,6 +92,13 @@ func (t *table) line(format string, args ...any) {
 	t.sections = append(t.sections, section{line: fmt.Sprintf(format, args...)})
 }
 
+// text adds text of several lines that others wrote.
+func (t *table) text(text string) {
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		t.line("%s", oneLine(strings.TrimSuffix(line, "\n")))
+	}
+}
+
 // state is a word whose colour says how things stand.
 type state string
 
