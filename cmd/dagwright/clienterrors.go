@@ -130,11 +130,14 @@ func (c *client) serverVersion(ctx context.Context) (string, error) {
 
 // unknownCall says that the server does not have what a command needs.
 func (c *client) unknownCall(ctx context.Context) string {
-	text := fmt.Sprintf("%s does not know this command", c.to)
-	if v, err := c.serverVersion(ctx); err == nil {
-		text += fmt.Sprintf(": it is dagwright %s and this is %s", oneLine(v), programVersion())
+	v, err := c.serverVersion(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s does not know this command; is it an older dagwright than this one, %s?", c.to, programVersion())
+	case v == programVersion():
+		return fmt.Sprintf("%s does not have what this command needs (dagwright %s)", c.to, oneLine(v))
 	}
-	return text + "; bring the older one up to date"
+	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date", c.to, oneLine(v), programVersion())
 }
 
 // suggestion looks for the DAG that was meant where none was found.

@@ -121,7 +121,7 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 		t.header("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "DURATION", "REASON")
 		for _, r := range runs {
 			r := r.fields
-			t.row(r.DAG, r.ID, state(r.State), r.LogicalDate, r.StartedAt, r.took(now), dash(r.Reason))
+			t.row(r.DAG, r.ID, state(r.State), moment(r.LogicalDate), r.StartedAt, r.took(now), dash(r.Reason))
 		}
 	})
 	noteMore(cmd, len(runs), total)
