@@ -82,9 +82,7 @@ func showImportError(cmd *cobra.Command, f *clientFlags, c *client, id string) e
 	return f.show(cmd.OutOrStdout(), e, func(t *table) {
 		t.field("File", e.fields.File)
 		t.field("Since", e.fields.At)
-		for line := range strings.Lines(strings.TrimSpace(e.fields.Text)) {
-			t.line("%s", oneLine(strings.TrimSuffix(line, "\n")))
-		}
+		t.text(e.fields.Text)
 	})
 }
 

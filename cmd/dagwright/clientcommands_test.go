@@ -70,8 +70,16 @@ func TestClientCommands(t *testing.T) {
 			"runs note churn-model-retrain new seen", "runs mark churn-model-retrain new success", "runs mark churn-model-retrain new done",
 			"runs list --type manual --state success",
 		}},
+		{name: "acts", lines: []string{
+			"tasks clear churn-model-retrain new prepare_data --downstream --dry-run", "tasks clear churn-model-retrain new prepare_data --downstream",
+			"tasks list churn-model-retrain new", "tasks clear churn-model-retrain new absent", "tasks clear churn-model-retrain nosuch prepare_data",
+			"tasks mark churn-model-retrain old train_model skipped --dry-run", "tasks mark churn-model-retrain old train_model success --upstream",
+			"tasks list churn-model-retrain old", "tasks mark churn-model-retrain old absent success",
+			"runs clear churn-model-retrain old --dry-run", "runs clear churn-model-retrain old", "runs clear churn-model-retrain nosuch",
+			"dags trigger churn-model --run-id r", "runs delete churn-model r", "runs delete churn-model r --yes", "runs delete churn-model r --yes",
+		}},
 		{name: "catalogue", lines: []string{
-			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags source churn-model --output yaml",
+			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags provenance churn-model", "dags provenance absent", "dags promote churn-model",
 			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modle",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
 			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
@@ -235,7 +243,7 @@ func TestRunsWaitGivesUp(t *testing.T) {
 	if !strings.Contains(got, "run r of churn-model has not ended within 20ms; it goes on") || !strings.HasSuffix(got, "(exit 3)\n\n") {
 		t.Error(got)
 	}
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	for _, line := range []string{"runs wait churn-model", "logs -f churn-model"} {
 		cmd := ann.command(append(strings.Fields(line), "--server", s.url)...)
 		out := &screen{news: make(chan struct{}, 1)}
@@ -304,5 +312,19 @@ func TestRunsCancel(t *testing.T) {
 	run, err := s.store.Run(t.Context(), "churn-model", "r")
 	if err != nil || run.State != dag.RunFailed {
 		t.Errorf("%+v, %v", run, err)
+	}
+}
+
+func TestTasksCancel(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	run := s.start("churn-model", "r", "run_model")
+	s.begin(instance(run, "run_model"), 2)
+	if got := s.session("", "tasks", "cancel", "churn-model", "r", "run_model"); !strings.Contains(got, "try 1 of task run_model is being stopped") {
+		t.Error(got)
+	}
+	ti, err := s.store.TaskInstance(t.Context(), "churn-model", "r", "run_model")
+	if err != nil || ti.Wish != dag.WishFailed {
+		t.Errorf("%+v, %v", ti, err)
 	}
 }

@@ -73,7 +73,7 @@ func (c *client) refusal(ctx context.Context, r request, resp *http.Response) er
 	case detail == "":
 		return c.foreign(resp)
 	case status == http.StatusForbidden:
-		return &refusedError{status, detail, fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())}
+		return &refusedError{status, detail, c.forbidden(r)}
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotFound && detail == "Not Found":
 		return &refusedError{status, c.unknownCall(ctx), ""}
 	case status == http.StatusNotFound:
@@ -100,6 +100,14 @@ func (c *client) unauthorized(detail string) error {
 		fmt.Sprintf("%s: run \"dagwright login %s\", or set %s in a script", why, c.to.again(), tokenFileVariable)}
 }
 
+// forbidden says how to learn why.
+func (c *client) forbidden(r request) string {
+	if len(r.path) == 1 && r.path[0] == "me" {
+		return fmt.Sprintf(" (on %s; ask its administrators)", c.to)
+	}
+	return fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())
+}
+
 // foreign says that what answered is no dagwright, or one behind a proxy.
 func (c *client) foreign(resp *http.Response) error {
 	if to := resp.Header.Get("Location"); resp.StatusCode < 400 && to != "" {
@@ -122,11 +130,14 @@ func (c *client) serverVersion(ctx context.Context) (string, error) {
 
 // unknownCall says that the server does not have what a command needs.
 func (c *client) unknownCall(ctx context.Context) string {
-	text := fmt.Sprintf("%s does not know this command", c.to)
-	if v, err := c.serverVersion(ctx); err == nil {
-		text += fmt.Sprintf(": it is dagwright %s and this is %s", oneLine(v), programVersion())
+	v, err := c.serverVersion(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s does not know this command; is it an older dagwright than this one, %s?", c.to, programVersion())
+	case v == programVersion():
+		return fmt.Sprintf("%s does not have what this command needs (dagwright %s)", c.to, oneLine(v))
 	}
-	return text + "; bring the older one up to date"
+	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date", c.to, oneLine(v), programVersion())
 }
 
 // suggestion looks for the DAG that was meant where none was found.

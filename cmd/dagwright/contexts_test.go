@@ -63,7 +63,7 @@ func TestContextFileFaults(t *testing.T) {
 		"current: dev":                               `no context "dev": there is none yet, add one with "dagwright context add dev URL"`,
 		"contexts: {dev: {server: 'http://x', a: 1}": "config.yml: ",
 	} {
-		ann := newPerson(t)
+		ann := newWorkstation(t)
 		if err := os.MkdirAll(ann.settings+"/dagwright", 0o700); err != nil {
 			t.Fatal(err)
 		}

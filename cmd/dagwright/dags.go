@@ -74,7 +74,8 @@ un-paused. It can be triggered all the same.`,
 	f.addTo(cmd)
 	cmd.AddCommand(newDAGsListCommand(&f), newDAGsShowCommand(&f), newPauseCommand(&f, true), newPauseCommand(&f, false),
 		newTriggerCommand(&f), newDAGsDeleteCommand(&f), newDAGsNextCommand(&f),
-		newBackfillCommand(&f), newVersionsCommand(&f), newSourceCommand(&f))
+		newBackfillCommand(&f), newVersionsCommand(&f), newSourceCommand(&f),
+		newProvenanceCommand(&f), newDAGsPromoteCommand(&f))
 	return cmd
 }
 

@@ -54,6 +54,9 @@ they set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
 			if err := checkEncrypted(c.to); err != nil {
 				return err
 			}
+			if _, from, _ := tokenFromEnvironment(os.Getenv); from != "" {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s is set and goes before what is kept here\n", from)
+			}
 			if tokenFile != "" {
 				return loginByToken(cmd, c, tokenFile)
 			}

@@ -20,19 +20,19 @@ import (
 	"dagwright/api"
 )
 
-// person runs the program with settings of their own.
-type person struct {
+// workstation runs the program with settings of their own.
+type workstation struct {
 	*testing.T
 	settings string
 	env      []string
 	shown    strings.Builder // all that the program ever wrote
 }
 
-func newPerson(t *testing.T, env ...string) *person {
-	return &person{T: t, settings: t.TempDir(), env: env}
+func newWorkstation(t *testing.T, env ...string) *workstation {
+	return &workstation{T: t, settings: t.TempDir(), env: env}
 }
 
-func (p *person) command(args ...string) *exec.Cmd {
+func (p *workstation) command(args ...string) *exec.Cmd {
 	cmd := programCommand(p.Context(), args...)
 	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+p.settings)
 	cmd.Env = append(cmd.Env, p.env...)
@@ -40,7 +40,7 @@ func (p *person) command(args ...string) *exec.Cmd {
 }
 
 // run runs a command line, and wants an exit code and words in what it writes.
-func (p *person) run(stdin string, code int, words string, args ...string) {
+func (p *workstation) run(stdin string, code int, words string, args ...string) {
 	p.Helper()
 	cmd := p.command(args...)
 	cmd.Stdin = strings.NewReader(stdin)
@@ -57,7 +57,7 @@ func (p *person) run(stdin string, code int, words string, args ...string) {
 	}
 }
 
-func (p *person) file(name string) string { return filepath.Join(p.settings, "dagwright", name) }
+func (p *workstation) file(name string) string { return filepath.Join(p.settings, "dagwright", name) }
 
 // guarded is the API behind a sign-in, as a server with an identity provider has
 // it: who shows a token that good accepts is ann, an operator.
@@ -88,7 +88,7 @@ func guarded(t *testing.T, provider *deviceProvider, good func(token string) boo
 }
 
 // login starts a sign-in and waits until the code is shown.
-func (p *person) login(args ...string) (finish func() string) {
+func (p *workstation) login(args ...string) (finish func() string) {
 	p.Helper()
 	cmd := p.command(append([]string{"login"}, args...)...)
 	out := &screen{news: make(chan struct{}, 1)}
@@ -106,7 +106,7 @@ func (p *person) login(args ...string) (finish func() string) {
 }
 
 // tokens are all secrets that are in the file of credentials.
-func (p *person) tokens() (secrets []string) {
+func (p *workstation) tokens() (secrets []string) {
 	text, err := os.ReadFile(p.file(credentialsName))
 	if err != nil {
 		p.Fatal(err)
@@ -137,7 +137,7 @@ func TestLoginByDevice(t *testing.T) {
 				defer provider.mu.Unlock()
 				return test.given(provider)[token]
 			})
-			ann := newPerson(t)
+			ann := newWorkstation(t)
 			ann.run("", 0, "it is the current one", "context", "add", "dev", url)
 			ann.run("", 1, `you are not signed in to `+url+` (context dev) (Not authenticated): run "dagwright login --context dev"`, "dags", "list")
 			finish := ann.login()
@@ -183,7 +183,7 @@ func TestLoginByDevice(t *testing.T) {
 }
 
 // age writes into the file that the tokens have ended.
-func (p *person) age() {
+func (p *workstation) age() {
 	p.Helper()
 	text, err := os.ReadFile(p.file(credentialsName))
 	if err != nil {
@@ -210,7 +210,7 @@ func TestLoginRefused(t *testing.T) {
 		"server_error":  "the identity provider says server_error",
 		"yes":           "does not accept the token",
 	} {
-		ann := newPerson(t)
+		ann := newWorkstation(t)
 		provider.say("")
 		finish := ann.login("--server", url)
 		provider.say(answer)
@@ -229,7 +229,7 @@ func TestSignInEnds(t *testing.T) {
 	provider := startProvider(t)
 	provider.life = time.Second
 	url := guarded(t, provider, func(token string) bool { return provider.access[token] })
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	finish := ann.login("--server", url)
 	provider.say("yes")
 	if got := finish(); !strings.Contains(got, "(<nil>)") {
@@ -248,7 +248,7 @@ func TestLoginByToken(t *testing.T) {
 	if err := os.WriteFile(file, []byte(token+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	ann.run("wrong", 1, "does not accept the token", "login", "--server", url, "--token-file", "-")
 	ann.run("two words", 2, "a token is one word", "login", "--server", url, "--token-file", "-")
 	ann.run("", 2, "no token is there", "login", "--server", url, "--token-file", "-")
@@ -264,18 +264,18 @@ func TestLoginByToken(t *testing.T) {
 	}
 	ann.run("", 1, "chmod 600", "dags", "list", "--server", url)
 
-	newPerson(t, tokenVariable+"="+token).run("", 0, "churn-model", "dags", "list", "--server", url)
-	newPerson(t, tokenFileVariable+"="+file).run("", 0, "churn-model", "dags", "list", "--server", url)
-	newPerson(t, tokenVariable+"=other").run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
-	newPerson(t, tokenVariable+"=a", tokenFileVariable+"=b").run("", 2, "want one of", "dags", "list", "--server", url)
-	newPerson(t, tokenFileVariable+"=absent").run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
+	newWorkstation(t, tokenVariable+"="+token).run("", 0, "churn-model", "dags", "list", "--server", url)
+	newWorkstation(t, tokenFileVariable+"="+file).run("", 0, "churn-model", "dags", "list", "--server", url)
+	newWorkstation(t, tokenVariable+"=other").run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
+	newWorkstation(t, tokenVariable+"=a", tokenFileVariable+"=b").run("", 2, "want one of", "dags", "list", "--server", url)
+	newWorkstation(t, tokenFileVariable+"=absent").run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
 }
 
 // A server that lets everybody in needs no login; another program is no dagwright.
 func TestLoginWhereNoneIs(t *testing.T) {
 	t.Parallel()
 	s := serveAPI(t)
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	ann.run("", 0, s.url+" needs no sign-in", "login", "--server", s.url)
 	ann.run("", 0, "the server needs no sign-in", "whoami", "--server", s.url)
 	other := httptest.NewServer(http.NotFoundHandler())
@@ -295,7 +295,7 @@ func TestTokenStays(t *testing.T) {
 		http.Redirect(w, r, url+r.URL.Path, http.StatusFound)
 	}))
 	t.Cleanup(other.Close)
-	ann := newPerson(t)
+	ann := newWorkstation(t)
 	ann.run(token, 0, "signed in", "login", "--server", url, "--token-file", "-")
 	ann.run("", 1, "sends its callers on to "+url, "dags", "list", "--server", other.URL)
 	if strings.Contains(seen.String(), token) {

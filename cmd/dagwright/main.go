@@ -14,6 +14,7 @@ import (
 	_ "time/tzdata" // time zones also where the machine has none
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dagwright/dag"
 )
@@ -78,7 +79,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (see %q)", err, cmd.CommandPath()+" --help")}
+		return usageError{fmt.Errorf("%w%s (see %q)", err, flagMeant(cmd, err), cmd.CommandPath()+" --help")}
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: "Run dagwright:"},
@@ -99,6 +100,17 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokensCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
 	return root
+}
+
+// flagMeant names the flag that is most like one that is not known.
+func flagMeant(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return dag.DidYouMean("--"+unknown.GetSpecifiedName(), names)
 }
 
 // noArguments refuses arguments, and so unknown commands, as wrong use.

@@ -81,6 +81,9 @@ promotion:
 	// The same by the button: a comparison first, then the merge request.
 	better := gl.Commit(testModel, "main", map[string]string{"NOTES": "better"})
 	dev.await("the new version", func() bool { return strings.Contains(dev.get("/api/v2/dagSources/churn-model"), better) })
+	if out := dev.client("dags", "promote", "churn-model", "--dry-run"); !strings.Contains(out, better[:8]) {
+		t.Errorf("dags promote --dry-run:\n%s", out)
+	}
 	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"compare"}})
 	dev.await("the comparison", func() bool {
 		return strings.Contains(dev.get("/dags/churn-model/promote"), "Open the merge request")
@@ -97,6 +100,9 @@ promotion:
 	prod.await("the new version", func() bool { return strings.Contains(prod.get("/api/v2/dagSources/churn-model"), better) })
 	if audit := dev.get("/api/v2/eventLogs?event=promote"); !strings.Contains(audit, `"total_entries":1`) {
 		t.Errorf("the audit log: %s", audit)
+	}
+	if out := dev.client("dags", "promote", "churn-model", "--version", "2"); !strings.Contains(out, "nothing is left to promote") {
+		t.Errorf("dags promote:\n%s", out)
 	}
 
 	// What somebody commits to PROD by hand is not taken, and the last good version

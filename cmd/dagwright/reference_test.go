@@ -60,7 +60,7 @@ func TestEveryCommandHelps(t *testing.T) {
 func TestManPages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	newPerson(t).run("", exitDone, "", "man", dir)
+	newWorkstation(t).run("", exitDone, "", "man", dir)
 	page, err := os.ReadFile(filepath.Join(dir, "dagwright-runs-wait.1"))
 	if err != nil || !bytes.Contains(page, []byte("goes on")) {
 		t.Errorf("%v: %s", err, page)

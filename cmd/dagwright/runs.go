@@ -26,6 +26,15 @@ type runFields struct {
 	Conf        map[string]any `json:"conf"`
 }
 
+// took is how long the run has taken. One that was cleared and waits has its first
+// start, but does not run.
+func (r runFields) took(now time.Time) string {
+	if r.State == "queued" {
+		return "-"
+	}
+	return duration(r.StartedAt, r.EndedAt, now)
+}
+
 func (r runFields) ended() bool { return r.State == "success" || r.State == "failed" }
 
 // instanceFields is what the commands use of a task instance.
@@ -112,7 +121,7 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 		t.header("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "DURATION", "REASON")
 		for _, r := range runs {
 			r := r.fields
-			t.row(r.DAG, r.ID, state(r.State), r.LogicalDate, r.StartedAt, duration(r.StartedAt, r.EndedAt, now), dash(r.Reason))
+			t.row(r.DAG, r.ID, state(r.State), moment(r.LogicalDate), r.StartedAt, r.took(now), dash(r.Reason))
 		}
 	})
 	noteMore(cmd, len(runs), total)
@@ -194,7 +203,7 @@ func (r runFields) describe(t *table, now time.Time) {
 	t.field("Type", r.Type+", by "+dash(r.User))
 	t.field("Logical date", r.LogicalDate)
 	t.field("Started", r.StartedAt)
-	t.field("Duration", duration(r.StartedAt, r.EndedAt, now))
+	t.field("Duration", r.took(now))
 	t.field("Note", dash(r.Note))
 	if conf, err := json.Marshal(r.Conf); err == nil {
 		t.field("Conf", string(conf))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -90,6 +91,13 @@ func (t *table) field(name string, value any) {
 // line adds a line of text.
 func (t *table) line(format string, args ...any) {
 	t.sections = append(t.sections, section{line: fmt.Sprintf(format, args...)})
+}
+
+// text adds text of several lines that others wrote.
+func (t *table) text(text string) {
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		t.line("%s", oneLine(strings.TrimSuffix(line, "\n")))
+	}
 }
 
 // state is a word whose colour says how things stand.
@@ -181,6 +189,10 @@ func (t *table) writeRows(b *strings.Builder, s section) {
 // narrowest is what a column keeps of its width when a table must fit.
 const narrowest = 12
 
+// whole are the columns that are never cut: their values are copied into the next
+// command.
+var whole = []string{"ID", "NAME", "DAG", "RUN", "TASK", "PUSH", "SERVER"}
+
 // widths are those of the columns. On a terminal that is too narrow the widest
 // column gives way, again and again; what is narrow already is never cut.
 func (t *table) widths(s section, rows [][]cell) []int {
@@ -193,13 +205,13 @@ func (t *table) widths(s section, rows [][]cell) []int {
 		sum += widths[i]
 	}
 	for t.columns > 0 && !s.fields && sum > t.columns {
-		widest := 0
+		widest := -1
 		for i := range widths {
-			if widths[i] >= widths[widest] {
+			if widths[i] > narrowest && !slices.Contains(whole, s.header[i]) && (widest < 0 || widths[i] >= widths[widest]) {
 				widest = i
 			}
 		}
-		if widths[widest] <= narrowest {
+		if widest < 0 {
 			break
 		}
 		widths[widest]--

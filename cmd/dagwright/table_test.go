@@ -71,6 +71,22 @@ Started:  2026-01-31T09:00:00Z (3h ago)
 	}
 }
 
+// What is copied into the next command is shown whole, however narrow the terminal.
+func TestTableKeepsNames(t *testing.T) {
+	t.Parallel()
+	tb := table{display: display{now: noon, terminal: true, columns: 20}}
+	tb.header("DAG", "REASON")
+	tb.row("a-model-with-a-long-name", "something went wrong")
+	var got bytes.Buffer
+	if err := tb.write(&got); err != nil {
+		t.Fatal(err)
+	}
+	want := "DAG                       REASON\na-model-with-a-long-name  something w…\n"
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("table (-want +got):\n%s", diff)
+	}
+}
+
 // What others wrote moves no cursor and changes no colour.
 func TestTableTamesText(t *testing.T) {
 	t.Parallel()
