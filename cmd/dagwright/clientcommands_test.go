@@ -80,7 +80,7 @@ func TestClientCommands(t *testing.T) {
 		}},
 		{name: "catalogue", lines: []string{
 			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags provenance churn-model", "dags provenance absent", "dags promote churn-model",
-			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modle",
+			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modl",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
 			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
 			"models list", "models list --state refused --output json", "models list --state refusd", "models list --limit 1 --no-headers",

@@ -35,22 +35,20 @@ type serverContext struct {
 
 var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-// clientFile is the path of a file in the folder of a person's settings.
-func clientFile(name string) (string, error) {
+// clientFile is the path of a file in the folder of a person's settings; "" for
+// one without a home, as system users are: they have no settings and need none.
+func clientFile(name string) string {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("find the folder for settings: %w", err)
+		return ""
 	}
-	return filepath.Join(dir, "dagwright", name), nil
+	return filepath.Join(dir, "dagwright", name)
 }
 
 // readClientConfig reads the contexts; none when there is no file.
 func readClientConfig() (clientConfig, error) {
 	var c clientConfig
-	path, err := clientFile("config.yml")
-	if err != nil {
-		return c, nil // a system user without a home has no settings, and needs none
-	}
+	path := clientFile("config.yml")
 	if err := readClientFile(path, &c); err != nil {
 		return c, err
 	}
@@ -86,6 +84,9 @@ func parseServer(text string) (*url.URL, error) {
 // readClientFile decodes a YAML file strictly. A file that is missing or empty
 // leaves the value as it is.
 func readClientFile(path string, into any) error {
+	if path == "" {
+		return nil
+	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -130,10 +131,7 @@ func writeClientFile(path string, value any) error {
 // changeClientConfig reads, changes and writes the contexts, one process at a
 // time.
 func changeClientConfig(change func(*clientConfig) error) error {
-	path, err := clientFile("config.yml")
-	if err != nil {
-		return err
-	}
+	path := clientFile("config.yml")
 	return withLock(path, func() error {
 		c, err := readClientConfig()
 		if err != nil {

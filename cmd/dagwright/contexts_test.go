@@ -59,7 +59,7 @@ func TestContextFileFaults(t *testing.T) {
 		"contexts: {dev: {server: 'x'}}":             `context dev: server "x": want a URL`,
 		"contexts: {'a b': {server: 'http://x'}}":    `name "a b": want letters`,
 		"contexts: [dev]":                            "config.yml: ",
-		"curent: dev":                                `did you mean "current"?`,
+		"curren: dev":                                `did you mean "current"?`,
 		"current: dev":                               `no context "dev": there is none yet, add one with "dagwright context add dev URL"`,
 		"contexts: {dev: {server: 'http://x', a: 1}": "config.yml: ",
 	} {
@@ -76,4 +76,13 @@ func TestContextFileFaults(t *testing.T) {
 			t.Errorf("%s became %s, %v", text, got, err)
 		}
 	}
+}
+
+// A system user has no home; commands work, and settings cannot be kept.
+func TestWithoutHome(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	nobody := newWorkstation(t, "HOME=", "XDG_CONFIG_HOME=")
+	nobody.run("", exitDone, "churn-model", "dags", "list", "--server", s.url)
+	nobody.run("", exitFailed, "set HOME or XDG_CONFIG_HOME", "context", "add", "dev", s.url)
 }

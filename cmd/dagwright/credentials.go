@@ -54,10 +54,7 @@ const credentialsName = "credentials.yml"
 
 func readCredentials() (credentials, error) {
 	var all credentials
-	path, err := clientFile(credentialsName)
-	if err != nil {
-		return all, nil // no home, no tokens
-	}
+	path := clientFile(credentialsName)
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
 		return all, fmt.Errorf("%s has tokens and others may read it (mode %#o): run \"chmod 600 %[1]s\"", path, info.Mode().Perm())
@@ -68,10 +65,7 @@ func readCredentials() (credentials, error) {
 // changeCredentials reads, changes and writes the tokens, one process at a time,
 // so that two commands do not use one refresh token twice.
 func changeCredentials(change func(*credentials) error) error {
-	path, err := clientFile(credentialsName)
-	if err != nil {
-		return err
-	}
+	path := clientFile(credentialsName)
 	return withLock(path, func() error {
 		all, err := readCredentials()
 		if err != nil {
@@ -89,6 +83,9 @@ func changeCredentials(change func(*credentials) error) error {
 
 // withLock does something while no other process does so to the same file.
 func withLock(path string, do func() error) error {
+	if path == "" {
+		return errors.New("there is no folder for settings: set HOME or XDG_CONFIG_HOME")
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("lock settings: %w", err)
 	}
@@ -256,12 +253,9 @@ func freshToken(ctx context.Context, client *http.Client, to target) (secret, er
 // forgetCredential removes a server's token, and has the identity provider revoke
 // it. It reports whether there was one.
 func forgetCredential(ctx context.Context, client *http.Client, to target) (had bool, err error) {
-	path, err := clientFile(credentialsName)
-	if err != nil {
-		return false, nil
-	}
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return false, nil
+	kept, err := readCredentials()
+	if err != nil || len(kept.Servers) == 0 {
+		return false, err
 	}
 	var c credential
 	err = changeCredentials(func(all *credentials) error {
