@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/gitrepo"
@@ -19,6 +21,29 @@ type Origin struct {
 	Project string
 	// Overlay is the one that promotions are made with.
 	Overlay Overlay
+
+	mu       sync.Mutex // guards what follows, and lets fetches take turns
+	failure  error      // of the last fetch
+	failedAt time.Time
+}
+
+// failurePause is for how long an origin that did not answer is not asked again: a
+// repository may have a thousand specs to check.
+const failurePause = 5 * time.Second
+
+// fetch brings the clone up to date and returns the head.
+func (o *Origin) fetch(ctx context.Context) (string, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.failure != nil && time.Since(o.failedAt) < failurePause {
+		return "", o.failure
+	}
+	head, err := o.Repo.Fetch(ctx)
+	if err != nil {
+		err = fmt.Errorf("fetch %s: %w", o.Project, err)
+	}
+	o.failure, o.failedAt = err, time.Now()
+	return head, err
 }
 
 // Check says why a spec did not come by promotion, nil when it did: it names a
@@ -83,8 +108,8 @@ func (o *Origin) hasCommit(ctx context.Context, path, commit string) error {
 		}
 	}
 	if !known {
-		if head, err = o.Repo.Fetch(ctx); err != nil {
-			return fmt.Errorf("fetch %s: %w", o.Project, err)
+		if head, err = o.fetch(ctx); err != nil {
+			return err
 		}
 		if head != "" {
 			if known, err = o.reaches(head, commit); err != nil {
