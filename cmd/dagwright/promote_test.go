@@ -74,6 +74,10 @@ promotion:
 	if out := prod.client("dags", "trigger", "churn-model", "--wait"); !strings.Contains(out, "success") {
 		t.Errorf("in PROD it ended so:\n%s", out)
 	}
+	if chain := prod.get("/api/v2/dags/churn-model/provenance"); !strings.Contains(chain, `"promoted_from":{"project":"gbc/airflow-dev","dag_commit":"`+commit+`"}`) ||
+		!strings.Contains(chain, `"commit":"`+work.git(work.dir, "rev-parse", "HEAD")+`"`) || !strings.Contains(chain, `"template":"default.yaml.tmpl"`) {
+		t.Errorf("where PROD's DAG is from: %s", chain)
+	}
 	if out := promote(); !strings.Contains(out, "nothing is left to promote") {
 		t.Errorf("promoted again: %s", out)
 	}

@@ -22,7 +22,7 @@ func (s *Server) refuseStale(w http.ResponseWriter, r *http.Request, p *project)
 	if !ok {
 		return false
 	}
-	refs, err := p.refs(s.tb.Context())
+	refs, err := p.refs(r.Context())
 	if err != nil {
 		s.tb.Errorf("read refs: %v", err)
 		return false
