@@ -125,7 +125,25 @@ func oneTask(r *runRecord, tasks []dag.TaskInstance, task dag.TaskID) (dag.TaskI
 
 // RunTries returns every try of every task of a run, in the order of its
 // definition, each task's tries first to last, as Tries does.
-func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) (tries [][]dag.TaskInstance, err error) {
+func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) ([][]dag.TaskInstance, error) {
+	return s.readTries(ctx, id, run, "")
+}
+
+// Tries returns every try of a task instance, first to last; the last one is
+// the task instance itself, unless it was cleared and has not begun anew.
+func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) ([]dag.TaskInstance, error) {
+	if task == "" {
+		return nil, fmt.Errorf("run %.250q has no task without a name: %w", run, dag.ErrNotFound)
+	}
+	all, err := s.readTries(ctx, id, run, task)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// readTries reads the tries of one task, or of all when only is empty.
+func (s *Store) readTries(ctx context.Context, id dag.ID, run dag.RunID, only dag.TaskID) (tries [][]dag.TaskInstance, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		r, spec, err := s.runWithSpec(t, id, run)
 		if err != nil {
@@ -135,7 +153,15 @@ func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) (tries [
 		if err != nil {
 			return err
 		}
-		rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t WHERE t.dag_run = $1 ORDER BY t.task_id, t.try_number`, r.pk)
+		if only != "" {
+			last, err := oneTask(r, tasks, only)
+			if err != nil {
+				return err
+			}
+			tasks = []dag.TaskInstance{last}
+		}
+		rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t
+			WHERE t.dag_run = $1 AND ($2 = '' OR t.task_id = $2) ORDER BY t.task_id, t.try_number`, r.pk, only)
 		records, err := collect(rows, err, scanTask)
 		if err != nil {
 			return fmt.Errorf("read tries: %w", err)
@@ -144,8 +170,6 @@ func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) (tries [
 		for _, rec := range records {
 			earlier[rec.Task] = append(earlier[rec.Task], rec.of(r))
 		}
-		explainTasks(r, spec, tasks)
-		tries = make([][]dag.TaskInstance, 0, len(tasks))
 		for _, last := range tasks {
 			tries = append(tries, withLast(earlier[last.Task], last))
 		}
@@ -154,45 +178,12 @@ func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) (tries [
 	return tries, err
 }
 
-// withLast appends the task instance itself to its earlier tries, unless it was
-// cleared and has not begun anew.
+// withLast appends the task instance itself to its earlier tries.
 func withLast(tries []dag.TaskInstance, last dag.TaskInstance) []dag.TaskInstance {
 	if n := len(tries); n > 0 && tries[n-1].Try == last.Try {
 		return tries
 	}
 	return append(tries, last)
-}
-
-// Tries returns every try of a task instance, first to last; the last one is
-// the task instance itself, unless it was cleared and has not begun anew.
-func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) (tries []dag.TaskInstance, err error) {
-	err = s.db.read(ctx, func(t *tx) error {
-		r, spec, err := s.runWithSpec(t, id, run)
-		if err != nil {
-			return err
-		}
-		tasks, err := tasksOf(t, r, spec)
-		if err != nil {
-			return err
-		}
-		last, err := oneTask(r, tasks, task)
-		if err != nil {
-			return err
-		}
-		rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t
-			WHERE t.dag_run = $1 AND t.task_id = $2 ORDER BY t.try_number`, r.pk, task)
-		records, err := collect(rows, err, scanTask)
-		if err != nil {
-			return fmt.Errorf("read tries: %w", err)
-		}
-		tries = make([]dag.TaskInstance, 0, len(records)+1)
-		for _, rec := range records {
-			tries = append(tries, rec.of(r))
-		}
-		tries = withLast(tries, last)
-		return nil
-	})
-	return tries, err
 }
 
 // insertRows is how many task instances one statement inserts at most.

@@ -161,6 +161,9 @@ func scopedReads() []scopedRead {
 		{method: "TaskInstance", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.TaskInstance(ctx, tm.dag, tm.run, dag.TaskID(tm.name+"-task"))
 		}},
+		{method: "RunTries", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			return f.RunTries(ctx, tm.dag, tm.run)
+		}},
 		{method: "Tries", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.Tries(ctx, tm.dag, tm.run, dag.TaskID(tm.name+"-task"))
 		}},

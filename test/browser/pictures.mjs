@@ -65,7 +65,8 @@ for (const [lang, locale] of [["en", "en-GB"], ["ru", "ru-RU"]]) {
   await page.locator("pre.code").waitFor();
   await take("code");
 
-  await page.goto(`${url}/dags/churn-model-retrain/gantt`);
+  const { dag_runs: [ended] } = await (await fetch(`${url}/api/v2/dags/churn-model-retrain/dagRuns?state=success&limit=1`)).json();
+  await page.goto(`${url}/dags/churn-model-retrain/gantt?run=${encodeURIComponent(ended.dag_run_id)}`);
   await take("gantt", { clip: { x: 0, y: 0, width: 1280, height: 540 } });
   await page.goto(`${url}/dags/churn-model-retrain/grid`);
   await take("grid", { clip: { x: 0, y: 0, width: 1280, height: 440 } });
