@@ -179,6 +179,7 @@ func scopedReads() []scopedRead {
 		{method: "Provenance", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.Provenance(ctx, tm.dag, tm.run)
 		}},
+		{method: "RunTries", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.RunTries(ctx, tm.dag, tm.run) }},
 		{method: "Version", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Version(ctx, tm.dag, 1) }},
 		{method: "Versions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Versions(ctx, tm.dag) }},
 		{method: "Spec", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Spec(ctx, tm.dag) }},
