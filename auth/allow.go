@@ -28,6 +28,17 @@ func (s *Service) Allow(c echo.Context, act dag.Act, id dag.ID) error {
 	return err
 }
 
+// noteRefusal writes down that something that was presented proves nothing.
+func (s *Service) noteRefusal(ctx context.Context, event string, err error) {
+	var why *Refusal
+	switch {
+	case errors.As(err, &why):
+		s.note(ctx, Identity{}, event, "", map[string]string{"reason": short(why.Reason)})
+	case errors.Is(err, errUnknown):
+		s.note(ctx, Identity{}, event, "", map[string]string{"reason": errUnknown.Error()})
+	}
+}
+
 // note writes a refusal into the audit log: for one person and one thing twice at
 // once and then once a minute, and ten a second in all, so that nobody fills the log.
 func (s *Service) note(ctx context.Context, who Identity, event string, id dag.ID, details map[string]string) {

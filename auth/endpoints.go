@@ -74,6 +74,7 @@ func (s *Service) exchangeToken(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusCreated, map[string]string{"access_token": body.Password, "token_type": "bearer"})
 	case refused(err):
 		s.failures.take(client, s.Now())
+		s.noteRefusal(r.Context(), "token_refused", err)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"detail": "Invalid credentials"})
 	default:
 		s.answerUnknown(w, r, err)
@@ -109,6 +110,7 @@ func (s *Service) answerLogoutFault(w http.ResponseWriter, r *http.Request, err 
 	var why *Refusal
 	if errors.As(err, &why) || errors.Is(err, dag.ErrForbidden) {
 		s.Logger.WarnContext(r.Context(), "a logout token was refused", "err", err)
+		s.noteRefusal(r.Context(), "logout_refused", err)
 		writeJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_request", "error_description": err.Error()})
 		return
 	}

@@ -235,6 +235,7 @@ func (s *Service) identify(r *http.Request, client string, use bool) (Identity, 
 		who, err := s.byBearer(r.Context(), strings.TrimSpace(token))
 		if refused(err) {
 			s.failures.take(client, s.Now())
+			s.noteRefusal(r.Context(), "token_refused", err)
 		}
 		return who, err
 	}

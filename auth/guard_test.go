@@ -137,10 +137,35 @@ func TestRefusalsDoNotFillTheLog(t *testing.T) {
 	b := in.browser()
 	b.signIn(person("ada", "viewers"))
 	for range 50 {
-		b.wants("an act of an administrator", b.post("/dags/churn/delete", nil), http.StatusForbidden)
+		if a := b.post("/dags/churn/delete", nil); a.status != http.StatusForbidden {
+			t.Fatalf("an act of an administrator: %d", a.status)
+		}
 	}
 	if n := strings.Count(strings.Join(in.events(), "\n"), "ada refused"); n < 1 || n > 3 {
 		t.Errorf("%d refusals in the audit log, want one or two", n)
+	}
+}
+
+// TestTeam signs in somebody who has a role over some DAGs: the others are not there.
+func TestTeam(t *testing.T) {
+	t.Parallel()
+	in := newInstance(t)
+	b := in.browser()
+	b.signIn(person("fay", "fraud-team"))
+	for _, path := range []string{"/", "/api/v2/dags", "/audit"} {
+		if a := b.get(path); a.status != http.StatusOK || strings.Contains(a.body, "churn") {
+			t.Errorf("%s: %d, and it names the DAG of another team: %t", path, a.status, strings.Contains(a.body, "churn"))
+		}
+	}
+	b.wants("their own DAG", b.post("/dags/fraud/pause", url.Values{"paused": {"true"}}), http.StatusSeeOther)
+	b.wants("more than their role", b.post("/dags/fraud/delete", nil), http.StatusForbidden)
+	b.wants("another team's DAG", b.post("/dags/churn/pause", url.Values{"paused": {"true"}}), http.StatusNotFound)
+	b.wants("an act upon the instance", b.post("/api/v2/rerender", nil), http.StatusForbidden)
+	token := b.makeToken(url.Values{"name": {"bot"}, "role": {"operator"}, "days": {"1"}, "dags": {"churn fraud"}})
+	b.wants("their DAG by token", in.withToken(http.MethodGet, "/api/v2/dags/fraud", token), http.StatusOK)
+	b.wants("another's DAG by token", in.withToken(http.MethodGet, "/api/v2/dags/churn", token), http.StatusNotFound)
+	if got := strings.Join(in.events(), "\n"); strings.Count(got, "fay refused") != 4 {
+		t.Errorf("audit log:\n%s", got)
 	}
 }
 

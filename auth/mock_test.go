@@ -37,6 +37,7 @@ rules:
   - {groups: [admins], role: admin}
   - {groups: [operators], role: operator}
   - {groups: [viewers], role: viewer}
+  - {groups: [fraud-team], role: operator, dags: {ids: ["fraud*"]}}
   - {service_accounts: [models/ci], role: operator}
 `
 
@@ -62,6 +63,7 @@ func newInstance(t *testing.T, change ...func(*auth.Config, *auth.ProviderConfig
 	t.Helper()
 	in := &instance{T: t, store: storetest.OpenTest(t)}
 	in.startProvider()
+	in.saveDAGs("churn", "fraud")
 	e := echo.New()
 	in.server = httptest.NewUnstartedServer(nil)
 	base := "http://" + in.server.Listener.Addr().String()
@@ -98,6 +100,18 @@ func newInstance(t *testing.T, change ...func(*auth.Config, *auth.ProviderConfig
 		}
 	})
 	return in
+}
+
+func (in *instance) saveDAGs(ids ...dag.ID) {
+	in.Helper()
+	var files []store.SpecFile
+	for _, id := range ids {
+		d := &dag.DAG{ID: id, Timezone: "UTC", Tasks: []dag.Task{{ID: "t"}}, Schedule: dag.Schedule{Kind: dag.ScheduleNone}}
+		files = append(files, store.SpecFile{Path: string(id) + ".yaml", Blob: "b", DAGs: []*dag.DAG{d}})
+	}
+	if _, err := in.store.SaveDAGs(in.Context(), store.Sync{Commit: "c", Changed: files}); err != nil {
+		in.Fatal(err)
+	}
 }
 
 func (in *instance) startProvider() {

@@ -205,13 +205,9 @@ func (s *Service) FinishSignIn(ctx context.Context, b Arrival) (to, cookie strin
 	if s.open() {
 		return "", "", fmt.Errorf("this instance has no sign-in: %w", dag.ErrNotFound)
 	}
-	var a attempt
-	text, err := s.sealer.open(purposeSignIn, b.Cookie)
-	if err != nil || text == "" || json.Unmarshal([]byte(text), &a) != nil {
-		return "", "", refusef("This sign-in was not begun in this browser, or it took too long.")
-	}
-	g, err := s.Provider.finish(ctx, a, b.Answer)
+	a, g, err := s.arrive(ctx, b)
 	if err != nil {
+		s.noteRefusal(ctx, "sign_in_refused", err)
 		return "", "", err
 	}
 	p, err := s.newPerson(g)
@@ -232,6 +228,17 @@ func (s *Service) FinishSignIn(ctx context.Context, b Arrival) (to, cookie strin
 		return "", "", err
 	}
 	return LocalPath(a.ReturnTo), cookie, nil
+}
+
+// arrive opens the sign-in that the browser began, and asks the provider what its
+// answer is worth.
+func (s *Service) arrive(ctx context.Context, b Arrival) (a attempt, g grant, err error) {
+	text, err := s.sealer.open(purposeSignIn, b.Cookie)
+	if err != nil || text == "" || json.Unmarshal([]byte(text), &a) != nil {
+		return a, g, refusef("This sign-in was not begun in this browser, or it took too long.")
+	}
+	g, err = s.Provider.finish(ctx, a, b.Answer)
+	return a, g, err
 }
 
 // takeGrant puts what the provider gave into a session.

@@ -177,6 +177,9 @@ func TestForgedCallbacks(t *testing.T) {
 	if b.cookie(in.service.SignInCookie()) != "" {
 		t.Error("the cookie of the sign-in is still there")
 	}
+	if got := in.events(); !slices.Contains(got, "anonymous sign_in_refused") {
+		t.Errorf("audit log: %q", got)
+	}
 }
 
 func TestSessionFixation(t *testing.T) {
