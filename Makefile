@@ -32,13 +32,15 @@ check: ## The fast gate: formatting and vet
 setup: ## Install what the tests need (Debian and npm packages)
 	test/setup
 
-services: ## Start the PostgreSQL and the S3 that tests need and print what to set
+services: ## Start the PostgreSQL, the S3 and the Keycloak that tests need and print what to set
 	@echo "export DAGWRIGHT_TEST_POSTGRES='$$(test/postgres up)'"
 	@echo "export DAGWRIGHT_TEST_S3='$$(test/s3 up)'"
+	@echo "export DAGWRIGHT_TEST_KEYCLOAK='$$(test/keycloak up)'"
 
 services-down: ## Stop them
 	@test/postgres down
 	@test/s3 down
+	@test/keycloak down
 
 cluster-up: ## Start a one-node Kubernetes on this machine and print its kubeconfig's path
 	@test/cluster/cluster up

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -31,6 +32,8 @@ type Config struct {
 	// PromotesTo is the DAG repository that DAGs can be promoted to; they cannot
 	// when empty.
 	PromotesTo string
+	// Auth keeps API tokens; there are no routes for them when it is nil.
+	Auth *auth.Service
 	// Version is dagwright's version, told by GET /api/v2/version.
 	Version string
 	// Done ends the streams (followed logs, waits) when it is closed: the
@@ -92,6 +95,9 @@ func newServer(c Config) *server {
 	}
 	s := &server{Config: c, streams: make(chan struct{}, maxStreams)}
 	s.routes = s.table()
+	if c.Auth != nil {
+		s.routes = append(s.routes, s.tokenTable()...)
+	}
 	return s
 }
 

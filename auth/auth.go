@@ -18,9 +18,14 @@ import (
 type Identity struct {
 	// Name stands in the audit log and on pages, such as an e-mail address.
 	Name string
-	// Via says how the person proved it: "session", "token", "kubernetes", or
-	// "none" where the instance asks for no sign-in.
+	// Via says how the person proved it: "session", "token", "oidc" (a token of the
+	// identity provider), "kubernetes", or "none" where the instance asks for no
+	// sign-in.
 	Via string
+	// Issuer and Subject name the person for good; empty for services.
+	Issuer, Subject string
+	// Session is the ID of the session; empty without one.
+	Session string
 	// Grants are what the person may do.
 	Grants []Grant
 }
@@ -35,6 +40,13 @@ type Grant struct {
 func Everybody() Identity {
 	return Identity{Name: "anonymous", Via: "none", Grants: []Grant{{Role: dag.RoleAdmin, Scope: store.Scope{All: true}}}}
 }
+
+// Person reports whether somebody has proved to the identity provider who they are,
+// for this very request; a token of a script does not.
+func (i Identity) Person() bool { return i.Subject != "" && (i.Via == "session" || i.Via == "oidc") }
+
+// actor is who acts, for the audit log.
+func (i Identity) actor() store.Actor { return store.Actor{User: i.Name, Via: "ui"} }
 
 // Scope has the DAGs over which the identity has at least the role.
 func (i Identity) Scope(least dag.Role) store.Scope {

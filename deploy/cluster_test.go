@@ -2,8 +2,13 @@ package deploy_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -14,8 +19,10 @@ import (
 	"dagwright/test/cluster/clustertest"
 
 	"go.uber.org/goleak"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -59,7 +66,12 @@ func TestInstance(t *testing.T) {
 	gitlab.Commit("gbc/airflow-dev", "main", map[string]string{"hello.yaml": chain})
 
 	makeSecret(t, c, gitlab.Token)
+	caller := letServiceAccountIn(t, c)
 	apply(t, c, strings.NewReplacer(
+		// The identity provider is not there, which stops nobody but who signs in by it;
+		// the test comes by a service account of its own.
+		"      key_file:", "      kubernetes: {audiences: [dagwright]}\n      key_file:",
+		"      - {groups: [platform-admins], role: admin}", "      - {service_accounts: ["+c.Namespace+"/caller], role: admin}",
 		"dagwright-dev-tasks", tasks, "dagwright-dev", c.Namespace,
 		"registry.example.com/dagwright:latest # your registry, and a version", c.DagwrightImage(),
 		"registries: [registry.example.com]", "registries: [localhost]",
@@ -68,7 +80,7 @@ func TestInstance(t *testing.T) {
 		"persistentVolumeClaim: {claimName: dagwright}", "emptyDir: {}",
 	))
 	pod := c.WaitLabelled("app.kubernetes.io/name=dagwright", ready)
-	cli := client{t: t, program: filepath.Join(t.TempDir(), "dagwright"), server: c.Forward(pod.Name, 8080)}
+	cli := client{t: t, program: filepath.Join(t.TempDir(), "dagwright"), server: carrying(t, c.Forward(pod.Name, 8080), caller)}
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", cli.program, "../cmd/dagwright").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -82,6 +94,65 @@ func TestInstance(t *testing.T) {
 		t.Errorf("a task's pod holds credentials of the cluster; its log:\n%s", got)
 	}
 	checkRights(t, c, tasks)
+}
+
+// letServiceAccountIn makes a service account and returns a token of it for
+// dagwright, whose own account may ask the cluster about tokens, as docs/auth.md says.
+func letServiceAccountIn(t *testing.T, c *clustertest.Cluster) string {
+	t.Helper()
+	core := c.Client.CoreV1().ServiceAccounts(c.Namespace)
+	if _, err := core.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "caller"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	asked := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"dagwright"}}}
+	answer, err := core.CreateToken(t.Context(), "caller", asked, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: c.Namespace + "-reviews"},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "system:auth-delegator"},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "dagwright", Namespace: c.Namespace}},
+	}
+	bindings := c.Client.RbacV1().ClusterRoleBindings()
+	if _, err := bindings.Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bindings.Delete(context.Background(), binding.Name, metav1.DeleteOptions{}) })
+	return answer.Status.Token
+}
+
+// carrying is a server in front of an address that adds a token to each request, and
+// the address of that. Without the token nobody is let in.
+func carrying(t *testing.T, address, token string) string {
+	t.Helper()
+	to, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/api/v2/dags", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token the API answers %s", answer.Status)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	transport := &http.Transport{}
+	server := httptest.NewServer(&httputil.ReverseProxy{Transport: transport, Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.Out.Header.Set("Authorization", "Bearer "+token)
+	}})
+	t.Cleanup(func() {
+		server.Close()
+		transport.CloseIdleConnections()
+	})
+	return server.URL
 }
 
 // client is dagwright's own, on this side of a forwarded port.
@@ -214,7 +285,10 @@ func makeSecret(t *testing.T, c *clustertest.Cluster, token string) {
 	t.Helper()
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "dagwright"},
-		StringData: map[string]string{"airflow-dev-token": token, "gitlab-token": token, "webhook-secret": "hook"},
+		StringData: map[string]string{
+			"airflow-dev-token": token, "gitlab-token": token, "webhook-secret": "hook",
+			"oidc-secret": "secret", "session-key": strings.Repeat("k", 32),
+		},
 	}
 	if _, err := c.Client.CoreV1().Secrets(c.Namespace).Create(t.Context(), secret, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)

@@ -2,8 +2,8 @@
 //
 //	kubectl apply -f deploy/kubernetes/
 //
-// They are embedded so that tests hold them against what they promise, and run
-// them on a real cluster.
+// and the realm by which a Keycloak knows it. They are embedded so that tests hold
+// them against what they promise, and run them on a real cluster and a real Keycloak.
 package deploy
 
 import "embed"
@@ -12,3 +12,9 @@ import "embed"
 //
 //go:embed kubernetes/*.yaml
 var Kubernetes embed.FS
+
+// KeycloakRealm is a realm with the clients of a DEV and a PROD instance and of the
+// command line, to be imported.
+//
+//go:embed keycloak/platform-realm.json
+var KeycloakRealm []byte

@@ -103,3 +103,9 @@ func scanAudit(r scanner) (AuditEntry, error) {
 	err := r.Scan(&e.ID, at(&e.At), &e.By.User, &e.By.Via, &e.Event, &e.DAG, &e.Run, &e.Task, &e.Extra)
 	return e, err
 }
+
+// Note writes an act into the audit log that changed nothing in the store, such as
+// a refusal.
+func (s *Store) Note(ctx context.Context, e AuditEntry) error {
+	return s.db.write(ctx, func(t *tx) error { return record(t, e) })
+}

@@ -27,6 +27,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "promote": promotePage{}, "log": logPage{}, "models": modelsPage{},
 		"importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{}, "grid": gridPage{}, "gantt": ganttPage{},
 		"rendered": renderedPage{}, "dagaudit": dagAuditPage{}, "loglines": linesPart{},
+		"login": loginPage{}, "tokens": tokensPage{}, "sessions": sessionsPage{},
 	}
 	files, err := htmlFiles.ReadDir("html")
 	if err != nil {

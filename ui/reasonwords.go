@@ -106,6 +106,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"conf cannot be written as JSON", "config нельзя записать как JSON"},
 	{"push %d is not finished yet", "коммит %s ещё обрабатывается"},
 	{"run %q has not started; mark the run instead", "запуск %s не начался; отметьте сам запуск"},
+	{"there is a token named %q already", "токен с именем %s уже есть"},
 	{"run %q of DAG %q exists already", "запуск %s DAG-а %s уже есть"},
 	{"run %q of DAG %q has changed", "запуск %s DAG-а %s изменился"},
 	{"run %q of DAG %q has ended as %s", "запуск %s DAG-а %s уже завершился: %s"},

@@ -24,6 +24,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/macro"
 	"dagwright/store"
@@ -50,6 +51,9 @@ type Config struct {
 	// for acts on none. Its error goes to the reader. Everybody may do everything
 	// when it is nil.
 	Allow func(c echo.Context, act dag.Act, id dag.ID) error
+	// Auth signs people in, and keeps their sessions and tokens; nobody is asked when it
+	// is nil.
+	Auth *auth.Service
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
@@ -81,6 +85,7 @@ func register(e *echo.Echo, c Config) *server {
 	s := newServer(c)
 	s.addPages(e)
 	s.addActs(e)
+	s.addSignIn(e)
 	e.GET("/events", s.events, s.headers, s.failures, s.allowed(dag.ActRead))
 	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures, s.allowed(dag.ActRead))
 	e.GET("/static/:file", s.static, s.headers, s.failures, compress())
@@ -101,6 +106,9 @@ func newServer(c Config) *server {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Auth == nil {
+		c.Auth, _ = auth.New(auth.Config{Store: c.Store}) // without a provider it cannot fail
 	}
 	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}, process: rand.Text()}
 }
@@ -129,6 +137,8 @@ func (s *server) addPages(e *echo.Echo) {
 		"/models":                                     s.models,
 		"/import-errors":                              s.importErrors,
 		"/audit":                                      s.audit,
+		"/tokens":                                     s.tokens,
+		"/sessions":                                   s.sessions,
 	} {
 		e.GET(path, h, s.headers, s.failures, compress(), s.remember, s.allowed(dag.ActRead))
 	}
@@ -153,6 +163,9 @@ func (s *server) acts() []act {
 		{dag.ActClear, "/dags/:dag/runs", s.bulkRuns},
 		{dag.ActRead, "/dags", s.bulkDAGs}, // asks again for each DAG,
 		{dag.ActSettings, "/settings", s.saveSettings},
+		{dag.ActSettings, "/tokens", s.createToken},
+		{dag.ActSettings, "/tokens/:token/revoke", s.revokeToken},
+		{dag.ActSettings, "/sessions/:session/end", s.endSession},
 	}
 }
 
@@ -165,7 +178,7 @@ type act struct {
 
 func (s *server) addActs(e *echo.Echo) {
 	for _, a := range s.acts() {
-		e.POST(a.path, a.do, s.headers, s.failures, middleware.BodyLimit(maxForm), readForm, s.allowed(a.name))
+		e.POST(a.path, a.do, s.headers, s.failures, limitForm(), readForm, s.allowed(a.name))
 	}
 }
 
@@ -184,6 +197,8 @@ func (s *server) allowed(name dag.Act) echo.MiddlewareFunc {
 // maxForm bounds the body of a form: a conf may have 256 KiB, which escaping
 // may treble.
 const maxForm = "1M"
+
+func limitForm() echo.MiddlewareFunc { return middleware.BodyLimit(maxForm) }
 
 // readForm refuses a form that is too long or broken, instead of taking its
 // fields as empty.

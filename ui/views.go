@@ -18,6 +18,8 @@ import (
 	"github.com/labstack/echo/v4"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
+
+	"dagwright/auth"
 )
 
 //go:embed html/*.html
@@ -99,6 +101,7 @@ type Page struct {
 	Production  bool
 	Sibling     Sibling
 	User        string
+	SignedIn    bool   // there is a session to end
 	Section     string // which entry of the navigation is current
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
 	Mark        string // names the newest change that the page shows
@@ -134,7 +137,7 @@ func (s *server) page(c echo.Context, title string) Page {
 	rd := s.reader(c)
 	clock, zone := rd.in(rd.now, "")
 	p := Page{
-		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c),
+		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c), SignedIn: auth.From(c.Request().Context()).Person(),
 		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone,
 		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dagwright/api"
+	"dagwright/auth"
 	"dagwright/cijob"
 	"dagwright/dag"
 	"dagwright/executor"
@@ -43,18 +44,21 @@ type settings struct {
 	// Components says which of webhook, generator, scheduler and ui run here.
 	Components []string
 
-	Database string         // DSN
+	Database dag.Secret     // DSN, which may have a password in it
+	Auth     authSettings   // asks nobody when it names no provider
+	TLS      tlsConfig      // without files the pages speak http
 	Logs     tasklog.Config // Dir, Bucket, Retention
 	// CloneDir holds the clones of the DAG repository.
 	CloneDir string
 
-	DAGRepo    gitrepo.Config // URL, Branch, Username, Password
-	DAGProject string         // its GitLab path
-	Secrets    []string       // of the webhook
-	GitLabURL  string         // for links; may be empty
-	PublicURL  string         // where people reach the pages; may be empty
-	Audience   string         // of CI jobs' ID tokens; without one they are not answered
-	Previews   bool           // on merge requests of models
+	DAGRepo     gitrepo.Config // URL, Branch, Username
+	DAGPassword dag.Secret
+	DAGProject  string       // its GitLab path
+	Secrets     []dag.Secret // of the webhook
+	GitLabURL   string       // for links; may be empty
+	PublicURL   string       // where people reach the pages; may be empty
+	Audience    string       // of CI jobs' ID tokens; without one they are not answered
+	Previews    bool         // on merge requests of models
 
 	GitLab    *gitlab.Client // nil where there is none
 	Deliver   generator.Delivery
@@ -78,10 +82,6 @@ type settings struct {
 	MaxActiveTasks int
 	MaxLost        int // see scheduler.Config
 
-	// Allow is asked for every request to the pages and the API, see ui.Config;
-	// everybody may do everything when it is nil.
-	Allow func(c echo.Context, act dag.Act, id dag.ID) error
-
 	Logger *slog.Logger
 }
 
@@ -95,6 +95,7 @@ type app struct {
 	settings
 	store    *store.Store
 	logs     *tasklog.Dir
+	auth     *auth.Service
 	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
 	listener net.Listener
 	probes   net.Listener
@@ -111,10 +112,14 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database, Logger: s.Logger}); err != nil {
+	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
+	if a.auth, err = s.Auth.open(a.store, s.PublicURL, s.Logger); err != nil {
+		return nil, err
+	}
+	a.onClose(a.auth.Close)
 	if a.logs, err = a.openLogs(); err != nil {
 		return nil, err
 	}
@@ -136,6 +141,9 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 	}
 	if a.listener, err = listen(ctx, s.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
+	}
+	if a.listener, err = s.TLS.wrap(a.listener); err != nil {
+		return nil, err
 	}
 	if s.Probes != "" {
 		if err := a.addProbes(ctx); err != nil {
@@ -176,13 +184,13 @@ func (a *app) close() error {
 }
 
 // url is where the pages are.
-func (a *app) url() string { return "http://" + a.listener.Addr().String() }
+func (a *app) url() string { return a.TLS.scheme() + "://" + a.listener.Addr().String() }
 
 // openDAGRepo opens a clone of the DAG repository for one actor.
 func (a *app) openDAGRepo(actor string) (*gitrepo.Repo, error) {
 	c := a.DAGRepo
 	c.Dir = filepath.Join(a.CloneDir, actor+".git")
-	c.Logger = a.Logger
+	c.Logger, c.Password = a.Logger, a.DAGPassword.Reveal()
 	repo, err := gitrepo.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("open clone of the DAG repository: %w", err)
@@ -255,7 +263,7 @@ func (a *app) run(ctx context.Context) error {
 
 // handler serves requests. Streams end when done is closed.
 func (a *app) handler(done <-chan struct{}) http.Handler {
-	return guard(a.router(done), a.listener.Addr())
+	return a.auth.Guard(a.router(done))
 }
 
 // router has every route of the instance. A test holds what each answers to whom
@@ -266,7 +274,7 @@ func (a *app) router(done <-chan struct{}) *echo.Echo {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(a.Secrets...), DAGProject: a.DAGProject, Previews: a.Previews, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Previews: a.Previews, Logger: a.Logger,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
@@ -276,15 +284,26 @@ func (a *app) router(done <-chan struct{}) *echo.Echo {
 	}
 	a.routeProbes(e)
 	if a.runs("ui") {
+		a.auth.Register(e)
 		api.Register(e, api.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, Version: programVersion(), Done: done,
-			PromotesTo: a.Promotion.ToProject, Allow: a.Allow,
+			Auth: a.auth, User: auth.User, PromotesTo: a.Promotion.ToProject, Allow: a.auth.Allow,
 		})
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
 			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
-			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject, Allow: a.Allow,
+			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject,
+			Auth: a.auth, User: auth.User, Allow: a.auth.Allow,
 		})
 	}
 	return e
+}
+
+// reveal reads secrets for the one who checks them.
+func reveal(secrets []dag.Secret) []string {
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = s.Reveal()
+	}
+	return texts
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/process"
 	"dagwright/generator"
@@ -159,13 +160,13 @@ func (h *devHome) writeListen(addr string) error {
 func (h *devHome) settings(listen string, logger *slog.Logger) settings {
 	return settings{
 		Listen: listen, Environment: "DEV", Components: components, Logger: logger,
-		Database: "sqlite:" + h.path("dagwright.db"),
+		Database: dag.NewSecret("sqlite:" + h.path("dagwright.db")),
 		Logs:     tasklog.Config{Dir: h.path("logs")},
 		CloneDir: h.path("clones"),
 
 		DAGRepo:    gitrepo.Config{URL: h.path(dagRepository), Branch: "main"},
 		DAGProject: dagProject,
-		Secrets:    []string{h.secret},
+		Secrets:    []dag.Secret{dag.NewSecret(h.secret)},
 
 		Models:    localModels{h},
 		Projects:  func(context.Context) ([]generator.Project, error) { return exampleProjects(), nil },

@@ -94,7 +94,7 @@ func installHooks(ctx context.Context, f hooksFlags, out io.Writer) error {
 	if secrets.err != nil {
 		return usageError{secrets.err}
 	}
-	client, err := gitlab.Dial(gitlab.Config{BaseURL: f.gitlab, Token: token})
+	client, err := gitlab.Dial(gitlab.Config{BaseURL: f.gitlab, Token: token.Reveal()})
 	if err != nil {
 		return usageError{err}
 	}
@@ -102,7 +102,7 @@ func installHooks(ctx context.Context, f hooksFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	hook := gitlab.Hook{URL: f.url, Secret: secret, Branches: f.branches, Pipelines: f.pipelines, MergeRequests: f.mergeRequests}
+	hook := gitlab.Hook{URL: f.url, Secret: secret.Reveal(), Branches: f.branches, Pipelines: f.pipelines, MergeRequests: f.mergeRequests}
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	failed := 0
 	for _, p := range projects {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"dagwright/dag"
 	"dagwright/tasklog"
 )
 
@@ -17,7 +18,7 @@ func TestProbes(t *testing.T) {
 	dir := t.TempDir()
 	a, err := openApp(t.Context(), settings{
 		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: "sqlite:" + filepath.Join(dir, "db"), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
+		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

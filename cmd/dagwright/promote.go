@@ -98,8 +98,8 @@ func systemUser() string {
 func (c serveConfig) openPromoter(dir string) (*generator.Promoter, error) {
 	secrets := secretReader{}
 	d := c.DAGRepository
-	from := gitrepo.Config{URL: d.URL, Branch: d.Branch, Username: d.Username, Password: secrets.read(d.PasswordFile), Dir: filepath.Join(dir, "from.git")}
-	to := c.Promotion.repo(secrets.read(c.Promotion.PasswordFile))
+	from := gitrepo.Config{URL: d.URL, Branch: d.Branch, Username: d.Username, Password: secrets.read(d.PasswordFile).Reveal(), Dir: filepath.Join(dir, "from.git")}
+	to := c.Promotion.repo(secrets.read(c.Promotion.PasswordFile).Reveal())
 	to.Dir = filepath.Join(dir, "to.git")
 	token := secrets.read(c.GitLab.TokenFile)
 	if secrets.err != nil {
@@ -113,7 +113,7 @@ func (c serveConfig) openPromoter(dir string) (*generator.Promoter, error) {
 	if p.To, err = gitrepo.Open(to); err != nil {
 		return nil, fmt.Errorf("promotion: %w", err)
 	}
-	p.GitLab, err = gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token})
+	p.GitLab, err = gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal()})
 	return p, err
 }
 

@@ -54,9 +54,9 @@ func (c promotionConfig) check() error {
 
 // settings reads the passwords.
 func (c promotionConfig) settings(secrets *secretReader) promotionSettings {
-	s := promotionSettings{To: c.repo(secrets.read(c.PasswordFile)), ToProject: c.Project, Overlay: c.Overlay}
+	s := promotionSettings{To: c.repo(secrets.read(c.PasswordFile).Reveal()), ToProject: c.Project, Overlay: c.Overlay}
 	if c.OnlyPromoted {
-		s.From, s.FromProject, s.FromOverlay = c.From.repo(secrets.read(c.From.PasswordFile)), c.From.Project, c.From.Overlay
+		s.From, s.FromProject, s.FromOverlay = c.From.repo(secrets.read(c.From.PasswordFile).Reveal()), c.From.Project, c.From.Overlay
 	}
 	return s
 }

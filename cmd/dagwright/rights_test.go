@@ -194,8 +194,8 @@ func (h *house) open(t *testing.T) servedHouse {
 		}
 	}
 	a, err := openApp(t.Context(), settings{
-		Listen: "127.0.0.1:0", Components: []string{"webhook", "ui"}, Database: "sqlite:" + filepath.Join(dir, "db"),
-		Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Secrets: []string{"hook-secret"}, DAGProject: "gbc/airflow-dev",
+		Listen: "127.0.0.1:0", Components: []string{"webhook", "ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
+		Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Secrets: []dag.Secret{dag.NewSecret("hook-secret")}, DAGProject: "gbc/airflow-dev",
 		GitLabURL: "https://gitlab.example.com", Audience: "dagwright", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -207,18 +207,22 @@ func (h *house) open(t *testing.T) servedHouse {
 			t.Errorf("close: %v", err)
 		}
 	})
-	a.Allow = auth.Allow(a.store)
 	ended := make(chan struct{})
 	close(ended) // streams end at once
 	return servedHouse{a.store, a.router(ended)}
 }
 
-// acts counts what the audit log has of the DAG.
-func (in servedHouse) acts(t *testing.T) int {
+// acts counts what the audit log has of the DAG, but for refusals.
+func (in servedHouse) acts(t *testing.T) (n int) {
 	t.Helper()
-	_, n, err := in.store.Audit(t.Context(), store.AuditFilter{DAG: "risk-churn"})
+	entries, _, err := in.store.Audit(t.Context(), store.AuditFilter{DAG: "risk-churn", Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Event != "refused" {
+			n++
+		}
 	}
 	return n
 }
@@ -291,6 +295,7 @@ func (h *house) path(r asked) string {
 		"dag": "risk-churn", "dag_id": "risk-churn", "run": string(h.run), "dag_run_id": string(h.run), "task": "run_model", "task_id": "run_model",
 		"version_number": "1", "try_number": "1", "import_error_id": "1", "event_log_id": "1", "file": "app.js",
 		"connection_id": "x", "pool_name": "x", "variable_key": "x", "xcom_key": "return_value",
+		"token": "none", "token_id": "none", "session": "none",
 		"push": strconv.FormatInt(h.push, 10), "push_id": strconv.FormatInt(h.push, 10),
 	}
 	parts := strings.Split(r.route, "/")

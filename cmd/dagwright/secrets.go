@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"dagwright/dag"
 )
 
 // secretReader reads files that hold one secret each, and keeps the first
@@ -15,21 +17,21 @@ type secretReader struct {
 	err error
 }
 
-func (r *secretReader) read(file string) string {
+func (r *secretReader) read(file string) dag.Secret {
 	if file == "" || r.err != nil {
-		return ""
+		return dag.Secret{}
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
 		r.err = fmt.Errorf("read secret: %w", err)
-		return ""
+		return dag.Secret{}
 	}
 	secret := strings.TrimSpace(string(content))
 	if secret == "" {
 		r.err = fmt.Errorf("read secret: %s is empty", file)
 	}
 	r.all = append(r.all, secret)
-	return secret
+	return dag.NewSecret(secret)
 }
 
 // masked are the values that no task log shows: what was read so far, the database's

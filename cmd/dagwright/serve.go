@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"gopkg.in/yaml.v3"
 
+	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/process"
@@ -77,6 +78,8 @@ func serve(ctx context.Context, s settings, out io.Writer) (err error) {
 // serveConfig is the configuration file. Secrets stand in files of their own,
 // never in it.
 type serveConfig struct {
+	file string // its name
+
 	Listen string `yaml:"listen"`
 	// Probes is where /healthz and /readyz answer beside Listen.
 	Probes      string `yaml:"probes"`
@@ -90,9 +93,11 @@ type serveConfig struct {
 		Name string `yaml:"name"`
 		URL  string `yaml:"url"`
 	} `yaml:"sibling"`
-	// Auth must be "none", in words, until an identity provider can be named.
-	Auth     string `yaml:"auth"`
-	Database string `yaml:"database"`
+	// TLS makes the pages speak https by themselves.
+	TLS tlsConfig `yaml:"tls"`
+	// Auth says how people sign in, or "none".
+	Auth     authConfig `yaml:"auth"`
+	Database string     `yaml:"database"`
 	// DatabaseFile holds the DSN when it has a password in it.
 	DatabaseFile string `yaml:"database_file"`
 	// Data is the folder for logs, clones and attempts.
@@ -164,6 +169,7 @@ func readServeConfig(file string) (serveConfig, error) {
 	if err := d.Decode(&c); err != nil {
 		return c, usageError{fmt.Errorf("%s: %w", file, explainKeys(err, reflect.TypeFor[serveConfig]()))}
 	}
+	c.file = file
 	if err := c.check(); err != nil {
 		return c, usageError{fmt.Errorf("%s: %w", file, err)}
 	}
@@ -178,8 +184,10 @@ func (c serveConfig) check() error {
 			errs = append(errs, errors.New(text))
 		}
 	}
-	want(c.Auth == "none", `auth: want "none"; without it anybody who reaches the address may do everything, so it is allowed on loopback only`)
-	want(loopbackAddress(c.Listen), fmt.Sprintf("listen: %q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", c.Listen))
+	if err := c.Auth.check(c.file, c.Listen, c.PublicURL, c.TLS.CertFile != ""); err != nil {
+		errs = append(errs, err)
+	}
+	want((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: want both cert_file and key_file, or neither")
 	want(c.Sibling.URL == "" || webAddress(c.Sibling.URL) && c.Sibling.Name != "",
 		"sibling: want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
 	want((c.Database == "") != (c.DatabaseFile == ""), "database: want exactly one of database and database_file")
@@ -212,7 +220,7 @@ func webAddress(s string) bool {
 
 func loopbackAddress(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
-	return err == nil && isLoopbackName(host)
+	return err == nil && auth.IsLoopbackName(host)
 }
 
 // settings reads the secret files and turns the configuration into what
@@ -221,7 +229,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	s := settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
 		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
-		Database: c.Database, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
+		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
 		Instance: defaultInstance(), Templates: c.Models.Templates,
@@ -251,13 +259,14 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	if c.DatabaseFile != "" {
 		s.Database = secrets.read(c.DatabaseFile)
 	}
-	s.DAGRepo.Password = secrets.read(c.DAGRepository.PasswordFile)
+	s.DAGPassword = secrets.read(c.DAGRepository.PasswordFile)
+	s.Auth.clientSecret, s.Auth.key = secrets.read(c.Auth.OIDC.ClientSecretFile), secrets.read(c.Auth.KeyFile)
 	for _, file := range c.Webhook.SecretFiles {
 		s.Secrets = append(s.Secrets, secrets.read(file))
 	}
 	s.Promotion = c.Promotion.settings(&secrets)
 	token := secrets.read(c.GitLab.TokenFile)
-	s.Logs.Mask = secrets.masked(s.Database, c.Logs.MaskFiles)
+	s.Logs.Mask = secrets.masked(s.Database.Reveal(), c.Logs.MaskFiles)
 	if secrets.err != nil {
 		return s, usageError{secrets.err}
 	}
@@ -268,7 +277,7 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		return s, usageError{fmt.Errorf("models.registry: %w", err)}
 	}
 	s.Registry = images
-	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token})
+	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal()})
 	if err != nil {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
@@ -304,7 +313,7 @@ func (c serveConfig) groupProjects(ctx context.Context, client *gitlab.Client) (
 
 // openProcesses runs attempts as local processes in checkouts of the models'
 // GitLab repositories.
-func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token string) (executor.Executor, error) {
+func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token dag.Secret) (executor.Executor, error) {
 	clones := filepath.Join(c.Data, "clones", "models")
 	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
 		for part := range strings.SplitSeq(project, "/") {
@@ -318,7 +327,7 @@ func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token
 		return gitrepo.Config{
 			URL: strings.TrimSuffix(c.GitLab.URL, "/") + "/" + project + ".git", Branch: branch,
 			Dir:      filepath.Join(clones, filepath.FromSlash(project)+"."+branch+".git"),
-			Username: "oauth2", Password: token,
+			Username: "oauth2", Password: token.Reveal(),
 		}, nil
 	}}
 	if err := work.sweep(time.Now()); err != nil {

@@ -32,7 +32,7 @@ func TestScriptInjection(t *testing.T) {
 	}
 	dir := t.TempDir()
 	a, err := openApp(t.Context(), settings{
-		Listen: "127.0.0.1:0", Components: []string{"ui"}, Database: "sqlite:" + filepath.Join(dir, "db"),
+		Listen: "127.0.0.1:0", Components: []string{"ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
 		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLabURL: "https://gitlab.example.com", Environment: "DEV", Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

@@ -142,6 +142,7 @@ async function refresh() {
   lastRefresh = performance.now();
   try {
     const answer = await read(location.href);
+    if (answer.status === 401) { location.reload(); return; } // leads to the sign-in, and back here
     if (answer.ok || answer.status < 500) {
       const page = readPage(await answer.text());
       body.dataset.mark = page.body.dataset.mark;

@@ -1,0 +1,90 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Reviews asks a Kubernetes API server whose token it is; client-go's
+// AuthenticationV1().TokenReviews() does.
+type Reviews interface {
+	Create(context.Context, *authenticationv1.TokenReview, metav1.CreateOptions) (*authenticationv1.TokenReview, error)
+}
+
+const (
+	// reviewAge is for how long an answer of the API server counts.
+	reviewAge = time.Minute
+	// reviewTimeout bounds one question.
+	reviewTimeout = 10 * time.Second
+	// maxReviews bounds how many answers are kept.
+	maxReviews = 1000
+)
+
+// reviewer tells whose a service account's token is.
+type reviewer struct {
+	reviews   Reviews
+	audiences []string
+
+	mu    sync.Mutex
+	known map[string]review // by digest of the token
+}
+
+type review struct {
+	namespace, name string
+	until           time.Time
+}
+
+// account is the service account that a token is of. The error is a refusal when it
+// is of none, and ErrProviderAway when the API server does not answer.
+func (r *reviewer) account(ctx context.Context, token string, now time.Time) (namespace, name string, err error) {
+	key := digest(token)
+	r.mu.Lock()
+	known, ok := r.known[key]
+	r.mu.Unlock()
+	if ok && now.Before(known.until) {
+		return known.namespace, known.name, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	answer, err := r.reviews.Create(ctx, &authenticationv1.TokenReview{
+		Spec: authenticationv1.TokenReviewSpec{Token: token, Audiences: r.audiences},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return "", "", fmt.Errorf("review token: %w: %w", ErrProviderAway, err)
+	}
+	status := answer.Status
+	// A server that knows no audiences answers without any: then the token may be for
+	// somebody else.
+	if !status.Authenticated || !meets(r.audiences, status.Audiences) {
+		return "", "", refusef("Kubernetes does not know this token, or it is for another audience than %s.", strings.Join(r.audiences, ", "))
+	}
+	account, ok := strings.CutPrefix(status.User.Username, "system:serviceaccount:")
+	namespace, name, split := strings.Cut(account, ":")
+	if !ok || !split || namespace == "" || name == "" {
+		return "", "", refusef("The token is of no service account.")
+	}
+	r.keep(key, review{namespace, name, now.Add(reviewAge)}, now)
+	return namespace, name, nil
+}
+
+func (r *reviewer) keep(key string, answer review, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known == nil {
+		r.known = map[string]review{}
+	}
+	for k, old := range r.known {
+		if !now.Before(old.until) {
+			delete(r.known, k)
+		}
+	}
+	if len(r.known) < maxReviews {
+		r.known[key] = answer
+	}
+}
