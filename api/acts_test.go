@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -305,5 +306,27 @@ func TestActsWithinARequest(t *testing.T) {
 		if diff := cmp.Diff(test.want, f.acts(test.method, test.path, test.body)); diff != "" {
 			t.Errorf("%s %s %s: acts (-want +got):\n%s", test.method, test.path, test.body, diff)
 		}
+	}
+}
+
+// A path about all DAGs asks for a right over none in particular; what it shows is
+// what the store lets one see.
+func TestWildcardsAskForNoDAG(t *testing.T) {
+	t.Parallel()
+	f := scene(t)
+	e := echo.New()
+	Register(e, Config{Store: f.store, Logs: f.logs, Allow: func(_ echo.Context, _ dag.Act, id dag.ID) error {
+		if id != "" {
+			return dag.ErrForbidden
+		}
+		return nil
+	}})
+	for _, path := range []string{"/dags/~/dagRuns", "/dags/~/dagRuns/~/taskInstances", "/dags/%7E/dagRuns"} {
+		if w := f.serve(e, "GET", prefix+path); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := f.serve(e, "GET", prefix+"/dags/churn-model/dagRuns"); w.Code != http.StatusForbidden {
+		t.Errorf("of one DAG: %d", w.Code)
 	}
 }

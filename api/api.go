@@ -113,8 +113,12 @@ func (s *server) table() []route {
 func (s *server) allowed(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		declare(c, r.operation)
-		if err := s.Allow(c, r.act, dag.ID(c.Param("dag_id"))); err != nil {
-			return err
+		id := dagID(c)
+		if id == allDAGs {
+			id = "" // a request about every DAG that one may see
+		}
+		if err := s.Allow(c, r.act, id); err != nil {
+			return missingDAG(err, id)
 		}
 		return r.handle(c)
 	}
