@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -53,6 +54,7 @@ type server struct {
 	Config
 	routes  []route
 	streams chan struct{} // one token for each open stream
+	process string        // names this process in the ids of changes
 }
 
 // route is one operation of the API.
@@ -90,7 +92,7 @@ func newServer(c Config) *server {
 	if c.Allow == nil {
 		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
 	}
-	s := &server{Config: c, streams: make(chan struct{}, maxStreams)}
+	s := &server{Config: c, streams: make(chan struct{}, maxStreams), process: rand.Text()}
 	s.routes = s.table()
 	return s
 }
@@ -105,7 +107,7 @@ func (s *server) table() []route {
 	return slices.Concat(
 		s.dagRoutes(), s.taskRoutes(), s.versionRoutes(), s.catalogueRoutes(), s.eventRoutes(),
 		s.runRoutes(), s.runActRoutes(), s.instanceRoutes(), s.taskActRoutes(), s.logRoutes(),
-		s.pushRoutes(), s.emptyRoutes(),
+		s.pushRoutes(), s.changeRoutes(), s.emptyRoutes(),
 	)
 }
 
