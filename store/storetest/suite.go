@@ -16,7 +16,7 @@ import (
 // Run runs the conformance suite. open is called once for each test and gives
 // it an empty store.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
-	for _, group := range [][]test{dagTests(), runTests(), actTests(), advanceTests(), pushTests(), pushWorkTests(), feedTests(), scopeTests(), modelTests()} {
+	for _, group := range [][]test{dagTests(), runTests(), actTests(), advanceTests(), pushTests(), pushWorkTests(), feedTests(), backfillTests(), scopeTests(), modelTests()} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
