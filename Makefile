@@ -8,10 +8,10 @@ FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check lighthouse clean
+.PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check airflow-compare schemathesis lighthouse clean
 
 help: ## Print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/dagwright, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/dagwright ./cmd/dagwright
@@ -29,7 +29,7 @@ check: ## The fast gate: formatting and vet
 	@out="$$(gofmt -l $$(git ls-files '*.go'))"; test -z "$$out" || { echo "not gofmt-ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 
-setup: ## Install what the tests need (Debian and npm packages)
+setup: ## Install what the tests need (Debian, npm and Python packages)
 	test/setup
 
 services: ## Start the PostgreSQL, the S3 and the Keycloak that tests need and print what to set
@@ -56,6 +56,12 @@ bench: ## Measure dagwright against its aims: a table and JSON
 
 airflow-check: ## Load all golden specs into a real Airflow and compare (installs one in the cache)
 	@python="$$(test/airflow/python)" && DAGWRIGHT_TEST_AIRFLOW="$$python" $(GO) test -tags airflow -count 1 -v ./test/airflow
+
+airflow-compare: build ## Run Airflow's client against a real Airflow and dagwright, and compare their answers
+	test/airflowclient/compare bin/dagwright
+
+schemathesis: build ## Search for answers that break the OpenAPI document, for longer than the tests do
+	test/airflowclient/schemathesis bin/dagwright
 
 fuzz: ## Fuzz each target for FUZZTIME
 	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -82,8 +83,8 @@ func TestActRefusals(t *testing.T) {
 		{"run that is to stay ended", "POST", clearAll, `{"dag_run_id": "first", "dry_run": false, "reset_dag_runs": false}`, 400, "reset_dag_runs"},
 		{"state that cannot be set", "PATCH", ti + "prepare_data", `{"new_state": "running"}`, 422, "'running' is not one of ['success', 'failed', 'skipped']"},
 		{"no state", "PATCH", ti + "prepare_data", `{"new_state": null}`, 422, "should not be empty"},
-		{"state that it has", "PATCH", ti + "prepare_data", `{"new_state": "failed"}`, 409, "already"},
-		{"mark of an absent task", "PATCH", ti + "absent", `{"new_state": "failed"}`, 404, "absent"},
+		{"state that it has", "PATCH", ti + "prepare_data", `{"new_state": "failed"}`, 409, "Task id prepare_data is already in failed state"},
+		{"mark of an absent task", "PATCH", ti + "absent", `{"new_state": "failed"}`, 404, "Task 'absent' not found in Dag 'churn-model-retrain'"},
 		{"mark of a run that waits", "PATCH", "/api/v2/dags/churn-model/dagRuns/waits/taskInstances/run_model", `{"new_state": "failed"}`, 409, "mark the run instead"},
 		{"delete an absent run", "DELETE", firstRun + "x", "", 404, "run_id: `firstx` was not found"},
 		{"clear a run's new tasks", "POST", firstRun + "/clear", `{"only_new": true}`, 400, "only_new"},
@@ -246,6 +247,8 @@ func TestMoreRunFilters(t *testing.T) {
 		{"?dag_version=2", []string{}},
 		{"?duration_gte=1", []string{"first"}},
 		{"?start_date_gte=2026-01-01T00:00:00Z", []string{"first"}},
+		// As Airflow's own client writes times.
+		{"?start_date_gte=2026-01-01T00%3A00%3A00.000000%2B0000", []string{"first"}},
 		{"?end_date_lt=2026-01-01T00:00:00Z", []string{}},
 	}
 	for _, test := range tests {
@@ -303,5 +306,27 @@ func TestActsWithinARequest(t *testing.T) {
 		if diff := cmp.Diff(test.want, f.acts(test.method, test.path, test.body)); diff != "" {
 			t.Errorf("%s %s %s: acts (-want +got):\n%s", test.method, test.path, test.body, diff)
 		}
+	}
+}
+
+// A path about all DAGs asks for a right over none in particular; what it shows is
+// what the store lets one see.
+func TestWildcardsAskForNoDAG(t *testing.T) {
+	t.Parallel()
+	f := scene(t)
+	e := echo.New()
+	Register(e, Config{Store: f.store, Logs: f.logs, Allow: func(_ echo.Context, _ dag.Act, id dag.ID) error {
+		if id != "" {
+			return dag.ErrForbidden
+		}
+		return nil
+	}})
+	for _, path := range []string{"/dags/~/dagRuns", "/dags/~/dagRuns/~/taskInstances", "/dags/%7E/dagRuns"} {
+		if w := f.serve(e, "GET", prefix+path); w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := f.serve(e, "GET", prefix+"/dags/churn-model/dagRuns"); w.Code != http.StatusForbidden {
+		t.Errorf("of one DAG: %d", w.Code)
 	}
 }

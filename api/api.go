@@ -1,6 +1,7 @@
 package api
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -56,6 +57,7 @@ type server struct {
 	Config
 	routes  []route
 	streams chan struct{} // one token for each open stream
+	process string        // names this process in the ids of changes
 }
 
 // route is one operation of the API.
@@ -93,7 +95,7 @@ func newServer(c Config) *server {
 	if c.Allow == nil {
 		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
 	}
-	s := &server{Config: c, streams: make(chan struct{}, maxStreams)}
+	s := &server{Config: c, streams: make(chan struct{}, maxStreams), process: rand.Text()}
 	s.routes = s.table()
 	if c.Auth != nil {
 		s.routes = append(s.routes, s.tokenTable()...)
@@ -111,7 +113,7 @@ func (s *server) table() []route {
 	return slices.Concat(
 		s.dagRoutes(), s.taskRoutes(), s.versionRoutes(), s.catalogueRoutes(), s.eventRoutes(),
 		s.runRoutes(), s.runActRoutes(), s.instanceRoutes(), s.taskActRoutes(), s.logRoutes(),
-		s.pushRoutes(), s.emptyRoutes(),
+		s.pushRoutes(), s.changeRoutes(), s.emptyRoutes(),
 	)
 }
 
@@ -119,8 +121,12 @@ func (s *server) table() []route {
 func (s *server) allowed(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		declare(c, r.operation)
-		if err := s.Allow(c, r.act, dag.ID(c.Param("dag_id"))); err != nil {
-			return err
+		id := dagID(c)
+		if id == allDAGs {
+			id = "" // a request about every DAG that one may see
+		}
+		if err := s.Allow(c, r.act, id); err != nil {
+			return missingDAG(err, id)
 		}
 		return r.handle(c)
 	}

@@ -39,11 +39,12 @@ type fixture struct {
 	log   *bytes.Buffer // of the API, not of tasks
 	// document is what each JSON answer must keep to.
 	document *document
+	scope    store.Scope
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{T: t, done: make(chan struct{}), log: &bytes.Buffer{}}
+	f := &fixture{T: t, done: make(chan struct{}), log: &bytes.Buffer{}, scope: store.Scope{All: true}}
 	clock := func() time.Time { return noon }
 	f.store = storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})
 	f.logs = openLogs(t, tasklog.Config{Dir: t.TempDir()})
@@ -69,6 +70,7 @@ func openLogs(t *testing.T, c tasklog.Config) *tasklog.Dir {
 func (f *fixture) listen(clock func() time.Time) {
 	f.Helper()
 	e := echo.New()
+	e.Use(f.scoped)
 	Register(e, Config{
 		Store: f.store, Logs: f.logs, Now: clock, Version: "1.2.3", Done: f.done, PromotesTo: "gbc/airflow-prod",
 		Logger: slog.New(slog.NewTextHandler(f.log, nil)),

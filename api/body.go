@@ -252,8 +252,10 @@ func (b *body) time(name string) time.Time {
 		b.fault("datetime_type", "Input should be a valid datetime", v, name)
 		return time.Time{}
 	}
-	if t, err := time.Parse(time.RFC3339, strings.Replace(s, " ", "T", 1)); err == nil && t.Year() >= 1 {
-		return t.UTC().Truncate(time.Microsecond)
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, strings.Replace(s, " ", "T", 1)); err == nil && t.Year() >= 1 {
+			return t.UTC().Truncate(time.Microsecond)
+		}
 	}
 	if _, ok := parseTime(s); ok {
 		b.fault("timezone_aware", "Input should have timezone info", v, name)

@@ -22,8 +22,11 @@ var instanceOrders = map[string]string{
 // taskStates are those that Airflow knows, and its names for none.
 var taskStates = []string{
 	"removed", "scheduled", "queued", "running", "success", "restarting", "failed", "up_for_retry", "up_for_reschedule",
-	"upstream_failed", "skipped", "deferred", "awaiting_input", "none", "no_status",
+	"upstream_failed", "skipped", "deferred", "awaiting_input",
 }
+
+// noStates are Airflow's names for no state.
+var noStates = []string{"none", "no_status"}
 
 func taskState(name string) dag.TaskState {
 	if name == "none" || name == "no_status" {
@@ -35,7 +38,7 @@ func taskState(name string) dag.TaskState {
 // instanceParams are the parameters that readTaskFilter reads.
 func instanceParams() []param {
 	return join(pageParams(orderNames(instanceOrders)...), runBounds(moment), []param{
-		text("task_id", "Only this task."), many(choice("state", "States of which the task instance has one.", taskStates...)),
+		text("task_id", "Only this task."), many(choice("state", "States of which the task instance has one.", slices.Concat(taskStates, noStates)...)),
 		many(integer("try_number", "Tries of which the task instance is at one.")), many(integer("version_number", "Versions of the DAG of which the run has one.")),
 		text("dag_id_pattern", "A part of the DAG's id, any case."), text("dag_id_prefix_pattern", "How the DAG's id begins."),
 		text("run_id_pattern", "A part of the run's id, any case."), text("run_id_prefix_pattern", "How the run's id begins."),
@@ -50,7 +53,7 @@ func readTaskFilter(q *query) store.TaskFilter {
 	if task := q.str("task_id"); task != "" {
 		f.Tasks = []dag.TaskID{dag.TaskID(task)}
 	}
-	for _, state := range q.choices("state", taskStates) {
+	for _, state := range q.choices("state", taskStates, noStates...) {
 		f.States = append(f.States, taskState(state))
 	}
 	f.Tries, f.Of.Versions = q.numbers("try_number"), q.numbers("version_number")
@@ -176,7 +179,7 @@ func instanceBatchParams() []param {
 	return join(batchPage(orderNames(instanceOrders)...), runBounds(maybe), []param{
 		nullable(many(text("dag_ids", "Only of these DAGs."))), nullable(many(text("dag_run_ids", "Only of these runs."))),
 		nullable(many(text("task_ids", "Only these tasks."))),
-		nullable(many(choice("state", "States of which the task instance has one.", taskStates...))),
+		nullable(many(choice("state", "States of which the task instance has one.", slices.Concat(taskStates, noStates)...))),
 	})
 }
 
@@ -211,7 +214,7 @@ func readTaskBatch(b *body) store.TaskFilter {
 	for _, id := range b.texts("task_ids") {
 		f.Tasks = append(f.Tasks, dag.TaskID(id))
 	}
-	for _, state := range b.choices("state", taskStates...) {
+	for _, state := range b.choices("state", slices.Concat(taskStates, noStates)...) {
 		f.States = append(f.States, taskState(state))
 	}
 	f.Of.LogicalFrom, f.Of.LogicalTo = b.between("logical_date")

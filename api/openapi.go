@@ -40,7 +40,8 @@ func (s *server) openAPI() schema {
 				"bearer": schema{"type": "http", "scheme": "bearer", "description": "An API token, or the answer of POST /auth/token."},
 			},
 		},
-		"security": []any{schema{"bearer": []any{}}},
+		// An instance without sign-in asks for no token.
+		"security": []any{schema{"bearer": []any{}}, schema{}},
 	}
 }
 

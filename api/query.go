@@ -123,12 +123,12 @@ func (q *query) choice(name string, allowed ...string) string {
 	return text
 }
 
-// choices reads a parameter that may be repeated and must be of a fixed set.
-// What it is called in Airflow's refusal is the name in words.
-func (q *query) choices(name string, allowed []string) []string {
+// choices reads a parameter that may be repeated and must be of a fixed set, or
+// one of the words that Airflow understands and does not name in its refusal.
+func (q *query) choices(name string, allowed []string, unnamed ...string) []string {
 	all := q.list(name)
 	for _, v := range all {
-		if !slices.Contains(allowed, v) {
+		if !slices.Contains(allowed, v) && !slices.Contains(unnamed, v) {
 			q.refuse(http.StatusUnprocessableEntity, "Invalid value for %s. Valid values are %s",
 				strings.ReplaceAll(name, "_", " "), strings.Join(allowed, ", "))
 		}
@@ -229,7 +229,8 @@ func (q *query) like(name string) string {
 
 // parseTime reads an ISO 8601 date or time; UTC where it has no offset.
 func parseTime(text string) (time.Time, bool) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	// Airflow's client writes offsets without a colon.
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC().Truncate(time.Microsecond), true
 		}

@@ -261,6 +261,9 @@ func (s *server) readMark(c echo.Context) (store.Mark, error) {
 		return m, err
 	}
 	m.DAG = row.ID
+	if _, ok := row.Task(m.Task); !ok {
+		return m, refuse(http.StatusNotFound, "Task '%s' not found in Dag '%s'", short(m.Task), row.ID)
+	}
 	run, err := s.loadInstanceRun(c)
 	if err != nil {
 		return m, err
@@ -311,6 +314,9 @@ func (s *server) markTask(c echo.Context) error {
 	ctx := c.Request().Context()
 	if m.State == "" {
 		return s.answerUnmarked(c, m)
+	}
+	if chosen, err := s.Store.MarkChoice(ctx, m); err == nil && len(chosen) == 0 {
+		return refuse(http.StatusConflict, "Task id %s is already in %s state", m.Task, m.State)
 	}
 	marked, err := s.Store.MarkTasks(ctx, m)
 	if err != nil {

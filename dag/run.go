@@ -140,6 +140,11 @@ func ScheduledRunID(runAfter time.Time) RunID {
 	return RunID(string(RunScheduled) + "__" + isoTime(runAfter))
 }
 
+// BackfillRunID names the run that a backfill makes for runAfter.
+func BackfillRunID(runAfter time.Time) RunID {
+	return RunID(string(RunBackfill) + "__" + isoTime(runAfter))
+}
+
 // ManualRunID names a manual run asked for at runAfter.
 func ManualRunID(runAfter time.Time) RunID {
 	return RunID(string(RunManual) + "__" + isoTime(runAfter))

@@ -77,7 +77,9 @@ type dagPlan struct {
 
 	running int // runs that hold one of the DAG's run slots
 	started int // queued runs that this step started
-	waits   bool
+	// The same of the DAG's backfill, which has slots of its own.
+	backfilling, backfilled int
+	waits                   bool
 }
 
 func (d *dagPlan) id() dag.ID { return d.state.DAG.ID }
@@ -88,13 +90,14 @@ func (d *dagPlan) decide(events []dag.AttemptEvent) {
 	d.applyEvents(events)
 	for i := range d.state.Runs {
 		if r := &d.state.Runs[i]; r.State == dag.RunRunning {
-			d.running++
+			*d.slots(r)++
 			d.advanceRun(r)
 		} else if r.State.Ended() {
 			d.stopLeftovers(r)
 		}
 	}
 	d.startRuns()
+	d.startBackfill()
 	d.scheduleRun()
 	if d.waits {
 		d.starved = append(d.starved, d.id())
@@ -106,6 +109,14 @@ func (d *dagPlan) wakeAt(t time.Time) {
 	if old, ok := d.wake[d.id()]; !ok || t.Before(old) {
 		d.wake[d.id()] = t
 	}
+}
+
+// slots counts the run slots that are taken of those to which the run belongs.
+func (d *dagPlan) slots(run *store.RunDetail) *int {
+	if run.InBackfill {
+		return &d.backfilling
+	}
+	return &d.running
 }
 
 func (d *dagPlan) act(a store.Action) { d.actions = append(d.actions, a) }

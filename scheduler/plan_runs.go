@@ -48,7 +48,7 @@ func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, reason string
 	}
 	d.act(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: reason})
 	run.State = state
-	d.running--
+	*d.slots(run)--
 }
 
 // settle gives a final state to the tasks whose trigger rule says that they
@@ -148,7 +148,7 @@ func weight(run *store.RunDetail, ti *dag.TaskInstance) int {
 func (d *dagPlan) startRuns() {
 	for i := range d.state.Runs {
 		run := &d.state.Runs[i]
-		if run.State != dag.RunQueued {
+		if run.State != dag.RunQueued || run.InBackfill {
 			continue
 		}
 		if run.RunAfter.After(d.now) {
@@ -181,8 +181,12 @@ func (d *dagPlan) startRun(run *store.RunDetail) {
 	}
 	at := len(d.actions)
 	d.act(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
-	d.running++
-	d.started++
+	*d.slots(run)++
+	if run.InBackfill {
+		d.backfilled++
+	} else {
+		d.started++
+	}
 	d.advanceRun(run)
 	d.foldUpdates(at, run)
 }

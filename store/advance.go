@@ -31,10 +31,22 @@ type DAGState struct {
 	LastScheduled time.Time
 	// Runs are the running runs, then the queued ones by RunAfter (no more of
 	// them than could start: MaxActiveRuns minus the running ones, at least
-	// one and 16 at most), then ended runs that still have active attempts.
+	// one and 16 at most), then those of Backfill in its own order and within its
+	// own limit, then ended runs that still have active attempts.
 	Runs []RunDetail
-	// Queued is the number of queued runs in all.
+	// Queued is the number of queued runs in all, but for those of Backfill.
 	Queued int
+	// Backfill is the DAG's backfill that is not completed; nil when there is none.
+	Backfill *BackfillState
+}
+
+// BackfillState is what a plan needs to know of a backfill.
+type BackfillState struct {
+	ID            int64
+	Paused        bool
+	Backwards     bool
+	MaxActiveRuns int
+	Queued        int // its queued runs in all
 }
 
 // RunDetail is a run with the definition it is bound to and its task
@@ -44,6 +56,9 @@ type RunDetail struct {
 	dag.Run
 	Spec  *dag.DAG
 	Tasks []dag.TaskInstance
+	// InBackfill says that it is a run of the DAG's Backfill, which has run slots of
+	// its own.
+	InBackfill bool
 }
 
 // Action is one decision of the scheduler. The concrete types below are all

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 
 	"dagwright/dag"
@@ -57,6 +58,11 @@ func (s *Subscription) Close() { s.close() }
 // them to somebody asks a [Sight] first.
 func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
 
+// SubscribeAfter is Subscribe for a reader that comes back: it begins behind the
+// change with that Seq of this process. When that is too long ago, or no change of
+// this process, Lagged is readable at once, and the reader reads the store afresh.
+func (s *Store) SubscribeAfter(seq int64) *Subscription { return s.feed.subscribeAfter(seq) }
+
 // ChangeSeq returns the Seq of the newest change that this process has heard of,
 // 0 before the first. What is read after this call shows that change.
 func (s *Store) ChangeSeq() int64 {
@@ -73,6 +79,8 @@ type feed struct {
 	mu   sync.Mutex
 	seq  int64
 	subs map[*subscriber]struct{}
+	// recent are the newest changes, up to seq, for readers that come back.
+	recent []Change
 }
 
 type subscriber struct {
@@ -83,11 +91,32 @@ type subscriber struct {
 func newFeed() *feed { return &feed{subs: map[*subscriber]struct{}{}} }
 
 func (f *feed) subscribe() *Subscription {
-	sub := &subscriber{changes: make(chan Change, feedBuffer), lagged: make(chan struct{}, 1)}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	_, s := f.add()
+	return s
+}
+
+// add makes a subscription; the caller holds the lock.
+func (f *feed) add() (*subscriber, *Subscription) {
+	sub := &subscriber{changes: make(chan Change, feedBuffer), lagged: make(chan struct{}, 1)}
 	f.subs[sub] = struct{}{}
-	return &Subscription{C: sub.changes, Lagged: sub.lagged, close: func() { f.unsubscribe(sub) }}
+	return sub, &Subscription{C: sub.changes, Lagged: sub.lagged, close: func() { f.unsubscribe(sub) }}
+}
+
+func (f *feed) subscribeAfter(seq int64) *Subscription {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	sub, s := f.add()
+	missed := f.seq - seq
+	if missed < 0 || missed > int64(len(f.recent)) {
+		sub.lag()
+	} else {
+		for _, c := range f.recent[len(f.recent)-int(missed):] {
+			sub.deliver(c)
+		}
+	}
+	return s
 }
 
 func (f *feed) unsubscribe(sub *subscriber) {
@@ -103,9 +132,13 @@ func (f *feed) publish(changes []Change) {
 	for _, c := range changes {
 		f.seq++
 		c.Seq = f.seq
+		f.recent = append(f.recent, c)
 		for sub := range f.subs {
 			sub.deliver(c)
 		}
+	}
+	if len(f.recent) > 2*feedBuffer { // cut now and then, not each time
+		f.recent = slices.Clone(f.recent[len(f.recent)-feedBuffer:])
 	}
 }
 
@@ -113,6 +146,7 @@ func (f *feed) publish(changes []Change) {
 func (f *feed) lost() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.recent = nil
 	for sub := range f.subs {
 		sub.lag()
 	}

@@ -30,6 +30,9 @@ func (s *Store) DeleteRun(ctx context.Context, by Actor, id dag.ID, run dag.RunI
 		if _, err := t.exec(`DELETE FROM dag_run WHERE id = $1`, r.pk); err != nil {
 			return fmt.Errorf("delete run %q of DAG %q: %w", run, id, err)
 		}
+		if err := completeBackfill(t, r.backfill); err != nil {
+			return err
+		}
 		l := newLedger(t)
 		if err := l.deleted(d, r); err != nil {
 			return err

@@ -62,7 +62,10 @@ func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("end run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}
-	return n == 1, nil
+	if n == 0 {
+		return false, nil
+	}
+	return true, completeBackfill(t, r.backfill)
 }
 
 // skipWaiting skips the task instances that have not ended and hold no slot. A

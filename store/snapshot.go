@@ -61,11 +61,25 @@ func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, coun
 		Next: d.next, LastScheduled: d.lastScheduled, Queued: counts[dag.RunQueued],
 	}
 	running, stopping := partition(unfinished)
-	var queued []*runRecord
-	if state.Queued > 0 {
-		if queued, err = queuedRuns(a.t, d.id, min(max(spec.MaxActiveRuns-len(running), 1), maxQueued)); err != nil {
+	if state.Backfill, err = activeBackfill(a.t, d.id); err != nil {
+		return DAGState{}, err
+	}
+	var id int64
+	if state.Backfill != nil {
+		id = state.Backfill.ID
+		state.Queued -= state.Backfill.Queued
+	}
+	queued, err := waitingRuns(a.t, d.id, state, slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id }))
+	if err != nil {
+		return DAGState{}, err
+	}
+	if state.Backfill != nil && !state.Backfill.Paused && state.Backfill.Queued > 0 {
+		free := slots(state.Backfill.MaxActiveRuns, running, func(r *runRecord) bool { return r.backfill == id })
+		ours, err := backfillRuns(a.t, state.Backfill, free)
+		if err != nil {
 			return DAGState{}, err
 		}
+		queued = append(queued, ours...)
 	}
 	for _, r := range slices.Concat(running, queued, stopping) {
 		a.runs[runKey{r.DAG, r.ID}] = r
@@ -73,7 +87,7 @@ func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, coun
 		if err != nil {
 			return DAGState{}, err
 		}
-		state.Runs = append(state.Runs, RunDetail{Run: r.Run, Spec: runSpec})
+		state.Runs = append(state.Runs, RunDetail{Run: r.Run, Spec: runSpec, InBackfill: id != 0 && r.backfill == id})
 	}
 	return state, nil
 }
@@ -110,10 +124,28 @@ func unfinishedRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
 	return by, nil
 }
 
-// queuedRuns reads a DAG's first queued runs.
-func queuedRuns(t *tx, id dag.ID, limit int) ([]*runRecord, error) {
+// slots is how many queued runs a snapshot shows: no more than could start beside
+// the running ones that count, at least one and maxQueued at most.
+func slots(most int, running []*runRecord, counts func(*runRecord) bool) int {
+	for _, r := range running {
+		if counts(r) {
+			most--
+		}
+	}
+	return min(max(most, 1), maxQueued)
+}
+
+// waitingRuns reads a DAG's first queued runs that are in no active backfill.
+func waitingRuns(t *tx, id dag.ID, state DAGState, limit int) ([]*runRecord, error) {
+	if state.Queued == 0 {
+		return nil, nil
+	}
+	var backfill int64
+	if state.Backfill != nil {
+		backfill = state.Backfill.ID
+	}
 	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id = $1 AND r.state = 'queued'
-		ORDER BY r.run_after, r.id LIMIT $2`, id, limit)
+		AND (r.backfill = 0 OR r.backfill <> $2) ORDER BY r.run_after, r.id LIMIT $3`, id, backfill, limit)
 	runs, err := collect(rows, err, scanRun)
 	if err != nil {
 		return nil, fmt.Errorf("read queued runs: %w", err)

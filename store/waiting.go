@@ -50,7 +50,9 @@ func (s *Store) explainRuns(t *tx, runs []dag.Run) error {
 		return err
 	}
 	for i := range runs {
-		if r := &runs[i]; r.State == dag.RunQueued && r.Reason == "" {
+		if r := &runs[i]; r.State == dag.RunQueued && r.Reason == "" && r.Type == dag.RunBackfill {
+			r.Reason = "waits for its turn in its backfill"
+		} else if r.State == dag.RunQueued && r.Reason == "" {
 			r.Reason = dag.WhyQueued(waiting[r.DAG], counts[r.DAG][dag.RunRunning])
 		}
 	}

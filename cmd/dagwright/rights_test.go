@@ -253,8 +253,12 @@ func bodies() []asked {
 		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id", note: "state", json: `{"state": "failed"}`},
 		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id", note: "note", json: `{"note": "x"}`},
 		{method: "GET", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/wait", query: "interval=1"},
+		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", note: "try", json: `{"only_failed": false}`},
+		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", note: "clear", json: `{"only_failed": false, "dry_run": false}`},
+		{method: "POST", route: "/api/v2/backfills", json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
+		{method: "POST", route: "/api/v2/backfills/dry_run", json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
+		{method: "GET", route: "/api/v2/backfills", query: "dag_id=risk-churn"},
 		{method: "GET", route: "/api/v2/dagStats", query: "dag_ids=risk-churn"},
-		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", json: `{"dry_run": false, "only_failed": false}`},
 		{method: "POST", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/clear", json: `{"dry_run": false}`},
 		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id", json: `{"new_state": "failed"}`},
 		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/dry_run", json: `{"new_state": "failed"}`},
@@ -294,7 +298,7 @@ func (h *house) path(r asked) string {
 	values := map[string]string{
 		"dag": "risk-churn", "dag_id": "risk-churn", "run": string(h.run), "dag_run_id": string(h.run), "task": "run_model", "task_id": "run_model",
 		"version_number": "1", "try_number": "1", "import_error_id": "1", "event_log_id": "1", "file": "app.js",
-		"connection_id": "x", "pool_name": "x", "variable_key": "x", "xcom_key": "return_value",
+		"connection_id": "x", "pool_name": "default_pool", "variable_key": "x", "xcom_key": "return_value", "backfill_id": "1",
 		"token": "none", "token_id": "none", "session": "none",
 		"push": strconv.FormatInt(h.push, 10), "push_id": strconv.FormatInt(h.push, 10),
 	}

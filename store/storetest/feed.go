@@ -16,6 +16,7 @@ func feedTests() []test {
 		{"a write that fails is not told", testFeedAfterCommit},
 		{"a slow reader is told that it lags", testFeedLag},
 		{"closing a subscription", testFeedClose},
+		{"a reader that comes back hears what it has missed", testFeedAfter},
 		{"the feed keeps the order of commits", testFeedOrder},
 		{"a context that has ended writes nothing", testContext},
 	}
@@ -42,6 +43,28 @@ func (f fixture) listen() *store.Subscription {
 	for f.next(sub).Kind != store.ChangeSyncWanted {
 	}
 	return sub
+}
+
+func testFeedAfter(f fixture) {
+	sub := f.listen()
+	defer sub.Close()
+	seq := f.ChangeSeq()
+	f.ok(f.WantSync(f.ctx()))
+	missed := f.next(sub)
+	again := f.SubscribeAfter(seq)
+	defer again.Close()
+	f.equal(f.next(again), missed)
+	f.ok(f.WantSync(f.ctx()))
+	f.equal(f.next(again).Seq, missed.Seq+1)
+	for _, seq := range []int64{-1, missed.Seq + 1000} {
+		lost := f.SubscribeAfter(seq)
+		defer lost.Close()
+		select {
+		case <-lost.Lagged:
+		default:
+			f.Errorf("behind %d: not told that changes are missing", seq)
+		}
+	}
 }
 
 func testFeed(f fixture) {

@@ -16,7 +16,9 @@ import (
 // Run runs the conformance suite. open is called once for each test and gives
 // it an empty store.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
-	for _, group := range [][]test{dagTests(), runTests(), actTests(), advanceTests(), pushTests(), pushWorkTests(), feedTests(), scopeTests(), modelTests(), signInTests()} {
+	for _, group := range [][]test{
+		dagTests(), runTests(), actTests(), advanceTests(), backfillTests(), pushTests(), pushWorkTests(), feedTests(), scopeTests(), modelTests(), signInTests(),
+	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
