@@ -48,6 +48,18 @@ func reads(ctx context.Context) (who auth.Identity, known bool) {
 	return who, who.Name != "" || len(who.Grants) > 0
 }
 
+// roleWords says what somebody may do, and whether to every DAG.
+func (rd *reader) roleWords(who auth.Identity) string {
+	role := who.Role()
+	switch {
+	case role == dag.RoleNone:
+		return ""
+	case who.InstanceRole() == role:
+		return rd.t("%s of every DAG", rd.t(role.String()))
+	}
+	return rd.t("%s of some DAGs", rd.t(role.String()))
+}
+
 // mayHere reports whether the reader may do an act that is upon no DAG.
 func mayHere(c echo.Context, act dag.Act) bool {
 	who, known := reads(c.Request().Context())

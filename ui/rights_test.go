@@ -16,7 +16,7 @@ func TestPagesShowWhatOneMayDo(t *testing.T) {
 	s := newSite(t)
 	s.save(newDAG("churn-model", "run_model"), newDAG("fraud-model", "run_model"))
 	churn, fraud := s.run("churn-model", "").ID, s.run("fraud-model", "").ID
-	alice := auth.Identity{Name: "alice", Via: "session", Grants: []auth.Grant{
+	alice := auth.Identity{Name: "alice", Subject: "1", Via: "session", Grants: []auth.Grant{
 		{Role: dag.RoleViewer, Scope: store.Scope{All: true}},
 		{Role: dag.RoleOperator, Scope: store.Scope{Any: []store.Selection{{DAGs: []string{"churn-*"}}}}},
 	}}
@@ -34,8 +34,11 @@ func TestPagesShowWhatOneMayDo(t *testing.T) {
 	as(alice, "/dags/fraud-model/runs").lacks(t, "Choose all runs of this page", "Mark failed")
 	as(alice, taskURL("fraud-model", fraud, "run_model")).lacks(t, `aria-label="Acts"`)
 
-	admin := auth.Everybody()
-	as(admin, "/").wants(t, `aria-label="Trigger fraud-model"`, `aria-label="Delete the file of fraud-model"`)
+	as(alice, "/").wants(t, "alice", "operator of some DAGs", "Sign out")
+
+	everybody := as(auth.Everybody(), "/")
+	everybody.lacks(t, "alice", "Sign out", "of every DAG")
+	everybody.wants(t, `aria-label="Trigger fraud-model"`, `aria-label="Delete the file of fraud-model"`)
 }
 
 // TestRolesOfMany has somebody whose roles differ from DAG to DAG.

@@ -95,6 +95,7 @@ var russian = map[string]string{
 	// a task
 	"in run": "в запуске", "Log": "Log", "Rendered": "Подстановки", "No log: the task has not run.": "Лога нет: таска не запускалась.",
 	"Exit code": "Код выхода", "exit code": "код выхода", "Runs after": "После", "Trigger rule": "Условие запуска", "Image": "Образ", "Command": "Команда",
+	"%s of every DAG": "%s всех DAG-ов", "%s of some DAGs": "%s части DAG-ов",
 	"Ran on": "Где", "Namespace": "Пространство имён", "process": "процесс", "Acts": "Действия с таской", "Runs the task once more": "Выполнит таску ещё раз", "and everything after it": "и всё, что после неё", "Cancel": "Прервать",
 	"%s as rendered": "%s с подстановками", "back to the task": "назад к таске", "Environment": "Переменные окружения", "Variable": "Переменная", "Value": "Значение", "Further fields of the pod": "Прочие поля пода",
 	"The run's version of the DAG has no task %q.": "В версии DAG-а этого запуска нет таски %q.",

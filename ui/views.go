@@ -102,6 +102,7 @@ type Page struct {
 	Sibling     Sibling
 	User        string
 	SignedIn    bool   // there is a session to end
+	Role        string // of who is signed in, in words
 	Section     string // which entry of the navigation is current
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
 	Mark        string // names the newest change that the page shows
@@ -140,6 +141,10 @@ func (s *server) page(c echo.Context, title string) Page {
 		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c), SignedIn: auth.From(c.Request().Context()).Person(),
 		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone,
 		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
+	}
+	who := auth.From(c.Request().Context())
+	if p.Role = rd.roleWords(who); who.Via == "none" {
+		p.User = "" // the instance asks nobody: there is no name to tell
 	}
 	p.Mark, _ = c.Get("mark").(string)
 	if c.Request().Method != http.MethodGet {
