@@ -125,6 +125,11 @@ var reasonWords = []struct{ english, russian string }{
 	{"role %.40q: want none, viewer, operator or admin", "роль %s: нужно none, viewer, operator или admin"},
 
 	{"DAG %q has changed: its newest version is %d, and not %d: compare again", "DAG %s изменился: последняя версия — %s, а не %s; сравните снова"},
+	{"DAG %q has a backfill that is not completed, %d", "у DAG-а %s есть незавершённое заполнение прошлого, %s"},
+	{"backfill %d: %s", "заполнение прошлого %s: %s"},
+	{"its backfill was cancelled by %s", "его заполнение прошлого отменено пользователем %s"},
+	{"max_active_runs %d: want 1 or more", "max_active_runs %s: нужно 1 или больше"},
+	{"reprocess behaviour %.60q: want none, failed or completed", "reprocess_behavior %s: нужно none, failed или completed"},
 
 	// ids, params and configs
 	{"%s is empty; want 1 to %d of %s", "%s: пусто; нужно от 1 до %s символов: %s"},
