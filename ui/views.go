@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"reflect"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -80,8 +81,9 @@ func (v *views) funcs(p *message.Printer) template.FuncMap {
 		"t":      func(key string, args ...any) string { return p.Sprintf(key, args...) },
 		"th": func(key string, args ...any) template.HTML {
 			for i, a := range args {
-				if text, ok := a.(string); ok {
-					args[i] = html.EscapeString(text)
+				// Ids and the like are texts of types of their own.
+				if v := reflect.ValueOf(a); v.Kind() == reflect.String {
+					args[i] = html.EscapeString(v.String())
 				}
 			}
 			return template.HTML(p.Sprintf(key, args...))
