@@ -149,6 +149,7 @@ func (c authConfig) check(file, listen, publicURL string, tls bool) error {
 	want(c.KeyFile != "", "auth.key_file: want a file with a key, such as made by: openssl rand -hex 32")
 	want((c.RulesFile == "") != (c.Rules.node == nil), "auth: want exactly one of rules_file and rules")
 	want(publicURL != "", "public_url: want the address by which people reach the pages, such as https://dagwright.example.com")
+	want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url: want an address without a path: the pages stand at the root of their host")
 	want(loopback || publicURL == "" || strings.HasPrefix(publicURL, "https://"), "public_url: want https, since listen is no loopback address: set tls, or put a proxy in front that speaks https")
 	want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer: want https, since listen is no loopback address")
 	want(!tls || strings.HasPrefix(publicURL, "https://"), "public_url: want https, since tls is set")

@@ -56,6 +56,7 @@ func TestAuthConfig(t *testing.T) {
 		"a broken rule":       {strings.Replace(signInFile, "role: admin", "role: root", 1), `auth.yml:14:36: rules[0].role: "root" is no role`},
 		"no address":          {strings.Replace(signInFile, "public_url: https://dagwright.example.com\n", "", 1), "public_url: want the address by which people reach the pages"},
 		"http to the world":   {strings.Replace(signInFile, "https://dagwright", "http://dagwright", 1), "public_url: want https"},
+		"a path":              {strings.Replace(signInFile, "dagwright.example.com", "example.com/dagwright", 1), "public_url: want an address without a path"},
 		"an issuer over http": {strings.Replace(signInFile, "https://keycloak", "http://keycloak", 1), "auth.oidc.issuer: want https"},
 		"half a certificate":  {signInFile + "tls: {cert_file: x}\n", "tls: want both cert_file and key_file"},
 		"a proxy":             {signInFile + "  trusted_proxies: [ingress]\n", `auth.trusted_proxies: "ingress" is no address`},

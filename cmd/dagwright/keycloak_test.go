@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,31 @@ func TestKeycloak(t *testing.T) {
 	t.Logf("%s\n%s", time.Since(begin).Round(time.Second), out)
 	if err != nil {
 		t.Error(err)
+	}
+	in.keepsToItself(secret, "eyJhbGciOi", "dwt_", keycloakPassword) // the second begins every signed token
+}
+
+// keepsToItself looks for secrets in the database's files and in the log.
+func (in *site) keepsToItself(secrets ...string) {
+	in.Helper()
+	files, err := filepath.Glob(in.path("dagwright.db*"))
+	if err != nil || len(files) == 0 {
+		in.Fatalf("the database's files: %q, %v", files, err)
+	}
+	texts := map[string]string{"the log": in.log.String()}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			in.Fatal(err)
+		}
+		texts[filepath.Base(file)] = string(text)
+	}
+	for name, text := range texts {
+		for _, secret := range secrets {
+			if strings.Contains(text, secret) {
+				in.Errorf("%s holds the secret %.10q…", name, secret)
+			}
+		}
 	}
 }
 
