@@ -113,7 +113,7 @@ func (s *server) table() []route {
 	return slices.Concat(
 		s.dagRoutes(), s.taskRoutes(), s.versionRoutes(), s.catalogueRoutes(), s.eventRoutes(),
 		s.runRoutes(), s.runActRoutes(), s.instanceRoutes(), s.taskActRoutes(), s.logRoutes(),
-		s.pushRoutes(), s.changeRoutes(), s.emptyRoutes(),
+		s.backfillRoutes(), s.pushRoutes(), s.changeRoutes(), s.emptyRoutes(),
 	)
 }
 

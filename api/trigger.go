@@ -119,8 +119,13 @@ func (s *server) checkTrigger(d *dag.DAG, t triggerBody) error {
 	if t.runAfter.After(s.Now()) {
 		return refuse(http.StatusBadRequest, "A run_after in the future is not supported: the run starts as soon as it can")
 	}
+	return checkParams(d, t.conf)
+}
+
+// checkParams checks a conf against the schemas of the DAG's params.
+func checkParams(d *dag.DAG, conf map[string]any) error {
 	for _, p := range d.Params {
-		value, given := t.conf[p.Name]
+		value, given := conf[p.Name]
 		if !given && p.Default != nil {
 			continue // its default was accepted with the spec
 		}
