@@ -125,6 +125,9 @@ func responses(r route, types *types) schema {
 	}
 	for _, media := range op.media {
 		content[media] = schema{"schema": kind("string")}
+		if media == eventStream {
+			content[media] = schema{} // its events are told in words
+		}
 	}
 	if len(content) > 0 {
 		success["content"] = content
