@@ -27,12 +27,13 @@ func scopeTests() []test {
 
 // team is a DAG with everything that a DAG can have. All texts hold its name.
 type team struct {
-	name    string
-	dag     dag.ID
-	project string
-	run     dag.RunID
-	push    int64
-	id      int64 // of its GitLab project
+	name     string
+	dag      dag.ID
+	project  string
+	run      dag.RunID
+	push     int64
+	backfill int64
+	id       int64 // of its GitLab project
 }
 
 // twoTeams fills the store with the DAGs of "risk", which the scopes of the tests
@@ -74,6 +75,10 @@ func makeTeam(f fixture, name string, id int64) team {
 	f.start(run, dag.TaskID(name+"-task"), "second")
 	_, err = f.RequestPromotion(f.ctx(), alice, tm.dag, 0, true)
 	f.ok(err)
+	// One that is completed at once, since it has no dates.
+	b, err := f.CreateBackfill(f.ctx(), store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: store.Actor{User: name + "-user"}})
+	f.ok(err)
+	tm.backfill = b.ID
 	f.ok(f.RequestRemoval(f.ctx(), alice, tm.dag))
 	broken := store.SpecFile{Path: path, Blob: "broken", Errors: dag.SpecErrors{{File: path, Line: 1, Reason: name + " fault"}}}
 	f.save(broken)
@@ -121,7 +126,7 @@ func scopedReads() []scopedRead {
 		}},
 		{method: "Specs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
 		{method: "ImportErrors", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
-		{method: "Audit", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
+		{method: "Audit", want: 5, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Audit(ctx, store.AuditFilter{}))
 		}},
 		{method: "ListTasks", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
@@ -180,6 +185,15 @@ func scopedReads() []scopedRead {
 			return f.Provenance(ctx, tm.dag, tm.run)
 		}},
 		{method: "RunTries", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.RunTries(ctx, tm.dag, tm.run) }},
+		{method: "Backfill", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Backfill(ctx, tm.backfill) }},
+		{method: "Backfills", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			found, n, err := f.Backfills(ctx, tm.dag, 10, 0)
+			return notNone(found, err, n > 0)
+		}},
+		{method: "BackfillChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			found, err := f.BackfillChoice(ctx, store.BackfillRequest{DAG: tm.dag, Dates: days(1)})
+			return notNone(any(map[string]any{tm.name: found}), err, len(found) > 0)
+		}},
 		{method: "Version", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Version(ctx, tm.dag, 1) }},
 		{method: "Versions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Versions(ctx, tm.dag) }},
 		{method: "Spec", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Spec(ctx, tm.dag) }},
@@ -214,6 +228,18 @@ func scopedActs() []scopedAct {
 		{"TriggerRun", func(ctx context.Context, f fixture, tm team) error {
 			_, err := f.TriggerRun(ctx, store.Trigger{DAG: tm.dag, By: alice})
 			return err
+		}},
+		{"CreateBackfill", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.CreateBackfill(ctx, store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice})
+			return err
+		}},
+		{"PauseBackfill", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.PauseBackfill(ctx, alice, tm.backfill, true)
+			return completed(err)
+		}},
+		{"CancelBackfill", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.CancelBackfill(ctx, alice, tm.backfill)
+			return completed(err)
 		}},
 		{"SetRunNote", func(ctx context.Context, f fixture, tm team) error {
 			return f.SetRunNote(ctx, alice, tm.dag, tm.run, "x")
@@ -254,6 +280,14 @@ func scopedActs() []scopedAct {
 		{"RequestRemoval", func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
 		{"DeleteDAG", func(ctx context.Context, f fixture, tm team) error { return f.DeleteDAG(ctx, alice, tm.dag) }},
 	}
+}
+
+// completed drops the refusal of an act on a backfill that was found, and is done.
+func completed(err error) error {
+	if errors.Is(err, store.ErrCompleted) {
+		return nil
+	}
+	return err
 }
 
 // actorsOnly are the methods that no page and no route calls, with who does. They
