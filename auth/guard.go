@@ -31,7 +31,7 @@ func (s *Service) cookieName(name string) string {
 
 // Cookie makes a cookie of a value that lasts for a time; an empty value takes it away.
 func (s *Service) Cookie(name, value string, life time.Duration) *http.Cookie {
-	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	c := &http.Cookie{Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()), Secure: s.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode} //nolint:gosec // Secure but on a loopback address without TLS, where browsers keep no such cookie
 	if value == "" {
 		c.MaxAge = -1
 	}
@@ -187,7 +187,7 @@ func (s *Service) serveKnown(w http.ResponseWriter, r *http.Request, next http.H
 	case err == nil && (who.Role() > 0 || public(p) || p == "/logout"):
 		ctx, end := s.watch(r, who)
 		defer end()
-		next.ServeHTTP(w, r.WithContext(With(ctx, who)))
+		next.ServeHTTP(w, r.WithContext(With(ctx, who))) //nolint:contextcheck // ctx is the request's, made to end sooner
 	case err == nil:
 		s.note(r.Context(), who, "refused", "", map[string]string{"path": short(p), "reason": "no role"})
 		s.answerNoRole(w, r)
