@@ -191,7 +191,7 @@ func TestStreamEnds(t *testing.T) {
 		if !lines.Scan() || !strings.HasPrefix(lines.Text(), "retry:") {
 			t.Fatalf("%s: the stream begins with %q", name, lines.Text())
 		}
-		ada.Groups = []string{"viewers"}
+		in.regroup(ada, "viewers")
 		end(b, name)
 		for lines.Scan() { //nolint:revive // reads to the end, which is what is waited for
 		}

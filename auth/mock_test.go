@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ type instance struct {
 	store   *store.Store
 	service *auth.Service
 	server  *httptest.Server
+	answers sync.Mutex   // held by the provider while it answers: the library knows no other requests
 	clock   atomic.Int64 // added to the time, in nanoseconds
 	// tamper may change what the provider answers, by path.
 	tamper atomic.Pointer[func(w http.ResponseWriter, r *http.Request, next http.Handler)]
@@ -122,6 +124,8 @@ func (in *instance) startProvider() {
 	}
 	err = idp.AddMiddleware(func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			in.answers.Lock()
+			defer in.answers.Unlock()
 			if f := in.tamper.Load(); f != nil {
 				(*f)(w, r, next)
 				return
@@ -146,7 +150,16 @@ func (in *instance) now() time.Time { return time.Now().Add(time.Duration(in.clo
 // later moves the time on, at the provider too.
 func (in *instance) later(d time.Duration) {
 	in.clock.Add(int64(d))
+	in.answers.Lock()
+	defer in.answers.Unlock()
 	in.idp.FastForward(d)
+}
+
+// regroup puts somebody into other groups.
+func (in *instance) regroup(who *mockoidc.MockUser, groups ...string) {
+	in.answers.Lock()
+	defer in.answers.Unlock()
+	who.Groups = groups
 }
 
 // onProvider changes the answers of the provider at a path.

@@ -284,7 +284,7 @@ func TestRefresh(t *testing.T) {
 	if got := role(); got != "operator" {
 		t.Fatalf("the role is %q", got)
 	}
-	ada.Groups = []string{"viewers"} // at the provider, while the session lives
+	in.regroup(ada, "viewers")
 	if got := role(); got != "operator" {
 		t.Errorf("before a refresh the role is %q", got)
 	}
@@ -292,7 +292,7 @@ func TestRefresh(t *testing.T) {
 	if got := role(); got != "viewer" {
 		t.Errorf("after a refresh the role is %q, want viewer", got)
 	}
-	ada.Groups = nil
+	in.regroup(ada)
 	in.later(6 * time.Minute)
 	b.wants("the API, without any role", b.get("/api/v2/dags"), http.StatusForbidden)
 	if a := b.get("/"); a.status != http.StatusSeeOther || a.location() != "/login" {
@@ -303,7 +303,7 @@ func TestRefresh(t *testing.T) {
 	}
 
 	// The provider ends the grant (RFC 6749, 5.2).
-	ada.Groups = []string{"viewers"}
+	in.regroup(ada, "viewers")
 	in.later(6 * time.Minute)
 	b.wants("with a role again", b.get("/models"), http.StatusOK)
 	in.onProvider(mockoidc.TokenEndpoint, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
@@ -356,7 +356,7 @@ func TestProviderAway(t *testing.T) {
 	ada := person("ada", "operators")
 	b.signIn(ada)
 	in.onProvider(mockoidc.TokenEndpoint, away)
-	ada.Groups = []string{"viewers"}
+	in.regroup(ada, "viewers")
 	for range 3 {
 		in.later(6 * time.Minute)
 		if got := b.get("/api/v2/me"); !strings.Contains(got.body, `"operator"`) {
@@ -378,7 +378,9 @@ func TestKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in.answers.Lock()
 	in.idp.Keypair = fresh
+	in.answers.Unlock()
 	in.browser().signIn(person("ada", "viewers"))
 }
 

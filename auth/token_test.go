@@ -63,7 +63,7 @@ func TestPersonalToken(t *testing.T) {
 	}(), http.StatusSeeOther)
 
 	// Its owner becomes less, and so does it, at the next refresh.
-	ada.Groups = []string{"viewers"}
+	in.regroup(ada, "viewers")
 	in.later(6 * time.Minute)
 	b.get("/models")
 	in.wantsMe(token, `{"name":"ada","via":"token","role":"viewer","instance_role":"viewer"}`)
