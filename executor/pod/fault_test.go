@@ -244,7 +244,8 @@ func TestWhyItFailed(t *testing.T) {
 	deadline := task("deadline", "echo begun; sleep 100")
 	deadline.Task.Pod["active_deadline_seconds"] = 2
 	message := task("message", "echo said; echo 'the date is bad' > /dev/termination-log; exit 3")
-	lines := task("lines", "echo one; echo two; echo three; echo; echo 'ValueError: bad date' >&2; exit 4")
+	// All to stderr: in what order a node writes what comes from two pipes is open.
+	lines := task("lines", "exec >&2; echo one; echo two; echo three; echo; echo 'ValueError: bad date'; exit 4")
 	init := task("init", "echo never")
 	init.Task.Pod["init_containers"] = []any{map[string]any{
 		"name": "fetch", "image": busybox, "command": []any{"sh", "-c", "echo fetching; exit 7"},
