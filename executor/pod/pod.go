@@ -52,6 +52,7 @@ const (
 type Executor struct {
 	config   Config
 	queue    workqueue.TypedRateLimitingInterface[dag.AttemptKey]
+	lanes    *lanes     // the order of queue
 	watchers []*watcher // one for each namespace
 	events   chan dag.AttemptEvent
 	// ctx lives until Close; everything that the executor started ends with it.
@@ -94,14 +95,14 @@ func Open(c Config) (*Executor, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := &Executor{
 		config: c, ctx: ctx, cancel: cancel,
-		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[dag.AttemptKey](firstPause, lastPause)),
+		lanes:    newLanes(),
 		events:   make(chan dag.AttemptEvent, eventBuffer),
 		attempts: map[dag.AttemptKey]*attempt{},
 		byPod:    map[string]*attempt{},
 		gone:     map[string]bool{},
 		released: make(chan struct{}),
 	}
+	x.queue = newQueue(x.lanes)
 	for _, namespace := range namespaces(c.Pods) {
 		w, err := x.newWatcher(namespace)
 		if err != nil {
@@ -142,6 +143,7 @@ func (x *Executor) Start(_ context.Context, a executor.Attempt) error {
 		x.queue.Add(a.Key)
 		return nil
 	}
+	x.lanes.begin(a.Key)
 	x.add(&attempt{
 		key: a.Key, namespace: wanted.Namespace, name: wanted.Name, options: o,
 		wanted: wanted, begun: x.config.Now(),
