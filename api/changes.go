@@ -99,7 +99,7 @@ func (s *server) sendChanges(ctx context.Context, out changeStream, changes *sto
 			}
 		}
 		if err != nil {
-			return nil // the reader went away
+			return nil //nolint:nilerr // the reader went away
 		}
 	}
 }

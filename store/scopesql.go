@@ -35,7 +35,7 @@ func (t *tx) scopeFrom(w *where, column string) {
 
 // dagCond is the scope as a condition on table dag, called "d".
 func (t *tx) dagCond(w *where) string {
-	return anyOf(w, t.scope.Any, func(s Selection) []string {
+	return anyOf(t.scope.Any, func(s Selection) []string {
 		return compact(
 			t.idCond(w, "d.dag_id", s.DAGs),
 			projectCond(w, "d.project", s.Projects),
@@ -56,7 +56,7 @@ func (t *tx) nameCond(w *where, id, project string) string {
 			named = append(named, s)
 		}
 	}
-	return anyOf(w, named, func(s Selection) []string {
+	return anyOf(named, func(s Selection) []string {
 		return compact(t.idCond(w, id, s.DAGs), projectCond(w, project, s.Projects))
 	})
 }
@@ -65,7 +65,7 @@ func (t *tx) nameCond(w *where, id, project string) string {
 func (s Selection) named() bool { return len(s.Owners)+len(s.Tags)+len(s.Labels) == 0 }
 
 // anyOf joins selections, each of them a list of conditions, by OR.
-func anyOf(w *where, selections []Selection, conds func(Selection) []string) string {
+func anyOf(selections []Selection, conds func(Selection) []string) string {
 	parts := make([]string, 0, len(selections))
 	for _, s := range selections {
 		all := conds(s)

@@ -71,7 +71,7 @@ type reviewAuthConfig struct {
 type ruleList struct{ node *yaml.Node }
 
 // UnmarshalYAML keeps the node.
-func (l *ruleList) UnmarshalYAML(node *yaml.Node) error {
+func (l *ruleList) UnmarshalYAML(node *yaml.Node) error { //nolint:unparam // yaml's signature
 	l.node = node
 	return nil
 }
