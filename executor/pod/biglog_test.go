@@ -24,8 +24,10 @@ func TestBigLog(t *testing.T) {
 	t.Parallel()
 	r := start(t, newHome(t, clustertest.Open(t)))
 	pad := strings.Repeat("x", 90)
-	a := task("big", fmt.Sprintf(`b=0; n=0; while [ $b -lt %d ]; do
-		awk -v n=$n 'BEGIN { for (i = n; i < n + %d; i++) print i " %s" }'; n=$((n + %d)); b=$((b + 1)); sleep 6; done
+	// A node gives a container's newest log file only: each burst begins when the
+	// one before has been read, and the first when the reading has begun.
+	a := task("big", fmt.Sprintf(`b=0; n=0; while [ $b -lt %d ]; do sleep 6
+		awk -v n=$n 'BEGIN { for (i = n; i < n + %d; i++) print i " %s" }'; n=$((n + %d)); b=$((b + 1)); done; sleep 6
 		awk 'BEGIN { for (i = 0; i < 1024; i++) printf "%%1024d", 7; print "" }'`, bigBursts, bigLines, pad, bigLines))
 	r.start(t, a)
 	r.awaitStart(t, a.Key)
