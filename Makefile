@@ -6,6 +6,7 @@ CACHE    ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dagwright
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 30s
 TOOLS    := $(GO) tool -modfile=tools/go.mod
+GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check airflow-compare schemathesis lighthouse clean
@@ -76,8 +77,9 @@ golden: ## Write the golden files anew; read the diff before you commit it
 fmt: ## Format the code
 	gofmt -w $$(git ls-files '*.go')
 
-lint: ## Run golangci-lint as .golangci.yml says
+lint: ## Run golangci-lint, and gitleaks over all commits
 	$(TOOLS) golangci-lint run ./...
+	$(GO) run $(GITLEAKS) git --no-banner --redact .
 
 tidy: ## Check that go.mod and go.sum are tidy
 	$(GO) mod tidy -diff
