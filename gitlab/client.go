@@ -14,6 +14,7 @@ import (
 	api "gitlab.com/gitlab-org/api/client-go/v2"
 
 	"dagwright/dag"
+	"dagwright/redact"
 )
 
 // Config says which GitLab to call, and as whom.
@@ -194,7 +195,7 @@ func (c *Client) begin(ctx context.Context, project string) (context.Context, co
 }
 
 // callError says which call failed, with GitLab's words, which may be a whole
-// HTML page, cut short. The token is in a header and never in an error, see forgetSecrets.
+// HTML page, cut short. The token is in a header and never in an error, see redact.Refusal.
 func callError(what, project string, err error) error {
 	const longest = 500
 	var reply *api.ErrorResponse
@@ -235,7 +236,7 @@ type limitedReplies struct{}
 func (limitedReplies) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := http.DefaultTransport.RoundTrip(r)
 	if response != nil {
-		forgetSecrets(r, response)
+		redact.Refusal(r, response)
 	}
 	if response != nil && response.Body != nil {
 		response.Body = struct {

@@ -17,6 +17,7 @@ import (
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 
 	"dagwright/dag"
+	"dagwright/redact"
 )
 
 // remote opens sessions with the remote repository. It speaks git's protocol
@@ -159,7 +160,7 @@ type drain struct{ body io.ReadCloser }
 func (d *drain) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := http.DefaultTransport.RoundTrip(request)
 	if response != nil {
-		forgetSecrets(request, response)
+		redact.Refusal(request, response)
 		d.body = response.Body
 	}
 	return response, err
@@ -181,7 +182,7 @@ func closeQuietly(c io.Closer) { _ = c.Close() }
 
 // remoteError says what was tried, with a message of the remote's that may be
 // a whole HTML page cut short. It never holds a password: go-git is not given
-// one within a URL, and forgetSecrets has looked at what the remote says.
+// one within a URL, and redact.Refusal has looked at what the remote says.
 func remoteError(verb string, err error) error {
 	const longest = 500
 	if text := err.Error(); len(text) > longest {

@@ -1,4 +1,9 @@
-package gitlab
+// Package redact keeps credentials out of what errors quote.
+//
+// Clients of GitLab and of git put the text of a refusal into their errors, and some
+// proxies say back in it what they were sent. Whoever sends credentials over HTTP has
+// this package take them out before anybody reads the answer.
+package redact
 
 import (
 	"bytes"
@@ -10,9 +15,9 @@ import (
 // maxRefusal is how much is read of what a server says with a refusal.
 const maxRefusal = 64 << 10
 
-// forgetSecrets takes what the request proved itself with out of the text of a
+// Refusal takes what the request proved itself with out of the text of a
 // refusal: errors quote that text, and some proxies say back what they were sent.
-func forgetSecrets(request *http.Request, response *http.Response) {
+func Refusal(request *http.Request, response *http.Response) {
 	if response.StatusCode < http.StatusBadRequest || response.Body == nil {
 		return
 	}
