@@ -392,19 +392,26 @@ func (s *stream) flush() error {
 
 // remember keeps the last lines for the reason of a failure.
 func (s *stream) remember(text []byte) {
-	const lines = 3
-	shown := s.shown(text)
-	if shown == "" || !s.base {
-		return
+	if shown := s.shown(text); shown != "" {
+		s.keeper.mu.Lock()
+		defer s.keeper.mu.Unlock()
+		s.keep(shown)
 	}
-	s.keeper.mu.Lock()
-	defer s.keeper.mu.Unlock()
+}
+
+// keep adds to the last lines. keeper.mu is held.
+func (s *stream) keep(shown string) {
+	const lines = 3
 	s.tail = append(s.tail[max(0, len(s.tail)-lines+1):], shown)
 }
 
-// shown is what a reason tells of a line: its beginning, without known secrets.
+// shown is what a reason tells of a line: its beginning, without known secrets; and
+// nothing of a container beside the base one.
 func (s *stream) shown(text []byte) string {
 	const length = 300
+	if !s.base {
+		return ""
+	}
 	text = text[:min(len(text), readSize)]
 	masked := s.keeper.x.config.Logs.Mask(string(text))
 	return strings.TrimSpace(masked[:min(len(masked), length)])
@@ -414,8 +421,8 @@ func (s *stream) shown(text []byte) string {
 func (s *stream) wrote(at time.Time, text string) {
 	s.place.reached(at)
 	s.place.settle(true)
-	if shown := s.shown([]byte(text)); shown != "" && s.base {
-		s.tail = append(s.tail[max(0, len(s.tail)-2):], shown)
+	if shown := s.shown([]byte(text)); shown != "" {
+		s.keep(shown)
 	}
 }
 
