@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -159,10 +160,12 @@ func (t *types) refusal(status int) schema {
 	return schema{"$ref": "#/components/responses/" + name}
 }
 
-// serveOpenAPI answers with the document, which is made once.
+// serveOpenAPI answers with the document, which is made once, when it is first asked
+// for.
 func (s *server) serveOpenAPI() echo.HandlerFunc {
-	text, err := json.MarshalIndent(s.openAPI(), "", "  ")
+	document := sync.OnceValues(func() ([]byte, error) { return json.MarshalIndent(s.openAPI(), "", "  ") })
 	return func(c echo.Context) error {
+		text, err := document()
 		if err != nil {
 			return err
 		}
