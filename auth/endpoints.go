@@ -64,17 +64,10 @@ func (s *Service) exchangeToken(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusCreated, map[string]string{"access_token": "none", "token_type": "bearer"})
 		return
 	}
-	client := clientAddress(r, s.Proxies)
-	if !s.failures.left(client, s.Now()) {
-		tooMany(w, r)
-		return
-	}
-	switch _, err := s.byBearer(r.Context(), body.Password); {
+	switch _, err := s.byBearerOf(r.Context(), clientAddress(r, s.Proxies), body.Password); {
 	case err == nil:
 		writeJSON(w, http.StatusCreated, map[string]string{"access_token": body.Password, "token_type": "bearer"})
 	case refused(err):
-		s.failures.take(client, s.Now())
-		s.noteRefusal(r.Context(), "token_refused", err)
 		writeJSON(w, http.StatusUnauthorized, map[string]string{"detail": "Invalid credentials"})
 	default:
 		s.answerUnknown(w, r, err)

@@ -18,3 +18,6 @@ func ForgetCheck(f *RulesFile) {
 	defer f.mu.Unlock()
 	f.checked = time.Time{}
 }
+
+// BodyWait sets how long a body may take.
+func BodyWait(s *Service, d time.Duration) { s.bodyWait = d }

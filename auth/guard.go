@@ -57,6 +57,8 @@ func (s *Service) Guard(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.setHeaders(w.Header())
+		s.noteProxy(r)
+		w, r = s.boundBody(w, r)
 		switch {
 		case probe(r):
 			next.ServeHTTP(w, r)
@@ -88,33 +90,29 @@ func public(p string) bool {
 	return p == "/login" || p == "/favicon.ico" || strings.HasPrefix(p, "/static/") || strings.HasPrefix(p, "/auth/")
 }
 
-// serveMachine stops clients that are refused again and again.
+// serveMachine slows clients that are refused again and again. One that is accepted is
+// never slowed: behind a proxy that is not listed, it has the address of the others.
 func (s *Service) serveMachine(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	client := clientAddress(r, s.Proxies)
-	if !s.hooks.left(client, s.Now()) {
-		tooMany(w, r)
-		return
-	}
-	recorded := &statusWriter{ResponseWriter: w}
-	next.ServeHTTP(recorded, r)
-	if recorded.status == http.StatusUnauthorized || recorded.status == http.StatusForbidden {
-		s.hooks.take(client, s.Now())
-	}
+	next.ServeHTTP(&slowedWriter{ResponseWriter: w, take: func() bool { return s.hooks.take(client, s.Now()) }}, r)
 }
 
-// statusWriter remembers the status of an answer.
-type statusWriter struct {
+// slowedWriter answers 429 in place of a refusal when there is none left to take.
+type slowedWriter struct {
 	http.ResponseWriter
-	status int
+	take func() bool
 }
 
-func (w *statusWriter) WriteHeader(status int) {
-	w.status = status
+func (w *slowedWriter) WriteHeader(status int) {
+	if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !w.take() {
+		w.Header().Set("Retry-After", "30")
+		status = http.StatusTooManyRequests
+	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController reach the writer.
-func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *slowedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // foreign reports whether a page of another site asks for more than to be left for a
 // page of ours: to show ours inside of its own, to load parts, to read
@@ -178,7 +176,7 @@ func (s *Service) setHeaders(h http.Header) {
 func (s *Service) serveKnown(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	p := route(r)
 	client := clientAddress(r, s.Proxies)
-	if costly(r) && !s.signIns.take(client, s.Now()) {
+	if s.costly(r) && !s.signIns.take(client, s.Now()) {
 		tooMany(w, r)
 		return
 	}
@@ -198,15 +196,18 @@ func (s *Service) serveKnown(w http.ResponseWriter, r *http.Request, next http.H
 	}
 }
 
-// costly reports whether a request makes us ask the identity provider, or is a guess.
-func costly(r *http.Request) bool {
-	switch route(r) {
-	case "/login":
-		return r.Method == http.MethodPost
-	case "/auth/callback", "/auth/token", "/auth/backchannel-logout":
-		return true
+// costly reports whether a request makes us ask the identity provider: the end of a
+// sign-in that was begun here.
+func (s *Service) costly(r *http.Request) bool {
+	if route(r) != "/auth/callback" || s.open() {
+		return false
 	}
-	return false
+	c, err := r.Cookie(s.SignInCookie())
+	if err != nil {
+		return false
+	}
+	text, err := s.sealer.open(purposeSignIn, c.Value)
+	return err == nil && text != ""
 }
 
 // byHand reports whether a person does something, and not a page by itself: an open
@@ -229,20 +230,26 @@ func (s *Service) identify(r *http.Request, client string, use bool) (Identity, 
 		if !strings.EqualFold(scheme, "Bearer") {
 			return Identity{}, refusef("Want the header Authorization: Bearer, with a token.")
 		}
-		if !s.failures.left(client, s.Now()) {
-			return Identity{}, errTooMany
-		}
-		who, err := s.byBearer(r.Context(), strings.TrimSpace(token))
-		if refused(err) {
-			s.failures.take(client, s.Now())
-			s.noteRefusal(r.Context(), "token_refused", err)
-		}
-		return who, err
+		return s.byBearerOf(r.Context(), client, strings.TrimSpace(token))
 	}
 	if c, err := r.Cookie(s.SessionCookie()); err == nil && c.Value != "" {
 		return s.bySession(r.Context(), c.Value, use)
 	}
 	return Identity{}, errUnknown
+}
+
+// byBearerOf is who presents a token. A client whose tokens prove nothing is told
+// errTooMany after a while, which slows guesses. A good token is accepted all the same:
+// behind a proxy that is not listed, everybody has the address of the one who guesses.
+func (s *Service) byBearerOf(ctx context.Context, client, token string) (Identity, error) {
+	who, err := s.byBearer(ctx, client, token)
+	if refused(err) {
+		s.noteRefusal(ctx, "token_refused", err)
+		if !s.failures.take(client, s.Now()) {
+			return Identity{}, errTooMany
+		}
+	}
+	return who, err
 }
 
 // refused reports whether what was presented proves nothing, whoever asks about it.

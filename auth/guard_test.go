@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"dagwright/auth"
 	"dagwright/dag"
@@ -82,7 +85,7 @@ func TestGuessesAreSlowed(t *testing.T) {
 		return b.send(r)
 	}
 	count := func(address, path, method string) (limited int) {
-		for range 60 {
+		for range 140 {
 			if a := from(address, path, method); a.status == http.StatusTooManyRequests {
 				limited++
 			}
@@ -90,34 +93,73 @@ func TestGuessesAreSlowed(t *testing.T) {
 		return limited
 	}
 	if n := count("203.0.113.1", "/api/v2/dags", "GET"); n < 20 {
-		t.Errorf("%d of 60 guesses at tokens were turned away", n)
+		t.Errorf("%d of 140 guesses at tokens were turned away", n)
 	}
 	b.wants("another client", from("203.0.113.2", "/api/v2/dags", "GET"), http.StatusUnauthorized)
+	b.begin(person("eve", "viewers"), "/")
 	if n := count("203.0.113.3", "/auth/callback", "GET"); n < 20 {
-		t.Errorf("%d of 60 callbacks were turned away", n)
+		t.Errorf("%d of 140 callbacks were turned away", n)
 	}
 	b.wants("when time has passed", func() answer { in.later(5 * time.Minute); return from("203.0.113.1", "/api/v2/dags", "GET") }(), http.StatusUnauthorized)
 
 	// A hook that proves nothing is turned away too, and one that is good is not counted.
+	// Good ones are accepted behind as many bad ones from the same address.
 	hooks := in.service.Guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Gitlab-Token") != "good" {
 			w.WriteHeader(http.StatusUnauthorized)
 		}
 	}))
 	statuses := map[int]int{}
-	for i := range 400 {
+	for i := range 600 {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://gitlab-knows-us-as.example.com/hooks/gitlab", nil)
 		r.RemoteAddr = "203.0.113.9:1"
-		if i < 200 {
+		if i < 200 || i >= 400 {
 			r.Header.Set("X-Gitlab-Token", "good")
 		}
 		w := &recorder{header: http.Header{}, status: http.StatusOK}
 		hooks.ServeHTTP(w, r)
 		statuses[w.status]++
 	}
-	if statuses[http.StatusOK] != 200 || statuses[http.StatusTooManyRequests] < 50 {
+	if statuses[http.StatusOK] != 400 || statuses[http.StatusTooManyRequests] < 50 {
 		t.Errorf("hooks were answered %v", statuses)
 	}
+}
+
+// TestGuessesLockNobodyOut guesses from the address that everybody has behind a proxy
+// that is not listed.
+func TestGuessesLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	known := reviews{}
+	in := newInstance(t, func(c *auth.Config, _ *auth.ProviderConfig) {
+		c.Reviews, c.ReviewAudiences = known, []string{"dagwright"}
+	})
+	ada := in.browser()
+	ada.signIn(person("ada", "admins"))
+	token := ada.makeToken(url.Values{"name": {"bot"}, "role": {"operator"}, "days": {"1"}})
+	account := in.sign(map[string]any{"iss": "https://kubernetes.default.svc", "jti": "good"}, nil)
+	known[account] = authenticationv1.TokenReviewStatus{
+		Authenticated: true, Audiences: []string{"dagwright"}, User: authenticationv1.UserInfo{Username: "system:serviceaccount:models:ci"},
+	}
+	ada.wants("a service account, before", in.withToken(http.MethodGet, "/api/v2/dags", account), http.StatusOK)
+	in.later(2 * time.Minute) // the answer about it has to be asked for again
+
+	eve := in.browser()
+	for i := range 200 {
+		guess := in.sign(map[string]any{"iss": "https://kubernetes.default.svc", "jti": strconv.Itoa(i)}, nil)
+		known[guess] = authenticationv1.TokenReviewStatus{}
+		in.withToken(http.MethodGet, "/api/v2/dags", guess)
+		in.withToken(http.MethodGet, "/api/v2/dags", "dwt_guess")
+		eve.get("/auth/callback?state=x&code=y")
+		eve.post("/login", nil)
+	}
+	eve.wants("one more guess", in.withToken(http.MethodGet, "/api/v2/dags", "dwt_guess"), http.StatusTooManyRequests)
+	ada.wants("a session", ada.get("/models"), http.StatusOK)
+	ada.wants("an API token", in.withToken(http.MethodGet, "/api/v2/dags", token), http.StatusOK)
+	ada.wants("a token of the provider", in.withToken(http.MethodGet, "/api/v2/dags", in.sign(map[string]any{
+		"iss": in.idp.Issuer(), "aud": "dagwright-cli", "sub": "id-of-ada", "groups": []string{"/operators"}, "exp": time.Now().Add(time.Hour).Unix(),
+	}, nil)), http.StatusOK)
+	ada.wants("a service account that was good before", in.withToken(http.MethodGet, "/api/v2/dags", account), http.StatusOK)
+	in.browser().signIn(person("bob", "viewers"))
 }
 
 // recorder keeps an answer's status.

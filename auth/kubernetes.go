@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -18,8 +19,10 @@ type Reviews interface {
 }
 
 const (
-	// reviewAge is for how long an answer of the API server counts.
-	reviewAge = time.Minute
+	// reviewAge is for how long an answer of the API server counts, and reviewMemory
+	// for how long afterwards the token is remembered as one that was good.
+	reviewAge    = time.Minute
+	reviewMemory = time.Hour
 	// reviewTimeout bounds one question.
 	reviewTimeout = 10 * time.Second
 	// maxReviews bounds how many answers are kept.
@@ -40,15 +43,19 @@ type review struct {
 	until           time.Time
 }
 
-// account is the service account that a token is of. The error is a refusal when it
-// is of none, and ErrProviderAway when the API server does not answer.
-func (r *reviewer) account(ctx context.Context, token string, now time.Time) (namespace, name string, err error) {
+// account is the service account that a token is of. The API server is asked about a
+// token that is new if mayAsk says so. The error is a refusal when the token is of no
+// account, errTooMany, or ErrProviderAway when the API server does not answer.
+func (r *reviewer) account(ctx context.Context, token string, now time.Time, mayAsk func() bool) (namespace, name string, err error) {
 	key := digest(token)
 	r.mu.Lock()
 	known, ok := r.known[key]
 	r.mu.Unlock()
 	if ok && now.Before(known.until) {
 		return known.namespace, known.name, nil
+	}
+	if !ok && !mayAsk() {
+		return "", "", errTooMany
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
@@ -62,6 +69,7 @@ func (r *reviewer) account(ctx context.Context, token string, now time.Time) (na
 	// A server that knows no audiences answers without any: then the token may be for
 	// somebody else.
 	if !status.Authenticated || !meets(r.audiences, status.Audiences) {
+		r.forget(key)
 		return "", "", refusef("Kubernetes does not know this token, or it is for another audience than %s.", strings.Join(r.audiences, ", "))
 	}
 	account, ok := strings.CutPrefix(status.User.Username, "system:serviceaccount:")
@@ -73,18 +81,25 @@ func (r *reviewer) account(ctx context.Context, token string, now time.Time) (na
 	return namespace, name, nil
 }
 
+// keep remembers an answer, in place of those that are old when there are many.
 func (r *reviewer) keep(key string, answer review, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
 		r.known = map[string]review{}
 	}
-	for k, old := range r.known {
-		if !now.Before(old.until) {
-			delete(r.known, k)
-		}
+	age := reviewMemory
+	if len(r.known) >= maxReviews {
+		age = 0
 	}
+	maps.DeleteFunc(r.known, func(_ string, old review) bool { return !now.Before(old.until.Add(age)) })
 	if len(r.known) < maxReviews {
 		r.known[key] = answer
 	}
+}
+
+func (r *reviewer) forget(key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.known, key)
 }

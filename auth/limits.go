@@ -109,3 +109,20 @@ func trusted(addr netip.Addr, proxies []netip.Prefix) bool {
 	}
 	return false
 }
+
+// noteProxy tells the operator, once, of a proxy that is not listed: everybody behind
+// it has its address.
+func (s *Service) noteProxy(r *http.Request) {
+	if r.Header.Get("X-Forwarded-For") == "" {
+		return
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	addr, parseErr := netip.ParseAddr(host)
+	if err != nil || parseErr != nil || trusted(addr, s.Proxies) {
+		return
+	}
+	s.proxyNoted.Do(func() {
+		s.Logger.WarnContext(r.Context(), "a request names the client that it is for, and its sender is no trusted proxy: "+
+			"all clients behind it share one budget; name it in auth.trusted_proxies if it is yours", "sender", host)
+	})
+}

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"dagwright/dag"
+	"dagwright/publickeys"
 )
 
 // ProviderConfig says who signs people in, and how.
@@ -117,7 +118,7 @@ func NewProvider(c ProviderConfig) (*Provider, error) {
 	noRedirect := func(*http.Request, []*http.Request) error {
 		return errors.New("the identity provider answers with a redirect: write its address as it names itself")
 	}
-	client := &http.Client{Transport: boundedAnswers{transport}, Timeout: providerTimeout, CheckRedirect: noRedirect}
+	client := &http.Client{Transport: publickeys.New(boundedAnswers{transport}), Timeout: providerTimeout, CheckRedirect: noRedirect}
 	return &Provider{config: c, client: client}, nil
 }
 

@@ -60,7 +60,7 @@ type Service struct {
 	reviewer *reviewer
 	secure   bool // cookies travel over https only
 
-	signIns  *budget // sign-ins begun and finished, by client
+	signIns  *budget // sign-ins for whose end the provider is asked, by client
 	failures *budget // what proved nothing, by client
 	hooks    *budget // hooks and CI jobs that were refused, by client
 	audit    *budget // refusals written down, by person and act
@@ -71,7 +71,9 @@ type Service struct {
 	dropped int           // and not written down
 
 	recheck    time.Duration // see recheckEvery
+	bodyWait   time.Duration // see the constant
 	refreshing sync.WaitGroup
+	proxyNoted sync.Once
 }
 
 // New returns a service. The error says what the configuration lacks.
@@ -79,8 +81,8 @@ func New(c Config) (*Service, error) {
 	defaults(&c)
 	s := &Service{
 		Config:  c,
-		signIns: newBudget(1, 30), failures: newBudget(0.5, 30), hooks: newBudget(5, 100),
-		recheck: recheckEvery, audit: newBudget(1.0/60, 2), seen: newBudget(1.0/60, 1), notes: rate.NewLimiter(10, 100),
+		signIns: newBudget(5, 100), failures: newBudget(0.5, 30), hooks: newBudget(5, 100),
+		recheck: recheckEvery, bodyWait: bodyWait, audit: newBudget(1.0/60, 2), seen: newBudget(1.0/60, 1), notes: rate.NewLimiter(10, 100),
 	}
 	if s.open() {
 		return s, nil
@@ -407,8 +409,9 @@ func (s *Service) drop(ctx context.Context, n store.Session, why string, cause e
 	return errUnknown
 }
 
-// byBearer is who presents a token.
-func (s *Service) byBearer(ctx context.Context, token string) (Identity, error) {
+// byBearer is who presents a token. A client that has used up its failures makes us ask
+// no Kubernetes about a token that was not good before.
+func (s *Service) byBearer(ctx context.Context, client, token string) (Identity, error) {
 	if strings.HasPrefix(token, tokenPrefix) {
 		return s.byToken(ctx, token)
 	}
@@ -419,7 +422,8 @@ func (s *Service) byBearer(ctx context.Context, token string) (Identity, error) 
 	case issuer == s.Provider.config.Issuer:
 		return s.byProviderToken(ctx, token)
 	case s.reviewer != nil:
-		namespace, name, err := s.reviewer.account(ctx, token, s.Now())
+		mayAsk := func() bool { return s.failures.left(client, s.Now()) }
+		namespace, name, err := s.reviewer.account(ctx, token, s.Now(), mayAsk)
 		if err != nil {
 			return Identity{}, err
 		}

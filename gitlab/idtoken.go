@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"dagwright/publickeys"
 )
 
 // Job is the CI job that an ID token stands for, see
@@ -35,7 +37,7 @@ func NewTokenVerifier(issuer, audience string, client *http.Client) (*TokenVerif
 		return nil, errors.New("ID tokens: want GitLab's address and an audience")
 	}
 	if client == nil {
-		client = &http.Client{Transport: limitedReplies{}, CheckRedirect: sameHost}
+		client = &http.Client{Transport: publickeys.New(limitedReplies{}), CheckRedirect: sameHost}
 	}
 	issuer = strings.TrimSuffix(issuer, "/")
 	// Fetching keys goes on when the request that needed them has ended.

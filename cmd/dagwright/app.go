@@ -142,6 +142,7 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 	if a.listener, err = listen(ctx, s.Listen); err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
 	}
+	a.listener = boundConnections(a.listener, a.auth.Proxies)
 	if a.listener, err = s.TLS.wrap(a.listener); err != nil {
 		return nil, err
 	}

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 )
@@ -20,6 +16,7 @@ func (a *app) addProbes(ctx context.Context) error {
 	if a.probes, err = listen(ctx, a.Probes); err != nil {
 		return fmt.Errorf("listen for probes on %s: %w", a.Probes, err)
 	}
+	a.probes = boundConnections(a.probes, nil)
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	a.routeProbes(e)
@@ -40,31 +37,4 @@ func (a *app) ready(c echo.Context) error {
 		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
 	}
 	return c.String(http.StatusOK, "ok\n")
-}
-
-// serveHTTP serves until ctx ends, then lets requests end for a few seconds.
-func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
-	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(l) }()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serve: %w", err)
-	case <-ctx.Done():
-	}
-	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	err := server.Shutdown(limit)
-	if err != nil {
-		err = server.Close()
-	}
-	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
-		return fmt.Errorf("serve: %w", served)
-	}
-	return err
 }
