@@ -41,6 +41,7 @@ type spool struct {
 	path  string // absolute
 	root  *os.Root
 	watch hub
+	usage usage
 }
 
 func openSpool(dir string) (*spool, error) {
@@ -152,10 +153,31 @@ func (s *spool) setConflict(name string) error {
 
 // remove removes a file that may be gone already.
 func (s *spool) remove(name string) error {
-	if err := s.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	info, err := s.root.Lstat(name)
+	if err == nil {
+		err = s.root.Remove(name)
 	}
-	return nil
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		s.usage.removed(name, info.Size())
+	}
+	return err
+}
+
+// removeRun removes all logs of a run.
+func (s *spool) removeRun(dir string) error {
+	err := fs.WalkDir(s.root.FS(), dir, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return nil //nolint:nilerr // what cannot be counted is removed all the same
+		}
+		if info, err := e.Info(); err == nil {
+			s.usage.removed(name, info.Size())
+		}
+		return nil
+	})
+	return errors.Join(err, s.root.RemoveAll(dir))
 }
 
 // removeEmpty removes the folders above a name as far as they are empty.
@@ -193,13 +215,7 @@ func (s *spool) walk(fn func(name string, info fs.FileInfo) error) error {
 // isNew says whether the folder was never used with a bucket.
 func (s *spool) isNew() bool { return !s.has(spoolMark) }
 
-func (s *spool) setUsed() error {
-	f, err := s.root.OpenFile(spoolMark, os.O_WRONLY|os.O_CREATE, openMode)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
+func (s *spool) setUsed() error { return s.touch(spoolMark) }
 
 // restore makes a log of what from holds, which it closes. It is false when
 // there is a log of that name by now.
@@ -222,6 +238,9 @@ func (s *spool) restore(name string, from io.ReadCloser) (bool, error) {
 	err = s.root.Link(part, name)
 	if errors.Is(err, fs.ErrExist) {
 		return false, nil
+	}
+	if err == nil {
+		s.usage.opened(name)
 	}
 	return err == nil, err
 }

@@ -64,6 +64,17 @@ type Config struct {
 	ReadOnly bool
 	// Retention is how long sealed logs are kept.
 	Retention Retention
+	// MaxBytesPerTry is the most that the log of one try holds; 0 stands for 256
+	// MiB, a negative number for no limit. What comes behind it is dropped.
+	MaxBytesPerTry int64
+	// MaxBytes is the most that all logs in Dir hold together; 0 stands for 80 %
+	// of the file system, a negative number for no limit. Then logs of more than
+	// 64 KiB are cut.
+	MaxBytes int64
+	// MinFree is how many bytes logs leave free on the file system; 0 stands for
+	// 512 MiB or 5 % of the file system, whichever is less, a negative number for
+	// nothing. Below it logs of more than 64 KiB are cut, below half of it all.
+	MinFree int64
 	// Active lists the attempts that may still write. It is asked before a log
 	// that nobody sealed is sealed a day after its last line; without it such
 	// logs stay as they are.
@@ -102,6 +113,9 @@ type Dir struct {
 	spool   *spool
 	bucket  *bucket  // nil without one
 	shipper *shipper // nil without a bucket, and in a process that only reads
+
+	limits    Limits
+	mostBytes int64 // of all logs in the folder; 0 for no limit
 
 	// ctx is of what runs beside the callers and of reading from the bucket;
 	// stopping ends before it, when there is only the rest to upload.
@@ -145,6 +159,11 @@ func open(c Config) (*Dir, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &Dir{config: c, mask: newMask(c.Mask), spool: s, ctx: ctx, cancel: cancel}
 	d.stopping, d.stop = context.WithCancel(ctx)
+	_, size, err := s.disk()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open task logs: %w", err), d.Close())
+	}
+	d.limits, d.mostBytes = newLimits(c, s, size)
 	if err := d.openBucket(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

@@ -10,8 +10,9 @@ import (
 	"dagwright/dag"
 )
 
-// File opens the log of an attempt for appending, making it if need be. The
-// caller closes it. What is written by one Write call is never interleaved
+// File opens the log of an attempt for appending, making it if need be. What a
+// task writes goes through Append, which keeps to the limits. The caller closes
+// it. What is written by one Write call is never interleaved
 // with another's (O_APPEND). It never waits for the bucket. The error is
 // dag.ErrConflict when the log is sealed.
 func (d *Dir) File(key dag.AttemptKey) (*os.File, error) {
@@ -34,10 +35,24 @@ func (d *Dir) File(key dag.AttemptKey) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	d.spool.usage.opened(name)
 	if d.shipper != nil {
 		d.shipper.add(name, true)
 	}
 	return f, nil
+}
+
+// Append opens the log of an attempt as File does, to be written within Limits.
+func (d *Dir) Append(key dag.AttemptKey) (*Appender, error) {
+	f, err := d.File(key)
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.limits.Append(f)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return a, nil
 }
 
 func errSealed() error { return fmt.Errorf("task log is sealed: %w", dag.ErrConflict) }
@@ -101,7 +116,7 @@ func (d *Dir) Remove(id dag.ID, run dag.RunID) error {
 	}
 	// The spool comes first: the shipper takes back what it has uploaded when
 	// it finds the file gone.
-	if err := d.spool.root.RemoveAll(name); err != nil {
+	if err := d.spool.removeRun(name); err != nil {
 		return fmt.Errorf("remove task logs: %w", err)
 	}
 	if d.bucket == nil {

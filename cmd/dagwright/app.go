@@ -246,7 +246,7 @@ func (a *app) addScheduler() error {
 	if origin != nil {
 		config.CheckSpec = origin.Check
 	}
-	a.actors = append(a.actors, scheduler.New(config).Run)
+	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
 	return nil
 }
 

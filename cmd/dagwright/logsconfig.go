@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"dagwright/dag"
 	"dagwright/tasklog"
@@ -24,6 +25,10 @@ type logsConfig struct {
 	DAGs      map[string]keepTime `yaml:"dags"`
 	// MaskFiles are files, or folders of files, whose contents no log shows.
 	MaskFiles []string `yaml:"mask_files"`
+	// MaxBytesPerTry, MaxBytes and MinFree are tasklog.Config's.
+	MaxBytesPerTry byteCount `yaml:"max_bytes_per_try"`
+	MaxBytes       byteCount `yaml:"max_bytes"`
+	MinFree        byteCount `yaml:"min_free"`
 }
 
 // config is the task logs' configuration below a data folder.
@@ -34,8 +39,26 @@ func (c logsConfig) config(data string) tasklog.Config {
 	}
 	return tasklog.Config{
 		Dir: filepath.Join(data, "logs"), Bucket: c.Bucket,
-		Retention: tasklog.Retention{Keep: time.Duration(c.Retention), DAGs: dags},
+		Retention:      tasklog.Retention{Keep: time.Duration(c.Retention), DAGs: dags},
+		MaxBytesPerTry: int64(c.MaxBytesPerTry), MaxBytes: int64(c.MaxBytes), MinFree: int64(c.MinFree),
 	}
+}
+
+// byteCount is a number of bytes in a configuration file. It is 0 where the file
+// says nothing, and -1 for the 0 that stands for no limit.
+type byteCount int64
+
+// UnmarshalYAML reads bytes as Kubernetes writes memory, such as 256Mi.
+func (b *byteCount) UnmarshalYAML(node *yaml.Node) error {
+	q, err := resource.ParseQuantity(node.Value)
+	n, whole := q.AsInt64()
+	if node.Kind != yaml.ScalarNode || err != nil || !whole || n < 0 {
+		return fmt.Errorf("line %d: %.40q is no number of bytes; want 256Mi, 10Gi or the like, or 0 for no limit", node.Line, node.Value)
+	}
+	if *b = byteCount(n); n == 0 {
+		*b = -1
+	}
+	return nil
 }
 
 // keepTime is a time for which something is kept, in a configuration file.

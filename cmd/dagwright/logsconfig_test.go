@@ -47,6 +47,10 @@ func TestLogsConfig(t *testing.T) {
 				Keep: 30 * day, DAGs: map[string]time.Duration{"churn-*": 90 * day, "audit-*": 0, "b": 36 * time.Hour},
 			}},
 		},
+		"limits": {
+			`logs: {max_bytes_per_try: 64Mi, max_bytes: 0, min_free: 1000}`,
+			tasklog.Config{MaxBytesPerTry: 64 << 20, MaxBytes: -1, MinFree: 1000},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,6 +82,10 @@ func TestLogsConfigFaults(t *testing.T) {
 		"logs: {bucket: gs://x}":          `logs: bucket URL begins with "gs:"; want s3://bucket/prefix`,
 		"logs: {bucket: s3://k:geheim@x}": "logs: bucket URL holds credentials",
 		"logs: {keep: 30d}":               `unknown key "keep"`,
+		"logs: {max_bytes: 1 GB}":         `line 9: "1 GB" is no number of bytes; want 256Mi, 10Gi or the like, or 0 for no limit`,
+		"logs: {min_free: -1}":            `"-1" is no number of bytes`,
+		"logs: {max_bytes_per_try: 1.5}":  `"1.5" is no number of bytes`,
+		"logs: {max_bytes_per_try: [1]}":  "is no number of bytes",
 	} {
 		_, err := readLogsConfig(t, logs)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {
