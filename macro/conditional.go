@@ -63,30 +63,42 @@ func (r *rewriter) group() []*tokens.Token {
 	return append(out, rewriteSegment(segment)...)
 }
 
-// rewriteSegment makes "a if b else c" the call ?:(b, a, c). The brackets in it
-// have been rewritten, so that what is left is at its top.
+// rewriteSegment makes "a if b else c" the call ?:(b, a, c), and so on with c. The
+// brackets in it have been rewritten, so that what is left is at its top.
 func rewriteSegment(segment []*tokens.Token) []*tokens.Token {
-	at := slices.IndexFunc(segment, func(t *tokens.Token) bool { return isWord(t, "if") })
-	if at <= 0 {
-		return segment
-	}
-	value, rest := segment[:at], segment[at+1:]
-	condition, alternative := rest, []*tokens.Token(nil)
-	if i := slices.IndexFunc(rest, func(t *tokens.Token) bool { return isWord(t, "else") }); i >= 0 {
-		condition, alternative = rest[:i], rewriteSegment(rest[i+1:])
-		if len(alternative) == 0 {
-			return segment
+	var out []*tokens.Token
+	var open []*tokens.Token // the ifs whose call is not closed yet
+	for {
+		at := slices.IndexFunc(segment, func(t *tokens.Token) bool { return isWord(t, "if") })
+		if at <= 0 {
+			break
 		}
+		word, value, rest := segment[at], segment[:at], segment[at+1:]
+		end := slices.IndexFunc(rest, func(t *tokens.Token) bool { return isWord(t, "else") })
+		if end >= 0 && end+1 == len(rest) {
+			break // nothing after else: the parser says so
+		}
+		out = append(out, like(word, tokens.Name, conditional), like(word, tokens.LeftParenthesis, "("))
+		open = append(open, word)
+		if end < 0 {
+			out = append(append(append(out, rest...), like(word, tokens.Comma, ",")), value...)
+			segment = nil
+			break
+		}
+		out = append(append(append(out, rest[:end]...), like(word, tokens.Comma, ",")), value...)
+		out = append(out, like(word, tokens.Comma, ","))
+		segment = rest[end+1:]
 	}
-	like := func(kind tokens.Type, val string) *tokens.Token {
-		return &tokens.Token{Type: kind, Val: val, Pos: segment[at].Pos, Line: segment[at].Line, Col: segment[at].Col}
+	out = append(out, segment...)
+	for _, word := range open {
+		out = append(out, like(word, tokens.RightParenthesis, ")"))
 	}
-	out := append([]*tokens.Token{like(tokens.Name, conditional), like(tokens.LeftParenthesis, "(")}, condition...)
-	out = append(append(out, like(tokens.Comma, ",")), value...)
-	if alternative != nil {
-		out = append(append(out, like(tokens.Comma, ",")), alternative...)
-	}
-	return append(out, like(tokens.RightParenthesis, ")"))
+	return out
+}
+
+// like makes a token at the place of another.
+func like(at *tokens.Token, kind tokens.Type, val string) *tokens.Token {
+	return &tokens.Token{Type: kind, Val: val, Pos: at.Pos, Line: at.Line, Col: at.Col}
 }
 
 func isWord(t *tokens.Token, word string) bool { return t.Type == tokens.Name && t.Val == word }

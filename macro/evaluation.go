@@ -9,62 +9,35 @@ import (
 	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
-// The limits of one evaluation. Together they bound its time and memory,
-// whatever the template does.
-const (
-	maxOutput = 1 << 20
-	maxSteps  = 200_000
-	maxMemory = 8 << 20 // bytes of values made on the way, in sum
-	maxRange  = 10_000
-)
-
-var (
-	errOutput = fmt.Errorf("the result is longer than %d bytes", maxOutput)
-	errSteps  = fmt.Errorf("the template takes more than %d steps", maxSteps)
-	errMemory = fmt.Errorf("the template makes more than %d bytes of values", maxMemory)
-)
-
 // evaluation executes one template once.
 type evaluation struct {
+	*budget
 	names    *names
 	literals map[*tokens.Token]string
 	scopes   []map[string]any
 	out      *strings.Builder
-	steps    int
-	memory   int
 	line     int
 }
 
 // execute renders the template. The error names the line when there are
 // several.
-func (t *template) execute(n *names) (string, error) {
-	e := &evaluation{names: n, literals: t.literals, scopes: []map[string]any{nil}, out: &strings.Builder{}, line: 1}
+func (t *template) execute(n *names, b *budget) (string, error) {
+	e := &evaluation{budget: b, names: n, literals: t.literals, scopes: []map[string]any{nil}, out: &strings.Builder{}, line: 1}
 	if err := e.run(t.root.Nodes); err != nil {
+		if s := (stopped{}); errors.As(err, &s) {
+			return "", s
+		}
 		return "", &syntaxError{line: e.line, reason: err.Error()}
 	}
 	return e.out.String(), nil
 }
 
-// step counts one step of the evaluation.
-func (e *evaluation) step() error {
-	if e.steps++; e.steps > maxSteps {
-		return errSteps
-	}
-	return nil
-}
-
-// spend counts memory before it is used.
-func (e *evaluation) spend(bytes int) error {
-	if bytes < 0 || bytes > maxMemory-e.memory {
-		return errMemory
-	}
-	e.memory += bytes
-	return nil
-}
-
 func (e *evaluation) write(s string) error {
 	if e.out.Len()+len(s) > maxOutput {
 		return errOutput
+	}
+	if err := e.spend(len(s)); err != nil {
+		return err
 	}
 	e.out.WriteString(s)
 	return nil
@@ -87,6 +60,9 @@ func (e *evaluation) node(n nodes.Node) error {
 	case nil, *nodes.Comment:
 		return nil
 	case *nodes.Data:
+		if err := e.touch(len(n.Data.Val)); err != nil {
+			return err
+		}
 		return e.write(dataText(n))
 	case *nodes.Output:
 		e.line = n.Start.Line
@@ -188,8 +164,7 @@ func (e *evaluation) setBlock(n *setBlock) error {
 		if err != nil {
 			return err
 		}
-		e.set(n.name, value)
-		return e.spend(len(value))
+		return e.set(n.name, value)
 	}
 	v, err := e.inlineIf(n.value, n.condition, n.alternative)
 	if err != nil {
@@ -198,8 +173,7 @@ func (e *evaluation) setBlock(n *setBlock) error {
 	if _, ok := v.(skipped); ok {
 		v = undefined{n.name + " is not defined: the condition of its inline if is false"}
 	}
-	e.set(n.name, v)
-	return nil
+	return e.set(n.name, v)
 }
 
 func (e *evaluation) forBlock(n *forBlock) error {
@@ -207,39 +181,48 @@ func (e *evaluation) forBlock(n *forBlock) error {
 	if err != nil {
 		return err
 	}
-	all, err := items(v)
+	all, err := e.items(v)
 	if err != nil {
 		return err
 	}
 	e.push()
 	defer e.pop()
-	kept := all
 	if n.condition != nil {
-		if kept, err = e.filter(n, all); err != nil {
+		if all, err = e.filter(n, all); err != nil {
 			return err
 		}
 	}
-	for i := range kept {
-		e.scopes[len(e.scopes)-1] = nil
-		if err := e.bind(n.targets, kept[i]); err != nil {
-			return err
-		}
-		e.set("loop", loop(kept, i))
-		if err := e.run(n.body); err != nil {
+	l := loop{length: len(all)}
+	for i := range all {
+		l.index = i
+		if err := e.iteration(n, all[i], &l); err != nil {
 			return err
 		}
 	}
-	if len(kept) == 0 {
+	if len(all) == 0 {
 		return e.run(n.otherwise)
 	}
 	return nil
 }
 
+// iteration runs the body of a loop once. It begins with nothing that another
+// iteration has set.
+func (e *evaluation) iteration(n *forBlock, item any, l *loop) error {
+	clear(e.scopes[len(e.scopes)-1])
+	if err := e.bind(n.targets, item); err != nil {
+		return err
+	}
+	if err := e.set("loop", l.object()); err != nil {
+		return err
+	}
+	return e.run(n.body)
+}
+
 func (e *evaluation) filter(n *forBlock, all list) (list, error) {
-	if err := e.spend(16 * len(all)); err != nil {
+	if err := e.spendEach(len(all), itemSize); err != nil {
 		return nil, err
 	}
-	var kept list
+	kept := make(list, 0, len(all))
 	for _, item := range all {
 		if err := e.bind(n.targets, item); err != nil {
 			return nil, err
@@ -261,10 +244,9 @@ func (e *evaluation) bind(targets []string, item any) error {
 		return err
 	}
 	if len(targets) == 1 {
-		e.set(targets[0], item)
-		return nil
+		return e.set(targets[0], item)
 	}
-	parts, err := items(item)
+	parts, err := e.items(item)
 	if err != nil {
 		return err
 	}
@@ -272,47 +254,70 @@ func (e *evaluation) bind(targets []string, item any) error {
 		return fmt.Errorf("for has %d names, but an item has %d parts", len(targets), len(parts))
 	}
 	for i, name := range targets {
-		e.set(name, parts[i])
+		if err := e.set(name, parts[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// loop is Jinja's variable of that name.
-func loop(all list, i int) *object {
-	return &object{name: "loop", attribute: func(name string) (any, bool, error) {
-		switch name {
-		case "index":
-			return int64(i + 1), true, nil
-		case "index0":
-			return int64(i), true, nil
-		case "revindex":
-			return int64(len(all) - i), true, nil
-		case "revindex0":
-			return int64(len(all) - i - 1), true, nil
-		case "first":
-			return i == 0, true, nil
-		case "last":
-			return i == len(all)-1, true, nil
-		case "length":
-			return int64(len(all)), true, nil
-		}
-		return nil, false, nil
-	}}
+// loop is Jinja's variable of that name: one for all rounds of a loop.
+type loop struct {
+	index, length int
+	value         *object
+}
+
+func (l *loop) object() *object {
+	if l.value == nil {
+		l.value = &object{name: "loop", attribute: l.attribute}
+	}
+	return l.value
+}
+
+func (l *loop) attribute(name string) (any, bool, error) {
+	switch name {
+	case "index":
+		return int64(l.index + 1), true, nil
+	case "index0":
+		return int64(l.index), true, nil
+	case "revindex":
+		return int64(l.length - l.index), true, nil
+	case "revindex0":
+		return int64(l.length - l.index - 1), true, nil
+	case "first":
+		return l.index == 0, true, nil
+	case "last":
+		return l.index == l.length-1, true, nil
+	case "length":
+		return int64(l.length), true, nil
+	}
+	return nil, false, nil
 }
 
 func (e *evaluation) push() { e.scopes = append(e.scopes, nil) }
 func (e *evaluation) pop()  { e.scopes = e.scopes[:len(e.scopes)-1] }
 
-func (e *evaluation) set(name string, v any) {
+// set gives a name of the innermost scope a value.
+func (e *evaluation) set(name string, v any) error {
 	scope := &e.scopes[len(e.scopes)-1]
 	if *scope == nil {
+		if err := e.spend(pairSize); err != nil {
+			return err
+		}
 		*scope = map[string]any{}
 	}
+	if err := e.touch(len(name)); err != nil {
+		return err
+	}
 	(*scope)[name] = v
+	return nil
 }
 
 // name looks a name up, from the innermost scope outwards.
 func (e *evaluation) name(name string) (any, error) {
+	if err := e.touchEach(len(e.scopes), 20+len(name)); err != nil {
+		return nil, err
+	}
 	for i := len(e.scopes) - 1; i >= 0; i-- {
 		if v, ok := e.scopes[i][name]; ok {
 			return v, nil

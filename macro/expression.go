@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/nikolalohinski/gonja/v2/nodes"
@@ -73,7 +74,7 @@ func (e *evaluation) defined(n nodes.Node) (any, error) {
 }
 
 func (e *evaluation) list(expressions []nodes.Expression) (any, error) {
-	if err := e.spend(16 * len(expressions)); err != nil {
+	if err := e.spendEach(len(expressions), itemSize); err != nil {
 		return nil, err
 	}
 	out := make(list, len(expressions))
@@ -87,7 +88,7 @@ func (e *evaluation) list(expressions []nodes.Expression) (any, error) {
 }
 
 func (e *evaluation) dict(n *nodes.Dict) (any, error) {
-	if err := e.spend(64 * len(n.Pairs)); err != nil {
+	if err := e.spendEach(len(n.Pairs)+1, pairSize); err != nil {
 		return nil, err
 	}
 	d := newDict()
@@ -104,20 +105,42 @@ func (e *evaluation) dict(n *nodes.Dict) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		if err := e.touch(2 * len(key)); err != nil {
+			return nil, err
+		}
 		d.set(key, v)
 	}
 	return d, nil
 }
 
-// path names an expression for an error, as far as it is a path of names.
+// path names an expression for an error, as far as it is a path of names. Of a
+// long one it keeps the end.
 func path(n nodes.Node) string {
-	switch n := n.(type) {
-	case *nodes.Name:
-		return clip(n.Name.Val, 80)
-	case *nodes.GetAttribute:
-		return path(n.Node) + "." + clip(n.Attribute, 80)
+	var names []string
+	for len(names) < 6 {
+		switch node := n.(type) {
+		case *nodes.Name:
+			names = append(names, clip(node.Name.Val, 80))
+			slices.Reverse(names)
+			return strings.Join(names, ".")
+		case *nodes.GetAttribute:
+			names = append(names, clip(node.Attribute, 80))
+			n = node.Node
+			continue
+		}
+		break
 	}
-	return "…"
+	names = append(names, "…")
+	slices.Reverse(names)
+	return strings.Join(names, ".")
+}
+
+// missing is what an expression gives that finds nothing in what its node gives.
+func (b *budget) missing(node nodes.Node, format string, args ...any) (any, error) {
+	if err := b.spend(1024); err != nil {
+		return nil, err
+	}
+	return undefined{path(node) + fmt.Sprintf(format, args...)}, nil
 }
 
 // getAttribute is Jinja's x.name: an attribute, else an item.
@@ -127,17 +150,28 @@ func (e *evaluation) getAttribute(n *nodes.GetAttribute) (any, error) {
 		return nil, err
 	}
 	if n.Attribute == "" {
-		return e.item(v, int64(n.Index), path(n.Node))
+		return e.item(v, int64(n.Index), n.Node)
+	}
+	if err := e.chargeAttribute(v); err != nil {
+		return nil, err
 	}
 	if found, ok, err := attribute(v, n.Attribute); ok || err != nil {
 		return found, err
 	}
 	if d, ok := v.(*dict); ok {
-		if found, ok := d.values[n.Attribute]; ok {
-			return found, nil
+		if found, ok, err := e.lookup(d, n.Attribute); ok || err != nil {
+			return found, err
 		}
 	}
-	return undefined{path(n) + " is not defined"}, nil
+	return e.missing(n, " is not defined")
+}
+
+// chargeAttribute charges the method that an attribute of v may be.
+func (b *budget) chargeAttribute(v any) error {
+	if _, ok := v.(*object); ok {
+		return nil
+	}
+	return b.spend(callSize)
 }
 
 // attribute finds an attribute or method by the type of its owner.
@@ -171,40 +205,91 @@ func (e *evaluation) getItem(n *nodes.GetItem) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.item(v, key, path(n.Node))
+	return e.item(v, key, n.Node)
 }
 
-func (e *evaluation) item(v, key any, where string) (any, error) {
-	missing := undefined{where + " has no such item"}
+func (e *evaluation) item(v, key any, where nodes.Node) (any, error) {
 	if name, ok := key.(string); ok {
-		missing.reason = fmt.Sprintf("%s[%q] is not defined", where, clip(name, 80))
-		if d, ok := v.(*dict); ok {
-			if found, ok := d.values[name]; ok {
-				return found, nil
-			}
-		}
-		if found, ok, err := attribute(v, name); ok || err != nil {
-			return found, err
-		}
-		return missing, nil
+		return e.itemByName(v, name, where)
 	}
 	i, ok := asInt(key)
 	if !ok {
 		return nil, fmt.Errorf("%s cannot be a key", typeName(key))
 	}
+	found, ok, err := e.at(v, i)
+	if ok || err != nil {
+		return found, err
+	}
+	return e.missing(where, " has no such item")
+}
+
+func (e *evaluation) itemByName(v any, name string, where nodes.Node) (any, error) {
+	if d, ok := v.(*dict); ok {
+		if found, ok, err := e.lookup(d, name); ok || err != nil {
+			return found, err
+		}
+	}
+	if len(name) <= maxName {
+		if err := e.chargeAttribute(v); err != nil {
+			return nil, err
+		}
+		if found, ok, err := attribute(v, name); ok || err != nil {
+			return found, err
+		}
+	}
+	return e.missing(where, "[%q] is not defined", clip(name, 80))
+}
+
+// maxName is longer than any name of an attribute.
+const maxName = 100
+
+// at is the item of a list or string at a place, which counts from the end when
+// negative.
+func (b *budget) at(v any, i int64) (any, bool, error) {
 	switch v := v.(type) {
 	case list:
 		if i, ok := index(i, len(v)); ok {
-			return v[i], nil
+			return v[i], true, nil
 		}
 	case string:
-		runes := []rune(v)
-		if i, ok := index(i, len(runes)); ok {
-			return string(runes[i]), nil
-		}
-		return missing, e.spend(4 * len(v))
+		return b.characterAt(v, i)
 	}
-	return missing, nil
+	return nil, false, nil
+}
+
+func (b *budget) characterAt(s string, i int64) (any, bool, error) {
+	from, ok, err := b.offset(s, i)
+	if err != nil || !ok || from == len(s) {
+		return nil, false, err
+	}
+	_, size := utf8.DecodeRuneInString(s[from:])
+	return s[from : from+size], true, nil
+}
+
+// offset is where the character of a place begins in s, which counts from the end
+// when negative; len(s) is the place after the last. It is false when s has no
+// such place.
+func (b *budget) offset(s string, i int64) (int, bool, error) {
+	if max(i, -i) > int64(len(s)) {
+		return 0, false, nil
+	}
+	if err := b.touch(4 * min(int(max(i, -i)), len(s))); err != nil {
+		return 0, false, err
+	}
+	if i < 0 {
+		end := len(s)
+		for ; i < 0 && end > 0; i++ {
+			_, size := utf8.DecodeLastRuneInString(s[:end])
+			end -= size
+		}
+		return end, i == 0, nil
+	}
+	at := 0
+	for ; i > 0 && at < len(s); i-- {
+		_, size := utf8.DecodeRuneInString(s[at:])
+		at += size
+	}
+	return at, i == 0, nil
 }
 
 // index counts from the end when negative, as Python does.
@@ -236,20 +321,37 @@ func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
 	switch v := v.(type) {
 	case list:
 		from, to, err := sliceBounds(bounds, len(v))
-		return v[from:to], err
+		return v[from:to:to], err
 	case string:
-		if err := e.spend(4 * len(v)); err != nil {
-			return nil, err
-		}
-		runes := []rune(v)
-		from, to, err := sliceBounds(bounds, len(runes))
-		return string(runes[from:to]), err
+		return e.sliceText(v, bounds)
 	}
 	return nil, fmt.Errorf("%s cannot be sliced", typeName(v))
 }
 
+func (b *budget) sliceText(s string, bounds [2]any) (any, error) {
+	length, err := b.length(s)
+	if err != nil {
+		return nil, err
+	}
+	from, to, err := sliceBounds(bounds, length)
+	if err != nil {
+		return nil, err
+	}
+	start, _, err := b.offset(s, int64(from))
+	if err != nil {
+		return nil, err
+	}
+	end, _, err := b.offset(s[start:], int64(to-from))
+	return s[start : start+end], err
+}
+
+// sliceBounds are the bounds of a slice, from at most to. None counts as a bound
+// that is left out.
 func sliceBounds(bounds [2]any, length int) (from, to int, err error) {
 	clamp := func(v any, otherwise int) int {
+		if v == nil {
+			return otherwise
+		}
 		i, e := intOr(v, int64(otherwise))
 		if e != nil {
 			err = fmt.Errorf("slice: %w", e)
@@ -305,6 +407,9 @@ func (e *evaluation) arguments(positional []nodes.Expression, named map[string]n
 	if len(named) == 0 {
 		return a, nil
 	}
+	if err := e.spendEach(len(named)+1, pairSize); err != nil {
+		return a, err
+	}
 	a.named = make(map[string]any, len(named))
 	for _, k := range slices.Sorted(maps.Keys(named)) {
 		v, err := e.defined(named[k])
@@ -324,6 +429,9 @@ func (e *evaluation) filtered(n *nodes.FilteredExpression) (any, error) {
 		return nil, err
 	}
 	for _, call := range n.Filters {
+		if err := e.step(); err != nil {
+			return nil, err
+		}
 		f, ok := filters[call.Name]
 		if !ok {
 			return nil, fmt.Errorf("there is no filter %q; there are: %s", clip(call.Name, 40), known(filters))
@@ -367,9 +475,12 @@ func (e *evaluation) tested(n *nodes.TestExpression) (any, error) {
 }
 
 // length is Python's len.
-func length(v any) (int, error) {
+func (b *budget) length(v any) (int, error) {
 	switch v := v.(type) {
 	case string:
+		if err := b.touch(len(v)); err != nil {
+			return 0, err
+		}
 		return utf8.RuneCountInString(v), nil
 	case list:
 		return len(v), nil

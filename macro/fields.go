@@ -1,6 +1,7 @@
 package macro
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -24,6 +25,7 @@ const maxDepth = 64
 // fields renders the fields of one task and keeps the first fault.
 type fields struct {
 	renderer *Renderer
+	budget   *budget
 	names    *names
 	err      error
 }
@@ -34,14 +36,17 @@ func (f *fields) text(field, source string) string {
 	if f.err != nil || !isTemplate(source) {
 		return source
 	}
-	t, err := f.renderer.parsed(source)
+	t, err := f.renderer.parsed(source, f.budget)
 	if err == nil {
 		var out string
-		if out, err = t.execute(f.names); err == nil {
+		if out, err = t.execute(f.names, f.budget); err == nil {
 			return out
 		}
 	}
 	f.err = &dag.SpecError{Path: field, Reason: err.Error()}
+	if s := (stopped{}); errors.As(err, &s) {
+		f.err = s
+	}
 	return ""
 }
 
@@ -61,7 +66,7 @@ func (f *fields) env(vars []dag.EnvVar) []dag.EnvVar {
 	for i, v := range vars {
 		out[i] = dag.EnvVar{Name: f.text("env_vars", v.Name), Value: v.Value}
 		if isTemplate(v.Value) {
-			out[i].Value = f.text("env_vars."+v.Name, v.Value)
+			out[i].Value = f.text("env_vars."+clip(v.Name, 250), v.Value)
 		}
 	}
 	return out

@@ -23,34 +23,34 @@ var filters = map[string]builtin{
 	"ts_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102T150405") }),
 	"ts_nodash_with_tz": dateFilter(func(m moment) string { return withoutDashes(m.isoformat("T")) }),
 	"abs":               absolute,
-	"capitalize":        textFilter(capitalize),
+	"capitalize":        textFilter(mapped(capitalize)),
 	"count":             lengthFilter,
 	"d":                 defaultFilter,
 	"default":           defaultFilter,
 	"e":                 textFilter(escapeHTML),
 	"escape":            textFilter(escapeHTML),
-	"first":             func(e *evaluation, v any, _ arguments) (any, error) { return end(v, 0) },
+	"first":             func(e *evaluation, v any, _ arguments) (any, error) { return e.end(v, 0) },
 	"float":             toFloat,
 	"int":               toInt,
 	"items":             itemsFilter,
 	"join":              joinFilter,
-	"last":              func(e *evaluation, v any, _ arguments) (any, error) { return end(v, -1) },
+	"last":              func(e *evaluation, v any, _ arguments) (any, error) { return e.end(v, -1) },
 	"length":            lengthFilter,
 	"list":              listFilter,
-	"lower":             textFilter(strings.ToLower),
+	"lower":             textFilter(mapped(strings.ToLower)),
 	"max":               extreme(1),
 	"min":               extreme(-1),
 	"replace":           replaceFilter,
 	"reverse":           reverse,
 	"round":             round,
 	"sort":              sortFilter,
-	"string":            textFilter(func(s string) string { return s }),
+	"string":            textFilter(func(_ *budget, s string) (string, error) { return s, nil }),
 	"sum":               sum,
-	"title":             textFilter(titleFilter),
+	"title":             textFilter(mapped(titleFilter)),
 	"tojson":            toJSONFilter,
-	"trim":              textFilter(strings.TrimSpace),
+	"trim":              trimFilter,
 	"unique":            unique,
-	"upper":             textFilter(strings.ToUpper),
+	"upper":             textFilter(mapped(strings.ToUpper)),
 	"urlencode":         textFilter(urlencode),
 }
 
@@ -67,24 +67,52 @@ func dateFilter(f func(moment) string) builtin {
 	}
 }
 
-func withoutDashes(s string) string { return strings.NewReplacer("-", "", ":", "").Replace(s) }
+func withoutDashes(s string) string { return dashes.Replace(s) }
 
-// textFilter makes a filter of a function whose result is a few times as long
-// as its argument at most.
-func textFilter(f func(string) string) builtin {
+var dashes = strings.NewReplacer("-", "", ":", "")
+
+// textFilter makes a filter of a function of a text, which charges what it does.
+func textFilter(f func(b *budget, s string) (string, error)) builtin {
 	return func(e *evaluation, v any, _ arguments) (any, error) {
 		s, err := e.text(v)
 		if err != nil {
 			return nil, err
 		}
-		if err := e.spend(6 * len(s)); err != nil {
-			return nil, err
+		return f(e.budget, s)
+	}
+}
+
+// mapped charges a function that replaces each character by another.
+func mapped(f func(string) string) func(*budget, string) (string, error) {
+	return func(b *budget, s string) (string, error) {
+		if err := b.touchEach(len(s), 16); err != nil {
+			return "", err
+		}
+		if err := b.spendEach(len(s), 4); err != nil {
+			return "", err
 		}
 		return f(s), nil
 	}
 }
 
-func escapeHTML(s string) string { return html.EscapeString(s) }
+func escapeHTML(b *budget, s string) (string, error) {
+	if err := b.spendEach(len(s), 12); err != nil {
+		return "", err
+	}
+	return html.EscapeString(s), nil
+}
+
+func trimFilter(e *evaluation, v any, a arguments) (any, error) {
+	args, err := a.take("trim", "chars")
+	if err != nil {
+		return nil, err
+	}
+	s, err := e.text(v)
+	if err != nil {
+		return nil, err
+	}
+	return e.strip(s, args[0], strings.TrimFunc)
+}
 
 // titleFilter starts a word after white space, a hyphen or an opening bracket,
 // unlike the method of that name.
@@ -100,9 +128,14 @@ func titleFilter(s string) string {
 	}, s)
 }
 
-func urlencode(s string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/", "%7E", "~").Replace(url.QueryEscape(s))
+func urlencode(b *budget, s string) (string, error) {
+	if err := b.spendEach(len(s), 12); err != nil {
+		return "", err
+	}
+	return inURL.Replace(url.QueryEscape(s)), nil
 }
+
+var inURL = strings.NewReplacer("+", "%20", "%2F", "/", "%7E", "~")
 
 func defaultFilter(_ *evaluation, v any, a arguments) (any, error) {
 	args, err := a.take("default", "default_value", "boolean")
@@ -142,25 +175,34 @@ func toJSONFilter(e *evaluation, v any, a arguments) (any, error) {
 	if err := p.toJSON(v, 0); err != nil {
 		return nil, err
 	}
-	return e.made(p.b.String())
+	return p.b.String(), nil
 }
 
-func lengthFilter(_ *evaluation, v any, _ arguments) (any, error) {
-	n, err := length(v)
+func lengthFilter(e *evaluation, v any, _ arguments) (any, error) {
+	n, err := e.length(v)
 	return int64(n), err
 }
 
-func end(v any, i int64) (any, error) {
-	all, err := items(v)
-	if err != nil {
-		return nil, err
+// end is the first or last item of a sequence.
+func (e *evaluation) end(v any, i int64) (any, error) {
+	if d, ok := v.(*dict); ok {
+		if at, ok := index(i, len(d.keys)); ok {
+			return d.keys[at], nil
+		}
+		return undefinedItem, nil
 	}
-	at, ok := index(i, len(all))
-	if !ok {
-		return undefined{"there is no such item: the sequence is empty"}, nil
+	found, ok, err := e.at(v, i)
+	if ok || err != nil {
+		return found, err
 	}
-	return all[at], nil
+	switch v.(type) {
+	case list, string:
+		return undefinedItem, nil
+	}
+	return nil, fmt.Errorf("%s cannot be gone over", typeName(v))
 }
+
+var undefinedItem = undefined{"there is no such item: the sequence is empty"}
 
 func absolute(_ *evaluation, v any, _ arguments) (any, error) {
 	if n, ok := asInt(v); ok && n != math.MinInt64 {
@@ -172,7 +214,7 @@ func absolute(_ *evaluation, v any, _ arguments) (any, error) {
 	return nil, fmt.Errorf("expected a number, not %s", typeName(v))
 }
 
-func toInt(_ *evaluation, v any, a arguments) (any, error) {
+func toInt(e *evaluation, v any, a arguments) (any, error) {
 	args, err := a.take("int", "default")
 	if err != nil {
 		return nil, err
@@ -186,6 +228,9 @@ func toInt(_ *evaluation, v any, a arguments) (any, error) {
 	}
 	f, ok := v.(float64)
 	if s, isText := v.(string); isText {
+		if err := e.spendEach(len(s), 4); err != nil {
+			return nil, err
+		}
 		s = strings.TrimSpace(s)
 		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 			return n, nil
@@ -199,7 +244,7 @@ func toInt(_ *evaluation, v any, a arguments) (any, error) {
 	return int64(f), nil
 }
 
-func toFloat(_ *evaluation, v any, a arguments) (any, error) {
+func toFloat(e *evaluation, v any, a arguments) (any, error) {
 	args, err := a.take("float", "default")
 	if err != nil {
 		return nil, err
@@ -212,6 +257,9 @@ func toFloat(_ *evaluation, v any, a arguments) (any, error) {
 		return f, nil
 	}
 	if s, ok := v.(string); ok {
+		if err := e.spendEach(len(s), 4); err != nil {
+			return nil, err
+		}
 		if f, err := strconv.ParseFloat(strings.TrimSpace(s), 64); err == nil {
 			return f, nil
 		}
@@ -282,11 +330,14 @@ func replaceFilter(e *evaluation, v any, a arguments) (any, error) {
 
 // copied is a list of the items of v that may be changed.
 func (e *evaluation) copied(v any) (list, error) {
-	all, err := items(v)
+	all, err := e.items(v)
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(all), e.spend(16 * len(all))
+	if err := e.spendEach(len(all), itemSize); err != nil {
+		return nil, err
+	}
+	return slices.Clone(all), nil
 }
 
 func listFilter(e *evaluation, v any, _ arguments) (any, error) { return e.copied(v) }
@@ -303,6 +354,41 @@ func reverse(e *evaluation, v any, _ arguments) (any, error) {
 	return all, nil
 }
 
+// sortItem is an item and what it is sorted by.
+type sortItem struct{ by, item any }
+
+// sortItems are the items of v, without regard to case unless exact.
+func (e *evaluation) sortItems(v any, exact bool) ([]sortItem, error) {
+	all, err := e.items(v)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.spendEach(len(all), 2*itemSize); err != nil {
+		return nil, err
+	}
+	out := make([]sortItem, len(all))
+	for i, item := range all {
+		by := item
+		if !exact {
+			if by, err = e.folded(item); err != nil {
+				return nil, err
+			}
+		}
+		out[i] = sortItem{by, item}
+	}
+	return out, nil
+}
+
+// folded is what an item counts as where case does not matter.
+func (e *evaluation) folded(v any) (any, error) {
+	if s, ok := v.(string); ok {
+		return mapped(strings.ToLower)(e.budget, s)
+	}
+	return v, nil
+}
+
+var errCompare = errors.New("the items cannot be compared")
+
 // sortFilter sorts as Jinja does, without regard to case unless asked.
 func sortFilter(e *evaluation, v any, a arguments) (any, error) {
 	args, err := a.take("sort", "reverse", "case_sensitive")
@@ -314,58 +400,80 @@ func sortFilter(e *evaluation, v any, a arguments) (any, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	all, err := e.copied(v)
+	all, err := e.sortItems(v, exact)
 	if err != nil {
 		return nil, err
 	}
-	comparable := true
-	slices.SortStableFunc(all, func(x, y any) int {
-		c, ok := compare(folded(x, exact), folded(y, exact))
-		comparable = comparable && ok
+	if err := e.sort(all, backwards); err != nil {
+		return nil, err
+	}
+	if err := e.spendEach(len(all), itemSize); err != nil {
+		return nil, err
+	}
+	out := make(list, len(all))
+	for i := range all {
+		out[i] = all[i].item
+	}
+	return out, nil
+}
+
+// sort sorts stably. After a fault nothing is compared any more.
+func (e *evaluation) sort(all []sortItem, backwards bool) error {
+	if err := e.chargeSort(4 * len(all)); err != nil {
+		return err
+	}
+	var fault error
+	slices.SortStableFunc(all, func(x, y sortItem) int {
+		if fault != nil {
+			return 0
+		}
+		c, ok, err := e.compare(x.by, y.by)
+		if fault = err; err == nil && !ok {
+			fault = errCompare
+		}
 		if backwards {
 			return -c
 		}
 		return c
 	})
-	if !comparable {
-		return nil, errors.New("the items cannot be compared")
-	}
-	return all, nil
-}
-
-func folded(v any, exact bool) any {
-	if s, ok := v.(string); ok && !exact {
-		return strings.ToLower(s)
-	}
-	return v
+	return fault
 }
 
 func extreme(sign int) builtin {
-	return func(_ *evaluation, v any, _ arguments) (any, error) {
-		all, err := items(v)
+	return func(e *evaluation, v any, _ arguments) (any, error) {
+		all, err := e.sortItems(v, false)
 		if err != nil {
 			return nil, err
 		}
 		if len(all) == 0 {
-			return undefined{"there is no such item: the sequence is empty"}, nil
+			return undefinedItem, nil
+		}
+		if err := e.touchEach(len(all), 20); err != nil {
+			return nil, err
 		}
 		out := all[0]
-		for _, item := range all[1:] {
-			c, ok := compare(folded(item, false), folded(out, false))
+		for _, next := range all[1:] {
+			c, ok, err := e.compare(next.by, out.by)
+			if err != nil {
+				return nil, err
+			}
 			if !ok {
-				return nil, errors.New("the items cannot be compared")
+				return nil, errCompare
 			}
 			if c*sign > 0 {
-				out = item
+				out = next
 			}
 		}
-		return out, nil
+		return out.item, nil
 	}
 }
 
 func sum(e *evaluation, v any, _ arguments) (any, error) {
-	all, err := items(v)
+	all, err := e.items(v)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.spendEach(len(all), 32); err != nil {
 		return nil, err
 	}
 	var total any = int64(0)
@@ -377,25 +485,53 @@ func sum(e *evaluation, v any, _ arguments) (any, error) {
 	return total, nil
 }
 
+// unique keeps the first of those that are equal, without regard to case.
 func unique(e *evaluation, v any, _ arguments) (any, error) {
-	all, err := items(v)
+	all, err := e.sortItems(v, false)
 	if err != nil {
 		return nil, err
 	}
-	var out list
-	for _, item := range all {
-		seen := false
-		for _, o := range out {
-			if seen, err = e.equal(folded(o, false), folded(item, false)); seen || err != nil {
-				break
+	if err := e.spendEach(len(all), pairSize); err != nil {
+		return nil, err
+	}
+	seen := map[any]bool{}
+	out := list{}
+	for _, next := range all {
+		key, ok := identity(next.by)
+		if !ok {
+			return nil, errCompare
+		}
+		if s, ok := key.(string); ok {
+			if err := e.touch(2 * len(s)); err != nil {
+				return nil, err
 			}
 		}
-		if err != nil {
-			return nil, err
-		}
-		if !seen {
-			out = append(out, item)
+		if !seen[key] {
+			seen[key] = true
+			out = append(out, next.item)
 		}
 	}
-	return out, e.spend(16 * len(out))
+	return out, nil
+}
+
+// identity is a value that Go compares as Python compares v, which must be one
+// that Python can hash.
+func identity(v any) (any, bool) {
+	if n, ok := asInt(v); ok {
+		return n, true
+	}
+	switch v := v.(type) {
+	case nil, string:
+		return v, true
+	case float64:
+		if n := int64(v); float64(n) == v && math.Abs(v) < 1<<62 {
+			return n, true
+		}
+		return v, true
+	case moment:
+		return v.t.UTC(), true
+	case span:
+		return v.d, true
+	}
+	return nil, false
 }

@@ -33,17 +33,29 @@ func rangeOf(e *evaluation, a arguments) (any, error) {
 	if step == 0 {
 		return nil, errors.New("range: the step is zero")
 	}
-	var out list
-	for i := start; step > 0 && i < stop || step < 0 && i > stop; i += step {
-		if len(out) == maxRange {
-			return nil, fmt.Errorf("range makes %d numbers at most", maxRange)
-		}
-		out = append(out, i)
-		if step > 0 && i > math.MaxInt64-step || step < 0 && i < math.MinInt64-step {
-			break
-		}
+	count := rangeLength(start, stop, step)
+	if count > maxRange {
+		return nil, fmt.Errorf("range makes %d numbers at most", maxRange)
 	}
-	return out, e.spend(16 * len(out))
+	if err := e.spendEach(int(count), itemSize+8); err != nil {
+		return nil, err
+	}
+	out := make(list, count)
+	for i := range out {
+		out[i] = start + int64(i)*step
+	}
+	return out, nil
+}
+
+// rangeLength is how many numbers range makes.
+func rangeLength(start, stop, step int64) uint64 {
+	switch {
+	case step > 0 && start < stop:
+		return (uint64(stop)-uint64(start)-1)/uint64(step) + 1
+	case step < 0 && start > stop:
+		return (uint64(start)-uint64(stop)-1)/-uint64(step) + 1
+	}
+	return 0
 }
 
 // macros are the functions of Airflow's macros that need no clock and no
@@ -67,7 +79,7 @@ var macros = &object{name: "macros", attribute: tableOf("macros", map[string]any
 			if err := p.toJSON(args[0], 0); err != nil {
 				return nil, err
 			}
-			return e.made(p.b.String())
+			return p.b.String(), nil
 		}},
 		"loads": &function{"macros.json.loads", func(e *evaluation, a arguments) (any, error) {
 			args, err := a.take("macros.json.loads", "s!")
@@ -108,11 +120,11 @@ func dsAdd(_ *evaluation, a arguments) (any, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("macros.ds_add: %w", err)
 	}
-	t, err := time.Parse("2006-01-02", ds)
+	t, err := time.Parse("2006-01-02", clip(ds, 20))
 	if err != nil {
 		return nil, errors.New("macros.ds_add: expected a date as 2006-01-31")
 	}
-	if max(days, -days) > 4_000_000 {
+	if max(days, -days) > 4_000_000 || days == math.MinInt64 {
 		return nil, errRange
 	}
 	t = t.AddDate(0, 0, int(days))
@@ -130,14 +142,11 @@ func dsFormat(e *evaluation, a arguments) (any, error) {
 			return nil, fmt.Errorf("macros.ds_format: %w", err)
 		}
 	}
-	if err := e.spend(32 * len(s[2])); err != nil {
-		return nil, err
-	}
-	t, err := strptime(s[0], s[1])
+	t, err := e.strptime(s[0], s[1])
 	if err != nil {
 		return nil, fmt.Errorf("macros.ds_format: %w", err)
 	}
-	return strftime(t, s[2])
+	return e.strftime(t, s[2])
 }
 
 func timedelta(_ *evaluation, a arguments) (any, error) {
@@ -189,7 +198,7 @@ func datetime(_ *evaluation, a arguments) (any, error) {
 	return moment{time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], n[6]*1000, time.UTC)}, nil
 }
 
-func datetimeStrptime(_ *evaluation, a arguments) (any, error) {
+func datetimeStrptime(e *evaluation, a arguments) (any, error) {
 	args, err := a.take("macros.datetime.strptime", "date_string!", "format!")
 	if err != nil {
 		return nil, err
@@ -199,7 +208,7 @@ func datetimeStrptime(_ *evaluation, a arguments) (any, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	t, err := strptime(value, format)
+	t, err := e.strptime(value, format)
 	return moment{t}, err
 }
 
@@ -213,7 +222,7 @@ func datetimeISO(_ *evaluation, a arguments) (any, error) {
 		return nil, err
 	}
 	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339Nano, "2006-01-02 15:04:05Z07:00"} {
-		if t, err := time.Parse(layout, value); err == nil {
+		if t, err := time.Parse(layout, clip(value, 80)); err == nil {
 			return moment{t.Truncate(time.Microsecond)}, nil
 		}
 	}

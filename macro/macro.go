@@ -6,12 +6,18 @@
 // Templates are written by many people, so they are evaluated in a sandbox.
 // Package gonja reads the syntax; the evaluation is done here, on a closed set
 // of values with Python's semantics. A template reads nothing but the context:
-// no file, no environment, no clock, no Go value. Its size, steps and memory are
-// bounded, and an undefined name is an error, as with Jinja's StrictUndefined.
+// no file, no environment, no clock, no Go value. An undefined name is an error,
+// as with Jinja's StrictUndefined.
+//
+// What a task's templates may take is bounded for all of its fields together:
+// steps, bytes touched, memory and time. Whatever an evaluation does is charged to
+// this budget before it is done.
 package macro
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"dagwright/dag"
 )
@@ -28,9 +34,12 @@ type Context struct {
 // Renderer renders tasks and keeps the templates that it has parsed, a bounded
 // number of them. It is safe for concurrent use.
 type Renderer struct {
+	// Timeout is how long one Render may take; the constant Timeout when zero.
+	Timeout time.Duration
+
 	mu        sync.Mutex
 	templates map[string]*template
-	size      int // bytes of source in templates
+	size      int // bytes of memory of templates, estimated
 }
 
 // New returns a renderer with nothing in its cache.
@@ -38,10 +47,37 @@ func New() *Renderer { return &Renderer{templates: map[string]*template{}} }
 
 // Render returns the task with every templated field rendered: image, cmds,
 // arguments, env_vars (names too) and the strings inside Pod's templated fields.
-// The error names the field and is dag.ErrInvalid. The given task stays as it
-// is.
-func (r *Renderer) Render(c Context) (dag.Task, error) {
-	f := fields{renderer: r, names: newNames(c)}
+// The given task stays as it is.
+//
+// The error names the field and is dag.ErrInvalid, also when the task's templates
+// exceed a limit: 200,000 steps, 64 MiB touched, 16 MiB of values, 1 MiB of one
+// result, or Timeout. When ctx ends before, it is the error of ctx instead.
+func (r *Renderer) Render(ctx context.Context, c Context) (dag.Task, error) {
+	return r.Begin(ctx).Render(c)
+}
+
+// Rendering renders several tasks, which share the limits of one. It is not safe for
+// concurrent use.
+type Rendering struct {
+	renderer *Renderer
+	budget   *budget
+}
+
+// Begin returns a rendering that ends with ctx. Its time begins now.
+func (r *Renderer) Begin(ctx context.Context) *Rendering {
+	timeout := r.Timeout
+	if timeout <= 0 {
+		timeout = Timeout
+	}
+	return &Rendering{r, newBudget(ctx, timeout)}
+}
+
+// Render is Renderer.Render, within the limits that are left.
+func (r *Rendering) Render(c Context) (dag.Task, error) {
+	if err := r.budget.ctx.Err(); err != nil {
+		return dag.Task{}, stopped{err}
+	}
+	f := fields{renderer: r.renderer, budget: r.budget, names: newNames(c, r.budget)}
 	task := *c.Task
 	task.Image = f.text("image", task.Image)
 	task.Cmds = f.texts("cmds", task.Cmds)
@@ -57,11 +93,16 @@ func (r *Renderer) Render(c Context) (dag.Task, error) {
 // The cache starts anew when it would grow beyond these.
 const (
 	maxCached     = 4096
-	maxCachedSize = 8 << 20
+	maxCachedSize = 32 << 20 // bytes of memory, estimated
 )
 
-// parsed returns the template of a source, from the cache when it is there.
-func (r *Renderer) parsed(source string) (*template, error) {
+// parsed returns the template of a source, from the cache when it is there. It
+// costs the same in both cases, so that a task never depends on what was rendered
+// before it.
+func (r *Renderer) parsed(source string, b *budget) (*template, error) {
+	if err := chargeParse(source, b); err != nil {
+		return nil, err
+	}
 	r.mu.Lock()
 	t, ok := r.templates[source]
 	r.mu.Unlock()
@@ -74,13 +115,13 @@ func (r *Renderer) parsed(source string) (*template, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.templates) >= maxCached || r.size+len(source) > maxCachedSize {
+	if len(r.templates) >= maxCached || r.size+t.size > maxCachedSize {
 		clear(r.templates)
 		r.size = 0
 	}
 	if _, ok := r.templates[source]; !ok {
 		r.templates[source] = t
-		r.size += len(source)
+		r.size += t.size
 	}
 	return t, nil
 }

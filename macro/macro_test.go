@@ -1,6 +1,7 @@
 package macro_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"os"
@@ -16,9 +17,9 @@ import (
 	"dagwright/macro"
 )
 
-// context is a manual run of a DAG with three params, of which its conf
+// example is a manual run of a DAG with three params, of which its conf
 // overrides one.
-func context() macro.Context {
+func example() macro.Context {
 	logical := time.Date(2026, 1, 31, 3, 4, 5, 0, time.UTC)
 	return macro.Context{
 		DAG: &dag.DAG{
@@ -41,9 +42,9 @@ func context() macro.Context {
 
 // render renders one template as the image of a task.
 func render(source string) (string, error) {
-	c := context()
+	c := example()
 	c.Task.Image = source
-	task, err := macro.New().Render(c)
+	task, err := macro.New().Render(context.Background(), c)
 	return task.Image, err
 }
 
@@ -255,7 +256,7 @@ func TestErrorsHideConf(t *testing.T) {
 
 func TestFields(t *testing.T) {
 	t.Parallel()
-	c := context()
+	c := example()
 	c.Task = &dag.Task{
 		ID: "run_model", Image: "registry.example.com/churn:{{ dag_run.conf.n }}",
 		Cmds: []string{"python", "main.py"}, Arguments: []string{"--date", "{{ ds }}"},
@@ -268,7 +269,7 @@ func TestFields(t *testing.T) {
 		},
 	}
 	before := c.Task.Pod["labels"].(map[string]any)["{{ key }}"]
-	got, err := macro.New().Render(c)
+	got, err := macro.New().Render(context.Background(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,9 +300,9 @@ func TestErrorNamesField(t *testing.T) {
 		"labels.team":           {Pod: map[string]any{"labels": map[string]any{"team": "{{ nope }}"}}},
 		"volumes[0].name":       {Pod: map[string]any{"volumes": []any{map[string]any{"name": "{{ nope }}"}}}},
 	} {
-		c := context()
+		c := example()
 		c.Task = &task
-		_, err := macro.New().Render(c)
+		_, err := macro.New().Render(context.Background(), c)
 		var fault *dag.SpecError
 		if !errors.As(err, &fault) || fault.Path != field {
 			t.Errorf("error %v does not name the field %s", err, field)
@@ -328,9 +329,9 @@ func TestGeneratedSpecs(t *testing.T) {
 		}
 		for i := range dags[0].Tasks {
 			for date, conf := range map[string]map[string]any{"": nil, "2026-02-01": {"SCORING_DATE": "2026-02-01"}} {
-				c := context()
+				c := example()
 				c.DAG, c.Task, c.Run.Conf = dags[0], &dags[0].Tasks[i], conf
-				task, err := r.Render(c)
+				task, err := r.Render(context.Background(), c)
 				if err != nil {
 					t.Fatalf("%s: %v", file, err)
 				}
@@ -357,9 +358,9 @@ func TestConcurrent(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for i := range 1000 {
-				c := context()
+				c := example()
 				c.Task.Image = "{{ ds }}" + strings.Repeat(" ", i) + "{{ params.limit }}"
-				task, err := r.Render(c)
+				task, err := r.Render(context.Background(), c)
 				if want := "2026-01-31" + strings.Repeat(" ", i) + "10"; err != nil || task.Image != want {
 					t.Errorf("rendered %q, %v", task.Image, err)
 					return
@@ -392,7 +393,7 @@ func FuzzRender(f *testing.F) {
 
 // BenchmarkRender renders a generated scoring task: four templated variables.
 func BenchmarkRender(b *testing.B) {
-	c := context()
+	c := example()
 	c.Task.Image, c.Task.Cmds = "registry.example.com/gbc/risk/churn-model:3f2a9c1", []string{"python", "main.py"}
 	c.Task.Env = []dag.EnvVar{
 		{Name: "LOGICAL_DATE", Value: "{{ ds }}"},
@@ -404,7 +405,7 @@ func BenchmarkRender(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := renderer().Render(c); err != nil {
+				if _, err := renderer().Render(context.Background(), c); err != nil {
 					b.Fatal(err)
 				}
 			}

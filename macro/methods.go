@@ -1,6 +1,7 @@
 package macro
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,6 +14,9 @@ func known[V any](table map[string]V) string {
 	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
 
+// dictMethods are the names that method knows.
+var dictMethods = []string{"get", "items", "keys", "values"}
+
 // method returns a dict's method as a function.
 func (d *dict) method(name string) (any, bool) {
 	var call func(*evaluation, arguments) (any, error)
@@ -22,14 +26,17 @@ func (d *dict) method(name string) (any, bool) {
 	case "items":
 		call = d.items
 	case "keys":
-		call = func(_ *evaluation, _ arguments) (any, error) { return items(d) }
+		call = func(e *evaluation, _ arguments) (any, error) { return e.texts(d.keys) }
 	case "values":
 		call = func(e *evaluation, _ arguments) (any, error) {
+			if err := e.chargeKeys(d, itemSize); err != nil {
+				return nil, err
+			}
 			out := make(list, len(d.keys))
 			for i, k := range d.keys {
 				out[i] = d.values[k]
 			}
-			return out, e.spend(16 * len(out))
+			return out, nil
 		}
 	default:
 		return nil, false
@@ -37,14 +44,14 @@ func (d *dict) method(name string) (any, bool) {
 	return &function{name: name, call: call}, true
 }
 
-func (d *dict) get(_ *evaluation, a arguments) (any, error) {
+func (d *dict) get(e *evaluation, a arguments) (any, error) {
 	args, err := a.take("get", "key!", "default")
 	if err != nil {
 		return nil, err
 	}
 	if key, ok := args[0].(string); ok {
-		if v, ok := d.values[key]; ok {
-			return v, nil
+		if v, ok, err := e.lookup(d, key); ok || err != nil {
+			return v, err
 		}
 	}
 	if given(args[1]) {
@@ -54,11 +61,27 @@ func (d *dict) get(_ *evaluation, a arguments) (any, error) {
 }
 
 func (d *dict) items(e *evaluation, _ arguments) (any, error) {
+	if err := e.chargeKeys(d, itemSize+24+2*itemSize+itemSize); err != nil {
+		return nil, err
+	}
 	out := make(list, len(d.keys))
 	for i, k := range d.keys {
 		out[i] = list{k, d.values[k]}
 	}
-	return out, e.spend(64 * len(out))
+	return out, nil
+}
+
+// chargeKeys charges a look at all keys, and size bytes for each.
+func (b *budget) chargeKeys(d *dict, size int) error {
+	if err := b.spendEach(len(d.keys), size); err != nil {
+		return err
+	}
+	for _, k := range d.keys {
+		if err := b.touch(2 * len(k)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stringMethod returns a string's method as a function.
@@ -68,11 +91,6 @@ func stringMethod(s, name string) (any, bool) {
 		return nil, false
 	}
 	return &function{name: name, call: func(e *evaluation, a arguments) (any, error) {
-		// A method makes no string longer than a few times its own, but for
-		// those that count for themselves.
-		if err := e.spend(4 * len(s)); err != nil {
-			return nil, err
-		}
 		v, err := m(e, s, a)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -88,47 +106,76 @@ var stringMethods = map[string]stringFunc{
 	"upper":      mapText(strings.ToUpper),
 	"title":      mapText(title),
 	"capitalize": mapText(capitalize),
-	"strip":      strip(strings.TrimFunc, strings.Trim),
-	"lstrip":     strip(strings.TrimLeftFunc, strings.TrimLeft),
-	"rstrip":     strip(strings.TrimRightFunc, strings.TrimRight),
+	"strip":      stripMethod(strings.TrimFunc),
+	"lstrip":     stripMethod(strings.TrimLeftFunc),
+	"rstrip":     stripMethod(strings.TrimRightFunc),
 	"startswith": ask(strings.HasPrefix),
 	"endswith":   ask(strings.HasSuffix),
-	"isdigit":    func(_ *evaluation, s string, _ arguments) (any, error) { return isDigits(s), nil },
+	"isdigit":    isDigits,
 	"replace":    replace,
 	"split":      split,
-	"join":       func(e *evaluation, s string, a arguments) (any, error) { return joinMethod(e, s, a) },
+	"join":       joinMethod,
 	"zfill":      zfill,
 }
 
 func mapText(f func(string) string) stringFunc {
-	return func(_ *evaluation, s string, a arguments) (any, error) {
-		_, err := a.take("it")
-		return f(s), err
+	return func(e *evaluation, s string, a arguments) (any, error) {
+		if _, err := a.take("it"); err != nil {
+			return nil, err
+		}
+		return mapped(f)(e.budget, s)
 	}
 }
 
-func strip(spaces func(string, func(rune) bool) string, chars func(string, string) string) stringFunc {
-	return func(_ *evaluation, s string, a arguments) (any, error) {
+// trimmer cuts what a function finds off a string.
+type trimmer func(s string, cut func(rune) bool) string
+
+func stripMethod(trim trimmer) stringFunc {
+	return func(e *evaluation, s string, a arguments) (any, error) {
 		args, err := a.take("it", "chars")
 		if err != nil {
 			return nil, err
 		}
-		if !given(args[0]) || args[0] == nil {
-			return spaces(s, unicode.IsSpace), nil
-		}
-		set, err := stringOr(args[0], "")
-		return chars(s, set), err
+		return e.strip(s, args[0], trim)
 	}
 }
 
+// strip cuts white space off a string, or the characters of chars.
+func (b *budget) strip(s string, chars any, trim trimmer) (any, error) {
+	if err := b.touchEach(len(s), 16); err != nil {
+		return nil, err
+	}
+	if !given(chars) || chars == nil {
+		return trim(s, unicode.IsSpace), nil
+	}
+	set, err := stringOr(chars, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spendEach(len(set), 64); err != nil {
+		return nil, err
+	}
+	cut := map[rune]bool{}
+	for _, r := range set {
+		cut[r] = true
+	}
+	return trim(s, func(r rune) bool { return cut[r] }), nil
+}
+
 func ask(f func(s, part string) bool) stringFunc {
-	return func(_ *evaluation, s string, a arguments) (any, error) {
+	return func(e *evaluation, s string, a arguments) (any, error) {
 		args, err := a.take("it", "part!")
 		if err != nil {
 			return nil, err
 		}
 		part, err := stringOr(args[0], "")
-		return f(s, part), err
+		if err != nil {
+			return nil, err
+		}
+		if err := e.touch(min(len(s), len(part))); err != nil {
+			return nil, err
+		}
+		return f(s, part), nil
 	}
 }
 
@@ -145,14 +192,17 @@ func replace(e *evaluation, s string, a arguments) (any, error) {
 			return nil, err
 		}
 	}
+	if err := e.chargeSearch(s, from); err != nil {
+		return nil, err
+	}
 	n := strings.Count(s, from)
 	if count >= 0 {
-		n = min(n, int(count))
+		n = int(min(int64(n), count))
 	}
-	if len(to) > 0 && n > maxMemory/len(to) {
-		return nil, errMemory
+	if err := e.spendEach(n, len(to)); err != nil {
+		return nil, err
 	}
-	if err := e.spend(len(s) + n*len(to)); err != nil {
+	if err := e.spendEach(len(s), 4); err != nil {
 		return nil, err
 	}
 	return strings.Replace(s, from, to, n), nil
@@ -167,31 +217,41 @@ func split(e *evaluation, s string, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.spend(16 * (len(s) + 1)); err != nil {
+	if !given(args[0]) || args[0] == nil {
+		return e.splitWords(s, limit)
+	}
+	sep, err := stringOr(args[0], "")
+	if err != nil {
 		return nil, err
 	}
-	var parts []string
-	switch {
-	case !given(args[0]) || args[0] == nil:
-		if limit >= 0 {
-			return nil, fmt.Errorf("maxsplit needs sep")
-		}
-		parts = strings.Fields(s)
-	default:
-		sep, err := stringOr(args[0], "")
-		if err != nil {
-			return nil, err
-		}
-		if sep == "" {
-			return nil, fmt.Errorf("sep is empty")
-		}
-		n := -1
-		if limit >= 0 && limit < int64(len(s)) {
-			n = int(limit) + 1
-		}
-		parts = strings.SplitN(s, sep, n)
+	if sep == "" {
+		return nil, errors.New("sep is empty")
 	}
-	return fromGo(parts), nil
+	if err := e.chargeSearch(s, sep); err != nil {
+		return nil, err
+	}
+	n := strings.Count(s, sep) + 1
+	if limit >= 0 {
+		n = int(min(int64(n), limit+1))
+	}
+	if err := e.spendEach(n, itemSize); err != nil {
+		return nil, err
+	}
+	if err := e.touchEach(len(s), 4); err != nil {
+		return nil, err
+	}
+	return e.texts(strings.SplitN(s, sep, n))
+}
+
+// splitWords splits at white space.
+func (b *budget) splitWords(s string, limit int64) (any, error) {
+	if limit >= 0 {
+		return nil, errors.New("maxsplit needs sep")
+	}
+	if err := b.spendEach(len(s)/2+1, itemSize); err != nil {
+		return nil, err
+	}
+	return b.texts(strings.Fields(s))
 }
 
 func joinMethod(e *evaluation, s string, a arguments) (any, error) {
@@ -204,8 +264,11 @@ func joinMethod(e *evaluation, s string, a arguments) (any, error) {
 
 // join puts the texts of the items together.
 func (e *evaluation) join(v any, between string) (any, error) {
-	all, err := items(v)
+	all, err := e.items(v)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.touchEach(len(all), 20); err != nil {
 		return nil, err
 	}
 	var b strings.Builder
@@ -214,18 +277,20 @@ func (e *evaluation) join(v any, between string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if i > 0 {
-			s = between + s
+		lead := between
+		if i == 0 {
+			lead = ""
 		}
-		if err := e.spend(len(s)); err != nil {
+		if err := e.spendEach(len(lead)+len(s), 2); err != nil { // a builder grows by doubling
 			return nil, err
 		}
+		b.WriteString(lead)
 		b.WriteString(s)
 	}
 	return b.String(), nil
 }
 
-func zfill(_ *evaluation, s string, a arguments) (any, error) {
+func zfill(e *evaluation, s string, a arguments) (any, error) {
 	args, err := a.take("it", "width!")
 	if err != nil {
 		return nil, err
@@ -241,12 +306,24 @@ func zfill(_ *evaluation, s string, a arguments) (any, error) {
 	if s != "" && (s[0] == '-' || s[0] == '+') {
 		sign, s = s[:1], s[1:]
 	}
-	n, _ := length(s)
+	n, err := e.length(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.spend(len(s) + 1001); err != nil {
+		return nil, err
+	}
 	return sign + strings.Repeat("0", max(0, int(width)-n-len(sign))) + s, nil
 }
 
-func isDigits(s string) bool {
-	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsDigit(r) }) < 0
+func isDigits(e *evaluation, s string, a arguments) (any, error) {
+	if _, err := a.take("it"); err != nil {
+		return nil, err
+	}
+	if err := e.touchEach(len(s), 8); err != nil {
+		return nil, err
+	}
+	return s != "" && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsDigit(r) }) < 0, nil
 }
 
 func title(s string) string {

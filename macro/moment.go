@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nikolalohinski/gonja/v2/tokens"
@@ -137,14 +138,14 @@ func noArguments(f func(moment) any) momentFunc {
 }
 
 func strftimeMethod(e *evaluation, m moment, a arguments) (any, error) {
-	return formatWith(e, m, a, strftime)
+	return formatWith(m, a, e.strftime)
 }
 
 func formatMethod(e *evaluation, m moment, a arguments) (any, error) {
-	return formatWith(e, m, a, pendulumFormat)
+	return formatWith(m, a, e.pendulumFormat)
 }
 
-func formatWith(e *evaluation, m moment, a arguments, write func(time.Time, string) (string, error)) (any, error) {
+func formatWith(m moment, a arguments, write func(time.Time, string) (string, error)) (any, error) {
 	args, err := a.take("it", "format!")
 	if err != nil {
 		return nil, err
@@ -153,14 +154,10 @@ func formatWith(e *evaluation, m moment, a arguments, write func(time.Time, stri
 	if err != nil {
 		return nil, err
 	}
-	// No directive writes more than 32 times its own length.
-	if err := e.spend(32 * len(layout)); err != nil {
-		return nil, err
-	}
 	return write(m.t, layout)
 }
 
-func inTimezone(_ *evaluation, m moment, a arguments) (any, error) {
+func inTimezone(e *evaluation, m moment, a arguments) (any, error) {
 	args, err := a.take("it", "tz!")
 	if err != nil {
 		return nil, err
@@ -169,18 +166,35 @@ func inTimezone(_ *evaluation, m moment, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	zone, err := zone(name)
+	zone, err := e.zone(name)
 	return moment{m.t.In(zone)}, err
 }
 
-func zone(name string) (*time.Location, error) {
+// zones holds those that were asked for, so that none is read twice. There are
+// about 600 of them.
+var zones sync.Map // name → *time.Location
+
+// zoneWork is what a zone costs to read.
+const zoneWork = 1 << 15
+
+func (b *budget) zone(name string) (*time.Location, error) {
+	if err := b.touch(zoneWork); err != nil {
+		return time.UTC, err
+	}
+	if loc, ok := zones.Load(name); ok {
+		return loc.(*time.Location), nil
+	}
 	if name == "" || name == "Local" {
 		return time.UTC, errors.New(`expected a zone such as "Europe/Moscow"`)
+	}
+	if len(name) > maxName {
+		return time.UTC, fmt.Errorf("there is no time zone %q", clip(name, 40))
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
 		return time.UTC, fmt.Errorf("there is no time zone %q", clip(name, 40))
 	}
+	zones.Store(strings.Clone(name), loc)
 	return loc, nil
 }
 

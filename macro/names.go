@@ -7,30 +7,74 @@ import (
 	"dagwright/dag"
 )
 
-// names are the top-level names of the template context.
+// names are the top-level names of the template context. What is read of the run's
+// conf, the DAG's params and tags is charged when a template first asks for it.
 type names struct {
 	Context
+	budget  *budget
 	logical moment
-	conf    *dict
+	conf    *dict // nil until it is asked for
 	params  *dict
+	tags    any
 }
 
-func newNames(c Context) *names {
-	n := &names{Context: c, logical: utc(c.Run.LogicalDate)}
-	n.conf, _ = fromGo(c.Run.Conf).(*dict)
-	if n.conf == nil {
-		n.conf = newDict()
-	}
-	// dag_run_conf_overrides_params is on by default in Airflow.
-	n.params = newDict()
-	for _, p := range c.DAG.Params {
-		n.params.set(p.Name, fromGo(p.Default))
-	}
-	for _, k := range n.conf.keys {
-		n.params.set(k, n.conf.values[k])
-	}
-	return n
+func newNames(c Context, b *budget) *names {
+	return &names{Context: c, budget: b, logical: utc(c.Run.LogicalDate)}
 }
+
+func (n *names) confDict() (*dict, error) {
+	if n.conf != nil {
+		return n.conf, nil
+	}
+	v, err := n.budget.fromGo(n.Run.Conf)
+	if err != nil {
+		return nil, err
+	}
+	n.conf = v.(*dict)
+	return n.conf, nil
+}
+
+// paramsDict has the DAG's params and over them the conf: Airflow's
+// dag_run_conf_overrides_params is on by default.
+func (n *names) paramsDict() (*dict, error) {
+	if n.params != nil {
+		return n.params, nil
+	}
+	conf, err := n.confDict()
+	if err != nil {
+		return nil, err
+	}
+	if err := n.budget.spendEach(len(n.DAG.Params)+len(conf.keys), pairSize); err != nil {
+		return nil, err
+	}
+	params := newDict()
+	for _, p := range n.DAG.Params {
+		v, err := n.budget.fromGo(p.Default)
+		if err != nil {
+			return nil, err
+		}
+		params.set(p.Name, v)
+	}
+	for _, k := range conf.keys {
+		params.set(k, conf.values[k])
+	}
+	n.params = params
+	return params, nil
+}
+
+func (n *names) tagList() (any, error) {
+	if n.tags == nil {
+		v, err := n.budget.texts(n.DAG.Tags)
+		if err != nil {
+			return nil, err
+		}
+		n.tags = v
+	}
+	return n.tags, nil
+}
+
+// found is what an attribute gives that may fail to be read.
+func found(v any, err error) (any, bool, error) { return v, err == nil, err }
 
 // utc is how Airflow keeps the dates of a run.
 func utc(t time.Time) moment { return moment{t.UTC().Truncate(time.Microsecond)} }
@@ -67,7 +111,7 @@ func (n *names) lookup(name string) (v any, ok bool, err error) {
 	case "run_id":
 		return string(n.Run.ID), true, nil
 	case "params":
-		return n.params, true, nil
+		return found(n.paramsDict())
 	case "dag_run":
 		return &object{"dag_run", n.dagRun}, true, nil
 	case "dag":
@@ -125,7 +169,7 @@ func (n *names) dagRun(name string) (any, bool, error) {
 	r := n.Run
 	switch name {
 	case "conf":
-		return n.conf, true, nil
+		return found(n.confDict())
 	case "dag_id":
 		return string(r.DAG), true, nil
 	case "run_id":
@@ -171,9 +215,9 @@ func (n *names) dag(name string) (any, bool, error) {
 	case "owner":
 		return d.Owner, true, nil
 	case "tags":
-		return fromGo(d.Tags), true, nil
+		return found(n.tagList())
 	case "params":
-		return n.params, true, nil
+		return found(n.paramsDict())
 	case "timezone":
 		return d.Timezone, true, nil
 	case "start_date":
@@ -204,7 +248,7 @@ func (n *names) task(name string) (any, bool, error) {
 	case "priority_weight":
 		return int64(t.PriorityWeight), true, nil
 	case "params":
-		return n.params, true, nil
+		return found(n.paramsDict())
 	}
 	return nil, false, nil
 }

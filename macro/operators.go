@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,7 @@ func (e *evaluation) operate(op tokens.Type, symbol string, left, right any) (an
 		same, err := e.equal(left, right)
 		return !same, err
 	case tokens.LowerThan, tokens.LowerThanOrEqual, tokens.GreaterThan, tokens.GreaterThanOrEqual:
-		return ordered(op, symbol, left, right)
+		return e.ordered(op, symbol, left, right)
 	case tokens.Tilde:
 		return e.concat(left, right)
 	}
@@ -118,11 +119,16 @@ func (e *evaluation) concat(left, right any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.made(a + b)
+	return e.joined(a, b)
 }
 
-// made counts a new string and returns it.
-func (e *evaluation) made(s string) (any, error) { return s, e.spend(len(s)) }
+// joined is a new string of two.
+func (b *budget) joined(left, right string) (any, error) {
+	if err := b.spend(len(left) + len(right)); err != nil {
+		return nil, err
+	}
+	return left + right, nil
+}
 
 // sequence adds and repeats strings and lists.
 func (e *evaluation) sequence(op tokens.Type, left, right any) (any, bool, error) {
@@ -131,15 +137,13 @@ func (e *evaluation) sequence(op tokens.Type, left, right any) (any, bool, error
 		switch a := left.(type) {
 		case string:
 			if b, ok := right.(string); ok {
-				v, err := e.made(a + b)
+				v, err := e.joined(a, b)
 				return v, true, err
 			}
 		case list:
 			if b, ok := right.(list); ok {
-				if err := e.spend(16 * (len(a) + len(b))); err != nil {
-					return nil, true, err
-				}
-				return append(append(list(nil), a...), b...), true, nil
+				v, err := e.appended(a, b)
+				return v, true, err
 			}
 		}
 	case tokens.Multiply:
@@ -150,23 +154,37 @@ func (e *evaluation) sequence(op tokens.Type, left, right any) (any, bool, error
 		if !ok {
 			return nil, false, nil
 		}
-		n = max(n, 0)
-		switch a := left.(type) {
-		case string:
-			if len(a) > 0 && n > int64(maxMemory/len(a)) || e.spend(len(a)*int(n)) != nil {
-				return nil, true, errMemory
-			}
-			return strings.Repeat(a, int(n)), true, nil
-		case list:
-			if len(a) > 0 && n > int64(maxMemory/16/len(a)) || e.spend(16*len(a)*int(n)) != nil {
-				return nil, true, errMemory
-			}
-			out := make(list, 0, len(a)*int(n))
-			for range n {
-				out = append(out, a...)
-			}
-			return out, true, nil
+		return e.repeated(left, max(n, 0))
+	}
+	return nil, false, nil
+}
+
+func (b *budget) appended(left, right list) (any, error) {
+	if err := b.spendEach(len(left)+len(right), itemSize); err != nil {
+		return nil, err
+	}
+	return slices.Concat(left, right), nil
+}
+
+func (b *budget) repeated(v any, n int64) (any, bool, error) {
+	times := int(min(n, maxMemory+1))
+	switch v := v.(type) {
+	case string:
+		if v == "" {
+			return v, true, nil
 		}
+		if err := b.spendEach(times, len(v)); err != nil {
+			return nil, true, err
+		}
+		return strings.Repeat(v, times), true, nil
+	case list:
+		if len(v) == 0 {
+			return v, true, nil
+		}
+		if err := b.spendEach(times, itemSize*len(v)); err != nil {
+			return nil, true, err
+		}
+		return slices.Repeat(v, times), true, nil
 	}
 	return nil, false, nil
 }
@@ -299,7 +317,7 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 		return b == nil, nil
 	case string:
 		b, ok := b.(string)
-		return ok && a == b, nil
+		return e.sameText(a, b, ok)
 	case moment:
 		b, ok := b.(moment)
 		return ok && a.t.Equal(b.t), nil
@@ -319,6 +337,16 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 	return false, nil
 }
 
+func (b *budget) sameText(x, y string, ok bool) (bool, error) {
+	if !ok || len(x) != len(y) {
+		return false, nil
+	}
+	if err := b.touch(len(x)); err != nil {
+		return false, err
+	}
+	return x == y, nil
+}
+
 func (e *evaluation) equalLists(a, b list, ok bool) (bool, error) {
 	if !ok || len(a) != len(b) {
 		return false, nil
@@ -336,15 +364,24 @@ func (e *evaluation) equalDicts(a, b *dict, ok bool) (bool, error) {
 		return false, nil
 	}
 	for _, k := range a.keys {
-		v, ok := b.values[k]
-		if !ok {
-			return false, nil
+		v, ok, err := e.lookup(b, k)
+		if !ok || err != nil {
+			return false, err
 		}
 		if same, err := e.equal(a.values[k], v); !same || err != nil {
 			return false, err
 		}
 	}
 	return true, nil
+}
+
+// lookup finds a key of a dict.
+func (b *budget) lookup(d *dict, key string) (any, bool, error) {
+	if err := b.touch(2 * len(key)); err != nil { // to hash it and to compare it
+		return nil, false, err
+	}
+	v, ok := d.values[key]
+	return v, ok, nil
 }
 
 // contains is Python's "needle in haystack".
@@ -355,11 +392,17 @@ func (e *evaluation) contains(haystack, needle any) (bool, error) {
 		if !ok {
 			return false, fmt.Errorf("in: expected a string, not %s", typeName(needle))
 		}
+		if err := e.chargeSearch(h, s); err != nil {
+			return false, err
+		}
 		return strings.Contains(h, s), nil
 	case *dict:
 		s, ok := needle.(string)
-		_, found := h.values[s]
-		return ok && found, nil
+		if !ok {
+			return false, nil
+		}
+		_, found, err := e.lookup(h, s)
+		return found, err
 	case list:
 		for _, item := range h {
 			if same, err := e.equal(item, needle); same || err != nil {
@@ -371,33 +414,42 @@ func (e *evaluation) contains(haystack, needle any) (bool, error) {
 	return false, fmt.Errorf("%s contains nothing", typeName(haystack))
 }
 
+// chargeSearch charges a search for s in all of text.
+func (b *budget) chargeSearch(text, s string) error { return b.touch(4*len(text) + len(s)) }
+
 // compare orders two values of one kind.
-func compare(a, b any) (int, bool) {
-	if m, ok := asInt(a); ok {
-		if n, ok := asInt(b); ok {
-			return cmp.Compare(m, n), true
+func (b *budget) compare(x, y any) (order int, ok bool, err error) {
+	if m, ok := asInt(x); ok {
+		if n, ok := asInt(y); ok {
+			return cmp.Compare(m, n), true, nil
 		}
 	}
-	if x, ok := asFloat(a); ok {
-		y, ok := asFloat(b)
-		return cmp.Compare(x, y), ok
+	if f, ok := asFloat(x); ok {
+		g, ok := asFloat(y)
+		return cmp.Compare(f, g), ok, nil
 	}
-	switch a := a.(type) {
+	switch x := x.(type) {
 	case string:
-		b, ok := b.(string)
-		return cmp.Compare(a, b), ok
+		y, ok := y.(string)
+		if err := b.touch(min(len(x), len(y))); err != nil {
+			return 0, false, err
+		}
+		return cmp.Compare(x, y), ok, nil
 	case moment:
-		b, ok := b.(moment)
-		return a.t.Compare(b.t), ok
+		y, ok := y.(moment)
+		return x.t.Compare(y.t), ok, nil
 	case span:
-		b, ok := b.(span)
-		return cmp.Compare(a.d, b.d), ok
+		y, ok := y.(span)
+		return cmp.Compare(x.d, y.d), ok, nil
 	}
-	return 0, false
+	return 0, false, nil
 }
 
-func ordered(op tokens.Type, symbol string, left, right any) (any, error) {
-	c, ok := compare(left, right)
+func (e *evaluation) ordered(op tokens.Type, symbol string, left, right any) (any, error) {
+	c, ok, err := e.compare(left, right)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, fmt.Errorf("%s does not work between %s and %s", symbol, typeName(left), typeName(right))
 	}

@@ -17,12 +17,24 @@ var directives = map[byte]string{
 	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05",
 }
 
+// chargeFormat charges a format: a directive of two bytes may write 32, and takes
+// half a microsecond.
+func (b *budget) chargeFormat(format string) error {
+	if err := b.touchEach(len(format), 256); err != nil {
+		return err
+	}
+	return b.spendEach(len(format), 64)
+}
+
 // strftime writes a time as Python's strftime in the C locale.
-func strftime(t time.Time, format string) (string, error) {
-	var b strings.Builder
+func (b *budget) strftime(t time.Time, format string) (string, error) {
+	if err := b.chargeFormat(format); err != nil {
+		return "", err
+	}
+	var out strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
-			b.WriteByte(format[i])
+			out.WriteByte(format[i])
 			continue
 		}
 		i++
@@ -42,9 +54,9 @@ func strftime(t time.Time, format string) (string, error) {
 				s = "0"
 			}
 		}
-		b.WriteString(s)
+		out.WriteString(s)
 	}
-	return b.String(), nil
+	return out.String(), nil
 }
 
 func directive(t time.Time, c byte) (string, error) {
@@ -79,7 +91,13 @@ func directive(t time.Time, c byte) (string, error) {
 
 // strptime reads a time as Python's strptime, for the directives that have a
 // layout in Go.
-func strptime(value, format string) (time.Time, error) {
+func (b *budget) strptime(value, format string) (time.Time, error) {
+	if err := b.chargeFormat(format); err != nil {
+		return time.Time{}, err
+	}
+	if err := b.spendEach(len(value), 8); err != nil {
+		return time.Time{}, err
+	}
 	var layout strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
@@ -161,31 +179,35 @@ func ordinal(n int) string {
 
 // pendulumFormat writes a time in the tokens of pendulum's format; [text] stands
 // for itself.
-func pendulumFormat(t time.Time, format string) (string, error) {
-	var b strings.Builder
+func (b *budget) pendulumFormat(t time.Time, format string) (string, error) {
+	if err := b.chargeFormat(format); err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	last := strings.LastIndexByte(format, ']')
 next:
 	for i := 0; i < len(format); {
-		if format[i] == '[' {
+		if format[i] == '[' && i < last {
 			if end := strings.IndexByte(format[i:], ']'); end > 0 {
-				b.WriteString(format[i+1 : i+end])
+				out.WriteString(format[i+1 : i+end])
 				i += end + 1
 				continue
 			}
 		}
 		if format[i] == '\\' && i+1 < len(format) {
-			b.WriteByte(format[i+1])
+			out.WriteByte(format[i+1])
 			i += 2
 			continue
 		}
 		for _, p := range pendulumTokens {
 			if strings.HasPrefix(format[i:], p.token) {
-				b.WriteString(p.write(t))
+				out.WriteString(p.write(t))
 				i += len(p.token)
 				continue next
 			}
 		}
-		b.WriteByte(format[i])
+		out.WriteByte(format[i])
 		i++
 	}
-	return b.String(), nil
+	return out.String(), nil
 }

@@ -18,6 +18,7 @@ const (
 	maxSource   = 64 << 10
 	maxBlocks   = 500 // {% … %}
 	maxBrackets = 50  // nested
+	maxTokens   = 10_000
 )
 
 // template is a parsed template. It is never changed after parse, so that many
@@ -27,6 +28,13 @@ type template struct {
 	// literals holds what the string literals stand for: gonja decodes their
 	// escapes otherwise than Python.
 	literals map[*tokens.Token]string
+	size     int // bytes of memory, estimated
+}
+
+// chargeParse charges what reading a template takes at most.
+func chargeParse(source string, b *budget) error {
+	marks := strings.Count(source, "{{") + strings.Count(source, "{%")
+	return b.touch(20_000 + 100*len(source) + 1000*marks)
 }
 
 // syntaxError is a fault of the source.
@@ -69,7 +77,8 @@ func parse(source string) (t *template, err error) {
 	if err != nil {
 		return nil, asSyntaxError(err)
 	}
-	return &template{root: root, literals: m.literals}, nil
+	// A token becomes about 400 bytes of nodes.
+	return &template{root: root, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}, nil
 }
 
 // emptyLoader has no template to include; no block asks for one either.
@@ -111,6 +120,9 @@ func (m *mender) mend(stream *tokens.Stream) ([]*tokens.Token, error) {
 		tok := stream.Current()
 		if tok.Type == tokens.Error {
 			return nil, &syntaxError{line: tok.Line, reason: "the template's syntax is wrong: " + clip(tok.Val, 80)}
+		}
+		if len(list) == maxTokens {
+			return nil, &syntaxError{line: tok.Line, reason: fmt.Sprintf("a template may have %d words and signs at most", maxTokens)}
 		}
 		list = append(list, tok)
 		if tok.Type == tokens.EOF {

@@ -24,8 +24,8 @@ var tests = map[string]builtin{
 	"integer":     isType("int"),
 	"iterable":    isType("list", "dict", "str"),
 	"le":          compares(tokens.LowerThanOrEqual),
-	"lower": func(_ *evaluation, v any, _ arguments) (any, error) {
-		return cased(v, strings.ToLower, strings.ToUpper)
+	"lower": func(e *evaluation, v any, _ arguments) (any, error) {
+		return e.cased(v, strings.ToLower, strings.ToUpper)
 	},
 	"lt":        compares(tokens.LowerThan),
 	"mapping":   isType("dict"),
@@ -37,8 +37,8 @@ var tests = map[string]builtin{
 	"string":    isType("str"),
 	"true":      func(_ *evaluation, v any, _ arguments) (any, error) { return v == true, nil },
 	"undefined": func(_ *evaluation, v any, _ arguments) (any, error) { return !given(v), nil },
-	"upper": func(_ *evaluation, v any, _ arguments) (any, error) {
-		return cased(v, strings.ToUpper, strings.ToLower)
+	"upper": func(e *evaluation, v any, _ arguments) (any, error) {
+		return e.cased(v, strings.ToUpper, strings.ToLower)
 	},
 }
 
@@ -97,10 +97,16 @@ func remainder(v any, n, want int64) (any, error) {
 	return max(i%n, -(i%n)) == want, nil
 }
 
-func cased(v any, same, other func(string) string) (any, error) {
+func (b *budget) cased(v any, same, other func(string) string) (any, error) {
 	s, ok := v.(string)
 	if !ok {
 		return nil, errors.New("expected a string")
+	}
+	if err := b.touchEach(len(s), 32); err != nil {
+		return nil, err
+	}
+	if err := b.spendEach(len(s), 4); err != nil {
+		return nil, err
 	}
 	return s == same(s) && s != other(s), nil
 }

@@ -2,6 +2,7 @@ package macro
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -27,7 +28,7 @@ func (e *evaluation) text(v any) (string, error) {
 	if err := p.repr(v); err != nil {
 		return "", err
 	}
-	return p.b.String(), e.spend(p.b.Len())
+	return p.b.String(), nil
 }
 
 // printer writes values within the limits of an evaluation.
@@ -41,8 +42,25 @@ func (p *printer) write(s string) error {
 	if p.b.Len()+len(s) > maxOutput {
 		return errOutput
 	}
+	if err := p.e.spendEach(len(s), 2); err != nil { // a builder grows by doubling
+		return err
+	}
 	p.b.WriteString(s)
 	return nil
+}
+
+// writeText writes what f makes of a string: at most 12 times as long.
+func (p *printer) writeText(s string, f func(string) string) error {
+	if len(s) > maxOutput {
+		return errOutput
+	}
+	if err := p.e.touchEach(len(s), 32); err != nil {
+		return err
+	}
+	if err := p.e.spendEach(len(s), 12); err != nil {
+		return err
+	}
+	return p.write(f(s))
 }
 
 // repr writes Python's repr(v); that of numbers, None and spans is their str,
@@ -64,12 +82,12 @@ func (p *printer) repr(v any) error {
 	case float64:
 		return p.write(floatText(v))
 	case string:
-		return p.write(quoted(v))
+		return p.writeText(v, quoted)
 	case list:
 		return p.sequence("[", "]", len(v), func(i int) error { return p.repr(v[i]) })
 	case *dict:
 		return p.sequence("{", "}", len(v.keys), func(i int) error {
-			if err := p.write(quoted(v.keys[i]) + ": "); err != nil {
+			if err := p.key(v.keys[i], quoted); err != nil {
 				return err
 			}
 			return p.repr(v.values[v.keys[i]])
@@ -83,6 +101,14 @@ func (p *printer) repr(v any) error {
 		return p.write(v.text())
 	}
 	return fmt.Errorf("%s has no text; use one of its attributes", typeName(v))
+}
+
+// key writes a key of a dict.
+func (p *printer) key(s string, f func(string) string) error {
+	if err := p.writeText(s, f); err != nil {
+		return err
+	}
+	return p.write(": ")
 }
 
 func (p *printer) sequence(open, shut string, n int, item func(int) error) error {
@@ -123,6 +149,19 @@ func floatText(f float64) string {
 	return s
 }
 
+// jsonFloat is what Python's json makes of a float.
+func jsonFloat(f float64) string {
+	switch {
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	case math.IsNaN(f):
+		return "NaN"
+	}
+	return floatText(f)
+}
+
 // quoted is Python's repr of a string.
 func quoted(s string) string {
 	quote := '\''
@@ -145,15 +184,24 @@ func quoted(s string) string {
 		case unicode.IsPrint(r):
 			b.WriteRune(r)
 		case r < 0x100:
-			fmt.Fprintf(&b, `\x%02x`, r)
+			hexEscape(&b, 'x', r, 2)
 		case r < 0x10000:
-			fmt.Fprintf(&b, `\u%04x`, r)
+			hexEscape(&b, 'u', r, 4)
 		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
+			hexEscape(&b, 'U', r, 8)
 		}
 	}
 	b.WriteRune(quote)
 	return b.String()
+}
+
+// hexEscape writes \x41 and the like.
+func hexEscape(b *strings.Builder, letter byte, r rune, digits int) {
+	b.WriteByte('\\')
+	b.WriteByte(letter)
+	for shift := 4 * (digits - 1); shift >= 0; shift -= 4 {
+		b.WriteByte("0123456789abcdef"[r>>shift&15])
+	}
 }
 
 // toJSON writes a value as Jinja's tojson: keys sorted, everything beyond ASCII
@@ -170,15 +218,21 @@ func (p *printer) toJSON(v any, depth int) error {
 	case int64:
 		return p.write(strconv.FormatInt(v, 10))
 	case float64:
-		return p.write(floatText(v))
+		return p.write(jsonFloat(v))
 	case string:
-		return p.write(jsonString(v))
+		return p.writeText(v, jsonString)
 	case list:
 		return p.jsonItems("[", "]", len(v), depth, func(i int) error { return p.toJSON(v[i], depth+1) })
 	case *dict:
-		keys := slices.Sorted(slices.Values(v.keys))
+		if err := p.e.spendEach(len(v.keys), itemSize); err != nil {
+			return err
+		}
+		keys := slices.Clone(v.keys)
+		if err := p.e.sortTexts(keys); err != nil {
+			return err
+		}
 		return p.jsonItems("{", "}", len(keys), depth, func(i int) error {
-			if err := p.write(jsonString(keys[i]) + ": "); err != nil {
+			if err := p.key(keys[i], jsonString); err != nil {
 				return err
 			}
 			return p.toJSON(v.values[keys[i]], depth+1)
@@ -193,8 +247,8 @@ func (p *printer) jsonItems(open, shut string, n, depth int, item func(int) erro
 	}
 	between, first, last := ", ", "", ""
 	if p.indent > 0 {
-		if p.indent*(depth+1) > maxOutput {
-			return errOutput
+		if err := p.e.spendEach(3*p.indent, depth+1); err != nil {
+			return err
 		}
 		first = "\n" + strings.Repeat(" ", p.indent*(depth+1))
 		between = "," + first
@@ -235,9 +289,10 @@ func jsonString(s string) string {
 			b.WriteString(`\f`)
 		case r >= 0x10000:
 			high, low := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+			hexEscape(&b, 'u', high, 4)
+			hexEscape(&b, 'u', low, 4)
 		case r < ' ' || r > '~' || r == '<' || r == '>' || r == '&' || r == '\'':
-			fmt.Fprintf(&b, `\u%04x`, r)
+			hexEscape(&b, 'u', r, 4)
 		default:
 			b.WriteRune(r)
 		}
@@ -248,17 +303,18 @@ func jsonString(s string) string {
 
 // parseJSON reads JSON text into a value of a template.
 func (e *evaluation) parseJSON(s string) (any, error) {
-	if err := e.spend(16 * len(s)); err != nil {
+	// Two bytes may become an item of a list, of numbers that are texts at first.
+	if err := e.spendEach(len(s), 64); err != nil {
 		return nil, err
 	}
 	d := json.NewDecoder(strings.NewReader(s))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, fmt.Errorf("the text is no JSON")
+		return nil, errors.New("the text is no JSON")
 	}
 	if d.More() {
-		return nil, fmt.Errorf("the text has more than one JSON value")
+		return nil, errors.New("the text has more than one JSON value")
 	}
-	return fromGo(v), nil
+	return e.fromGo(v)
 }

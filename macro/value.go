@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -45,6 +46,7 @@ func (u undefined) Error() string { return u.reason }
 
 func newDict() *dict { return &dict{values: map[string]any{}} }
 
+// set must have been charged by its caller: pairSize bytes for each key.
 func (d *dict) set(key string, value any) {
 	if _, ok := d.values[key]; !ok {
 		d.keys = append(d.keys, key)
@@ -55,51 +57,113 @@ func (d *dict) set(key string, value any) {
 // fromGo turns what a JSON or YAML decoder made into a value of a template. A
 // number without a fraction is an integer. The keys of a map come in sorted
 // order, since Go's maps keep none.
-func fromGo(v any) any {
+func (b *budget) fromGo(v any) (any, error) {
 	switch v := v.(type) {
 	case nil, bool, string, int64, list, *dict, moment:
-		return v
+		return v, nil
 	case int:
-		return int64(v)
+		return int64(v), nil
 	case int32:
-		return int64(v)
+		return int64(v), nil
 	case uint64:
 		if v <= math.MaxInt64 {
-			return int64(v)
+			return int64(v), nil
 		}
-		return float64(v)
+		return float64(v), nil
 	case float64:
 		if v == math.Trunc(v) && math.Abs(v) < 1<<53 {
-			return int64(v)
+			return int64(v), nil
 		}
-		return v
+		return v, nil
 	case json.Number:
-		if n, err := v.Int64(); err == nil {
-			return n
-		}
-		f, _ := v.Float64() // json.Number is a number by its making
-		return f
+		return b.number(v)
 	case []any:
-		out := make(list, len(v))
-		for i, item := range v {
-			out[i] = fromGo(item)
-		}
-		return out
+		return b.listFromGo(v)
 	case []string:
-		out := make(list, len(v))
-		for i, item := range v {
-			out[i] = item
-		}
-		return out
+		return b.texts(v)
 	case map[string]any:
-		d := newDict()
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			d.set(k, fromGo(v[k]))
-		}
-		return d
+		return b.dictFromGo(v)
 	}
-	return fmt.Sprint(v)
+	return fmt.Sprint(v), nil
 }
+
+func (b *budget) number(v json.Number) (any, error) {
+	if err := b.spend(4 * len(v)); err != nil {
+		return nil, err
+	}
+	if n, err := v.Int64(); err == nil {
+		return n, nil
+	}
+	f, _ := v.Float64() // json.Number is a number by its making
+	return f, nil
+}
+
+func (b *budget) listFromGo(v []any) (any, error) {
+	if err := b.spendEach(len(v)+1, stringSize); err != nil {
+		return nil, err
+	}
+	out := make(list, len(v))
+	for i, item := range v {
+		var err error
+		if out[i], err = b.fromGo(item); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// texts is a list of strings.
+func (b *budget) texts(v []string) (any, error) {
+	if err := b.spendEach(len(v), stringSize); err != nil {
+		return nil, err
+	}
+	out := make(list, len(v))
+	for i, item := range v {
+		out[i] = item
+	}
+	return out, nil
+}
+
+func (b *budget) dictFromGo(v map[string]any) (any, error) {
+	if err := b.spendEach(len(v)+1, pairSize); err != nil {
+		return nil, err
+	}
+	d := newDict()
+	keys := slices.Collect(maps.Keys(v))
+	if err := b.sortTexts(keys); err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		item, err := b.fromGo(v[k])
+		if err != nil {
+			return nil, err
+		}
+		d.set(k, item)
+	}
+	return d, nil
+}
+
+// sortTexts sorts strings.
+func (b *budget) sortTexts(all []string) error {
+	if err := b.chargeSort(len(all)); err != nil {
+		return err
+	}
+	var fault error
+	slices.SortFunc(all, func(x, y string) int {
+		if fault == nil {
+			fault = b.touch(min(len(x), len(y)))
+		}
+		if fault != nil {
+			return 0
+		}
+		return strings.Compare(x, y)
+	})
+	return fault
+}
+
+// chargeSort charges the comparisons of a sort of n items, but not what they
+// read.
+func (b *budget) chargeSort(n int) error { return b.touchEach(n, 20*bits.Len(uint(n))) }
 
 // typeName is what Python calls the type of a value.
 func typeName(v any) string {
@@ -178,27 +242,40 @@ func asFloat(v any) (float64, bool) {
 	return float64(n), ok
 }
 
-// items lists what a loop goes over.
-func items(v any) (list, error) {
+// items lists what a loop goes over. The result may be that of the value itself:
+// it must not be changed.
+func (b *budget) items(v any) (list, error) {
 	switch v := v.(type) {
 	case list:
 		return v, nil
 	case *dict:
-		out := make(list, len(v.keys))
-		for i, k := range v.keys {
-			out[i] = k
+		all, err := b.texts(v.keys)
+		if err != nil {
+			return nil, err
 		}
-		return out, nil
+		return all.(list), nil
 	case string:
-		out := make(list, 0, len(v))
-		for _, r := range v {
-			out = append(out, string(r))
-		}
-		return out, nil
+		return b.characters(v)
 	case undefined:
 		return nil, v
 	}
 	return nil, fmt.Errorf("%s cannot be gone over", typeName(v))
+}
+
+// characters are those of a string, each a string.
+func (b *budget) characters(s string) (list, error) {
+	n, err := b.length(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.spendEach(n, stringSize+8); err != nil {
+		return nil, err
+	}
+	out := make(list, 0, n)
+	for _, r := range s {
+		out = append(out, string(r))
+	}
+	return out, nil
 }
 
 // arguments are those of a call.

@@ -119,7 +119,7 @@ func (d *dispatcher) doStartStored(ctx context.Context, k dag.AttemptKey) {
 // doStart starts an attempt. A fault that cannot heal ends the attempt as
 // failed, one that does not heal in time as lost.
 func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
-	a, err := d.attempt(k, run, spec)
+	a, err := d.attempt(ctx, k, run, spec)
 	if err != nil {
 		d.startFailed(ctx, k, err)
 		return
@@ -176,12 +176,12 @@ func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
 }
 
 // attempt renders the task for one try.
-func (d *dispatcher) attempt(k dag.AttemptKey, run dag.Run, spec *dag.DAG) (executor.Attempt, error) {
+func (d *dispatcher) attempt(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) (executor.Attempt, error) {
 	task, ok := spec.Task(k.Task)
 	if !ok {
 		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", k.Task, run.Version, dag.ErrInvalid)
 	}
-	rendered, err := d.macros.Render(macro.Context{
+	rendered, err := d.macros.Render(ctx, macro.Context{
 		DAG: spec, Run: run, Task: task, Try: k.Try, MaxTries: task.Retries + 1,
 	})
 	if err != nil {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,7 +54,7 @@ func (s *server) renderedPage(c echo.Context) error {
 	p := renderedPage{
 		Page: s.dagPage(c, h, rd.t("%s as rendered", string(t.Task))), DAG: h, Run: rd.runView(run, h.Timezone), Task: rd.taskView(t, h.Timezone),
 	}
-	p.Rendered, err = s.renderTask(version.Spec, run, t)
+	p.Rendered, err = s.renderTask(ctx, version.Spec, run, t)
 	if err != nil && !errors.Is(err, dag.ErrInvalid) && !errors.Is(err, dag.ErrNotFound) {
 		return err
 	}
@@ -64,13 +65,13 @@ func (s *server) renderedPage(c echo.Context) error {
 }
 
 // renderTask renders a task of a definition for one try of a run.
-func (s *server) renderTask(spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
+func (s *server) renderTask(ctx context.Context, spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
 	task, ok := spec.Task(t.Task)
 	if !ok {
 		return nil, notFound("The run's version of the DAG has no task %q.", string(t.Task))
 	}
 	try := max(1, t.Try)
-	rendered, err := s.macros.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MaxTries, try)})
+	rendered, err := s.macros.Render(ctx, macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MaxTries, try)})
 	if err != nil {
 		return nil, err
 	}

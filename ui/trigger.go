@@ -221,7 +221,7 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) []PreviewTa
 			break
 		}
 		one := PreviewTask{Task: id}
-		rendered, err := s.renderTask(h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
+		rendered, err := s.renderTask(c.Request().Context(), h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
 		if err != nil {
 			one.Fault = rd.words(err)
 		}

@@ -276,7 +276,7 @@ func TestRealAirflow(t *testing.T) {
 func podDifferences(t *testing.T, airflow json.RawMessage, d *dag.DAG, task *dag.Task) []string {
 	t.Helper()
 	run := dag.Run{DAG: d.ID, ID: runID, LogicalDate: logicalDate, Interval: dag.DataInterval{Start: logicalDate, End: logicalDate}, RunAfter: logicalDate}
-	rendered, err := macro.New().Render(macro.Context{DAG: d, Run: run, Task: task, Try: 1, MaxTries: 1})
+	rendered, err := macro.New().Render(t.Context(), macro.Context{DAG: d, Run: run, Task: task, Try: 1, MaxTries: 1})
 	if err != nil {
 		t.Fatalf("%s.%s: %v", d.ID, task.ID, err)
 	}
