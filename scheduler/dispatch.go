@@ -28,28 +28,45 @@ type dispatcher struct {
 	// failed.
 	events chan dag.AttemptEvent
 	macros *macro.Renderer
-	starts *jobs
+	starts *startQueue
 	ends   *jobs
+	// drops report the ends of attempts that were stopped before they were started.
+	drops *jobs
 }
+
+// startWorkers is how many attempts are started at once; half of them are for one
+// DAG at most.
+func startWorkers() int { return 4 * max(runtime.GOMAXPROCS(0), 2) }
 
 func newDispatcher(c Config) *dispatcher {
 	return &dispatcher{
-		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024), starts: newJobs(), ends: newJobs(),
+		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024),
+		starts: newStartQueue(startWorkers() / 2), ends: newJobs(), drops: newJobs(),
 	}
 }
 
 // start starts an attempt of a run that is bound to spec.
 func (d *dispatcher) start(k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
-	d.starts.push(func(ctx context.Context) { d.doStart(ctx, k, run, spec) })
+	d.starts.push(&start{key: k, run: run, spec: spec})
 }
 
 // startStored starts an attempt of which only the key is known.
 func (d *dispatcher) startStored(k dag.AttemptKey) {
-	d.starts.push(func(ctx context.Context) { d.doStartStored(ctx, k) })
+	d.starts.push(&start{key: k})
 }
 
+// stop ends an attempt. One that waits for its start is not started any more.
 func (d *dispatcher) stop(k dag.AttemptKey) {
+	if d.starts.stop(k) {
+		d.drop(k)
+	}
 	d.ends.push(func(ctx context.Context) { d.doStop(ctx, k) })
+}
+
+// drop ends an attempt that has not been started and is not wanted any more. It does
+// not wait, neither for the loop, which reads the reports, nor for an executor.
+func (d *dispatcher) drop(k dag.AttemptKey) {
+	d.drops.push(func(ctx context.Context) { d.dropped(ctx, k) })
 }
 
 func (d *dispatcher) forget(k dag.AttemptKey) {
@@ -59,12 +76,20 @@ func (d *dispatcher) forget(k dag.AttemptKey) {
 // run works until ctx ends.
 func (d *dispatcher) run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for range 2 * runtime.GOMAXPROCS(0) {
-		wg.Go(func() { d.starts.work(ctx) })
+	for range startWorkers() {
+		wg.Go(func() { d.work(ctx) })
 	}
 	wg.Go(func() { d.ends.work(ctx) })
+	wg.Go(func() { d.drops.work(ctx) })
 	wg.Go(func() { d.pump(ctx) })
 	wg.Wait()
+}
+
+// work starts one attempt after the other until ctx ends.
+func (d *dispatcher) work(ctx context.Context) {
+	for s := d.starts.next(ctx); s != nil; s = d.starts.next(ctx) {
+		d.doStart(ctx, s)
+	}
 }
 
 // pump passes the executor's events on to the loop.
@@ -101,44 +126,57 @@ func (d *dispatcher) doForget(ctx context.Context, k dag.AttemptKey) {
 	}
 }
 
-// doStartStored reads the attempt's run and starts it.
-func (d *dispatcher) doStartStored(ctx context.Context, k dag.AttemptKey) {
-	run, err := d.Store.Run(ctx, k.DAG, k.Run)
-	if err != nil {
-		d.startFailed(ctx, k, err)
-		return
-	}
-	version, err := d.Store.Version(ctx, k.DAG, run.Version)
-	if err != nil {
-		d.startFailed(ctx, k, err)
-		return
-	}
-	d.doStart(ctx, k, run, version.Spec)
-}
+// errNotWanted says that the run of an attempt has ended.
+var errNotWanted = errors.New("its run has ended")
 
-// doStart starts an attempt. A fault that cannot heal ends the attempt as
-// failed, one that does not heal in time as lost.
-func (d *dispatcher) doStart(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
-	a, err := d.attempt(ctx, k, run, spec)
-	if err != nil {
-		d.startFailed(ctx, k, err)
+// doStart prepares an attempt and starts it. A fault that cannot heal ends the
+// attempt as failed, one that does not heal in time as lost.
+func (d *dispatcher) doStart(ctx context.Context, s *start) {
+	err := d.prepare(s)
+	if !d.starts.prepared(s) || errors.Is(err, errNotWanted) {
+		d.starts.finish(s)
+		d.dropped(ctx, s.key)
 		return
 	}
-	d.try(ctx, a, 1)
+	if err != nil {
+		d.starts.finish(s)
+		d.startFailed(ctx, s.key, err)
+		return
+	}
+	d.try(ctx, s)
 }
 
 // try starts an attempt; a fault that may heal brings it back after a while.
-func (d *dispatcher) try(ctx context.Context, a executor.Attempt, n int) {
-	err := d.Executor.Start(ctx, a)
+func (d *dispatcher) try(ctx context.Context, s *start) {
+	s.tries++
+	err := d.Executor.Start(ctx, *s.attempt)
 	switch {
 	case err == nil:
-	case errors.Is(err, dag.ErrInvalid) || n == maxStartTries:
-		d.startFailed(ctx, a.Key, err)
+		if d.starts.finish(s) {
+			// The wish came while it was being started, and may have found nothing.
+			d.ends.push(func(ctx context.Context) { d.doStop(ctx, s.key) })
+		}
+	case errors.Is(err, dag.ErrInvalid) || s.tries == maxStartTries:
+		d.starts.finish(s)
+		d.startFailed(ctx, s.key, err)
 	default:
-		time.AfterFunc(time.Duration(n)*500*time.Millisecond, func() {
-			d.starts.push(func(ctx context.Context) { d.try(ctx, a, n+1) })
-		})
+		if !d.starts.delay(s, time.Duration(s.tries)*500*time.Millisecond) {
+			d.dropped(ctx, s.key)
+		}
 	}
+}
+
+// dropped reports the end of an attempt that was stopped before it was started.
+func (d *dispatcher) dropped(ctx context.Context, k dag.AttemptKey) {
+	if ctx.Err() != nil {
+		return
+	}
+	const terminated = 143 // as a shell tells of SIGTERM
+	e := dag.AttemptEvent{
+		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true, Reason: "stopped before it was started",
+	}
+	d.writeLog(k, e.Reason)
+	d.report(ctx, e)
 }
 
 // startFailed reports that an attempt did not start, unless the scheduler is
@@ -175,21 +213,57 @@ func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
 	}
 }
 
-// attempt renders the task for one try.
-func (d *dispatcher) attempt(ctx context.Context, k dag.AttemptKey, run dag.Run, spec *dag.DAG) (executor.Attempt, error) {
-	task, ok := spec.Task(k.Task)
-	if !ok {
-		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", k.Task, run.Version, dag.ErrInvalid)
+// prepare reads what is not known of an attempt yet, and renders its task. It ends
+// with s.ctx.
+func (d *dispatcher) prepare(s *start) error {
+	if s.attempt != nil {
+		return nil
 	}
-	rendered, err := d.macros.Render(ctx, macro.Context{
-		DAG: spec, Run: run, Task: task, Try: k.Try, MaxTries: task.Retries + 1,
+	if s.spec == nil {
+		if err := d.readStored(s); err != nil {
+			return err
+		}
+	}
+	attempt, err := d.attempt(s)
+	if err != nil {
+		return err
+	}
+	s.attempt = &attempt
+	return nil
+}
+
+// readStored reads the run of an attempt and the version that it is bound to.
+func (d *dispatcher) readStored(s *start) error {
+	run, err := d.Store.Run(s.ctx, s.key.DAG, s.key.Run)
+	if err != nil {
+		return err
+	}
+	if run.State.Ended() {
+		return errNotWanted
+	}
+	version, err := d.Store.Version(s.ctx, s.key.DAG, run.Version)
+	if err != nil {
+		return err
+	}
+	s.run, s.spec = run, version.Spec
+	return nil
+}
+
+// attempt renders the task for one try.
+func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
+	task, ok := s.spec.Task(s.key.Task)
+	if !ok {
+		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", s.key.Task, s.run.Version, dag.ErrInvalid)
+	}
+	rendered, err := d.macros.Render(s.ctx, macro.Context{
+		DAG: s.spec, Run: s.run, Task: task, Try: s.key.Try, MaxTries: task.Retries + 1,
 	})
 	if err != nil {
 		return executor.Attempt{}, renderError{err}
 	}
 	return executor.Attempt{
-		Key: k, Task: rendered, Source: spec.Source, Version: run.Version,
-		Env: dag.Environment(rendered.Env, run, k, spec.Owner),
+		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version,
+		Env: dag.Environment(rendered.Env, s.run, s.key, s.spec.Owner),
 	}, nil
 }
 

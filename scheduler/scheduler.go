@@ -154,10 +154,14 @@ func (s *Scheduler) recoverFound(e dag.AttemptEvent, wanted bool, l *loop) {
 
 // recoverMissing handles an active attempt without a trace. A queued one was
 // decided and perhaps not started: starting it again is safe, since an
-// executor starts a key once. One that was seen running has lost its traces:
-// to start it again could run it twice.
+// executor starts a key once, unless somebody has stopped it. One that was seen
+// running has lost its traces: to start it again could run it twice.
 func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
-	if ti.State == dag.TaskQueued {
+	switch {
+	case ti.State == dag.TaskQueued && (ti.Wish != dag.WishNone || isStopped(&ti)):
+		s.dispatcher.drop(key(ti))
+		return
+	case ti.State == dag.TaskQueued:
 		s.dispatcher.startStored(key(ti))
 		return
 	}
