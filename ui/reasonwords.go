@@ -42,6 +42,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"stopped: cleared by %s", "остановлена: сброшена пользователем %s"},
 	{"stopped: ran longer than its execution_timeout of %s", "остановлена: длилась дольше своего execution_timeout: %s"},
 	{"stopped, since the run had ended as %s", "остановлена, так как запуск завершился: %s"},
+	{"stopped before it was started", "остановлена до начала"},
 	{"stopped before its pod was created", "остановлена раньше, чем создан под"},
 	{"not started: %s", "не начата: %s"},
 	{"command not found: %s", "команда не найдена: %s"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"gopkg.in/yaml.v3"
@@ -54,7 +55,12 @@ func (s *server) renderedPage(c echo.Context) error {
 	p := renderedPage{
 		Page: s.dagPage(c, h, rd.t("%s as rendered", string(t.Task))), DAG: h, Run: rd.runView(run, h.Timezone), Task: rd.taskView(t, h.Timezone),
 	}
-	p.Rendered, err = s.renderTask(ctx, version.Spec, run, t)
+	rendering, end, err := s.renderings.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	p.Rendered, err = renderTask(rendering, version.Spec, run, t)
 	if err != nil && !errors.Is(err, dag.ErrInvalid) && !errors.Is(err, dag.ErrNotFound) {
 		return err
 	}
@@ -64,14 +70,48 @@ func (s *server) renderedPage(c echo.Context) error {
 	return s.render(c, http.StatusOK, "rendered", p)
 }
 
+// renderings renders templates for pages: apart from the scheduler's renderer, so
+// that no page holds up a start, and few at once, since a task's templates may take
+// what macro allows, whoever looks at them.
+type renderings struct {
+	macros *macro.Renderer
+	places chan struct{}
+	wait   time.Duration // for a place
+}
+
+const (
+	renderingPlaces = 2
+	renderingWait   = 5 * time.Second
+)
+
+func newRenderings() *renderings {
+	return &renderings{macros: macro.New(), places: make(chan struct{}, renderingPlaces), wait: renderingWait}
+}
+
+// begin waits for a place, and says that the server is busy when there is none in
+// time. All that one page renders has the limits of one task. Whoever gets a
+// rendering calls end when the page has what it wants of it.
+func (r *renderings) begin(ctx context.Context) (rendering *macro.Rendering, end func(), err error) {
+	wait := time.NewTimer(r.wait)
+	defer wait.Stop()
+	select {
+	case r.places <- struct{}{}:
+		return r.macros.Begin(ctx), func() { <-r.places }, nil
+	case <-wait.C:
+		return nil, nil, echo.NewHTTPError(http.StatusServiceUnavailable, say("Other tasks are being rendered for pages at the moment."))
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
 // renderTask renders a task of a definition for one try of a run.
-func (s *server) renderTask(ctx context.Context, spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
+func renderTask(r *macro.Rendering, spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
 	task, ok := spec.Task(t.Task)
 	if !ok {
 		return nil, notFound("The run's version of the DAG has no task %q.", string(t.Task))
 	}
 	try := max(1, t.Try)
-	rendered, err := s.macros.Render(ctx, macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MaxTries, try)})
+	rendered, err := r.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MaxTries, try)})
 	if err != nil {
 		return nil, err
 	}

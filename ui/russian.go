@@ -209,6 +209,7 @@ var russian = map[string]string{
 	"It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.":                  "Возможно, это удалено или в адресе опечатка. Поищите в таблице DAG-ов.",
 	"Something has changed since the page was loaded. Go back, reload the page and look before you try again.": "С тех пор, как открыта страница, что-то изменилось. Вернитесь, обновите страницу и посмотрите, прежде чем пробовать снова.",
 	"Go back and correct it: nothing was changed.":                                                             "Вернитесь и исправьте: ничего не изменено.",
+	"Other tasks are being rendered for pages at the moment.":                                                  "Сейчас для страниц подготавливаются другие таски.",
 	"Go back and shorten it: nothing was changed.":                                                             "Вернитесь и сократите: ничего не изменено.",
 	"Your role does not include this. Ask the owner of the DAG or the platform's team.":                        "Ваша роль этого не позволяет. Обратитесь к владельцу DAG-а или к команде платформы.",
 	"Sign in again, then repeat what you did.":                                                                 "Войдите снова и повторите действие.",

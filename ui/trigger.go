@@ -188,7 +188,9 @@ func (s *server) trigger(c echo.Context) error {
 		t.Interval = table.Manual(t.LogicalDate)
 	}
 	if mode == "preview" {
-		p.Preview = s.preview(c, h, t)
+		if p.Preview, err = s.preview(c, h, t); err != nil {
+			return err
+		}
 		return s.render(c, http.StatusOK, "trigger", p)
 	}
 	run, err := s.Store.TriggerRun(c.Request().Context(), t)
@@ -202,7 +204,12 @@ func (s *server) trigger(c echo.Context) error {
 const maxPreview = 8
 
 // preview renders the tasks of the run that a trigger would make.
-func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) []PreviewTask {
+func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) ([]PreviewTask, error) {
+	rendering, end, err := s.renderings.begin(c.Request().Context())
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	rd := s.reader(c)
 	run := dag.Run{
 		DAG: h.ID, ID: t.Run, Type: dag.RunManual, State: dag.RunQueued, Version: h.Version,
@@ -221,14 +228,14 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) []PreviewTa
 			break
 		}
 		one := PreviewTask{Task: id}
-		rendered, err := s.renderTask(c.Request().Context(), h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
+		rendered, err := renderTask(rendering, h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
 		if err != nil {
 			one.Fault = rd.words(err)
 		}
 		one.Rendered = rendered
 		tasks = append(tasks, one)
 	}
-	return tasks
+	return tasks, nil
 }
 
 // faulty reports whether any field is wrong.

@@ -26,7 +26,6 @@ import (
 
 	"dagwright/auth"
 	"dagwright/dag"
-	"dagwright/macro"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -70,12 +69,12 @@ type Config struct {
 // server holds what handlers share.
 type server struct {
 	Config
-	views   *views
-	streams *streams
-	macros  *macro.Renderer
-	zones   *zones
-	choices *choices
-	process string // tells this process from others and from its next start
+	views      *views
+	streams    *streams
+	renderings *renderings
+	zones      *zones
+	choices    *choices
+	process    string // tells this process from others and from its next start
 }
 
 // Register adds the pages to e.
@@ -110,7 +109,7 @@ func newServer(c Config) *server {
 	if c.Auth == nil {
 		c.Auth, _ = auth.New(auth.Config{Store: c.Store}) // without a provider it cannot fail
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), macros: macro.New(), zones: newZones(), choices: &choices{}, process: rand.Text()}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), renderings: newRenderings(), zones: newZones(), choices: &choices{}, process: rand.Text()}
 }
 
 // addPages adds what only reads.
