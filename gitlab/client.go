@@ -131,6 +131,27 @@ func (c *Client) ReadFile(ctx context.Context, project, commit, path string) ([]
 	return content, nil
 }
 
+// CommitMessage returns a commit's message, at most 64 KiB of it. The error is
+// dag.ErrNotFound when the project has no such commit.
+func (c *Client) CommitMessage(ctx context.Context, project, commit string) (string, error) {
+	ctx, cancel, err := c.begin(ctx, project)
+	if err != nil {
+		return "", err
+	}
+	defer cancel()
+	if !isHash(commit) {
+		return "", fmt.Errorf("commit %.80q: want a full hash: %w", commit, dag.ErrInvalid)
+	}
+	found, _, err := c.api.Commits.GetCommit(project, commit, nil, api.WithContext(ctx))
+	if errors.Is(err, api.ErrNotFound) {
+		return "", c.notFound(ctx, project, "commit "+commit)
+	}
+	if err != nil {
+		return "", callError("read commit "+commit, project, err)
+	}
+	return strings.ToValidUTF8(found.Message[:min(len(found.Message), maxMessage)], ""), nil
+}
+
 // noFile finds out what a 404 for a file means.
 func (c *Client) noFile(ctx context.Context, project, commit, path string) error {
 	_, _, err := c.api.Commits.GetCommit(project, commit, nil, api.WithContext(ctx))

@@ -213,6 +213,10 @@ func (e *event) pushOptions() error {
 // skipCI is GitLab's own pattern for commit messages that want no pipeline.
 var skipCI = regexp.MustCompile(`(?i)\[(ci[ _-]skip|skip[ _-]ci)\]`)
 
+// AsksForNoCI reports whether the message of a push's head commit has [skip ci] or
+// [ci skip], see https://docs.gitlab.com/ci/pipelines/#skip-a-pipeline.
+func AsksForNoCI(message string) bool { return skipCI.MatchString(message) }
+
 // finish checks what was read and derives the rest.
 func (e *event) finish() error {
 	kind := e.objectKind
@@ -231,7 +235,7 @@ func (e *event) finish() error {
 		p.Title, _, _ = strings.Cut(strings.TrimSpace(p.Message), "\n")
 		p.Title = strings.ToValidUTF8(p.Title[:min(len(p.Title), maxName)], "")
 	}
-	p.SkipCI = e.skipOption || skipCI.MatchString(p.Message) || skipCI.MatchString(p.Title)
+	p.SkipCI = e.skipOption || AsksForNoCI(p.Message) || AsksForNoCI(p.Title)
 	return p.complete()
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -37,6 +38,36 @@ func (s *Server) Fail(method, path string, n int, f Failure) {
 	}
 }
 
+// Hold has every request of a method and a path of the API wait until release is
+// called, as a GitLab does that is slow. Calls counts those that wait.
+func (s *Server) Hold(method, path string) (release func()) {
+	held := make(chan struct{})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held[method+" "+path] = held
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.held, method+" "+path)
+		close(held)
+	})
+}
+
+// wait holds a request back while Hold says so.
+func (s *Server) wait(c *call) {
+	s.mu.Lock()
+	held := s.held[c.operation.method+" "+c.operation.path]
+	s.mu.Unlock()
+	if held == nil {
+		return
+	}
+	s.tell()
+	select {
+	case <-held:
+	case <-c.Context().Done():
+	}
+}
+
 // failed answers with a failure when one is due.
 func (s *Server) failed(w http.ResponseWriter, c *call) bool {
 	key := c.operation.method + " " + c.operation.path
@@ -47,6 +78,7 @@ func (s *Server) failed(w http.ResponseWriter, c *call) bool {
 		s.failures[key] = due[1:]
 	}
 	s.mu.Unlock()
+	s.wait(c)
 	if len(due) == 0 {
 		return false
 	}

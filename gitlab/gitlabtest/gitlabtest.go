@@ -12,11 +12,13 @@
 package gitlabtest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -50,6 +52,7 @@ type Server struct {
 	projects   map[string]*project
 	deliveries []Delivery
 	failures   map[string][]Failure
+	held       map[string]chan struct{} // by call; closed when it is let go
 	calls      map[string]int
 	lastID     int64
 	lastHook   int64
@@ -73,7 +76,7 @@ func New(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatalf("the git program is needed: %v", err)
 	}
-	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}, news: make(chan struct{})}
+	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}, held: map[string]chan struct{}{}, news: make(chan struct{})}
 	s.backend = &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"), Dir: root, Stderr: io.Discard,
 		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",
@@ -128,19 +131,45 @@ func (s *Server) Deliveries() []Delivery {
 // "" is removed. The branch is made when missing.
 func (s *Server) Commit(path, branch string, files map[string]string) string {
 	s.tb.Helper()
+	return s.CommitAs(path, branch, "Change "+strings.Join(sortedKeys(files), ", "), files)
+}
+
+// CommitAs is Commit with a message.
+func (s *Server) CommitAs(path, branch, message string, files map[string]string) string {
+	s.tb.Helper()
 	p := s.project(path)
 	if p == nil {
 		s.tb.Fatalf("no project %s", path)
 	}
 	var commit string
 	err := s.pushing(p, func() (err error) {
-		commit, err = p.commit(s.tb.Context(), branch, files)
+		commit, err = p.commit(s.tb.Context(), branch, message, files)
 		return err
 	})
 	if err != nil {
 		s.tb.Fatal(err)
 	}
 	return commit
+}
+
+// SetHook makes a script one of the hooks of a project's repository, such as
+// pre-receive; "" removes it.
+func (s *Server) SetHook(path, name, script string) {
+	s.tb.Helper()
+	p := s.project(path)
+	if p == nil {
+		s.tb.Fatalf("no project %s", path)
+	}
+	file := filepath.Join(p.dir, "hooks", name)
+	if script == "" {
+		if err := os.Remove(file); err != nil {
+			s.tb.Fatal(err)
+		}
+		return
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(script), 0o755)); err != nil {
+		s.tb.Fatal(err)
+	}
 }
 
 // DeleteBranch deletes a branch and sends its event.

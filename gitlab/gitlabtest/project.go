@@ -44,7 +44,7 @@ func (p *project) refs(ctx context.Context) (map[string]string, error) {
 }
 
 // commit makes a commit in a throw-away index, without a working tree.
-func (p *project) commit(ctx context.Context, branch string, files map[string]string) (string, error) {
+func (p *project) commit(ctx context.Context, branch, message string, files map[string]string) (string, error) {
 	index, err := os.CreateTemp("", "index-")
 	if err != nil {
 		return "", err
@@ -56,7 +56,7 @@ func (p *project) commit(ctx context.Context, branch string, files map[string]st
 	env := "GIT_INDEX_FILE=" + index.Name()
 	ref := "refs/heads/" + branch
 	parent, _ := git(ctx, p.dir, "rev-parse", "--verify", "--quiet", ref)
-	commitArgs := []string{"commit-tree", "-m", "Change " + strings.Join(sortedKeys(files), ", ")}
+	commitArgs := []string{"commit-tree", "-m", message}
 	if parent != "" {
 		commitArgs = append(commitArgs, "-p", parent)
 		if _, err := gitIn(ctx, p.dir, "", env, "read-tree", parent); err != nil {

@@ -43,7 +43,12 @@ func (p *project) serveCommit(w http.ResponseWriter, r *http.Request, commit str
 		fail(w, http.StatusNotFound, "404 Commit Not Found")
 		return
 	}
-	reply(w, map[string]any{"id": commit})
+	message, err := gitRaw(r.Context(), p.dir, "log", "-1", "--format=%B", commit)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "500 Internal Server Error")
+		return
+	}
+	reply(w, map[string]any{"id": commit, "message": message})
 }
 
 func (p *project) serveMergeBase(w http.ResponseWriter, r *http.Request) {
