@@ -97,7 +97,7 @@ func (s *server) pushRoutes() []route {
 
 var pushStates = []string{
 	string(store.PushPending), string(store.PushRendered), string(store.PushUnchanged), string(store.PushSuperseded),
-	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared),
+	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
 }
 
 func (s *server) listPushes(c echo.Context) error {

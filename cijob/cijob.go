@@ -151,13 +151,24 @@ func (h *Handler) follow(ctx context.Context, id int64, changes *store.Subscript
 		if found[0].State != store.PushPending {
 			return found[0], nil
 		}
+		if !awaitPush(ctx, changes) {
+			return found[0], nil
+		}
+	}
+}
+
+// awaitPush returns when a push may have news, and false when ctx has ended. What
+// happens to runs and tasks wakes no job.
+func awaitPush(ctx context.Context, changes *store.Subscription) bool {
+	for {
 		select {
 		case <-ctx.Done():
-			return found[0], nil
+			return false
 		case <-changes.Lagged:
+			return true
 		case c := <-changes.C:
-			for c.Kind != store.ChangePush && len(changes.C) > 0 {
-				c = <-changes.C
+			if c.Kind == store.ChangePush {
+				return true
 			}
 		}
 	}

@@ -38,6 +38,10 @@ func (m memoryModels) ChangedPaths(context.Context, string, string, string) ([]s
 	return nil, false, nil
 }
 
+func (m memoryModels) CommitMessage(context.Context, string, string) (string, error) {
+	return "", nil
+}
+
 func hashOf(text string) string {
 	sum := sha1.Sum([]byte(text)) //nolint:gosec // git's own hash
 	return hex.EncodeToString(sum[:])

@@ -38,6 +38,10 @@ func (h hub) ChangedPaths(ctx context.Context, project, from, to string) ([]stri
 	return strings.Fields(out), err == nil, err
 }
 
+func (h hub) CommitMessage(ctx context.Context, project, commit string) (string, error) {
+	return runGit(ctx, h.repository(project), "log", "-1", "--format=%B", commit)
+}
+
 func (h hub) BranchHead(ctx context.Context, project, branch string) (string, error) {
 	out, err := runGit(ctx, h.repository(project), "for-each-ref", "--format=%(objectname)", "refs/heads/"+branch)
 	if err == nil && out == "" {

@@ -279,35 +279,3 @@ func subject(c change) string {
 	}
 	return fmt.Sprintf("%s: render %s of %s", name, short(c.push.Commit), c.push.Branch)
 }
-
-// removeFiles removes the DAG files that operators asked to delete.
-func (g *Generator) removeFiles(ctx context.Context) error {
-	removals, err := g.Store.PendingRemovals(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range removals {
-		head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
-			Message:    fmt.Sprintf("%s: remove, as %s asked\n", r.DAG, r.By.User),
-			AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
-			Changes: func(head string) ([]gitrepo.Change, error) {
-				loader, err := g.withoutLoader(head, r.Path)
-				if err != nil {
-					return nil, err
-				}
-				if gone, err := g.holds(head, r.Path, nil); gone || err != nil {
-					return loader, err
-				}
-				return append(loader, gitrepo.Change{Path: r.Path}), nil
-			},
-		})
-		if err != nil {
-			return fmt.Errorf("remove %s: %w", r.Path, err)
-		}
-		if err := g.Store.FinishRemoval(ctx, r.DAG, head); err != nil {
-			return fmt.Errorf("finish removal of %s: %w", r.DAG, err)
-		}
-		g.Logger.Info("DAG file removed", "dag", r.DAG, "commit", head)
-	}
-	return nil
-}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -131,7 +130,8 @@ func (g *Generator) prepare(ctx context.Context, group []store.Push) (*change, [
 	return c, results
 }
 
-// head returns the commit at the head of the push's branch, "" when the branch is
+// head returns the commit that the push's branch is to be rendered at: its head, or
+// what it was before a push that asked not to be rendered. It is "" when the branch is
 // gone or the project has been archived or deleted.
 func (g *Generator) head(ctx context.Context, p store.Push) (string, error) {
 	state, err := g.Store.ProjectState(ctx, p.ProjectID)
@@ -142,7 +142,14 @@ func (g *Generator) head(ctx context.Context, p store.Push) (string, error) {
 	if err != nil && !errors.Is(err, dag.ErrNotFound) {
 		return "", fmt.Errorf("read head of %s of %s: %w", p.Branch, p.Project, err)
 	}
-	return head, nil
+	if head == "" {
+		return "", nil
+	}
+	wanted, err := g.wantedHead(ctx, p, head)
+	if wanted.Commit == "" && !wanted.Gone && !p.Deleted {
+		wanted.Commit = p.Commit // a push that waits before one that asks not to be rendered
+	}
+	return wanted.Commit, err
 }
 
 // reference names a push's project to GitLab: by its id, which stays when the
@@ -392,8 +399,7 @@ func (f *pathFilter) commit(ctx context.Context, e Entry, old store.Spec) (strin
 // later postpones a push whose failure may heal: 5 s, doubled with each try, 5
 // minutes at most.
 func (g *Generator) later(p store.Push, err error) store.PushResult {
-	wait := min(5*time.Second<<min(p.Tries, 10), 5*time.Minute)
-	return store.PushResult{ID: p.ID, State: store.PushPending, Reason: err.Error(), RetryAt: g.Now().Add(wait)}
+	return store.PushResult{ID: p.ID, State: store.PushPending, Reason: err.Error(), RetryAt: g.Now().Add(retryAfter(p.Tries))}
 }
 
 func (g *Generator) postpone(work []change, err error) []store.PushResult {

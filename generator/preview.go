@@ -15,8 +15,10 @@ import (
 const previewBatch = 50
 
 // preview writes, on the merge requests of models that ask for it, what the DAG
-// would become.
-func (g *Generator) preview(ctx context.Context) {
+// would become, until ctx ends.
+func (g *Generator) preview(ctx context.Context) { g.tell(ctx, store.ChangePreview, g.previewAll) }
+
+func (g *Generator) previewAll(ctx context.Context) {
 	previews, err := g.Store.PendingPreviews(ctx, g.Now(), previewBatch)
 	if err != nil {
 		if ctx.Err() == nil {

@@ -22,29 +22,14 @@ func (g *Generator) promote(ctx context.Context) {
 	defer retry.Stop()
 	for {
 		retry.Reset(g.promoteAll(ctx))
-		if !promotionWanted(ctx, changes, retry) {
+		if !awaitNews(ctx, changes, retry.C, promotionWanted) {
 			return
 		}
 	}
 }
 
-// promotionWanted returns when there may be a promotion to carry out, and false
-// when ctx has ended.
-func promotionWanted(ctx context.Context, changes *store.Subscription, retry *time.Timer) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-retry.C:
-			return true
-		case <-changes.Lagged:
-			return true
-		case c := <-changes.C:
-			if c.Kind == store.ChangePromotion && c.State == string(store.PromotionPending) {
-				return true
-			}
-		}
-	}
+func promotionWanted(c store.Change) bool {
+	return c.Kind == store.ChangePromotion && c.State == string(store.PromotionPending)
 }
 
 // promoteAll carries out what is due and returns how long to wait for the rest.
@@ -85,8 +70,7 @@ func (g *Generator) promoteOne(ctx context.Context, p store.Promotion) store.Pro
 	case errors.Is(err, dag.ErrInvalid), errors.Is(err, dag.ErrNotFound), errors.Is(err, dag.ErrConflict):
 		r.State, r.Reason = store.PromotionRefused, err.Error()
 	default:
-		wait := min(5*time.Second<<min(p.Tries, 10), 5*time.Minute)
-		r.State, r.Reason, r.RetryAt = store.PromotionPending, err.Error(), g.Now().Add(wait)
+		r.State, r.Reason, r.RetryAt = store.PromotionPending, err.Error(), g.Now().Add(retryAfter(p.Tries))
 	}
 	if ctx.Err() == nil {
 		g.Logger.Info("promotion handled", "promotion", p.ID, "dag", p.DAG, "state", r.State, "merge_request", r.MergeRequest, "err", err)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,71 +19,94 @@ import (
 // reconcileLimit bounds the projects that are looked at the same time.
 const reconcileLimit = 8
 
-// reconcile compares every model's project in GitLab with what is recorded, so
-// that lost hooks, renames, transfers, archived and deleted projects heal by
-// themselves. A project that cannot be read is left as it is: being unreachable
-// is no reason to touch a DAG.
+// reconcile compares every model's project in GitLab with what is recorded, until ctx
+// ends, so that lost hooks, renames, transfers, archived and deleted projects heal by
+// themselves: once all of them at the start, and then again and again one after the
+// other, spread over Config.Reconcile.
 func (g *Generator) reconcile(ctx context.Context) {
-	projects, err := g.projects(ctx)
-	if err != nil {
-		if ctx.Err() == nil {
-			g.Logger.Error("list projects to reconcile", "err", err)
+	first := make(chan time.Time)
+	close(first) // no pause between the projects of the first round
+	g.reconcileRound(ctx, g.projects(ctx), first)
+	for ctx.Err() == nil {
+		projects := g.projects(ctx)
+		pace := time.NewTicker(max(time.Millisecond, g.Reconcile/time.Duration(max(1, len(projects)))))
+		if len(projects) == 0 {
+			await(ctx, pace.C)
 		}
-		return
+		g.reconcileRound(ctx, projects, pace.C)
+		pace.Stop()
 	}
-	g.reconcileProjects(ctx, projects)
 }
 
-// reconcileDue looks at the projects that an event told of.
-func (g *Generator) reconcileDue(ctx context.Context) {
-	projects, err := g.Store.ModelProjects(ctx, true)
-	if err != nil {
-		if ctx.Err() == nil {
-			g.Logger.Error("list projects that are due", "err", err)
-		}
-		return
+// await waits for a tick, and returns false when ctx has ended.
+func await(ctx context.Context, tick <-chan time.Time) bool {
+	select {
+	case <-tick:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
 	}
-	g.reconcileProjects(ctx, projects)
 }
 
-func (g *Generator) reconcileProjects(ctx context.Context, projects []store.ModelProject) {
+// reconcileRound looks at each project once, at each tick at the next. A GitLab that
+// is slow makes the round longer.
+func (g *Generator) reconcileRound(ctx context.Context, projects []store.ModelProject, pace <-chan time.Time) {
 	var workers errgroup.Group
 	workers.SetLimit(reconcileLimit)
 	for _, p := range projects {
-		workers.Go(func() error {
-			if err := g.reconcileProject(ctx, p); err != nil && ctx.Err() == nil {
-				g.Logger.Error("reconcile", "project", p.Path, "err", err)
-			}
-			return nil
-		})
+		if !await(ctx, pace) {
+			break
+		}
+		workers.Go(func() error { g.reconcileProject(ctx, p); return nil })
 	}
 	_ = workers.Wait() // no worker fails: one project must not hold up another
 }
 
-// projects lists the configured projects, those that have a DAG and those that
-// had one, each once.
-func (g *Generator) projects(ctx context.Context) ([]store.ModelProject, error) {
-	all := map[int64]store.ModelProject{}
-	specs, err := g.Store.Specs(ctx)
-	if err != nil {
-		return nil, err
+// reconcileDue looks at the projects that an event told of, as soon as it has, until
+// ctx ends.
+func (g *Generator) reconcileDue(ctx context.Context) {
+	changes := g.Store.Subscribe()
+	defer changes.Close()
+	var workers errgroup.Group
+	workers.SetLimit(reconcileLimit)
+	for {
+		projects, err := g.Store.ModelProjects(ctx, true)
+		if err != nil && ctx.Err() == nil {
+			g.Logger.Error("list projects that are due", "err", err)
+		}
+		for _, p := range projects {
+			workers.Go(func() error { g.reconcileProject(ctx, p); return nil })
+		}
+		if !awaitNews(ctx, changes, nil, func(c store.Change) bool { return c.Kind == store.ChangeProject }) {
+			_ = workers.Wait() // no worker fails
+			return
+		}
 	}
+}
+
+// projects lists the configured projects, those that have a DAG and those that
+// had one, each once. What cannot be listed now is left out.
+func (g *Generator) projects(ctx context.Context) []store.ModelProject {
+	all := map[int64]store.ModelProject{}
+	failed := func(what string, err error) {
+		if err != nil && ctx.Err() == nil {
+			g.Logger.Error("list projects to reconcile", "of", what, "err", err)
+		}
+	}
+	specs, err := g.Store.Specs(ctx)
+	failed("the DAGs", err)
 	for _, s := range specs {
 		all[s.ProjectID] = store.ModelProject{ID: s.ProjectID, Path: s.Source.Project, State: store.ProjectActive}
 	}
 	if g.Projects != nil {
 		configured, err := g.Projects(ctx)
-		if err != nil {
-			return nil, err
-		}
+		failed("GitLab", err)
 		for _, p := range configured {
 			all[p.ID] = store.ModelProject{ID: p.ID, Path: p.Path, State: store.ProjectActive}
 		}
 	}
 	known, err := g.Store.ModelProjects(ctx, false)
-	if err != nil {
-		return nil, err
-	}
+	failed("the database", err)
 	for _, p := range known {
 		all[p.ID] = p
 	}
@@ -90,10 +114,31 @@ func (g *Generator) projects(ctx context.Context) ([]store.ModelProject, error) 
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, all[id])
 	}
-	return out, nil
+	return out
 }
 
-func (g *Generator) reconcileProject(ctx context.Context, p store.ModelProject) error {
+// reconcileProject looks at one project, which may have been listed a while ago.
+func (g *Generator) reconcileProject(ctx context.Context, p store.ModelProject) {
+	look, _ := g.looks.LoadOrStore(p.ID, &sync.Mutex{})
+	turn := look.(*sync.Mutex)
+	turn.Lock()
+	defer turn.Unlock()
+	if ctx.Err() != nil {
+		return
+	}
+	now, found, err := g.Store.TakeProject(ctx, p.ID)
+	if found {
+		p = now
+	}
+	if err == nil {
+		err = g.reconcileBranches(ctx, p)
+	}
+	if err != nil && ctx.Err() == nil {
+		g.Logger.Error("reconcile", "project", p.Path, "err", err)
+	}
+}
+
+func (g *Generator) reconcileBranches(ctx context.Context, p store.ModelProject) error {
 	p, err := g.lookUp(ctx, p)
 	if err != nil {
 		return err
@@ -138,7 +183,6 @@ func (g *Generator) lookUp(ctx context.Context, p store.ModelProject) (store.Mod
 			p.State = store.ProjectDeleted
 		}
 	}
-	p.Due = false
 	if p == before && !p.CheckedAt.IsZero() {
 		return p, nil // most often
 	}
@@ -176,9 +220,19 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 			return err
 		}
 	}
+	wanted, err := g.wantedHead(ctx, push, head)
+	switch {
+	case err != nil:
+		return err
+	case wanted.Gone:
+		return g.retire(ctx, p, branch, specs)
+	case wanted.Commit == "", wanted.Commit == settled.Commit && !moved(specs, p.Path):
+		return nil // the head asks not to be rendered
+	}
+	push.Commit = wanted.Commit
 	_, created, err := g.Store.RecordPush(ctx, push)
 	if created {
-		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", head)
+		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", push.Commit)
 	}
 	return err
 }

@@ -23,10 +23,10 @@ const (
 	reportAge = 24 * time.Hour
 )
 
-// tell tells GitLab what became of pushes, and writes previews, until ctx ends. It
-// is a loop of its own: a GitLab that is slow to take a status must not hold up the
-// next push.
-func (g *Generator) tell(ctx context.Context) {
+// tell calls what at once, whenever a change of a kind is told of, and every few
+// seconds, until ctx ends. Each thing that is told to GitLab has such a loop: a GitLab
+// that is slow to take a status must hold up neither the next push nor a preview.
+func (g *Generator) tell(ctx context.Context, kind store.ChangeKind, what func(context.Context)) {
 	if g.GitLab == nil {
 		return
 	}
@@ -36,37 +36,20 @@ func (g *Generator) tell(ctx context.Context) {
 	tick := time.NewTicker(retries)
 	defer tick.Stop()
 	for {
-		g.report(ctx)
-		g.preview(ctx)
-		if !awaitNews(ctx, changes, tick) {
+		what(ctx)
+		if !awaitNews(ctx, changes, tick.C, func(c store.Change) bool { return c.Kind == kind }) {
 			return
 		}
 	}
 }
 
-// awaitNews returns when there may be something to tell, and false when ctx has
-// ended.
-func awaitNews(ctx context.Context, changes *store.Subscription, tick *time.Ticker) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-tick.C:
-			return true
-		case <-changes.Lagged:
-			return true
-		case c := <-changes.C:
-			if c.Kind == store.ChangePush || c.Kind == store.ChangePreview {
-				return true
-			}
-		}
-	}
-}
+// report tells GitLab what became of pushes, until ctx ends.
+func (g *Generator) report(ctx context.Context) { g.tell(ctx, store.ChangePush, g.reportAll) }
 
-// report tells GitLab what became of pushes, as statuses of the models' commits.
+// reportAll tells GitLab what became of pushes, as statuses of the models' commits.
 // What is told is written down, so that a crash loses no status; one that is told
 // twice is what it was.
-func (g *Generator) report(ctx context.Context) {
+func (g *Generator) reportAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := g.Now()
 		pushes, err := g.Store.UnreportedPushes(ctx, now.Add(-reportAge), now, reportBatch)

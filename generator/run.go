@@ -2,6 +2,7 @@ package generator
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,6 +30,8 @@ type Models interface {
 	// ChangedPaths lists the files that differ between two commits; whole is
 	// false when there may be more. dag.ErrNotFound when a commit is gone.
 	ChangedPaths(ctx context.Context, project, from, to string) (paths []string, whole bool, err error)
+	// CommitMessage returns a commit's message, or dag.ErrNotFound.
+	CommitMessage(ctx context.Context, project, commit string) (string, error)
 }
 
 // Project is a model repository that the reconciler looks after.
@@ -86,8 +89,8 @@ type Config struct {
 	// Projects lists the model repositories to reconcile, beside those that
 	// have a DAG already. It may be nil.
 	Projects func(context.Context) ([]Project, error)
-	// Reconcile is how often branch heads are compared with recorded pushes;
-	// 5 minutes when zero.
+	// Reconcile is how often the heads of each project's branches are compared with
+	// recorded pushes; 5 minutes when zero. The projects are spread over that time.
 	Reconcile time.Duration
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
@@ -99,7 +102,12 @@ const batch = 2000
 
 // Generator turns recorded pushes into commits of the DAG repository. There
 // must be one for a DAG repository, since it holds the one clone that pushes.
-type Generator struct{ Config }
+type Generator struct {
+	Config
+	// looks has a mutex for each project id that was looked at: a look at one project
+	// must not overwrite what a later one found.
+	looks sync.Map
+}
 
 // New returns a generator that does nothing until Run.
 func New(c Config) *Generator {
@@ -121,89 +129,111 @@ func New(c Config) *Generator {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Generator{c}
+	return &Generator{Config: c}
 }
 
-// Run works until ctx ends and then returns nil. It reconciles at the start
-// and every Config.Reconcile, and works on pushes as soon as they are
-// recorded.
+// Run works until ctx ends and then returns nil. Pushes are worked on as soon as they
+// are recorded, and after them what operators asked to remove. Whatever asks GitLab
+// about many things has a loop of its own, so that a GitLab that is slow holds up no
+// push: the reconciler, the looks at projects that an event told of, statuses,
+// previews and promotions.
 func (g *Generator) Run(ctx context.Context) error {
+	var loops sync.WaitGroup
+	defer loops.Wait()
+	for _, loop := range []func(context.Context){g.reconcile, g.reconcileDue, g.report, g.preview, g.promote} {
+		loops.Go(func() { loop(ctx) })
+	}
 	changes := g.Store.Subscribe()
 	defer changes.Close()
-	reconcile := time.NewTicker(g.Reconcile)
-	defer reconcile.Stop()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
-
-	var teller sync.WaitGroup
-	defer teller.Wait()
-	teller.Go(func() { g.tell(ctx) })
-	teller.Go(func() { g.promote(ctx) })
-
-	g.reconcile(ctx)
 	for {
-		next := g.work(ctx)
-		retry.Reset(next)
-		if !g.wait(ctx, changes, reconcile, retry) {
+		retry.Reset(g.work(ctx))
+		if !awaitNews(ctx, changes, retry.C, workWanted) {
 			return nil
 		}
 	}
 }
 
-// wait returns when there may be work, and false when ctx has ended.
-func (g *Generator) wait(ctx context.Context, changes *store.Subscription, reconcile *time.Ticker, retry *time.Timer) bool {
+// awaitNews returns when a change is wanted, may have been missed, or it is time, and
+// false when ctx has ended.
+func awaitNews(ctx context.Context, changes *store.Subscription, again <-chan time.Time, wanted func(store.Change) bool) bool {
 	for {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-reconcile.C:
-			g.reconcile(ctx)
-			return true
-		case <-retry.C:
+		case <-again:
 			return true
 		case <-changes.Lagged:
 			return true
 		case c := <-changes.C:
-			switch c.Kind {
-			case store.ChangeProject:
-				g.reconcileDue(ctx)
-				return true
-			case store.ChangePush:
+			if wanted(c) {
 				return true
 			}
 		}
 	}
 }
 
-// work empties the inbox and returns how long to wait for the next retry.
+// workWanted reports whether a change is a push to work on or a file to remove.
+func workWanted(c store.Change) bool {
+	return c.Kind == store.ChangePush && c.State == string(store.PushPending) || c.Kind == store.ChangeRemoval
+}
+
+// work empties the inbox, pushes first and then one removal at a time, and returns
+// how long to wait for the next retry.
 func (g *Generator) work(ctx context.Context) time.Duration {
 	const whenBroken, whenIdle = 5 * time.Second, time.Minute
-	if err := g.removeFiles(ctx); err != nil && ctx.Err() == nil {
-		g.Logger.Error("remove DAG files", "err", err)
-		return whenBroken
+	for ctx.Err() == nil {
+		if err := g.handlePending(ctx); err != nil {
+			g.Logger.Error("handle pushes", "err", err)
+			return whenBroken
+		}
+		worked, err := g.removeOne(ctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				g.Logger.Error("remove DAG files", "err", err)
+			}
+			return whenBroken
+		}
+		if !worked {
+			break
+		}
 	}
+	return g.nextRetry(ctx, whenIdle)
+}
+
+// handlePending works on pushes until none is due.
+func (g *Generator) handlePending(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pushes, err := g.Store.PendingPushes(ctx, g.Now(), batch)
 		if err != nil {
-			g.Logger.Error("read pending pushes", "err", err)
-			return whenBroken
+			return fmt.Errorf("read pending pushes: %w", err)
 		}
 		if len(pushes) == 0 {
-			break
+			return nil
 		}
 		if err := g.handle(ctx, pushes); err != nil {
-			g.Logger.Error("handle pushes", "pushes", len(pushes), "err", err)
-			return whenBroken
+			return fmt.Errorf("handle %d pushes: %w", len(pushes), err)
 		}
 	}
-	return min(g.nextRetry(ctx, whenIdle), g.Reconcile)
+	return nil
 }
 
-// nextRetry is how long until a push that waits is to be looked at again.
+// nextRetry is how long until a push or a removal that waits is to be looked at
+// again.
 func (g *Generator) nextRetry(ctx context.Context, longest time.Duration) time.Duration {
-	at, err := g.Store.NextPushRetry(ctx)
-	if err != nil || at.IsZero() {
+	push, err := g.Store.NextPushRetry(ctx)
+	if err != nil {
 		return longest
 	}
-	return max(100*time.Millisecond, min(longest, at.Sub(g.Now())))
+	_, removal, err := g.Store.DueRemoval(ctx, g.Now())
+	if err != nil {
+		return longest
+	}
+	for _, at := range []time.Time{push, removal} {
+		if !at.IsZero() {
+			longest = min(longest, at.Sub(g.Now()))
+		}
+	}
+	return max(100*time.Millisecond, longest)
 }

@@ -21,6 +21,7 @@ const (
 	ChangeProject     ChangeKind = "project"      // a model's project was renamed, moved, archived or deleted
 	ChangePromotion   ChangeKind = "promotion"    // a promotion was asked for or has ended
 	ChangePreview     ChangeKind = "preview"      // a merge request of a model wants a preview
+	ChangeRemoval     ChangeKind = "removal"      // the removal of a DAG's file was asked for
 )
 
 // Change is one committed change. Seq grows by one with each change of this

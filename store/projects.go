@@ -96,13 +96,44 @@ func (s *Store) ProjectState(ctx context.Context, id int64) (state ProjectState,
 	return state, nil
 }
 
-// SaveProject writes what GitLab said of a project. Pushes and provenance keep
-// the path that they had.
+// TakeProject returns a project as it is known now, to be looked at, and makes it due
+// no more: an event that comes while it is looked at makes it due again. found is
+// false for a project of which nothing is known.
+func (s *Store) TakeProject(ctx context.Context, id int64) (p ModelProject, found bool, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT `+projectColumns+` FROM model_project WHERE project_id = $1`, id)
+		all, err := collect(rows, err, scanProject)
+		if found = err == nil && len(all) > 0; found {
+			p = all[0]
+		}
+		return err
+	})
+	if err == nil && p.Due {
+		err = s.db.write(ctx, func(t *tx) error {
+			rows, err := t.query(`UPDATE model_project SET due = 0 WHERE project_id = $1 RETURNING `+projectColumns, id)
+			all, err := collect(rows, err, scanProject)
+			if err == nil && len(all) > 0 {
+				p = all[0]
+			}
+			return err
+		})
+	}
+	if err != nil {
+		return ModelProject{}, false, fmt.Errorf("take project %d: %w", id, err)
+	}
+	return p, found, nil
+}
+
+// SaveProject writes what GitLab said of a project. Whether it is due stays as it is,
+// and so does an earlier time since which it is missing, unless GitLab has it again:
+// both may have been written by an event meanwhile. Pushes and provenance keep the
+// path that they had.
 func (s *Store) SaveProject(ctx context.Context, p ModelProject) error {
 	return s.db.write(ctx, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO model_project (`+projectColumns+`) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (project_id) DO UPDATE SET project = excluded.project, state = excluded.state, due = excluded.due,
-				missing_at = excluded.missing_at, checked_at = excluded.checked_at`,
+			ON CONFLICT (project_id) DO UPDATE SET project = excluded.project, state = excluded.state, checked_at = excluded.checked_at,
+				missing_at = CASE WHEN excluded.missing_at <> 0 AND model_project.missing_at <> 0 AND model_project.missing_at < excluded.missing_at
+					THEN model_project.missing_at ELSE excluded.missing_at END`,
 			p.ID, p.Path, string(p.State), p.Due, p.MissingAt, p.CheckedAt)
 		if err != nil {
 			return fmt.Errorf("save project %d: %w", p.ID, err)

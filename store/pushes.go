@@ -23,6 +23,7 @@ const (
 	PushRemoved    PushState = "removed"    // the branch was deleted; its DAG file was removed
 	PushProposed   PushState = "proposed"   // on a branch of the DAG repository, as a merge request
 	PushCompared   PushState = "compared"   // a dry run: Reason says what would change, nothing was written
+	PushSkipped    PushState = "skipped"    // asked not to be rendered; the branch counts as what it was before
 )
 
 // The values of Push.Via: who told of a push.
@@ -132,18 +133,24 @@ func (s *Store) knownPush(ctx context.Context, p Push) (id int64, err error) {
 
 // insertPush writes a pending push.
 func insertPush(t *tx, p Push) (id int64, err error) {
+	p.State, p.FinishedAt, p.Reason = PushPending, time.Time{}, ""
+	return insertPushAs(t, p)
+}
+
+// insertPushAs writes a push in the state that it has.
+func insertPushAs(t *tx, p Push) (id int64, err error) {
 	if p.ReceivedAt.IsZero() {
 		p.ReceivedAt = t.now
 	}
 	_, err = t.row(`INSERT INTO push (project_id, project, branch, before_commit, after_commit, is_deleted, delivery,
-			user_name, title, received_at, via, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`,
+			user_name, title, received_at, via, state, finished_at, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) RETURNING id`,
 		[]any{p.ProjectID, p.Project, p.Branch, p.Before, p.Commit, p.Deleted, p.Delivery,
-			p.User, p.Title, p.ReceivedAt, p.Via, PushPending}, &id)
+			p.User, p.Title, p.ReceivedAt, p.Via, p.State, p.FinishedAt, p.Reason}, &id)
 	if err != nil {
 		return 0, fmt.Errorf("write push: %w", err)
 	}
-	t.changed(Change{Kind: ChangePush, Project: p.Project, State: string(PushPending)})
+	t.changed(Change{Kind: ChangePush, Project: p.Project, State: string(p.State)})
 	return id, nil
 }
 
@@ -206,11 +213,11 @@ func pendingPush(t *tx, p Push) (id int64, err error) {
 	return id, err
 }
 
-// settledPush returns the push of a branch that was worked on last and was not
-// superseded, the zero Push when there is none.
+// settledPush returns the push of a branch that was worked on last and was neither
+// superseded nor skipped, the zero Push when there is none.
 func settledPush(t *tx, project int64, branch string) (Push, error) {
 	rows, err := t.query(`SELECT `+pushColumns+` FROM push
-		WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded', 'compared')
+		WHERE project_id = $1 AND branch = $2 AND state NOT IN ('pending', 'superseded', 'compared', 'skipped')
 		ORDER BY finished_at DESC, id DESC LIMIT 1`, project, branch)
 	found, err := collect(rows, err, scanPush)
 	if err != nil || len(found) == 0 {
@@ -277,6 +284,9 @@ func (s *Store) FinishPushes(ctx context.Context, results []PushResult) error {
 }
 
 func finishPush(t *tx, r PushResult) (finished bool, err error) {
+	// A model's author may have had a part in the words, and PostgreSQL takes no such
+	// bytes: one push must not keep all others of the transaction.
+	r.Reason = plainText(r.Reason)
 	tries, at := 1, time.Time{}
 	if r.State != PushPending {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
@@ -303,6 +313,9 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 	}
 	return true, nil
 }
+
+// plainText leaves out what a database does not take as text.
+func plainText(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "") }
 
 // PushFilter selects pushes; zero fields do not filter.
 type PushFilter struct {

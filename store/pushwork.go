@@ -9,8 +9,8 @@ import (
 	"dagwright/dag"
 )
 
-// SettledPush returns the push of a branch that was worked on last and was not
-// superseded, the zero Push when there is none. When its commit is the branch's
+// SettledPush returns the push of a branch that was worked on last and was neither
+// superseded nor skipped, the zero Push when there is none. When its commit is the branch's
 // head, nothing is left to do for the branch.
 func (s *Store) SettledPush(ctx context.Context, project int64, branch string) (p Push, err error) {
 	err = s.db.read(ctx, func(t *tx) error {

@@ -10,9 +10,10 @@ import (
 
 // RequestRemoval asks the generator to remove the DAG's file from the DAG
 // repository; the DAG is archived once the scheduler sees that it is gone.
-// Until then the request is in PendingRemovals; asking again changes nothing.
-// The error is dag.ErrNotFound when there is no such DAG and dag.ErrConflict
-// when it is archived. A ChangeDAG follows.
+// Until then the request is in PendingRemovals. Asking again has a removal that
+// failed tried at once, and one whose merge request was left unmerged proposed
+// again; else it changes nothing. The error is dag.ErrNotFound when there is no such
+// DAG and dag.ErrConflict when it is archived. A ChangeDAG and a ChangeRemoval follow.
 func (s *Store) RequestRemoval(ctx context.Context, by Actor, id dag.ID) error {
 	return s.db.write(ctx, func(t *tx) error {
 		d, err := lockDAG(t, id)
@@ -24,57 +25,128 @@ func (s *Store) RequestRemoval(ctx context.Context, by Actor, id dag.ID) error {
 		}
 		n, err := t.exec(`INSERT INTO removal (dag_id, path, user_name, via, asked_at) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (dag_id) DO UPDATE SET path = excluded.path, user_name = excluded.user_name, via = excluded.via,
-				asked_at = excluded.asked_at, done_at = 0, dag_commit = ''
-			WHERE removal.done_at <> 0`, id, d.file, by.name(), by.Via, t.now)
+				asked_at = excluded.asked_at, done_at = 0, dag_commit = '', tries = 0, retry_at = 0, reason = '', merge_request = ''
+			WHERE removal.done_at <> 0 OR removal.retry_at <> 0 OR removal.merge_request <> ''`, id, d.file, by.name(), by.Via, t.now)
 		if err != nil {
 			return fmt.Errorf("ask for removal of DAG %q: %w", id, err)
 		}
 		if n == 0 {
 			return nil
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: id})
+		t.changed(Change{Kind: ChangeDAG, DAG: id}, Change{Kind: ChangeRemoval, DAG: id})
 		return record(t, AuditEntry{By: by, Event: "request_removal", DAG: id})
 	})
 }
 
 // Removal is a file that the generator is asked to remove.
 type Removal struct {
-	DAG  dag.ID
-	Path string
-	By   Actor
-	At   time.Time
+	DAG     dag.ID
+	Path    string
+	By      Actor
+	At      time.Time
+	Tries   int       // that failed
+	RetryAt time.Time // of one that failed
+	Reason  string    // why the last try failed
+	// MergeRequest is the URL of the one that removes the file: it is then up to
+	// people whether it is merged.
+	MergeRequest string
 }
 
-// PendingRemovals lists the removals asked for and not done, oldest first.
+const removalColumns = `m.dag_id, m.path, m.user_name, m.via, m.asked_at, m.tries, m.retry_at, m.reason, m.merge_request`
+
+func scanRemoval(r scanner) (Removal, error) {
+	var m Removal
+	err := r.Scan(&m.DAG, &m.Path, &m.By.User, &m.By.Via, at(&m.At), &m.Tries, at(&m.RetryAt), &m.Reason, &m.MergeRequest)
+	return m, err
+}
+
+// PendingRemovals lists the removals asked for and not done, oldest first: also
+// those that were refused and those that wait for a merge request.
 func (s *Store) PendingRemovals(ctx context.Context) (removals []Removal, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
 		w.add("m.done_at = 0")
 		t.scopeOwned(w, "m.dag_id")
-		rows, err := t.query(`SELECT m.dag_id, m.path, m.user_name, m.via, m.asked_at FROM removal m`+
-			w.String()+` ORDER BY m.asked_at, m.dag_id`, w.args...)
-		removals, err = collect(rows, err, func(r scanner) (Removal, error) {
-			var m Removal
-			err := r.Scan(&m.DAG, &m.Path, &m.By.User, &m.By.Via, at(&m.At))
-			return m, err
-		})
+		rows, err := t.query(`SELECT `+removalColumns+` FROM removal m`+w.String()+` ORDER BY m.asked_at, m.dag_id`, w.args...)
+		removals, err = collect(rows, err, scanRemoval)
 		return err
 	})
 	return removals, err
 }
 
-// FinishRemoval marks a removal as done and wants a sync. Finishing what is
-// not pending changes nothing.
-func (s *Store) FinishRemoval(ctx context.Context, id dag.ID, dagCommit string) error {
+// DueRemoval returns the removal that is to be worked on at now, the one that waits
+// longest; nil when there is none, and then when the next one is due, the zero time
+// when none is.
+func (s *Store) DueRemoval(ctx context.Context, now time.Time) (due *Removal, next time.Time, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		due, next = nil, time.Time{}
+		rows, err := t.query(`SELECT ` + removalColumns + ` FROM removal m WHERE m.done_at = 0 AND m.merge_request = ''
+			ORDER BY m.retry_at, m.asked_at, m.dag_id LIMIT 1`)
+		found, err := collect(rows, err, scanRemoval)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		if next = found[0].RetryAt; !next.After(now) {
+			due, next = &found[0], time.Time{}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("look for a removal that is due: %w", err)
+	}
+	return due, next, nil
+}
+
+// RemovalResult says what became of a removal: with a Reason it failed, and is to be
+// tried again at RetryAt; with a MergeRequest it is proposed; else it is done.
+type RemovalResult struct {
+	DAG          dag.ID
+	DAGCommit    string // commit of the DAG repository that is without the file
+	MergeRequest string
+	Reason       string
+	RetryAt      time.Time
+}
+
+// FinishRemoval writes what became of a removal. A sync is wanted after one that is
+// done. Finishing what is not pending changes nothing.
+func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
 	return s.db.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE removal SET done_at = $2, dag_commit = $3 WHERE dag_id = $1 AND done_at = 0`, id, t.now, dagCommit)
+		r.Reason = plainText(r.Reason)
+		done, failed := time.Time{}, 0
+		switch {
+		case r.Reason != "":
+			failed = 1
+		case r.MergeRequest == "":
+			done = t.now
+		}
+		n, err := t.exec(`UPDATE removal SET done_at = $2, dag_commit = $3, tries = tries + $4, retry_at = $5, reason = $6, merge_request = $7
+			WHERE dag_id = $1 AND done_at = 0`, r.DAG, done, r.DAGCommit, failed, r.RetryAt, r.Reason, r.MergeRequest)
 		if err != nil {
-			return fmt.Errorf("finish removal of DAG %q: %w", id, err)
+			return fmt.Errorf("finish removal of DAG %q: %w", r.DAG, err)
 		}
 		if n == 0 {
 			return nil
 		}
-		t.changed(Change{Kind: ChangeSyncWanted}, Change{Kind: ChangeDAG, DAG: id})
-		return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "generator"}, Event: "remove_file", DAG: id})
+		t.changed(Change{Kind: ChangeDAG, DAG: r.DAG})
+		event := "remove_file"
+		switch {
+		case failed == 1:
+			return nil // its reason stands with the DAG, and may be the same many times
+		case r.MergeRequest != "":
+			event = "propose_removal"
+		default:
+			t.changed(Change{Kind: ChangeSyncWanted})
+		}
+		return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "generator"}, Event: event, DAG: r.DAG})
 	})
+}
+
+// finishProposedRemoval ends the removal of a DAG whose file is gone: its merge
+// request was merged.
+func finishProposedRemoval(t *tx, id dag.ID) error {
+	_, err := t.exec(`UPDATE removal SET done_at = $2 WHERE dag_id = $1 AND done_at = 0 AND merge_request <> ''`, id, t.now)
+	if err != nil {
+		return fmt.Errorf("finish proposed removal of DAG %q: %w", id, err)
+	}
+	return nil
 }

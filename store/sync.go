@@ -341,6 +341,9 @@ func (sv *saver) archive() error {
 			sv.ledger.changed(d.dagRecord)
 			sv.result.Archived++
 			sv.result.DAGs = append(sv.result.DAGs, d.id)
+			if err := finishProposedRemoval(sv.t, d.id); err != nil {
+				return err
+			}
 			entry := AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "archive", DAG: d.id}
 			if err := record(sv.t, entry); err != nil {
 				return err

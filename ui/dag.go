@@ -78,6 +78,8 @@ type detailsPage struct {
 	Removal   *store.Removal // asked for and not done
 	Parsed    TimeView
 	RemovedAt TimeView
+	// RemovalRetry is when a removal that failed is tried again.
+	RemovalRetry TimeView
 	promotionPart
 	provenancePart
 }
@@ -105,7 +107,8 @@ func (s *server) dagDetails(c echo.Context) error {
 	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+rd.t("Details")), DAG: h, Facts: s.dagFacts(rd, h.DAGRow)}
 	for _, r := range removals {
 		if r.DAG == h.ID {
-			p.Removal, p.RemovedAt = &r, rd.time(r.At, h.Timezone)
+			r.Reason = rd.reason(r.Reason)
+			p.Removal, p.RemovedAt, p.RemovalRetry = &r, rd.time(r.At, h.Timezone), rd.time(r.RetryAt, h.Timezone)
 		}
 	}
 	for i := range h.DAG.Tasks {

@@ -53,7 +53,7 @@ var reasonSources = []sources{
 	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram"}},
 	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,
 		in: []string{"WhyQueued", "WhyNotStarted", "Decide", "because", "waitsFor", "checkAllowed", "checkText", "checkFormat", "checkNumber"}},
-	{folder: "../store", names: []string{"Reason", "reason"}, calls: []string{"wish", "mark"}, errs: true},
+	{folder: "../store", names: []string{"Reason", "reason", "SkippedByMessage", "SkippedByOption"}, calls: []string{"wish", "mark"}, errs: true},
 	{folder: "../generator", names: []string{"Reason", "reason"}, calls: []string{"add", "addAt", "fault", "faultf"}},
 }
 

@@ -21,6 +21,12 @@ var reasonWords = []struct{ english, russian string }{
 	{"no upstream task failed", "ни одна таска до неё не завершилась ошибкой"},
 	{"no upstream task succeeded or failed", "ни одна таска до неё не завершилась ни успехом, ни ошибкой"},
 
+	// why a push is not rendered, and a file not removed
+	{"the message of its last commit asks for no CI ([skip ci])", "об этом просит сообщение последнего коммита ([skip ci])"},
+	{"the push asks for no CI (-o ci.skip)", "об этом просит сам push (-o ci.skip)"},
+	{"push %s: refused by the remote: %s", "репозиторий не принял изменение ветки %s: %s"},
+	{"propose on %s: refused by the remote: %s", "репозиторий не принял ветку %s: %s"},
+
 	// why it ended
 	{"ended", "завершена"},
 	{"%s after stop", "%s после остановки"},

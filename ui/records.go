@@ -16,7 +16,7 @@ import (
 // pushStates are the filters of the page of pushes.
 var pushStates = []store.PushState{
 	store.PushPending, store.PushRendered, store.PushUnchanged, store.PushSuperseded, store.PushRefused, store.PushRemoved,
-	store.PushProposed, store.PushCompared,
+	store.PushProposed, store.PushCompared, store.PushSkipped,
 }
 
 // modelsPage lists pushes of model repositories and what became of them.

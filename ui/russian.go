@@ -14,7 +14,7 @@ var russian = map[string]string{
 	"queued": "в очереди", "scheduled": "запланировано", "running": "выполняется", "success": "успех", "failed": "ошибка",
 	"up for retry": "ждёт повтора", "upstream failed": "ошибка выше", "skipped": "пропущено", "removed": "удалено",
 	"not started": "не начато", "paused": "на паузе", "is being stopped": "останавливается",
-	"pending": "ожидает", "rendered": "создан DAG", "unchanged": "без изменений", "refused": "отклонён", "superseded": "заменён новым", "proposed": "предложен", "compared": "сравнение",
+	"pending": "ожидает", "rendered": "создан DAG", "unchanged": "без изменений", "refused": "отклонён", "superseded": "заменён новым", "proposed": "предложен", "compared": "сравнение", "skipped as asked": "пропущен по просьбе",
 
 	// the frame of every page
 	"Schedules, runs and logs of the models": "Расписания, запуски и логи моделей",
@@ -149,6 +149,8 @@ var russian = map[string]string{
 	"Active runs at most": "Одновременных запусков, не больше", "Active tasks at most": "Одновременных тасок, не больше", "Documentation": "Документация", "Run time-out": "Предел длительности запуска",
 	"Retries": "Повторы", "%d, after %s": "%d, через %s", "Image and command": "Образ и команда",
 	"%s asked to remove the file of this DAG from the DAG repository. The generator has not done so yet.": "%s просит удалить файл этого DAG-а из репозитория DAG-ов. Генератор этого ещё не сделал.",
+	"The file was not removed: %s":             "Файл удалить не удалось: %s",
+	"The file is removed when this is merged:": "Файл будет удалён, когда примут",
 
 	// logs
 	"Log of %s": "Log %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",

@@ -55,6 +55,8 @@ func pushStateView(s store.PushState) StateView {
 		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
 	case store.PushSuperseded:
 		v.Words, v.Class, v.Mark = say("superseded"), "s-skipped", "»"
+	case store.PushSkipped:
+		v.Words, v.Class, v.Mark = say("skipped as asked"), "s-skipped", "»"
 	case store.PushRemoved:
 		v.Words, v.Class, v.Mark = say("removed"), "s-removed", "–"
 	}

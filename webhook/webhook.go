@@ -22,6 +22,8 @@ import (
 type Store interface {
 	// RecordPush writes a push down, durably, or finds that it is a repeat.
 	RecordPush(ctx context.Context, p store.Push) (id int64, created bool, err error)
+	// RecordSkip writes down a push that asks not to be rendered.
+	RecordSkip(ctx context.Context, p store.Push) (id int64, created bool, err error)
 	// WantSync says that the DAG repository has news.
 	WantSync(ctx context.Context) error
 	// WakePushes has pushes that wait for a commit's pipeline looked at again.
@@ -190,8 +192,6 @@ func (r *Receiver) act(ctx context.Context, p gitlab.Push, delivery string) answ
 		return accept(p.Project)
 	case !slices.Contains(r.Branches, p.Branch):
 		return ignore(p.Project, "the branch becomes no DAG")
-	case p.SkipCI && p.Kind != gitlab.PushDeleted:
-		return ignore(p.Project, "the push asks for no CI (skip ci)")
 	}
 	return r.record(ctx, p, delivery)
 }
@@ -201,11 +201,15 @@ func (r *Receiver) record(ctx context.Context, p gitlab.Push, delivery string) a
 	if len(delivery) > maxDelivery {
 		return refuse(http.StatusBadRequest, errors.New("the header Idempotency-Key is too long"))
 	}
-	id, created, err := r.Store.RecordPush(ctx, store.Push{
+	push := store.Push{
 		ProjectID: p.ProjectID, Project: p.Project, Branch: p.Branch,
 		Before: p.Before, Commit: p.After, Deleted: p.Kind == gitlab.PushDeleted,
 		Delivery: delivery, User: user(p), Title: p.Title, ReceivedAt: r.Now(), Via: store.ViaWebhook,
-	})
+	}
+	if p.SkipCI && !push.Deleted {
+		return r.skip(ctx, p, push)
+	}
+	id, created, err := r.Store.RecordPush(ctx, push)
 	if err != nil {
 		return broken(p.Project, err)
 	}
@@ -213,6 +217,22 @@ func (r *Receiver) record(ctx context.Context, p gitlab.Push, delivery string) a
 		return answer{status: http.StatusOK, body: reply{Status: "repeated", Push: id}, project: p.Project}
 	}
 	return answer{status: http.StatusAccepted, body: reply{Status: "accepted", Push: id}, project: p.Project}
+}
+
+// skip records a push that asks not to be rendered: unrecorded, the branch's head
+// would look like one whose hook was lost.
+func (r *Receiver) skip(ctx context.Context, p gitlab.Push, push store.Push) answer {
+	push.Reason = store.SkippedByOption
+	if gitlab.AsksForNoCI(p.Message) || gitlab.AsksForNoCI(p.Title) {
+		push.Reason = store.SkippedByMessage
+	}
+	id, _, err := r.Store.RecordSkip(ctx, push)
+	if err != nil {
+		return broken(p.Project, err)
+	}
+	a := ignore(p.Project, push.Reason)
+	a.body.Push = id
+	return a
 }
 
 // user is who pushed: the login, or the name where the event has no login.

@@ -182,18 +182,12 @@ func TestRepeats(t *testing.T) {
 func TestIgnored(t *testing.T) {
 	t.Parallel()
 	h := newHook(t)
-	skip := pushTo("main")
-	skip.Title = "docs [skip ci]"
-	option := pushTo("main")
-	option.SkipCI = true
 	tag := pushTo("")
 	tag.Ref = "refs/tags/main"
 	side := pushTo("main")
 	side.Project, side.Ref = "gbc/airflow-dev", "refs/heads/experiment"
 	for name, r := range map[string]*http.Request{
 		"other branch":                    request(t, secret, pushTo("feature/main")),
-		"skip ci":                         request(t, secret, skip),
-		"ci.skip option":                  request(t, secret, option),
 		"tag":                             request(t, secret, tag),
 		"tag as system hook":              raw(t, "System Hook", `{"event_name":"tag_push","project_id":1,"ref":"refs/tags/x","after":"`+commitA+`"}`),
 		"other branch of DAG repository":  request(t, signKey, side),
@@ -209,6 +203,33 @@ func TestIgnored(t *testing.T) {
 	}
 	if got := h.pushes(t); len(got) != 0 {
 		t.Errorf("pushes recorded: %+v", got)
+	}
+}
+
+// A push that asks for no CI leaves a record, so that it does not look like one whose
+// hook was lost.
+func TestSkippedPushIsRecorded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*gitlab.Push)
+		reason string
+	}{
+		"by message": {func(p *gitlab.Push) { p.Title = "docs [skip ci]" }, "[skip ci]"},
+		"by option":  {func(p *gitlab.Push) { p.SkipCI = true }, "ci.skip"},
+	} {
+		h := newHook(t)
+		p := pushTo("main")
+		c.change(&p)
+		for range 2 { // once by the project's hook, once by the group's
+			status, got := send(t, h, request(t, secret, p))
+			if status != http.StatusOK || got.Status != "ignored" || !strings.Contains(got.Reason, c.reason) || got.Push == 0 {
+				t.Errorf("%s: %d %+v, want 200 ignored with a reason and the record", name, status, got)
+			}
+		}
+		all, err := h.store.Pushes(t.Context(), store.PushFilter{})
+		if err != nil || len(all) != 1 || all[0].State != store.PushSkipped || !strings.Contains(all[0].Reason, c.reason) || all[0].Commit != p.After || all[0].Before != p.Before {
+			t.Errorf("%s: recorded %+v, %v", name, all, err)
+		}
 	}
 }
 

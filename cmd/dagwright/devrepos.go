@@ -229,6 +229,15 @@ func (m localModels) ReadFile(_ context.Context, project, commit, file string) (
 	return r.ReadFile(commit, file, limit)
 }
 
+// CommitMessage returns a commit's message.
+func (m localModels) CommitMessage(ctx context.Context, project, commit string) (string, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return "", err
+	}
+	return git(ctx, repo, "log", "-1", "--format=%B", "--end-of-options", commit)
+}
+
 // ChangedPaths lists the files that differ between two commits.
 func (m localModels) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
 	repo, err := m.home.modelRepository(project)

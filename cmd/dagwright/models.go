@@ -23,7 +23,7 @@ func newModelsCommand() *cobra.Command {
 		Short: "See what became of pushes to models, and replay them",
 		Long: `See what became of the pushes to models' repositories, and have one looked at once
 more. A push is rendered (its DAG changed), unchanged, refused with a reason, proposed
-as a merge request, superseded by a newer one, or pending.`,
+as a merge request, superseded by a newer one, skipped as it asked, or pending.`,
 		Example: `  dagwright models list --state refused
   dagwright models show 42
   dagwright models replay 42`,
@@ -37,7 +37,7 @@ as a merge request, superseded by a newer one, or pending.`,
 
 var pushStates = []string{
 	string(store.PushPending), string(store.PushRendered), string(store.PushUnchanged), string(store.PushSuperseded),
-	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared),
+	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
 }
 
 func newModelsListCommand(f *clientFlags) *cobra.Command {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -23,6 +24,7 @@ func dagTests() []test {
 		{"pausing", testPause},
 		{"deleting a DAG", testDeleteDAG},
 		{"removal of a file", testRemoval},
+		{"a removal that is refused or proposed waits by itself", testRefusedRemovals},
 		{"DAG filters", testDAGFilters},
 		{"DAG orders and pages", testDAGOrders},
 		{"DAG counts", testDAGCounts},
@@ -287,8 +289,8 @@ func testRemoval(f fixture) {
 	if len(pending) != 1 || pending[0].DAG != "d" || pending[0].Path != "d.yaml" || pending[0].By != alice || pending[0].At.IsZero() {
 		f.Fatalf("wrong removals: %+v", pending)
 	}
-	f.ok(f.FinishRemoval(f.ctx(), "d", "c9"))
-	f.ok(f.FinishRemoval(f.ctx(), "d", "c9"))
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "d", DAGCommit: "c9"}))
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "d", DAGCommit: "c9"}))
 	pending, err = f.PendingRemovals(f.ctx())
 	f.ok(err)
 	f.equal(len(pending), 0)
@@ -296,6 +298,51 @@ func testRemoval(f fixture) {
 	pending, err = f.PendingRemovals(f.ctx())
 	f.ok(err)
 	f.equal(len(pending), 1)
+}
+
+// testRefusedRemovals has one removal fail and another proposed: neither stands in
+// the way of the others.
+func testRefusedRemovals(f fixture) {
+	due := func(now time.Time, want dag.ID, wantNext time.Time) {
+		f.Helper()
+		got, next, err := f.DueRemoval(f.ctx(), now)
+		f.ok(err)
+		id := dag.ID("")
+		if got != nil {
+			id = got.DAG
+		}
+		if id != want || !next.Equal(wantNext) {
+			f.Fatalf("due is %q, next %v; want %q, %v", id, next, want, wantNext)
+		}
+	}
+	due(someTime, "", time.Time{})
+	for _, id := range []dag.ID{"a", "b"} {
+		f.define(id, "t")
+		f.ok(f.RequestRemoval(f.ctx(), alice, id))
+	}
+	due(someTime, "a", time.Time{})
+	later := someTime.Add(time.Hour)
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "a", Reason: "refused by the remote", RetryAt: later}))
+	due(someTime, "b", time.Time{})
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "b", MergeRequest: "https://gitlab/mr/1"}))
+	due(someTime, "", later)
+	due(later, "a", time.Time{})
+	pending, err := f.PendingRemovals(f.ctx())
+	f.ok(err)
+	if len(pending) != 2 || pending[0].Reason != "refused by the remote" || pending[0].Tries != 1 || !pending[0].RetryAt.Equal(later) ||
+		pending[1].MergeRequest != "https://gitlab/mr/1" || pending[1].Reason != "" {
+		f.Fatalf("removals: %+v", pending)
+	}
+	f.ok(f.RequestRemoval(f.ctx(), alice, "a")) // asked again: at once
+	due(someTime, "a", time.Time{})
+	f.ok(f.RequestRemoval(f.ctx(), alice, "b")) // its merge request was closed
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "a"}))
+	due(someTime, "b", time.Time{})
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "b", MergeRequest: "https://gitlab/mr/2"}))
+	f.remove("b.yaml") // the merge request is merged
+	pending, err = f.PendingRemovals(f.ctx())
+	f.ok(err)
+	f.equal(len(pending), 0)
 }
 
 // filterFixture has four DAGs; gone is archived.

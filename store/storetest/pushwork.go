@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strings"
 	"time"
 
 	"dagwright/dag"
@@ -11,6 +12,8 @@ func pushWorkTests() []test {
 	return []test{
 		{"the settled commit is that of the push worked on last", testSettledCommit},
 		{"a replay is a push of its own", testReplay},
+		{"a skipped push leaves the branch at what it was", testSkips},
+		{"a skipped push is recorded once", testSkipRepeats},
 		{"a fleet is recorded once a branch", testRerender},
 		{"a push that is pending is told of again", testPendingRepeat},
 		{"a dry run is no push of the branch", testDryRun},
@@ -68,6 +71,87 @@ func testReplay(f fixture) {
 	entries, _, err := f.Audit(f.ctx(), store.AuditFilter{Event: "replay_push"})
 	f.ok(err)
 	f.equal(len(entries), 1)
+}
+
+// skip records a push that asks not to be rendered.
+func (f fixture) skip(before, commit, delivery string) (int64, bool) {
+	f.Helper()
+	p := push("main", commit, delivery)
+	p.Before, p.Reason, p.Via = before, store.SkippedByOption, store.ViaWebhook
+	id, created, err := f.RecordSkip(f.ctx(), p)
+	f.ok(err)
+	return id, created
+}
+
+func (f fixture) wanted(head, want string) {
+	f.Helper()
+	got, err := f.WantedHead(f.ctx(), 7, "main", head)
+	f.ok(err)
+	if got.Commit != want || got.Gone != (want == "") {
+		f.Fatalf("with head %s, %+v is wanted, want %q", head, got, want)
+	}
+}
+
+func testSkips(f fixture) {
+	f.wanted("c1", "c1")
+	first, _ := f.record(push("main", "c1", ""))
+	f.finish(first, store.PushRendered)
+	skipped, created := f.skip("c1", "c2", "k2")
+	f.equal(created, true)
+	f.skip("c2", "c3", "k3")
+	f.wanted("c2", "c1")
+	f.wanted("c3", "c1")
+	f.wanted("c4", "c4") // was pushed without the wish
+	settled, err := f.SettledPush(f.ctx(), 7, "main")
+	f.ok(err)
+	f.equal(settled.Commit, "c1")
+	got, err := f.Pushes(f.ctx(), store.PushFilter{States: []store.PushState{store.PushSkipped}})
+	f.ok(err)
+	if len(got) != 2 || got[1].ID != skipped || got[1].Reason == "" || got[1].FinishedAt.IsZero() {
+		f.Errorf("skipped: %+v", got)
+	}
+	pending, err := f.PendingPushes(f.ctx(), time.Now(), 10)
+	f.ok(err)
+	f.equal(len(pending), 0)
+
+	_, err = f.ReplayPush(f.ctx(), alice, got[0].ID)
+	f.ok(err)
+	f.wanted("c3", "c3") // somebody wants it after all
+	f.wanted("c2", "c1")
+	f.skip(strings.Repeat("0", 40), "c5", "")
+	f.wanted("c5", "") // the branch is new
+	f.skip("", "c6", "")
+	f.wanted("c6", "") // nobody said what was before: what was told of last
+	f.skip("c8", "c7", "")
+	f.skip("c7", "c8", "")
+	f.wanted("c7", "c1") // a circle
+	job := push("main", "c2", "")
+	job.Via = store.ViaCI
+	f.record(job)
+	f.wanted("c2", "c2")
+}
+
+func testSkipRepeats(f fixture) {
+	found := push("main", "c2", "")
+	found.Via = store.ViaReconciler
+	pending, _ := f.record(found)
+	id, created := f.skip("c1", "c2", "k2")
+	if !created || id != pending {
+		f.Fatalf("id %d, created %v; want the push %d that the reconciler found", id, created, pending)
+	}
+	f.wanted("c2", "c1")
+	for _, delivery := range []string{"k2", "k3"} {
+		if again, created := f.skip("c1", "c2", delivery); created || again != id {
+			f.Errorf("told again by %s: id %d, created %v", delivery, again, created)
+		}
+	}
+	if _, created := f.record(push("main", "c2", "k2")); created {
+		f.Error("the same delivery was recorded twice")
+	}
+	if _, created := f.record(push("main", "c2", "k4")); !created {
+		f.Error("a push without the wish was taken for a repeat of a skipped one")
+	}
+	f.wanted("c2", "c2")
 }
 
 func testRerender(f fixture) {
@@ -230,7 +314,27 @@ func testProjects(f fixture) {
 	if len(due) != 1 || due[0].MissingAt.IsZero() || due[0].State != store.ProjectActive {
 		f.Fatalf("due: %+v", due)
 	}
+	taken, found, err := f.TakeProject(f.ctx(), 7)
+	f.ok(err)
+	if !found || taken.Due || taken.MissingAt != due[0].MissingAt {
+		f.Fatalf("taken: %+v, %v", taken, found)
+	}
 	p := store.ModelProject{ID: 7, Path: "g/new", State: store.ProjectArchived, CheckedAt: someTime}
+	f.ok(f.SaveProject(f.ctx(), p))
+	// An event comes while GitLab is asked: it is not lost, nor when it told of the end.
+	_, err = f.TouchProject(f.ctx(), 7, "g/p", true)
+	f.ok(err)
+	late := p
+	late.MissingAt = someTime
+	f.ok(f.SaveProject(f.ctx(), late))
+	taken, _, err = f.TakeProject(f.ctx(), 7)
+	f.ok(err)
+	if !taken.MissingAt.Before(someTime) {
+		f.Errorf("an event that told of the end is lost: %+v", taken)
+	}
+	due, err = f.ModelProjects(f.ctx(), true)
+	f.ok(err)
+	f.equal(len(due), 0)
 	f.ok(f.SaveProject(f.ctx(), p))
 	all, err := f.ModelProjects(f.ctx(), false)
 	f.ok(err)

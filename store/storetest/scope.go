@@ -298,7 +298,8 @@ var actorsOnly = map[string]string{
 	"PendingPushes": "generator", "FinishPushes": "generator", "SettledPush": "generator", "NextPushRetry": "generator",
 	"UnreportedPushes": "generator", "WriteReports": "generator", "NewestOfCommit": "generator",
 	"PendingPreviews": "generator", "FinishPreview": "generator",
-	"ModelProjects": "generator", "ProjectState": "generator", "SaveProject": "generator",
+	"ModelProjects": "generator", "ProjectState": "generator", "SaveProject": "generator", "TakeProject": "generator",
+	"RecordSkip": "webhook", "WantedHead": "generator", "DueRemoval": "generator",
 	"ClaimSpec": "generator", "ReleaseSpec": "generator", "FinishRemoval": "generator",
 	"PendingPromotions": "generator", "FinishPromotion": "generator",
 	// Sessions and tokens are people's and not DAGs'; package auth asks by whom.
