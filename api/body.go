@@ -137,7 +137,7 @@ func (b *body) flag(name string, whenAbsent bool) bool {
 		if parsed, ok := parseBool(t); ok {
 			return parsed
 		}
-	case int64:
+	case int:
 		if t == 0 || t == 1 {
 			return t == 1
 		}
@@ -155,7 +155,7 @@ func (b *body) number(name string, whenAbsent int) int {
 	if !ok {
 		return whenAbsent
 	}
-	n, ok := v.(int64)
+	n, ok := v.(int)
 	switch {
 	case !ok:
 		b.fault("int_type", "Input should be a valid integer", v, name)
@@ -165,7 +165,7 @@ func (b *body) number(name string, whenAbsent int) int {
 			Msg: "Input should be greater than or equal to 0", Ctx: map[string]any{"ge": 0},
 		})
 	}
-	return int(min(max(n, 0), math.MaxInt32))
+	return min(max(n, 0), math.MaxInt32)
 }
 
 // texts takes a list of texts; nil when it is absent or null.
@@ -210,7 +210,7 @@ func (b *body) seconds(name string) time.Duration {
 		return 0
 	}
 	n, ok := v.(float64)
-	if whole, isWhole := v.(int64); isWhole {
+	if whole, isWhole := v.(int); isWhole {
 		n, ok = float64(whole), true
 	}
 	if !ok || !(n >= 0) || n > maxSeconds {

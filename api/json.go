@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"unicode/utf8"
+
+	"dagwright/dag"
 )
 
 const (
@@ -92,7 +93,7 @@ func (d jsonReader) value() (any, error) {
 		}
 		return d.array()
 	case json.Number:
-		return plainNumber(t), nil
+		return dag.PlainNumber(t), nil
 	default:
 		return t, nil
 	}
@@ -128,16 +129,4 @@ func (d jsonReader) array() (any, error) {
 	}
 	_, err := d.Token() // the closing bracket
 	return array, err
-}
-
-// plainNumber keeps whole numbers exact: an id with 17 digits must reach the
-// container as it was written.
-func plainNumber(n json.Number) any {
-	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
-		return i
-	}
-	if f, err := n.Float64(); err == nil {
-		return f
-	}
-	return n
 }

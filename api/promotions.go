@@ -82,11 +82,11 @@ func (b *body) version() int {
 	if !ok {
 		return 0
 	}
-	n, ok := v.(int64)
+	n, ok := v.(int)
 	if !ok || n < 1 || n > math.MaxInt32 {
 		b.fault("int_type", "Input should be a valid version number, 1 or more", v, "version_number")
 	}
-	return int(n)
+	return n
 }
 
 // listPromotions lists a DAG's promotions, the newest first.

@@ -163,6 +163,9 @@ func TestRefusals(t *testing.T) {
 		{"future run_after", "POST", runs, `{"logical_date": null, "run_after": "2030-01-31T00:00:00Z"}`, 400, "run_after"},
 		{"partition", "POST", runs, `{"logical_date": null, "partition_key": "x"}`, 400, "not partitioned"},
 		{"extra key", "POST", runs, `{"logical_date": null, "executoin_date": "x"}`, 422, "executoin_date"},
+		{"number beyond the range", "POST", runs, `{"logical_date": null, "conf": {"A": 1e999}}`, 400, "beyond the range"},
+		{"conf that no process takes", "POST", runs, `{"logical_date": null, "conf": {"A": "` + strings.Repeat("<", 30<<10) + `"}}`, 400, "DAG_RUN_CONF"},
+		{"run id of a meaning", "POST", runs, `{"logical_date": null, "dag_run_id": "~"}`, 400, "meaning of its own"},
 		{"NUL in a note", "POST", runs, `{"logical_date": null, "note": "\u0000"}`, 422, "NUL"},
 
 		{"run into a state that is none", "PATCH", runs + "/waits", `{"state": "running"}`, 422, "'queued', 'success' or 'failed'"},
@@ -266,7 +269,7 @@ func TestTrigger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).withDAGs()
 	a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": "2026-01-31T03:00:00+03:00", "dag_run_id": "mine",
-		"conf": {"SCORING_DATE": "2026-01-31", "ID": 12345678901234567, "LIST": [1, 2.5, null]}, "note": "by hand", "unpause": true}`,
+		"conf": {"SCORING_DATE": "2026-01-31", "ID": 12345678901234567890, "LIST": [1, 2.5, null, 0.1234567890123456789]}, "note": "by hand", "unpause": true}`,
 		"User-Agent: "+UserAgent+"/1")
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
@@ -282,8 +285,10 @@ func TestTrigger(t *testing.T) {
 			t.Errorf("%s is %v, want %v", field, got[field], value)
 		}
 	}
-	if !strings.Contains(a.body, `12345678901234567`) {
-		t.Errorf("a long number was changed: %s", a.body)
+	for _, answer := range []string{a.body, f.do("GET", "/api/v2/dags/churn-model/dagRuns/mine", "").body} {
+		if !strings.Contains(answer, `"ID":12345678901234567890`) || !strings.Contains(answer, `[1,2.5,null,0.1234567890123456789]`) {
+			t.Errorf("a long number was changed: %s", answer)
+		}
 	}
 	if dag := f.get("/api/v2/dags/churn-model"); dag["is_paused"] != false {
 		t.Error("the DAG is still paused")

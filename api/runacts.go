@@ -12,9 +12,6 @@ import (
 	"dagwright/store"
 )
 
-// maxNote is Airflow's limit of a note, in characters.
-const maxNote = 1000
-
 func (s *server) runActRoutes() []route {
 	return []route{
 		{http.MethodPost, "/dags/:dag_id/dagRuns", dag.ActTrigger, s.triggerRun, operation{
@@ -48,7 +45,7 @@ func (s *server) patchRun(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	state, note := dag.RunState(b.choice("state", "queued", "success", "failed")), b.text("note", maxNote)
+	state, note := dag.RunState(b.choice("state", "queued", "success", "failed")), b.text("note", dag.MaxNote)
 	if err := cmp.Or(b.err(), q.err()); err != nil {
 		return err
 	}
@@ -123,7 +120,7 @@ func (s *server) clearRun(c echo.Context) error {
 		return err
 	}
 	dry, clear := b.flag("dry_run", true), store.Clear{OnlyFailed: b.boolean("only_failed")}
-	onlyNew, latest, note := b.boolean("only_new"), b.orNull("run_on_latest_version"), b.text("note", maxNote)
+	onlyNew, latest, note := b.boolean("only_new"), b.orNull("run_on_latest_version"), b.text("note", dag.MaxNote)
 	if err := cmp.Or(b.err(), readQuery(c).err()); err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func readClear(c echo.Context) (clearBody, error) {
 		run: dag.RunID(b.text("dag_run_id", 0)), from: b.time("start_date"), to: b.time("end_date"),
 	}
 	r.Tasks = readTaskMarkers(b)
-	note := b.text("note", maxNote)
+	note := b.text("note", dag.MaxNote)
 	if len(b.faults) == 0 {
 		r.checkMeaning(b)
 	}
@@ -117,7 +117,7 @@ func readTaskMarkers(b *body) []dag.TaskID {
 	}
 	tasks := []dag.TaskID{}
 	for i, e := range list {
-		if pair, ok := e.([]any); ok && len(pair) == 2 && pair[1] == int64(-1) {
+		if pair, ok := e.([]any); ok && len(pair) == 2 && pair[1] == -1 {
 			e = pair[0]
 		}
 		name, ok := e.(string)
@@ -248,7 +248,7 @@ func (s *server) readMark(c echo.Context) (store.Mark, error) {
 	m := store.Mark{Task: taskID(c), Upstream: b.boolean("include_upstream"), Downstream: b.boolean("include_downstream"), By: s.actor(c)}
 	past, future := b.boolean("include_past"), b.boolean("include_future")
 	m.State = readNewState(b)
-	note := b.text("note", maxNote)
+	note := b.text("note", dag.MaxNote)
 	if err := cmp.Or(b.err(), readMapIndex(q), refuseNote(note)); err != nil {
 		return m, err
 	}

@@ -15,7 +15,14 @@ const (
 	maxConfValue = 64 << 10
 	maxConfTotal = 256 << 10
 	maxConfDepth = 32
+	// maxString is the longest "NAME=value" that a process can be started with: Linux'
+	// MAX_ARG_STRLEN of 32 pages, less the NUL at its end. See execve(2).
+	maxString = 128<<10 - 1
 )
+
+// confVariable is the variable in which the templates hand the whole conf to a
+// container, as Jinja's tojson writes it.
+const confVariable = "DAG_RUN_CONF"
 
 // reservedEnv holds the variables that a conf may not set, because they change
 // which program or library a task runs, whom it trusts, or what dagwright,
@@ -32,19 +39,31 @@ var reservedEnv = map[string]bool{
 	"HTTP_PROXY": true, "HTTPS_PROXY": true, "ALL_PROXY": true, "NO_PROXY": true, "FTP_PROXY": true,
 	"http_proxy": true, "https_proxy": true, "all_proxy": true, "no_proxy": true, "ftp_proxy": true,
 	"SSL_CERT_FILE": true, "SSL_CERT_DIR": true, "REQUESTS_CA_BUNDLE": true, "CURL_CA_BUNDLE": true,
+	"PIP_INDEX_URL": true, "PIP_EXTRA_INDEX_URL": true, "PIP_FIND_LINKS": true, "PIP_TRUSTED_HOST": true, "PIP_CONFIG_FILE": true,
+	"PIP_PROXY": true, "PIP_CERT": true,
+	"UV_INDEX_URL": true, "UV_EXTRA_INDEX_URL": true, "UV_INDEX": true, "UV_DEFAULT_INDEX": true, "UV_FIND_LINKS": true, "UV_CONFIG_FILE": true,
 }
+
+// ownEnv holds the variables that dagwright sets by itself in each container, and
+// ownEnvPrefixes the beginnings of further ones: neither a conf nor a model may set
+// them.
+var (
+	ownEnv         = map[string]bool{"LOGICAL_DATE": true, confVariable: true}
+	ownEnvPrefixes = []string{"AIRFLOW_CTX_", "DAGWRIGHT_", "KUBERNETES_"}
+)
 
 // reservedEnvPrefixes are the beginnings of further such names.
 var reservedEnvPrefixes = []string{
 	"LD_", "DYLD_", "MALLOC_", "GLIBC_", "BASH_", "PYTHON", "PERL5", "GIT_", "OPENSSL_",
-	"AIRFLOW_CTX_", "DAGWRIGHT_", "KUBERNETES_",
+	"AWS_ENDPOINT_URL", "XDG_", "NPM_CONFIG_", "npm_config_",
 }
 
 // CheckConf says what is wrong with the conf of a run, whose keys become
 // environment variables of its tasks. Every key must be a portable name
 // ([A-Za-z_][A-Za-z0-9_]*, at most 250 characters) that is not reserved, and
 // every value free of NUL, at most 64 KiB as text, 256 KiB together with the
-// others, and nested no deeper than 32. The error is an [ErrInvalid] that names
+// others, and nested no deeper than 32, with numbers within the range of a float64. As
+// JSON, the conf must fit into one variable, DAG_RUN_CONF. The error is an [ErrInvalid] that names
 // the first wrong key and never a value.
 func CheckConf(conf map[string]any) error {
 	total := 0
@@ -57,6 +76,74 @@ func CheckConf(conf map[string]any) error {
 			return fmt.Errorf("%w conf: it is larger than 256 KiB in all (reached at key %s)", ErrInvalid, clip(key))
 		}
 	}
+	if size := len(confVariable) + 1 + jsonSize(conf); size > maxString {
+		return fmt.Errorf("%w conf: as JSON in the variable %s it takes %d bytes, of which a process gets %d at most", ErrInvalid, confVariable, size, maxString)
+	}
+	return nil
+}
+
+// jsonSize is how long a value is as Jinja's tojson writes it: ASCII alone, with a
+// blank behind each comma and colon, and <, >, & and ' as \u003c.
+func jsonSize(v any) int {
+	switch v := v.(type) {
+	case string:
+		return stringSize(v)
+	case map[string]any:
+		size := max(2, 2*len(v)) // brackets and ", "
+		for k, e := range v {
+			size += stringSize(k) + len(": ") + jsonSize(e)
+		}
+		return size
+	case []any:
+		size := max(2, 2*len(v))
+		for _, e := range v {
+			size += jsonSize(e)
+		}
+		return size
+	}
+	text, _ := confText(v) // a value that is not JSON was refused before
+	return len(text)
+}
+
+func stringSize(s string) int {
+	size := len(`""`)
+	for _, r := range s {
+		switch {
+		case strings.ContainsRune("\\\"\n\r\t\b\f", r):
+			size += len(`\n`)
+		case r > 0xffff:
+			size += len(`\ud83d\ude00`)
+		case r < ' ' || r > '~' || strings.ContainsRune("<>&'", r):
+			size += len(`\u003c`)
+		default:
+			size++
+		}
+	}
+	return size
+}
+
+// CheckEnvironment says which of a container's variables, or which part of its command,
+// no process can be started with: each may have 128 KiB with its name, and all together
+// 1 MiB, which leaves room for what the system adds. The error is an [ErrInvalid].
+func CheckEnvironment(env []EnvVar, command []string) error {
+	const maxAll = 1 << 20
+	total := 0
+	for _, v := range env {
+		size := len(v.Name) + len("=") + len(v.Value)
+		if size > maxString {
+			return fmt.Errorf("%w environment: the variable %s takes %d bytes, of which a process gets %d at most", ErrInvalid, clip(v.Name), size, maxString)
+		}
+		total += size + 1
+	}
+	for i, part := range command {
+		if len(part) > maxString {
+			return fmt.Errorf("%w command: part %d has %d bytes, of which a process gets %d at most", ErrInvalid, i+1, len(part), maxString)
+		}
+		total += len(part) + 1
+	}
+	if total > maxAll {
+		return fmt.Errorf("%w environment: variables and command take %d bytes in all, of which a process gets %d at most", ErrInvalid, total, maxAll)
+	}
 	return nil
 }
 
@@ -66,10 +153,14 @@ func checkConfEntry(key string, value any) (int, error) {
 	switch {
 	case !isPortableEnvName(key):
 		fault = "is no name for an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250"
+	case IsOwnEnv(key):
+		fault = "is reserved: dagwright sets it; choose another name"
 	case isReservedEnv(key):
 		fault = "is reserved: it would change how the task itself runs; choose another name"
 	case depthExceeds(value, maxConfDepth):
 		fault = "has a value that is nested deeper than 32"
+	case !finite(value):
+		fault = "has a number that is beyond the range of numbers; put it in quotes"
 	}
 	if fault != "" {
 		return 0, fmt.Errorf("%w conf key %s: it %s", ErrInvalid, clip(key), fault)
@@ -88,10 +179,32 @@ func checkConfEntry(key string, value any) (int, error) {
 	return 0, fmt.Errorf("%w conf key %s: it %s", ErrInvalid, clip(key), fault)
 }
 
+// IsOwnEnv reports whether dagwright itself sets a variable in each container.
+func IsOwnEnv(name string) bool { return ownEnv[name] || hasAnyPrefix(name, ownEnvPrefixes) }
+
 func isReservedEnv(name string) bool {
-	return reservedEnv[name] || slices.ContainsFunc(reservedEnvPrefixes, func(prefix string) bool {
-		return strings.HasPrefix(name, prefix)
-	})
+	return reservedEnv[name] || hasAnyPrefix(name, reservedEnvPrefixes)
+}
+
+func hasAnyPrefix(name string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// finite reports whether all numbers in a value are within the range of a float64.
+func finite(value any) bool {
+	switch v := value.(type) {
+	case json.Number:
+		return isFinite(v)
+	case map[string]any:
+		for _, e := range v {
+			if !finite(e) {
+				return false
+			}
+		}
+	case []any:
+		return !slices.ContainsFunc(v, func(e any) bool { return !finite(e) })
+	}
+	return true
 }
 
 func depthExceeds(value any, limit int) bool {

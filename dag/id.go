@@ -22,9 +22,13 @@ func CheckID(s string) error {
 	return checkName("id", s, idPattern, "letters, digits, '.', '-' and '_'")
 }
 
-// CheckRunID checks a run id by Airflow's pattern (allowed_run_id_pattern).
-// The error is ErrInvalid.
+// CheckRunID checks a run id by Airflow's pattern (allowed_run_id_pattern). It must
+// also not be "~", which means every run in the API's paths, nor "." or "..", which
+// clients take out of a path. The error is ErrInvalid.
 func CheckRunID(s string) error {
+	if s == "~" || s == "." || s == ".." {
+		return fmt.Errorf("run id %q has a meaning of its own in paths; choose another: %w", s, ErrInvalid)
+	}
 	return checkName("run id", s, runIDPattern, "letters, digits and _ . ~ : + -")
 }
 

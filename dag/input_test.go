@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -33,7 +34,7 @@ func TestCheckRunID(t *testing.T) {
 			t.Errorf("CheckRunID(%q) = %v", good, err)
 		}
 	}
-	for _, id := range []string{"", "a/b", "a b", "a\n", "ü", strings.Repeat("x", 251), strings.Repeat("\x00", 5000)} {
+	for _, id := range []string{"", "~", ".", "..", "a/b", "a b", "a\n", "ü", strings.Repeat("x", 251), strings.Repeat("\x00", 5000)} {
 		checkRefusal(t, "CheckRunID", id, dag.CheckRunID(id))
 	}
 }
@@ -83,6 +84,15 @@ func TestCheckConf(t *testing.T) {
 		{"AIRFLOW_CTX_TRY_NUMBER", map[string]any{"AIRFLOW_CTX_TRY_NUMBER": secret}, `"AIRFLOW_CTX_TRY_NUMBER"`},
 		{"DAGWRIGHT_X", map[string]any{"DAGWRIGHT_X": secret}, `"DAGWRIGHT_X"`},
 		{"KUBERNETES_SERVICE_HOST", map[string]any{"KUBERNETES_SERVICE_HOST": secret}, `"KUBERNETES_SERVICE_HOST"`},
+		{"DAG_RUN_CONF", map[string]any{"DAG_RUN_CONF": secret}, `"DAG_RUN_CONF"`},
+		{"LOGICAL_DATE", map[string]any{"LOGICAL_DATE": secret}, `"LOGICAL_DATE"`},
+		{"PIP_INDEX_URL", map[string]any{"PIP_INDEX_URL": secret}, `"PIP_INDEX_URL"`},
+		{"UV_INDEX_URL", map[string]any{"UV_INDEX_URL": secret}, `"UV_INDEX_URL"`},
+		{"AWS_ENDPOINT_URL_S3", map[string]any{"AWS_ENDPOINT_URL_S3": secret}, `"AWS_ENDPOINT_URL_S3"`},
+		{"XDG_CONFIG_HOME", map[string]any{"XDG_CONFIG_HOME": secret}, `"XDG_CONFIG_HOME"`},
+		{"infinity", map[string]any{"A": json.Number("1e999")}, `"A": it has a number that is beyond`},
+		{"infinity inside", map[string]any{"A": []any{map[string]any{"b": json.Number("-1e999")}}}, `"A"`},
+		{"many digits", map[string]any{"A": json.Number("12345678901234567890")}, ""},
 		{"https_proxy", map[string]any{"https_proxy": secret}, `"https_proxy"`},
 		{"NUL", map[string]any{"A": secret + "\x00"}, `"A"`},
 		{"large value", map[string]any{"A": secret + strings.Repeat("x", 64<<10)}, "64 KiB"},
@@ -90,6 +100,9 @@ func TestCheckConf(t *testing.T) {
 			"A": strings.Repeat("x", 60<<10), "B": strings.Repeat("x", 60<<10), "C": strings.Repeat("x", 60<<10),
 			"D": strings.Repeat("x", 60<<10), "E": strings.Repeat("x", 60<<10),
 		}, "256 KiB"},
+		{"small, and large when escaped", map[string]any{"A": strings.Repeat("<", 30<<10)}, "DAG_RUN_CONF"},
+		{"as JSON just fitting", map[string]any{"A": strings.Repeat("x", 64<<10), "B": strings.Repeat("x", 64<<10-32)}, ""},
+		{"as JSON one too long", map[string]any{"A": strings.Repeat("x", 64<<10), "B": strings.Repeat("x", 64<<10-31)}, "takes 131072 bytes"},
 		{"deep", map[string]any{"A": nested(40)}, "deeper than 32"},
 		{"no JSON", map[string]any{"A": math.NaN()}, "not JSON"},
 		{"first key of several", map[string]any{"B-": "", "A-": ""}, `"A-"`},
@@ -225,6 +238,57 @@ func checkFaults(t *testing.T, err error) {
 	for _, fault := range faults {
 		if fault.File == "" || fault.Reason == "" || !utf8.ValidString(fault.Reason) {
 			t.Errorf("fault lacks its file or reason: %+v", fault)
+		}
+	}
+}
+
+func TestPlainNumber(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]any{
+		"0": 0, "-7": -7, "9223372036854775807": 9223372036854775807,
+		"9223372036854775808": json.Number("9223372036854775808"), "12345678901234567890": json.Number("12345678901234567890"),
+		"10000000000000000000000": json.Number("10000000000000000000000"), "-12345678901234567890": json.Number("-12345678901234567890"),
+		"0.1": 0.1, "1.10": 1.1, "-2.50": -2.5, "1e3": 1000.0, "1E3": 1000.0, "2.5e-3": 0.0025, "0.0": 0.0, "0e5": 0.0, "100e-2": 1.0,
+		"0.1234567890123456789": json.Number("0.1234567890123456789"), "9007199254740993.0": json.Number("9007199254740993.0"),
+		"1e999": json.Number("1e999"), "1e-999": json.Number("1e-999"), "5e-324": 5e-324, "3e-324": json.Number("3e-324"),
+		"1e99999999999999999999": json.Number("1e99999999999999999999"),
+	} {
+		if got := dag.PlainNumber(json.Number(text)); got != want {
+			t.Errorf("%s becomes %T %v, want %T %v", text, got, got, want, want)
+		}
+	}
+}
+
+func TestCheckEnvironment(t *testing.T) {
+	t.Parallel()
+	const most = 128<<10 - 1
+	value := func(n int) []dag.EnvVar { return []dag.EnvVar{{Name: "A", Value: strings.Repeat("x", n)}} }
+	for name, tt := range map[string]struct {
+		env     []dag.EnvVar
+		command []string
+		want    string
+	}{
+		"nothing":                    {nil, nil, ""},
+		"a variable that just fits":  {value(most - len("A=")), nil, ""},
+		"a variable too long":        {value(most - len("A=") + 1), nil, `the variable "A" takes 131072 bytes`},
+		"an argument that just fits": {nil, []string{"x", strings.Repeat("x", most)}, ""},
+		"an argument too long":       {nil, []string{"x", strings.Repeat("x", most+1)}, "part 2 has 131072 bytes"},
+		"too much in all":            {slices.Repeat(value(most-2), 8), []string{"x"}, "in all"},
+	} {
+		err := dag.CheckEnvironment(tt.env, tt.command)
+		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+}
+
+func TestCheckNote(t *testing.T) {
+	t.Parallel()
+	for note, want := range map[string]bool{
+		"": true, strings.Repeat("ж", dag.MaxNote): true, strings.Repeat("ж", dag.MaxNote+1): false, "a\x00b": false,
+	} {
+		if err := dag.CheckNote(note); (err == nil) != want {
+			t.Errorf("%.10q: %v", note, err)
 		}
 	}
 }

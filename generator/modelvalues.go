@@ -163,20 +163,6 @@ func (r *modelReader) command(n *field) []string {
 	return out
 }
 
-// reservedEnv is what the template and the scheduler set in every container.
-func reservedEnv(name string) bool {
-	switch name {
-	case "LOGICAL_DATE", "DAG_RUN_CONF":
-		return true
-	}
-	for _, prefix := range []string{"AIRFLOW_CTX_", "DAGWRIGHT_", "KUBERNETES_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *modelReader) env(n *field) []dag.EnvVar {
 	var out []dag.EnvVar
 	for _, p := range r.pairs(n) {
@@ -184,7 +170,7 @@ func (r *modelReader) env(n *field) []dag.EnvVar {
 		case !envPattern.MatchString(p.key):
 			r.faultKey(n, p, "is no name for an environment variable: want letters, digits and _, not beginning with a digit")
 			continue
-		case reservedEnv(p.key):
+		case dag.IsOwnEnv(p.key):
 			r.faultKey(n, p, "is reserved: dagwright sets it")
 			continue
 		}

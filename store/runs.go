@@ -150,6 +150,9 @@ func runCounts(t *tx, ids []dag.ID) (map[dag.ID]map[dag.RunState]int, error) {
 
 // SetRunNote changes a run's note.
 func (s *Store) SetRunNote(ctx context.Context, by Actor, id dag.ID, run dag.RunID, note string) error {
+	if err := dag.CheckNote(note); err != nil {
+		return err
+	}
 	return s.db.write(ctx, func(t *tx) error {
 		if _, err := lockDAG(t, id); err != nil {
 			return err

@@ -5,7 +5,6 @@ import (
 	lru "container/list"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -95,11 +94,11 @@ func parseDefinition(text string) (*dag.DAG, error) {
 		return nil, err
 	}
 	for i := range d.Params {
-		d.Params[i].Default = plainNumbers(d.Params[i].Default)
-		plainNumbers(d.Params[i].Schema)
+		d.Params[i].Default = dag.PlainNumbers(d.Params[i].Default)
+		dag.PlainNumbers(d.Params[i].Schema)
 	}
 	for i := range d.Tasks {
-		plainNumbers(d.Tasks[i].Pod)
+		dag.PlainNumbers(d.Tasks[i].Pod)
 	}
 	return d, nil
 }
@@ -109,38 +108,6 @@ func decodeJSON(text string, v any) error {
 	dec := json.NewDecoder(bytes.NewReader([]byte(text)))
 	dec.UseNumber()
 	return dec.Decode(v)
-}
-
-// plainNumbers replaces every json.Number in v, in place where it can: whole
-// numbers become int and others float64, as a YAML parser gives them. A whole
-// number too large for an int stays a json.Number, digit for digit.
-func plainNumbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, e := range v {
-			v[k] = plainNumbers(e)
-		}
-	case []any:
-		for i, e := range v {
-			v[i] = plainNumbers(e)
-		}
-	case json.Number:
-		return plainNumber(v)
-	}
-	return v
-}
-
-func plainNumber(n json.Number) any {
-	if i, err := n.Int64(); err == nil {
-		return int(i)
-	}
-	if !strings.ContainsAny(string(n), ".eE") {
-		return n
-	}
-	if f, err := n.Float64(); err == nil {
-		return f
-	}
-	return n
 }
 
 // encodeConf writes a run's conf; ” when there is none.
@@ -163,6 +130,6 @@ func decodeConf(text string) (map[string]any, error) {
 	if err := decodeJSON(text, &conf); err != nil {
 		return nil, fmt.Errorf("read conf: %w", err)
 	}
-	plainNumbers(conf)
+	dag.PlainNumbers(conf)
 	return conf, nil
 }

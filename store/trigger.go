@@ -76,6 +76,9 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 }
 
 func (tr Trigger) check() error {
+	if err := dag.CheckNote(tr.Note); err != nil {
+		return err
+	}
 	if err := dag.CheckConf(tr.Conf); err != nil {
 		return err
 	}

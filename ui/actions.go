@@ -102,14 +102,11 @@ func (s *server) clearRun(c echo.Context) error {
 	return done(c, runURL(id, run))
 }
 
-// maxNote bounds a note, in bytes.
-const maxNote = 10_000
-
 func (s *server) setRunNote(c echo.Context) error {
 	id, run := dagParam(c), runParam(c)
 	note := c.FormValue("note")
-	if len(note) > maxNote {
-		return invalid("The note is too long: at most %d bytes.", maxNote)
+	if dag.CheckNote(note) != nil {
+		return invalid("The note is too long: at most %d characters.", dag.MaxNote)
 	}
 	if err := s.Store.SetRunNote(c.Request().Context(), s.actor(c), id, run, note); err != nil {
 		return err

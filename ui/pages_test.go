@@ -283,7 +283,7 @@ func TestMarkRunAndNote(t *testing.T) {
 	if w := s.post(here+"/state", url.Values{"state": {"running"}}, ""); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("marking as running gives %d, want 422", w.Code)
 	}
-	if w := s.post(here+"/note", url.Values{"note": {strings.Repeat("x", maxNote+1)}}, ""); w.Code != http.StatusUnprocessableEntity {
+	if w := s.post(here+"/note", url.Values{"note": {strings.Repeat("ж", dag.MaxNote+1)}}, ""); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("a long note gives %d, want 422", w.Code)
 	}
 }

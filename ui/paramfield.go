@@ -1,12 +1,10 @@
 package ui
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,10 +157,11 @@ func (f *ParamField) parse(text string) (any, error) {
 	case "boolean":
 		return text == "true", nil
 	case "number":
-		if n, err := strconv.ParseFloat(text, 64); err == nil {
-			return n, nil
+		var v any
+		if err := decodeJSON(strings.TrimSpace(text), &v); err != nil || !isNumber(v) {
+			return nil, invalid("This is no number.")
 		}
-		return nil, invalid("This is no number.")
+		return v, nil
 	case "json":
 		var v any
 		if err := decodeJSON(text, &v); err != nil {
@@ -216,9 +215,11 @@ func parseConf(text string) (map[string]any, error) {
 	return conf, nil
 }
 
-// decodeJSON decodes exactly one value. The error names line and column.
+// decodeJSON decodes exactly one value, with exact numbers. The error names line and
+// column.
 func decodeJSON(text string, into *any) error {
 	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
 	err := d.Decode(into)
 	if err == nil {
 		end := d.InputOffset()
@@ -226,10 +227,8 @@ func decodeJSON(text string, into *any) error {
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
 			return jsonError("This is no JSON: line %d, column %d: there is more text behind the end of the value.", text, end+int64(blank))
 		}
-		if roundTrips(text, *into) {
-			return nil
-		}
-		return invalid("A number here is too long to be kept exactly; put it in quotes.")
+		*into = dag.PlainNumbers(*into)
+		return nil
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
@@ -251,42 +250,13 @@ func jsonError(key, text string, offset int64, args ...any) error {
 	return invalid(key, append([]any{line, column}, args...)...)
 }
 
-// roundTrips reports whether no whole number lost digits in being read as a
-// floating-point number.
-func roundTrips(text string, value any) bool {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	var exact any
-	if d.Decode(&exact) != nil {
-		return false
+// isNumber reports whether decodeJSON gave a number.
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int, float64, json.Number:
+		return true
 	}
-	return sameIntegers(exact, value)
-}
-
-func sameIntegers(exact, value any) bool {
-	switch e := exact.(type) {
-	case json.Number:
-		if strings.ContainsAny(e.String(), ".eE") {
-			return true
-		}
-		written, err := json.Marshal(value)
-		return err == nil && bytes.Equal(written, []byte(e))
-	case []any:
-		v, _ := value.([]any)
-		for i := range e {
-			if !sameIntegers(e[i], v[i]) {
-				return false
-			}
-		}
-	case map[string]any:
-		v, _ := value.(map[string]any)
-		for key := range e {
-			if !sameIntegers(e[key], v[key]) {
-				return false
-			}
-		}
-	}
-	return true
+	return false
 }
 
 func jsonKind(v any) string {
@@ -300,7 +270,7 @@ func jsonKind(v any) string {
 	case bool:
 		return "true or false"
 	}
-	if reflect.TypeOf(v).Kind() == reflect.Float64 {
+	if isNumber(v) {
 		return "a number"
 	}
 	return "something else"

@@ -135,9 +135,8 @@ var russian = map[string]string{
 	"This is no JSON: line %d, column %d: %s.":                                                      "Это не JSON: строка %d, столбец %d: %s.",
 	"This is no JSON: line %d, column %d: the text ends too early.":                                 "Это не JSON: строка %d, столбец %d: текст обрывается.",
 	"This is no JSON: line %d, column %d: there is more text behind the end of the value.":          "Это не JSON: строка %d, столбец %d: после конца значения есть ещё текст.",
-	"A number here is too long to be kept exactly; put it in quotes.":                               "Число слишком длинное, чтобы сохранить его точно; возьмите его в кавычки.",
 	"This is no date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.": "Это не дата и время: нужно 2026-01-31T06:00 или со сдвигом 2026-01-31T06:00:00+03:00.",
-	"The note is too long: at most %d bytes.":                                                       "Заметка слишком длинная: не больше %d байт.",
+	"The note is too long: at most %d characters.":                                                  "Заметка слишком длинная: не больше %d символов.",
 
 	// code and details
 	"version": "версия", "seen": "прочитана", "made from": "создан из", "commit": "коммит", "Source": "Исходный текст", "Versions": "Версии", "Version %d": "Версия %d",

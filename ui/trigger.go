@@ -299,8 +299,8 @@ func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 			p.Errors.RunID = s.reader(c).words(err)
 		}
 	}
-	if len(p.Form.Note) > maxNote {
-		p.Errors.Note = rd.t("The note is too long: at most %d bytes.", maxNote)
+	if dag.CheckNote(p.Form.Note) != nil {
+		p.Errors.Note = rd.t("The note is too long: at most %d characters.", dag.MaxNote)
 	}
 	t.Run, t.Note = dag.RunID(p.Form.RunID), p.Form.Note
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -90,6 +91,8 @@ func TestTriggerWithConfig(t *testing.T) {
 		{"an unticked box", url.Values{"param.DRY_RUN": nil}, map[string]any{"DRY_RUN": false}},
 		{"a list", url.Values{"param.COLUMNS": {`["b", 1]`}}, map[string]any{"COLUMNS": []any{"b", 1}}},
 		{"an emptied text", url.Values{"param.TEXT": {""}}, map[string]any{"TEXT": ""}},
+		{"long numbers", url.Values{"conf": {`{"ID": 12345678901234567890, "X": 0.12345678901234567891}`}}, map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891")}},
+		{"a long number in a field", url.Values{"param.COLUMNS": {"[12345678901234567890]"}}, map[string]any{"COLUMNS": []any{json.Number("12345678901234567890")}}},
 		{"JSON counts before fields", url.Values{"conf": {`{"LIMIT": 10, "OTHER": null}`}, "param.LIMIT": {"7"}}, map[string]any{"LIMIT": 10, "OTHER": nil}},
 	}
 	for _, test := range tests {
@@ -134,7 +137,7 @@ func TestTriggerTellsWhatIsWrong(t *testing.T) {
 		{"too long", url.Values{"conf": {"{}\n {}"}}, "line 2, column 2"},
 		{"a list", url.Values{"conf": {"[1]"}}, "want a JSON object"},
 		{"null", url.Values{"conf": {"null"}}, "want a JSON object"},
-		{"a number that would change", url.Values{"conf": {`{"ID": 12345678901234567890}`}}, "put it in quotes"},
+		{"a number beyond the range", url.Values{"conf": {`{"ID": 1e999}`}}, "put it in quotes"},
 		{"an illegal key", url.Values{"conf": {`{"a-b": 1}`}}, "a-b"},
 		{"a reserved key", url.Values{"conf": {`{"LD_PRELOAD": "x"}`}}, "LD_PRELOAD"},
 		{"no number", url.Values{"param.LIMIT": {"many"}}, "no number"},
@@ -146,7 +149,7 @@ func TestTriggerTellsWhatIsWrong(t *testing.T) {
 		{"logical date", url.Values{"logical_date": {"tomorrow"}}, "no date and time"},
 		{"run id", url.Values{"run_id": {"a/b"}}, "a/b"},
 		{"scheduled run id", url.Values{"run_id": {"scheduled__x"}}, "scheduled__"},
-		{"note", url.Values{"note": {strings.Repeat("x", maxNote+1)}}, "too long"},
+		{"note", url.Values{"note": {strings.Repeat("ж", dag.MaxNote+1)}}, "too long"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -114,7 +114,7 @@ func readConf(flag string, stdin io.Reader) (json.RawMessage, error) {
 			return nil, usageError{fmt.Errorf("read --conf: %w", err)}
 		}
 	}
-	var object map[string]any
+	var object map[string]json.RawMessage // numbers stay as they are written
 	err := json.Unmarshal(text, &object)
 	var syntax *json.SyntaxError
 	switch {
