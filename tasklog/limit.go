@@ -123,6 +123,10 @@ func (a *Appender) Note(lines []byte) error {
 // into it.
 func (a *Appender) Cut() bool { return a.cut }
 
+// StopCounting leaves out of the log how much was dropped: for a writer that does
+// not read on after the log was cut.
+func (a *Appender) StopCounting() { a.dropped = 0 }
+
 // Size is the length of the log in bytes.
 func (a *Appender) Size() int64 { return a.size }
 

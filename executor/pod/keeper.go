@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -28,9 +27,8 @@ type keeper struct {
 	options   podspec.Options
 
 	mu      sync.Mutex
-	file    *os.File // nil until opened
-	size    int64    // of the file
-	sealed  bool     // the log is complete; nothing more is written
+	file    *tasklog.Appender // nil until opened
+	sealed  bool              // the log is complete; nothing more is written
 	notes   map[string]bool
 	streams map[string]*stream
 	// broken is the stream in the middle of whose line the file ends; nil when
@@ -69,10 +67,12 @@ func (k *keeper) open() error {
 		// A line that was cut short by a crash is read again.
 		err = file.Truncate(size)
 	}
+	if err == nil {
+		k.file, err = k.x.config.Logs.Limits().Append(file)
+	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("take up task log: %w", err), file.Close())
 	}
-	k.file, k.size = file, size
 	return nil
 }
 
@@ -157,9 +157,19 @@ func (k *keeper) note(at time.Time, text string) {
 	k.notes[noteKey(at, text)] = true
 }
 
-// write appends text of a stream, or whole lines of dagwright's own. goesOn says
-// that the text continues the line with which the log ends. On an error the log
-// is as it was before. k.mu is held.
+// errCut says that the log has reached its limit: the output need not be read.
+var errCut = errors.New("the log has reached its limit")
+
+// isCut reports whether the log takes no more output.
+func (k *keeper) isCut() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.file != nil && k.file.Cut()
+}
+
+// write appends text of a stream, or whole lines of dagwright's own (s is nil).
+// goesOn says that the text continues the line with which the log ends. On an
+// error the log is as it was before, or, with errCut, at its limit. k.mu is held.
 func (k *keeper) write(s *stream, text []byte, goesOn bool) error {
 	if err := k.open(); err != nil {
 		return err
@@ -167,19 +177,23 @@ func (k *keeper) write(s *stream, text []byte, goesOn bool) error {
 	if k.sealed {
 		return nil
 	}
-	if k.broken != nil && !goesOn {
+	broken := k.broken
+	k.broken = nil
+	if s == nil {
+		return k.file.Note(text)
+	}
+	if broken != nil && !goesOn {
 		// That line is not complete; what is left of it becomes one of its own.
 		text = append([]byte("\n"), text...)
 	}
-	n, err := k.file.Write(text)
-	if err != nil {
-		if n > 0 {
-			err = errors.Join(err, k.file.Truncate(k.size))
-		}
-		return fmt.Errorf("write task log: %w", err)
+	if _, err := k.file.Write(text); err != nil {
+		k.broken = broken
+		return err
 	}
-	k.size += int64(n)
-	k.broken = nil
+	if k.file.Cut() {
+		k.file.StopCounting() // nobody reads what is left
+		return errCut
+	}
 	if text[len(text)-1] != '\n' {
 		k.broken = s
 	}
@@ -274,7 +288,7 @@ func (k *keeper) complete(out *outcome) bool {
 	if k.x.ctx.Err() != nil {
 		return false
 	}
-	if last := k.lastLines(); out.bare && last != "" {
+	if last := k.lastLines(); out.bare && last != "" && !k.isCut() {
 		out.reason = clip(out.reason + "; the log ends: " + last)
 	}
 	if out.reason != "" {

@@ -92,9 +92,15 @@ func (s *stream) run(ctx context.Context) {
 	pause := firstPause
 	var refused time.Time // since when the node refuses the rest
 	for ctx.Err() == nil {
+		if s.keeper.isCut() {
+			s.awaitEnd(ctx)
+			return
+		}
 		over, drained := s.isOver(), s.drained
 		progress, err := s.read(ctx, over)
 		switch {
+		case errors.Is(err, errCut):
+			continue
 		case over && err == nil && !progress:
 			return
 		case over && err == nil || errors.Is(err, errUnconfirmed):
@@ -120,6 +126,14 @@ func (s *stream) run(ctx context.Context) {
 		}
 		s.rest(ctx, pause, over)
 		pause = min(2*pause, longestWait)
+	}
+}
+
+// awaitEnd waits until the container has ended.
+func (s *stream) awaitEnd(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.over:
 	}
 }
 
