@@ -25,6 +25,7 @@ type sqliteDB struct {
 	writer  *writer
 	readers chan *sqliteSession
 	closed  chan struct{} // closed by close
+	reserve *reserve      // nil for none
 	now     func() time.Time
 }
 
@@ -41,6 +42,13 @@ func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func
 	if err != nil {
 		_ = d.closeHandles() // the first error says more
 		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+	}
+	if c.Reserve > 0 {
+		if d.reserve, err = openReserve(path, c.Reserve, c.Logger); err != nil { //nolint:contextcheck // it outlives the context of Open
+			_ = conn.Close()
+			_ = d.closeHandles() // the first error says more
+			return nil, fmt.Errorf("keep room for SQLite database %s: %w", path, err)
+		}
 	}
 	d.writer = startWriter(newSQLiteSession(conn), c.Now, f.publish, failed) //nolint:contextcheck // the writer outlives the context of Open; stop ends it
 	return d, nil
@@ -125,6 +133,9 @@ func (d *sqliteDB) closeHandles() error {
 				err = e
 			}
 		}
+	}
+	if e := d.reserve.close(); err == nil {
+		err = e
 	}
 	return err
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Reserve is how many bytes of the disk are kept for SQLite's database, and as
+	// many again for its write-ahead log, whoever fills the rest; 0 is none.
+	Reserve int64
 }
 
 // Store is an open database. Its methods are safe for concurrent use.
