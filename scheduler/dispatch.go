@@ -32,6 +32,7 @@ type dispatcher struct {
 	ends   *jobs
 	// drops report the ends of attempts that were stopped before they were started.
 	drops *jobs
+	short func() bool // whether tasks wait for space
 }
 
 // startWorkers is how many attempts are started at once; half of them are for one
@@ -39,10 +40,12 @@ type dispatcher struct {
 func startWorkers() int { return 4 * max(runtime.GOMAXPROCS(0), 2) }
 
 func newDispatcher(c Config) *dispatcher {
-	return &dispatcher{
+	d := &dispatcher{
 		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024),
 		starts: newStartQueue(startWorkers() / 2), ends: newJobs(), drops: newJobs(),
 	}
+	d.short = d.isShort
+	return d
 }
 
 // start starts an attempt of a run that is bound to spec.
@@ -148,6 +151,10 @@ func (d *dispatcher) doStart(ctx context.Context, s *start) {
 
 // try starts an attempt; a fault that may heal brings it back after a while.
 func (d *dispatcher) try(ctx context.Context, s *start) {
+	if d.short() {
+		d.hold(ctx, s)
+		return
+	}
 	s.tries++
 	err := d.Executor.Start(ctx, *s.attempt)
 	switch {

@@ -40,6 +40,7 @@ type start struct {
 	// attempt is nil until it is prepared.
 	attempt *executor.Attempt
 	tries   int
+	held    bool // it was reported that the attempt waits for space
 
 	// Of the queue:
 	stage   stage

@@ -7,6 +7,7 @@ package ui
 var reasonWords = []struct{ english, russian string }{
 	// why a task or a run is not running yet
 	{"is about to start, or waits for a free slot of the instance", "сейчас начнётся или ждёт свободного места на инстансе"},
+	{"waits for space: little is left on the disk of the task logs", "ждёт места: на диске с логами его почти не осталось"},
 	{"waits for its run to start", "ждёт начала своего запуска"},
 	{"waits for %s", "ждёт: %s"},
 	{"waits until one of %d running runs ends (max_active_runs is %d)", "ждёт, пока закончится один из идущих запусков: их %s (max_active_runs: %s)"},

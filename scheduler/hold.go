@@ -1,0 +1,38 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"dagwright/dag"
+)
+
+// holdPause is how long an attempt that waits for space waits before the next
+// look.
+const holdPause = 2 * time.Second
+
+// waitsForSpace is the reason of a task that is not started because the disk is
+// nearly full.
+const waitsForSpace = "waits for space: little is left on the disk of the task logs"
+
+// isShort reports whether the disk of the task logs has less space than it
+// should: a task that starts would take more of it.
+func (d *dispatcher) isShort() bool {
+	if d.Logs == nil {
+		return false
+	}
+	space, err := d.Logs.Space()
+	return err == nil && space.Short()
+}
+
+// hold brings an attempt back after a while, since space is short, unless it is
+// stopped before.
+func (d *dispatcher) hold(ctx context.Context, s *start) {
+	if !s.held {
+		s.held = true
+		d.report(ctx, dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: waitsForSpace})
+	}
+	if !d.starts.delay(s, holdPause) {
+		d.dropped(ctx, s.key)
+	}
+}
