@@ -85,6 +85,10 @@ type settings struct {
 	Logger *slog.Logger
 }
 
+// databaseReserve is how many bytes of the disk are kept for the database, and for
+// its write-ahead log.
+const databaseReserve = 32 << 20
+
 // components are the parts that "serve --run" can name.
 var components = []string{"webhook", "generator", "scheduler", "ui"}
 
@@ -112,7 +116,7 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
-	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger}); err != nil {
+	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 )
@@ -31,10 +32,33 @@ func (a *app) routeProbes(e *echo.Echo) {
 	e.GET("/readyz", a.ready)
 }
 
-// ready answers 200 while the database does.
+// ready answers 200 while the database does: then pages are served, and tasks can
+// be cancelled. What does not work meanwhile is said in words.
 func (a *app) ready(c echo.Context) error {
 	if _, err := a.store.Tags(c.Request().Context()); err != nil {
 		return c.String(http.StatusServiceUnavailable, "the database does not answer\n")
 	}
-	return c.String(http.StatusOK, "ok\n")
+	troubles := a.troubles()
+	if len(troubles) == 0 {
+		return c.String(http.StatusOK, "ok\n")
+	}
+	return c.String(http.StatusOK, "pages are served, but:\n"+strings.Join(troubles, "\n")+"\n")
+}
+
+// troubles says what of the instance does not work, for people.
+func (a *app) troubles() []string {
+	var all []string
+	space, err := a.logs.Space()
+	if err != nil {
+		all = append(all, "the disk of the task logs cannot be looked at")
+	}
+	if err == nil && space.Short() {
+		all = append(all, fmt.Sprintf("no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)",
+			space.Free>>20, space.MinFree>>20))
+	}
+	if space.Full() {
+		all = append(all, fmt.Sprintf("large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)",
+			space.Used>>20, space.Most>>20))
+	}
+	return all
 }

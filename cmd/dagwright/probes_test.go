@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dagwright/dag"
@@ -57,4 +58,27 @@ func status(t *testing.T, url string) int {
 	}
 	response.Body.Close()
 	return response.StatusCode
+}
+
+// TestTroubles wants readiness to say what is short while pages are served.
+func TestTroubles(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config tasklog.Config
+		want   string
+	}{
+		"space": {tasklog.Config{}, ""},
+		"short": {tasklog.Config{MinFree: 1 << 62}, "no task is started: the disk of the task logs has "},
+	} {
+		test.config.Dir = t.TempDir()
+		logs, err := tasklog.Open(test.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer logs.Close()
+		got := strings.Join((&app{logs: logs}).troubles(), "\n")
+		if got != test.want && (test.want == "" || !strings.HasPrefix(got, test.want)) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
 }
