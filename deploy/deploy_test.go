@@ -104,7 +104,7 @@ func TestNamespaces(t *testing.T) {
 // nodes and their metadata out of the reach of tasks, and the world in it.
 func TestNetworkPolicy(t *testing.T) {
 	t.Parallel()
-	spec := find[*networkingv1.NetworkPolicy](t).Spec
+	spec := networkPolicy(t, "dagwright-dev-tasks").Spec
 	if !slices.Contains(spec.PolicyTypes, networkingv1.PolicyTypeIngress) || len(spec.Ingress) > 0 {
 		t.Error("want nobody to reach a task's pod")
 	}
@@ -137,6 +137,118 @@ func reaches(t *testing.T, spec networkingv1.NetworkPolicySpec, address string) 
 		}
 	}
 	return false
+}
+
+// TestOwnNetworkPolicy wants nobody but the ingress controller to reach dagwright,
+// least of all a task, and the cloud's metadata out of its reach.
+func TestOwnNetworkPolicy(t *testing.T) {
+	t.Parallel()
+	spec := networkPolicy(t, "dagwright-dev").Spec
+	if len(spec.PodSelector.MatchLabels)+len(spec.PodSelector.MatchExpressions) > 0 || len(spec.PolicyTypes) != 2 {
+		t.Error("want it to hold for every pod, both ways")
+	}
+	for _, rule := range spec.Ingress {
+		if len(rule.From) != 1 || len(rule.Ports) != 1 {
+			t.Fatalf("want each rule to name who comes, and to which port: %+v", rule)
+		}
+		if from := rule.From[0].NamespaceSelector; from == nil || from.MatchLabels[corev1.LabelMetadataName] != "ingress-nginx" {
+			t.Errorf("let in: %+v", rule.From[0])
+		}
+	}
+	for address, want := range map[string]bool{
+		"10.96.0.1": true, "192.168.49.2": true, "8.8.8.8": true, "fd12::1": true,
+		"169.254.169.254": false, "fd00:ec2::254": false, "100.100.100.200": false,
+	} {
+		if got := reaches(t, spec, address); got != want {
+			t.Errorf("dagwright reaches %s: %t, want %t", address, got, want)
+		}
+	}
+}
+
+// TestTrustedProxies wants the example to trust single addresses: in a network of
+// pods there are tasks, which could then say that they are anybody.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	var c struct {
+		Auth struct {
+			TrustedProxies []string `json:"trusted_proxies"`
+		} `json:"auth"`
+	}
+	if err := yaml.Unmarshal([]byte(find[*corev1.ConfigMap](t).Data["dagwright.yml"]), &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range c.Auth.TrustedProxies {
+		if p := netip.MustParsePrefix(text); p.Bits() != p.Addr().BitLen() || p.Addr().IsPrivate() {
+			t.Errorf("the example trusts %s", text)
+		}
+	}
+	if len(c.Auth.TrustedProxies) == 0 {
+		t.Error("the example shows no proxy")
+	}
+}
+
+// TestConcatenated reads the manifests as "sed … deploy/kubernetes/*.yaml | kubectl
+// apply -f -" does: as one stream. It wants every object that the files have.
+func TestConcatenated(t *testing.T) {
+	t.Parallel()
+	files, err := fs.Glob(deploy.Kubernetes, "kubernetes/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stream []byte
+	for _, file := range files {
+		content, err := deploy.Kubernetes.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(content, []byte("---\n")) {
+			t.Errorf("%s does not begin with ---", file)
+		}
+		stream = append(stream, content...)
+	}
+	stream = bytes.ReplaceAll(stream, []byte("dagwright-dev"), []byte("dagwright-prod"))
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(stream), 4096)
+	found := map[string]bool{}
+	for {
+		var object struct {
+			Kind     string            `json:"kind"`
+			Metadata metav1.ObjectMeta `json:"metadata"`
+		}
+		err := decoder.Decode(&object)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		found[object.Kind+" "+object.Metadata.Namespace+"/"+object.Metadata.Name] = true
+	}
+	if len(found) != len(objects(t)) || len(found) < 14 {
+		t.Errorf("the stream has %d objects, the files %d: %v", len(found), len(objects(t)), found)
+	}
+	for _, name := range []string{"Namespace /dagwright-prod", "Namespace /dagwright-prod-tasks", "ServiceAccount dagwright-prod/dagwright", "NetworkPolicy dagwright-prod/dagwright"} {
+		if !found[name] {
+			t.Errorf("the stream lacks %s", name)
+		}
+	}
+}
+
+// networkPolicy is the only one of a namespace.
+func networkPolicy(t *testing.T, namespace string) *networkingv1.NetworkPolicy {
+	t.Helper()
+	var found *networkingv1.NetworkPolicy
+	for _, object := range objects(t) {
+		if p, ok := object.(*networkingv1.NetworkPolicy); ok && p.Namespace == namespace {
+			if found != nil {
+				t.Fatalf("two policies in %s", namespace)
+			}
+			found = p
+		}
+	}
+	if found == nil {
+		t.Fatalf("no policy in %s", namespace)
+	}
+	return found
 }
 
 // find returns the only object of a kind.
