@@ -61,6 +61,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"waits for its node to take it up", "ждёт, пока узел примет под"},
 	{"waits for Kubernetes", "ждёт Kubernetes"},
 	{"waits for quota", "ждёт квоты"},
+	{"waits for quota: others wait before it", "ждёт квоты: перед ней ждут другие"},
 	{"no node can take the pod: %s", "ни один узел не может принять под: %s"},
 	{"the container is being created", "контейнер создаётся"},
 	{"the container is not started", "контейнер не запущен"},

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,10 +13,6 @@ import (
 
 	"dagwright/dag"
 )
-
-// quotaPause is how long a creation that a quota refused waits when no pod of
-// ours ends meanwhile: others may have freed what is missing.
-const quotaPause = 5 * time.Second
 
 func (x *Executor) pods(t *attempt) typedcorev1.PodInterface {
 	return x.config.Client.CoreV1().Pods(t.namespace)
@@ -32,6 +26,12 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 	}
 	if x.isSealed(t) {
 		x.end(t, outcome{at: x.config.Now(), lost: true, reason: "it has ended before: its log is complete, and its pod is gone"}, false)
+		return nil
+	}
+	if !x.mayAsk(t) {
+		if t.waiting == "" {
+			x.reportWaiting(t, waitsInLine)
+		}
 		return nil
 	}
 	pod, err := x.pods(t).Create(ctx, t.wanted, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
@@ -48,6 +48,7 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 // created takes over the pod that the API server has made.
 func (x *Executor) created(t *attempt, pod *corev1.Pod) {
 	t.pod, t.wanted = pod, nil
+	x.passLine(t)
 	x.reportWaiting(t, waitsForNode)
 }
 
@@ -108,7 +109,7 @@ func (x *Executor) refused(t *attempt, err error) error {
 	switch {
 	case isQuota(err):
 		x.reportWaiting(t, sentence("waits for quota", "", plain(err)))
-		x.awaitQuota(t)
+		x.standInLine(t)
 		return nil
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err),
 		apierrors.IsForbidden(err) && !isRBAC(err):
@@ -125,25 +126,6 @@ func (x *Executor) refused(t *attempt, err error) error {
 		t.tried = true
 	}
 	return fmt.Errorf("create pod: %w", err)
-}
-
-// awaitQuota tries again when a pod of ours has ended, and after a while.
-func (x *Executor) awaitQuota(t *attempt) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !slices.Contains(x.starved, t.key) {
-		x.starved = append(x.starved, t.key)
-	}
-	x.queue.AddAfter(t.key, quotaPause)
-}
-
-// feed lets the attempt that has waited longest for quota try again, now that a
-// pod has ended. x.mu is held.
-func (x *Executor) feed() {
-	if len(x.starved) > 0 {
-		x.queue.Add(x.starved[0])
-		x.starved = x.starved[1:]
-	}
 }
 
 // plain is what the API server says, without the client's own words around it.
@@ -169,5 +151,8 @@ func isRBAC(err error) bool {
 
 // fail ends an attempt that has no pod.
 func (x *Executor) fail(t *attempt, reason string) {
+	x.mu.Lock()
+	x.leave(t)
+	x.mu.Unlock()
 	x.closeLog(t, outcome{at: x.config.Now(), exitCode: 1, reason: "not started: " + reason}, false)
 }

@@ -64,9 +64,8 @@ type Executor struct {
 	closed   bool
 	working  bool
 	attempts map[dag.AttemptKey]*attempt
-	byPod    map[string]*attempt // the same, by namespace/name
-	// starved are the attempts that wait for quota, in the order of their coming.
-	starved []dag.AttemptKey
+	byPod    map[string]*attempt   // the same, by namespace/name
+	lines    map[string]*quotaLine // of attempts that wait for quota, by namespace
 	// releasing counts the attempts that are forgotten and still have traces.
 	releasing int
 	released  chan struct{} // closed and renewed when releasing falls to 0
@@ -99,6 +98,7 @@ func Open(c Config) (*Executor, error) {
 		events:   make(chan dag.AttemptEvent, eventBuffer),
 		attempts: map[dag.AttemptKey]*attempt{},
 		byPod:    map[string]*attempt{},
+		lines:    map[string]*quotaLine{},
 		gone:     map[string]bool{},
 		released: make(chan struct{}),
 	}

@@ -59,6 +59,7 @@ func (x *Executor) advance(ctx context.Context, t *attempt, want intent) error {
 	if t.pod == nil {
 		return x.withoutPod(ctx, t, want)
 	}
+	x.passLine(t)
 	return x.withPod(ctx, t, want)
 }
 
@@ -101,6 +102,9 @@ func (x *Executor) isGone(pod *corev1.Pod) bool {
 }
 
 func (x *Executor) withoutPod(ctx context.Context, t *attempt, want intent) error {
+	if t.closing {
+		return nil
+	}
 	if want.stop == nil {
 		return x.create(ctx, t)
 	}
@@ -215,7 +219,8 @@ func (x *Executor) setEnd(t *attempt, out outcome, stopped bool) *dag.AttemptEve
 	}
 	x.mu.Lock()
 	t.ended = &e
-	x.feed()
+	x.leave(t)
+	x.feed(t.namespace)
 	x.mu.Unlock()
 	return &e
 }
