@@ -63,6 +63,7 @@ func (s *server) dagCode(c echo.Context) error {
 		Created: rd.time(version.CreatedAt, h.Timezone), Lines: highlight(version.Source),
 		CommitURL: s.commitURL(version.Spec.Source.Project, version.Spec.Source.Commit),
 	}
+	p.Self = pinned(c, "version", strconv.Itoa(version.Number)) // a new version does not change what is read
 	here := func(version, base int) string {
 		v := url.Values{"version": {strconv.Itoa(version)}}
 		if base > 0 {

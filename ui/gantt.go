@@ -30,6 +30,7 @@ func (s *server) dagGantt(c echo.Context) error {
 	if p.Choice, err = s.chooseRun(c, h, "gantt"); err != nil {
 		return err
 	}
+	p.About = p.Choice.about()
 	if run := p.Choice.Run; run != nil {
 		if err := s.drawGantt(c, &p, run.Run); err != nil {
 			return err
@@ -61,24 +62,24 @@ func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 // ganttSpans are the time for which a try waited and that for which it ran.
 func ganttSpans(rd *reader, t dag.TaskInstance) []graph.Span {
 	var spans []graph.Span
-	started, ended := t.StartedAt, t.EndedAt
-	if ended.IsZero() && t.State.Active() {
-		ended = rd.now
-	}
-	if started.IsZero() && t.State.Active() {
-		started = rd.now
-	}
 	add := func(from, to time.Time, state StateView) {
-		if !from.IsZero() && !to.Before(from) {
-			title := string(t.Task) + ": " + rd.t(state.Words) + " " + rd.duration(to.Sub(from))
-			spans = append(spans, graph.Span{From: from, To: to, Class: state.Class, Title: title})
+		open := to.IsZero() && t.State.Active()
+		if open {
+			to = rd.now
 		}
+		if from.IsZero() || to.Before(from) {
+			return
+		}
+		took := rd.duration(to.Sub(from))
+		if open {
+			took = rd.soFar(to.Sub(from))
+		}
+		says := string(t.Task) + ": " + rd.t(state.Words)
+		spans = append(spans, graph.Span{From: from, To: to, Open: open, Class: state.Class, Says: says, Took: took})
 	}
-	if !started.IsZero() {
-		add(t.QueuedAt, started, taskStateView(dag.TaskQueued))
-	}
-	if !ended.IsZero() && t.State != dag.TaskQueued {
-		add(started, ended, taskStateView(t.State))
+	add(t.QueuedAt, t.StartedAt, taskStateView(dag.TaskQueued))
+	if t.State != dag.TaskQueued {
+		add(t.StartedAt, t.EndedAt, taskStateView(t.State))
 	}
 	return spans
 }

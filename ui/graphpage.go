@@ -33,6 +33,7 @@ func (s *server) dagGraph(c echo.Context) error {
 	if p.Choice, err = s.chooseRun(c, h, "graph"); err != nil {
 		return err
 	}
+	p.About = p.Choice.about()
 	if err := s.drawGraph(c, &p); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func drawTasks(rd *reader, d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.
 			ti := states[task.ID]
 			v := taskStateView(ti.State)
 			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), taskURL(d.ID, run, task.ID)
-			if took := rd.lasted(ti.StartedAt, ti.EndedAt); took != "" && ti.State.Ended() && ti.Try > 0 {
+			if took := rd.span(ti.StartedAt, ti.EndedAt).Text; took != "" && ti.State.Ended() && ti.Try > 0 {
 				n.Detail += " · " + took
 			}
 			n.Title = string(task.ID) + ": " + rd.t(v.Words)

@@ -49,6 +49,14 @@ func withQuery(path string, values url.Values) string {
 	return path + "?" + values.Encode()
 }
 
+// pinned is the request's address with a value that it may have left to the
+// server to choose.
+func pinned(c echo.Context, name, value string) string {
+	values := c.Request().URL.Query()
+	values.Set(name, value)
+	return c.Request().URL.EscapedPath() + "?" + values.Encode()
+}
+
 // sameElsewhere is the address of the same page of another instance. That one has
 // the same DAGs and runs of its own: of a run's pages the list of runs is the
 // same, and of versions and pushes the newest.

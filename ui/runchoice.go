@@ -14,8 +14,12 @@ import (
 const choiceRuns = 25
 
 // RunChoice is the run that a page is about, and the selector for another one.
+// The address decides: one that names a run stays with it, and one that names
+// none follows the newest.
 type RunChoice struct {
 	Run    *RunView // nil while there is no run
+	Pinned bool     // the address names the run
+	PinURL string   // names the run that is shown, while the page follows the newest
 	Runs   []RunView
 	Action string // the page's own address, for the selector's form
 	Newer  string // addresses of the neighbours, "" where there is none
@@ -25,12 +29,12 @@ type RunChoice struct {
 // chooseRun reads the run that the request names, the newest one otherwise.
 func (s *server) chooseRun(c echo.Context, h DAGHead, tab string) (RunChoice, error) {
 	ctx, rd := c.Request().Context(), s.reader(c)
-	choice := RunChoice{Action: dagURL(h.ID, tab)}
+	wanted := dag.RunID(c.QueryParam("run"))
+	choice := RunChoice{Action: dagURL(h.ID, tab), Pinned: wanted != ""}
 	runs, _, err := s.Store.Runs(ctx, store.RunFilter{DAG: h.ID, Limit: choiceRuns})
 	if err != nil {
 		return choice, fmt.Errorf("list runs: %w", err)
 	}
-	wanted := dag.RunID(c.QueryParam("run"))
 	at := slices.IndexFunc(runs, func(r dag.Run) bool { return r.ID == wanted })
 	switch {
 	case wanted == "" && len(runs) > 0:
@@ -46,20 +50,32 @@ func (s *server) chooseRun(c echo.Context, h DAGHead, tab string) (RunChoice, er
 		choice.Runs = append(choice.Runs, rd.runView(r, h.Timezone))
 	}
 	if at >= 0 {
-		choice.Run = &choice.Runs[at]
+		choice.Run, choice.PinURL = &choice.Runs[at], choice.address(at)
 		choice.addNeighbours(at)
 	}
 	return choice, nil
 }
 
 func (rc *RunChoice) addNeighbours(at int) {
-	address := func(i int) string { return rc.Action + "?run=" + queryEscape(string(rc.Runs[i].ID)) }
 	if at > 0 {
-		rc.Newer = address(at - 1)
+		rc.Newer = rc.address(at - 1)
 	}
 	if at+1 < len(rc.Runs) {
-		rc.Older = address(at + 1)
+		rc.Older = rc.address(at + 1)
 	}
+}
+
+// address names one of the runs.
+func (rc *RunChoice) address(i int) string {
+	return rc.Action + "?run=" + queryEscape(string(rc.Runs[i].ID))
+}
+
+// about names the run for Page.About.
+func (rc *RunChoice) about() string {
+	if rc.Run == nil {
+		return "no run"
+	}
+	return "run " + string(rc.Run.ID)
 }
 
 // versionOf reads the definition to which the chosen run is bound; the newest

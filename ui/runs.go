@@ -20,7 +20,7 @@ type RunView struct {
 	State                           StateView
 	Logical, Started, Ended, Queued TimeView
 	IntervalStart, IntervalEnd      TimeView
-	Lasted                          string
+	Lasted                          SpanView
 	Conf                            string // JSON, "" when empty
 }
 
@@ -33,7 +33,7 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 	}
 	v.Reason = rd.reason(r.Reason)
 	if r.State != dag.RunQueued {
-		v.Lasted = rd.lasted(r.StartedAt, r.EndedAt)
+		v.Lasted = rd.span(r.StartedAt, r.EndedAt)
 	}
 	if len(r.Conf) > 0 {
 		v.Conf = confJSON(r.Conf)
@@ -110,7 +110,8 @@ type runPage struct {
 	DAG      DAGHead
 	Run      RunView
 	Tasks    []TaskView
-	CanEnd   bool
+	CanEnd   bool // the reader may mark it, and it has not ended
+	CanClear bool
 	StateURL string
 	ClearURL string
 	NoteURL  string
@@ -133,7 +134,8 @@ func (s *server) runPage(c echo.Context) error {
 		return fmt.Errorf("read task instances: %w", err)
 	}
 	p := runPage{
-		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanEnd: !r.State.Ended(),
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanEnd: !r.State.Ended() && h.Can(dag.ActMarkRun),
+		CanClear: r.State.Ended() && h.Can(dag.ActClear),
 		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear", NoteURL: runURL(h.ID, r.ID) + "/note",
 		AgainURL: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}}),
 	}
@@ -154,8 +156,8 @@ type TaskView struct {
 	Queued         TimeView
 	Started, Ended TimeView
 	Retry          TimeView
-	Lasted         string
-	Waited         string // from queued to started
+	Lasted         SpanView
+	Waited         SpanView // from queued to started
 	HasLog         bool
 	Stopping       bool // somebody wants it stopped
 }
@@ -170,11 +172,11 @@ func (rd *reader) taskView(t dag.TaskInstance, zone string) TaskView {
 		end = t.StartedAt
 	}
 	if t.Try > 0 {
-		v.Lasted = rd.lasted(t.StartedAt, end)
+		v.Lasted = rd.span(t.StartedAt, end)
 	}
 	v.Reason = rd.reason(t.Reason)
-	if !t.QueuedAt.IsZero() && !t.StartedAt.IsZero() && !t.StartedAt.Before(t.QueuedAt) {
-		v.Waited = rd.duration(t.StartedAt.Sub(t.QueuedAt))
+	if !t.StartedAt.Before(t.QueuedAt) || t.State == dag.TaskQueued {
+		v.Waited = rd.span(t.QueuedAt, t.StartedAt)
 	}
 	v.Stopping = t.Wish != dag.WishNone
 	if t.State == dag.TaskUpForRetry {

@@ -78,6 +78,7 @@ var russian = map[string]string{
 	"archived: its file is gone": "в архиве: файла больше нет",
 	"The file of this DAG is broken now; the last good version stays in force.": "В файле этого DAG-а сейчас ошибка; действует последняя исправная версия.",
 	"This DAG has not run yet.": "Этот DAG ещё не запускался.", "Trigger it": "Запустите его", "or turn on its toggle to follow the schedule": "или передвиньте ползунок, чтобы он запускался по расписанию",
+	"Following the newest run": "Показан самый новый запуск", "Follow the newest run": "Показывать самый новый", "Stay on this run": "Закрепить этот запуск",
 	"Run": "Запуск", "Newer run": "Запуск новее", "Older run": "Запуск старше", "Details of this run": "Подробнее о запуске",
 	"This run has version %d of the DAG; the newest is %d.": "У этого запуска версия DAG-а %d; последняя — %d.",
 	"Tasks of %s": "Таски %s", "When the tasks of %s ran": "Когда выполнялись таски %s",
@@ -120,6 +121,9 @@ var russian = map[string]string{
 	// triggering
 	"Trigger DAG": "Trigger DAG", "Trigger DAG w/ config": "Trigger DAG w/ config",
 	"Starts a run at once, with the defaults.":                             "Запускает DAG сразу и как есть.",
+	"You have unsaved input here. Press Esc again to discard it.":          "Здесь есть введённые данные. Чтобы закрыть окно без сохранения, нажмите Esc ещё раз.",
+	"You have unsaved input here. Close the window with ✕ to discard it.":  "Здесь есть введённые данные. Чтобы закрыть окно без сохранения, нажмите ✕.",
+	"Replace what you have typed?":                                         "Заменить введённые данные?",
 	"Un-pause the DAG, so that it follows its schedule from now on":        "Снять DAG с паузы, чтобы дальше он запускался по расписанию",
 	"Each value becomes an environment variable of the model's container.": "Каждое значение станет переменной окружения в контейнере модели.",
 	"Recent configs": "Недавние config", "The config of %s was taken over.": "Взят config запуска %s.",

@@ -27,6 +27,7 @@ type taskPage struct {
 	SpecURL                       string // of the rendered task
 	ClearURL, StateURL, CancelURL string
 	After                         int // tasks that come after it
+	CanClear, CanMark, CanCancel  bool
 }
 
 // TryView is one try with its log.
@@ -61,8 +62,11 @@ func (s *server) taskPage(c echo.Context) error {
 		p.Spec, p.Command = spec, commandLine(spec)
 		p.Upstream = joinTasks(spec.Upstream)
 		p.Namespace, _ = spec.Pod["namespace"].(string)
-		p.After = countDownstream(version.Spec, t.Task)
+		p.After = len(downstream(version.Spec, t.Task)) - 1
 	}
+	p.CanClear = t.State != dag.TaskNone && h.Can(dag.ActClear)
+	p.CanMark = r.State != dag.RunQueued && h.Can(dag.ActMarkTask)
+	p.CanCancel = t.State.Active() && t.Wish == dag.WishNone && h.Can(dag.ActCancel)
 	if p.Tries, err = s.tries(c, h, t); err != nil {
 		return err
 	}
@@ -96,8 +100,8 @@ func commandLine(t *dag.Task) string {
 	return strings.Join(words, " ")
 }
 
-// countDownstream is how many tasks come after one.
-func countDownstream(d *dag.DAG, id dag.TaskID) int {
+// downstream is a task and everything that comes after it.
+func downstream(d *dag.DAG, id dag.TaskID) map[dag.TaskID]bool {
 	after := map[dag.TaskID]bool{id: true}
 	for _, next := range dag.Order(d) {
 		task, _ := d.Task(next)
@@ -105,7 +109,7 @@ func countDownstream(d *dag.DAG, id dag.TaskID) int {
 			after[next] = true
 		}
 	}
-	return len(after) - 1
+	return after
 }
 
 func joinTasks(ids []dag.TaskID) string {

@@ -89,15 +89,34 @@ func (rd *reader) duration(d time.Duration) string {
 	return rd.t("%d h %d min", int(d/time.Hour), int(d%time.Hour/time.Minute))
 }
 
-// lasted is the time from start to end, or up to now while there is no end.
-func (rd *reader) lasted(start, end time.Time) string {
-	if start.IsZero() {
-		return ""
+// SpanView is how long something lasted, or has lasted so far: then the script
+// keeps it up to date.
+type SpanView struct {
+	Text  string // "" for what has not begun
+	Since string // when it began, in ISO 8601, while it goes on
+}
+
+// String gives the text alone.
+func (v SpanView) String() string { return v.Text }
+
+// span is the time from start to end. Without an end it goes on.
+func (rd *reader) span(start, end time.Time) SpanView {
+	switch {
+	case start.IsZero():
+		return SpanView{}
+	case !end.IsZero():
+		return SpanView{Text: rd.duration(end.Sub(start))}
 	}
-	if end.IsZero() {
-		end = rd.now
+	return SpanView{Text: rd.soFar(rd.now.Sub(start)), Since: start.UTC().Format(time.RFC3339Nano)}
+}
+
+// soFar says how long something that goes on has lasted, in whole seconds, as
+// the script does.
+func (rd *reader) soFar(d time.Duration) string {
+	if d = max(d, 0).Truncate(time.Second); d < time.Minute {
+		return rd.t("%.0f s", d.Seconds())
 	}
-	return rd.duration(end.Sub(start))
+	return rd.duration(d)
 }
 
 // size writes a number of bytes.

@@ -15,6 +15,7 @@ import (
 	"path"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"golang.org/x/text/language"
@@ -109,7 +110,11 @@ type Page struct {
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
 	Mark        string // names the newest change that the page shows
 	Here        string // this page's address, to come back to
+	Self        string // the address that names exactly what the page shows, to be read again after a change; Here when empty
+	About       string // what the page shows, where that may become another thing: the page is then replaced as a whole
 	Clock       string // in the reader's zone
+	ClockZone   string // its IANA name
+	Now         string // when the page was made, by which the script's clock goes
 	Lang        string
 	Theme       string
 	Zone        string // zoneUTC, zoneDAG or an IANA name
@@ -134,6 +139,9 @@ var scriptTexts = []string{
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
 	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
 	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
+	say("%.0f s"), say("%d min %d s"), say("%d h %d min"),
+	say("You have unsaved input here. Press Esc again to discard it."),
+	say("You have unsaved input here. Close the window with ✕ to discard it."), say("Replace what you have typed?"),
 }
 
 func (s *server) page(c echo.Context, title string) Page {
@@ -141,7 +149,7 @@ func (s *server) page(c echo.Context, title string) Page {
 	clock, zone := rd.in(rd.now, "")
 	p := Page{
 		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c), SignedIn: auth.From(c.Request().Context()).Person(),
-		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone,
+		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone, ClockZone: zone, Now: rd.now.UTC().Format(time.RFC3339Nano),
 		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
 	}
 	who := auth.From(c.Request().Context())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,8 +19,10 @@ type Bar struct {
 // Span is a stretch of time on a Bar.
 type Span struct {
 	From, To time.Time
+	Open     bool   // it goes on: To is now
 	Class    string // the CSS class that colours it
-	Title    string // shown when the pointer rests on it
+	Says     string // what it is, shown before how long it took when the pointer rests on it
+	Took     string // how long it took
 }
 
 // Sizes of a chart, in CSS pixels.
@@ -35,7 +38,11 @@ const (
 
 // Gantt draws bars over their common time as an SVG element for an HTML page,
 // with as little of style in it as SVG. took writes a duration, for the scale.
-// Without any span only the labels are drawn.
+// Without any span only the labels are drawn. A chart with an open span has the
+// attribute data-open, and with it what a script needs to draw the bars longer as
+// time goes on: data-from (milliseconds since 1970), data-left and data-width
+// (pixels) of the whole, data-from and data-to of each span, and the share of the
+// whole that a mark of the scale stands for in data-part.
 func Gantt(bars []Bar, title string, took func(time.Duration) string) template.HTML {
 	start, end := limits(bars)
 	whole := max(end.Sub(start), time.Millisecond)
@@ -43,12 +50,16 @@ func Gantt(bars []Bar, title string, took func(time.Duration) string) template.H
 	width, height := barLabel+chartTime+margin, chartHead+len(bars)*barLine+margin/2
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+"\n",
-		width, height, width, height, html.EscapeString(title))
+	growing := ""
+	if isOpen(bars) {
+		growing = fmt.Sprintf(` data-open="" data-from="%d" data-left="%d" data-width="%d"`, start.UnixMilli(), barLabel, chartTime)
+	}
+	fmt.Fprintf(&b, `<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+"\n",
+		width, height, width, height, html.EscapeString(title), growing)
 	for i := 0; i <= ticks && !start.IsZero(); i++ {
 		at := barLabel + chartTime*i/ticks
-		fmt.Fprintf(&b, `<path class="scale" d="M%d %dV%d"/><text class="detail" x="%d" y="16" text-anchor="middle">%s</text>`+"\n",
-			at, chartHead-6, height-margin/2, at, html.EscapeString(took(whole*time.Duration(i)/ticks)))
+		fmt.Fprintf(&b, `<path class="scale" d="M%d %dV%d"/><text class="detail" x="%d" y="16" data-part="%g" text-anchor="middle">%s</text>`+"\n",
+			at, chartHead-6, height-margin/2, at, float64(i)/ticks, html.EscapeString(took(whole*time.Duration(i)/ticks)))
 	}
 	for i, bar := range bars {
 		writeBar(&b, bar, chartHead+i*barLine, x)
@@ -67,10 +78,21 @@ func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {
 		html.EscapeString(short(bar.Label, (barLabel-20)/glyphWidth)), html.EscapeString(bar.Label))
 	for _, s := range bar.Spans {
 		from := x(s.From)
-		fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="3"><title>%s</title></rect>`,
-			html.EscapeString(s.Class), from, top, max(x(s.To)-from, minSpan), barHeight, html.EscapeString(s.Title))
+		when := fmt.Sprintf(`data-from="%d" data-to="%d"`, s.From.UnixMilli(), s.To.UnixMilli())
+		if s.Open {
+			when = fmt.Sprintf(`data-from="%d" data-says="%s"`, s.From.UnixMilli(), html.EscapeString(s.Says))
+		}
+		fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="3" %s><title>%s</title></rect>`,
+			html.EscapeString(s.Class), from, top, max(x(s.To)-from, minSpan), barHeight, when, html.EscapeString(s.Says+" "+s.Took))
 	}
 	b.WriteString(end)
+}
+
+// isOpen reports whether any span goes on.
+func isOpen(bars []Bar) bool {
+	return slices.ContainsFunc(bars, func(bar Bar) bool {
+		return slices.ContainsFunc(bar.Spans, func(s Span) bool { return s.Open })
+	})
 }
 
 // limits are the first and the last moment of all spans.

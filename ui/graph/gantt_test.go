@@ -29,15 +29,38 @@ func TestGanttPlacesSpans(t *testing.T) {
 	start := time.Date(2026, 1, 31, 6, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
 	got := string(Gantt([]Bar{
-		{Label: "prepare_data", Href: "/t/a", Spans: []Span{{at(0), at(50), "s-success", "a ran"}}},
-		{Label: "train_model", Spans: []Span{{at(50), at(100), "s-failed", "b ran"}, {at(100), at(100), "s-queued", "b waited"}}},
+		{Label: "prepare_data", Href: "/t/a", Spans: []Span{{From: at(0), To: at(50), Class: "s-success", Says: "a:", Took: "50s"}}},
+		{Label: "train_model", Spans: []Span{{From: at(50), To: at(100), Class: "s-failed"}, {From: at(100), To: at(100), Class: "s-queued", Says: "b waited", Took: "0s"}}},
 	}, "Run", time.Duration.String))
 	wellFormed(t, got)
 	for _, want := range []string{
 		`<rect class="s-success" x="220" y="28" width="380" height="18"`,
 		`<rect class="s-failed" x="600" y="58" width="380" height="18"`,
 		`<rect class="s-queued" x="980" y="58" width="3"`, // what took no time is seen
-		`href="/t/a"`, `<title>b waited</title>`, `text-anchor="middle">1m40s</text>`,
+		`href="/t/a"`, `<title>b waited 0s</title>`, `text-anchor="middle">1m40s</text>`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the chart lacks %q:\n%s", want, got)
+		}
+	}
+}
+
+// TestGanttGrows holds what a script needs to draw the bars longer: only where a
+// span goes on.
+func TestGanttGrows(t *testing.T) {
+	t.Parallel()
+	start := time.UnixMilli(1_000_000)
+	ended := Span{From: start, To: start.Add(time.Second), Class: "s-success", Says: "a", Took: "1s"}
+	got := string(Gantt([]Bar{{Label: "a", Spans: []Span{ended}}}, "", time.Duration.String))
+	if strings.Contains(got, "data-open") {
+		t.Errorf("a chart of what ended grows:\n%s", got)
+	}
+	open := Span{From: start.Add(time.Second), To: start.Add(2 * time.Second), Open: true, Class: "s-running", Says: "b", Took: "1s"}
+	got = string(Gantt([]Bar{{Label: "a", Spans: []Span{ended}}, {Label: "b", Spans: []Span{open}}}, "", time.Duration.String))
+	wellFormed(t, got)
+	for _, want := range []string{
+		`data-open="" data-from="1000000" data-left="220" data-width="760"`, `data-from="1000000" data-to="1001000"><title>a 1s<`,
+		`data-from="1001000" data-says="b"><title>b 1s<`, `data-part="0.5"`,
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the chart lacks %q:\n%s", want, got)
@@ -49,7 +72,7 @@ func TestGanttEscapesEveryText(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script>&%s`
 	now := time.Now()
-	got := string(Gantt([]Bar{{evil, evil, []Span{{now, now, evil, evil}}}}, evil, func(time.Duration) string { return evil }))
+	got := string(Gantt([]Bar{{evil, evil, []Span{{now, now, true, evil, evil, evil}}}}, evil, func(time.Duration) string { return evil }))
 	wellFormed(t, got)
 	if strings.Contains(got, "<script>") {
 		t.Errorf("the payload came out unescaped:\n%s", got)

@@ -7,17 +7,20 @@ const byId = (id) => document.getElementById(id);
 const body = document.body;
 const texts = JSON.parse(body.dataset.texts || "{}");
 
-// say gives a text in the reader's language; values take the place of %d and %s.
+// say gives a text in the reader's language; values take the place of its verbs.
 function say(key, ...values) {
-  return values.reduce((text, value) => text.replace(/%[ds]/, value), texts[key] ?? key);
+  return values.reduce((text, value) => text.replace(/%(?:\.0f|[ds])/, value), texts[key] ?? key);
 }
 
+// toast tells something for a while, over an open window too.
 function toast(text) {
-  const box = byId("toast");
-  box.textContent = text;
-  box.hidden = false;
+  const told = byId("toast");
+  told.textContent = text;
+  told.hidden = false;
+  told.hidePopover?.(); // and again, so that it comes over a window that was opened since
+  told.showPopover?.();
   clearTimeout(toast.timer);
-  toast.timer = setTimeout(() => { box.hidden = true; }, 8000);
+  toast.timer = setTimeout(() => { told.hidePopover?.(); told.hidden = true; }, 8000);
 }
 
 const readPage = (text) => new DOMParser().parseFromString(text, "text/html");
@@ -100,8 +103,6 @@ document.addEventListener("submit", (event) => {
   if (find(event.target)) event.preventDefault();
 });
 
-for (const box of document.querySelectorAll("[data-all]")) box.hidden = false;
-
 // --- settings: offers the browser's own time zone ---
 
 function offerOwnZone() {
@@ -141,13 +142,19 @@ async function refresh() {
   refreshing = true;
   lastRefresh = performance.now();
   try {
-    const answer = await read(location.href);
-    if (answer.status === 401) { location.reload(); return; } // leads to the sign-in, and back here
-    if (answer.ok || answer.status < 500) {
+    const answer = await read(body.dataset.self || location.href);
+    if ([401, 403, 404].includes(answer.status)) {
+      if (!typed()) location.reload(); // leads to the sign-in and back, or says what is gone
+      return;
+    }
+    if (answer.ok) {
       const page = readPage(await answer.text());
       body.dataset.mark = page.body.dataset.mark;
-      swap(page);
+      setClock(page);
+      tick(page);
+      if (byId("main").dataset.about === page.getElementById("main").dataset.about) swap(page); else showOther(page);
     }
+    await refreshWindow();
     failures = 0;
     lost(false);
   } catch {
@@ -172,13 +179,15 @@ function lost(is) {
 // or went.
 const rows = (node) => [...node.querySelectorAll("[data-live]")].map((row) => row.id).join(" ");
 
+// swap replaces the live parts that differ. A list that somebody is choosing from
+// or a field that somebody is writing in stays as it is.
 function swap(fresh) {
   const focused = document.activeElement?.id;
   for (const next of fresh.querySelectorAll("[data-live]")) {
     const old = byId(next.id);
     if (!old || old.isEqualNode(next) || !old.matches("[data-live]")) continue;
     if (next.dataset.live === "list" && old.querySelector("[data-live]") && rows(old) === rows(next)) continue;
-    if (old.querySelector("[data-busy]")) continue;
+    if (old.querySelector("[data-busy], select:focus, textarea:focus")) continue;
     const part = document.importNode(next, true);
     keepChecked(old, part);
     old.replaceWith(part);
@@ -187,10 +196,25 @@ function swap(fresh) {
   if (focused && document.activeElement?.id !== focused) byId(focused)?.focus();
 }
 
+// showOther replaces all of a page that has come to be about another thing, such
+// as a newer run: no part of it may speak of another thing than the rest.
+function showOther(page) {
+  const focused = document.activeElement?.id;
+  const next = document.importNode(page.getElementById("main"), true);
+  byId("main").replaceWith(next);
+  document.title = page.title;
+  startPage();
+  if (focused && !box.open) byId(focused)?.focus();
+}
+
 // keepChecked takes what somebody chose over into a part that replaces another.
 function keepChecked(old, part) {
-  const chosen = new Set([...old.querySelectorAll("input[form]:checked")].map((box) => box.value));
-  for (const box of part.querySelectorAll("input[form]")) box.checked = chosen.has(box.value);
+  const chosen = new Set([...old.querySelectorAll("input[form]:checked")].map((tick) => tick.value));
+  for (const tick of part.querySelectorAll("input[form]")) tick.checked = chosen.has(tick.value);
+  for (const tick of part.querySelectorAll("input[type=checkbox][name]:not([form])")) {
+    const was = old.querySelector(`input[type=checkbox][name="${tick.name}"]`);
+    if (was) tick.checked = was.checked;
+  }
 }
 
 const liveOf = body.dataset.liveOf;
@@ -250,10 +274,19 @@ function openOwnFeed() {
   follow();
 }
 
-// --- times: "5 min ago" grows older ---
+// --- clock: one for all that grows older while nothing happens ---
+
+let skew = 0; // ms by which the server's clock is ahead of this one
+
+// setClock takes the server's time from a page that was just read.
+function setClock(page) {
+  const then = Date.parse(page.body.dataset.now);
+  if (then) skew = then - Date.now();
+}
+const now = () => Date.now() + skew;
 
 function ago(then) {
-  const seconds = (Date.now() - then) / 1000;
+  const seconds = (now() - then) / 1000;
   const away = Math.abs(seconds);
   if (away < 60) return say(seconds < 0 ? "in less than a minute" : "just now");
   let text = say("%d d", Math.floor(away / 86400));
@@ -262,72 +295,210 @@ function ago(then) {
   return say(seconds < 0 ? "in %s" : "%s ago", text);
 }
 
-setInterval(() => {
-  if (document.hidden) return;
-  for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = ago(Date.parse(time.dateTime));
-}, 20_000);
+// soFar says how long something has lasted that goes on, as the server does.
+function soFar(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return say("%.0f s", seconds);
+  if (seconds < 3600) return say("%d min %d s", Math.floor(seconds / 60), seconds % 60);
+  return say("%d h %d min", Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60);
+}
 
-// --- window: some links and the tasks of the graph open over the page ---
+// tick brings the times under a node up to date.
+function tick(root) {
+  const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+  for (const time of root.querySelectorAll("time[data-ago]")) write(time, ago(Date.parse(time.dateTime)));
+  for (const span of root.querySelectorAll("[data-since]")) write(span, soFar(now() - Date.parse(span.dataset.since)));
+  for (const chart of root.querySelectorAll("svg[data-open]")) tickChart(chart, write);
+  for (const clock of root.querySelectorAll("#clock")) write(clock, wallClock(clock.dataset.zone) ?? clock.textContent);
+}
 
-const box = byId("window");
+// tickChart draws the bars of a chart of which some still grow.
+function tickChart(chart, write) {
+  const [from, left, width] = [chart.dataset.from, chart.dataset.left, chart.dataset.width].map(Number);
+  const whole = Math.max(now() - from, 1);
+  for (const bar of chart.querySelectorAll("rect[data-from]")) {
+    const [start, end] = [Number(bar.dataset.from), Number(bar.dataset.to) || now()];
+    const at = left + Math.floor(width * (start - from) / whole);
+    bar.setAttribute("x", at);
+    bar.setAttribute("width", Math.max(left + Math.floor(width * (end - from) / whole) - at, 3));
+    if (!bar.dataset.to) write(bar.querySelector("title"), `${bar.dataset.says} ${soFar(end - start)}`);
+  }
+  for (const mark of chart.querySelectorAll("text[data-part]")) write(mark, soFar(whole * Number(mark.dataset.part)));
+}
 
-async function openWindow(address) {
+// wallClock is the time of day in a zone; nothing when the browser does not know it.
+function wallClock(zone) {
   try {
-    const answer = await read(address);
-    fillWindow(readPage(await answer.text()));
-    if (!box.open) box.showModal();
-  } catch (error) {
-    if (error instanceof TypeError) return toast(say("The server does not answer. Try again in a moment."));
-    location.href = address;
+    const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: zone }).format(now());
+    return `${time} ${zone}`;
+  } catch {
+    return undefined;
   }
 }
 
-function fillWindow(page) {
+setInterval(() => { if (!document.hidden) tick(document); }, 1000);
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(document); });
+
+// --- window: some links, forms that ask and the tasks of the graph open over the page ---
+
+const box = byId("window");
+let shown = null; // what the window shows: an address, and the body of a form that asks
+let before = null; // what it showed before it asked, to go back to
+
+const load = ({ address, values }) => (values ? fetch(address, { method: "POST", headers: asPart, body: values }) : read(address));
+
+async function openWindow(source, back = null) {
+  try {
+    const answer = await load(source);
+    if (answer.status === 401) { location.reload(); return; }
+    fillWindow(readPage(await answer.text()));
+    [shown, before] = [source, back];
+    if (!box.open) box.showModal();
+  } catch (error) {
+    if (error instanceof TypeError || source.values) return toast(say("The server does not answer. Try again in a moment."));
+    location.href = source.address;
+  }
+}
+
+// paneOf is what a window shows of a page.
+function paneOf(page) {
   const pane = page.getElementById("pane");
   if (!pane) throw new Error("no pane");
+  if ("live" in pane.dataset) pane.dataset.fresh = "";
   pane.removeAttribute("data-live");
+  const part = document.importNode(pane, true);
+  tick(part);
+  return part;
+}
+
+function fillWindow(page) {
   const close = document.createElement("button");
   close.className = "close";
   close.dataset.close = "";
   close.setAttribute("aria-label", byId("help").querySelector("button").textContent);
   close.textContent = "✕";
   box.setAttribute("aria-label", page.title.split(" · ")[0]);
-  box.replaceChildren(document.importNode(pane, true), close);
-  startEditors(box);
+  box.replaceChildren(paneOf(page), close);
+  delete box.dataset.typed;
+  startForms(box);
 }
 
+// refreshWindow reads the window's page anew after a change: a window never
+// offers what is not possible any more.
+async function refreshWindow() {
+  const old = box.querySelector("#pane[data-fresh]");
+  const source = shown;
+  if (!box.open || !old || !source || box.querySelector("[data-sent]")) return;
+  const page = readPage(await (await load(source)).text());
+  if (shown !== source || !box.open || !old.isConnected || !page.getElementById("pane")) return;
+  const next = paneOf(page);
+  if (old.isEqualNode(next)) return;
+  const focused = document.activeElement?.id;
+  keepChecked(old, next);
+  old.replaceWith(next);
+  if (focused && box.contains(byId(focused))) byId(focused).focus();
+  holdBack(old, next);
+}
+
+// holdBack lets a button that has come to mean another thing take no click that
+// was meant for what it was.
+function holdBack(old, next) {
+  const list = (pane) => pane.querySelector("input[name=shown]")?.value;
+  const button = next.querySelector("[data-confirm]");
+  if (!button || list(old) === list(next)) return;
+  button.disabled = true;
+  setTimeout(() => { button.disabled = false; }, 1000);
+}
+
+// typed reports whether the window holds what somebody has typed.
+function typed() {
+  const fields = [...box.querySelectorAll("form[data-keep] :is(input:not([type=hidden]), select, textarea)")];
+  return box.open && fields.length > 0 && (Boolean(box.dataset.typed) || fields.some(changed));
+}
+
+function changed(field) {
+  if (field.type === "checkbox") return field.checked !== field.defaultChecked;
+  if (field.matches("select")) return field.value !== (field.querySelector("option[selected]") ?? field.options[0])?.value;
+  return field.value !== field.defaultValue;
+}
+
+box.addEventListener("cancel", (event) => {
+  if (event.target !== box || !typed()) return;
+  event.preventDefault();
+  toast(say("You have unsaved input here. Press Esc again to discard it."));
+});
+box.addEventListener("close", () => { shown = before = null; box.replaceChildren(); });
+
+// A click beside the window closes it, but not one that began inside, nor while
+// there is something in it that somebody has typed.
+let pressedBeside = false;
+function isBeside(event) {
+  const frame = box.getBoundingClientRect();
+  return event.target === box && (event.clientX < frame.left || event.clientX > frame.right || event.clientY < frame.top || event.clientY > frame.bottom);
+}
+box.addEventListener("pointerdown", (event) => { pressedBeside = isBeside(event); });
+
 document.addEventListener("click", (event) => {
-  if (event.target === box) return box.close();
-  const close = event.target.closest("[data-close]");
-  if (close && box.open) { event.preventDefault(); return box.close(); }
+  if (event.target === box) {
+    if (!pressedBeside || !isBeside(event)) return;
+    if (typed()) return toast(say("You have unsaved input here. Close the window with ✕ to discard it."));
+    return box.close();
+  }
+  const close = event.target.closest("[data-close], [data-back]");
+  if (close && box.open) {
+    event.preventDefault();
+    if ("back" in close.dataset && before) return openWindow(before);
+    return box.close();
+  }
   if (event.target.closest("[data-help]")) return byId("help").showModal();
   const link = event.target.closest("a[data-window], svg.graph a.node");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
   const address = link.getAttribute("href");
   if (address.includes("/details#")) return;
   event.preventDefault();
-  openWindow(address);
+  if (typed() && !confirm(say("Replace what you have typed?"))) return;
+  openWindow({ address });
 });
 
-// A form in a window leads on to where it is answered, or stays when it has a
-// fault.
+// A form that asks shows in the window what it would do.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.elements.ask || event.defaultPrevented) return;
+  event.preventDefault();
+  const values = new URLSearchParams(new FormData(form, event.submitter));
+  openWindow({ address: form.action, values }, box.open ? shown : null);
+});
+
+// Another form in a window leads on to where it is answered, or stays when it
+// has a fault.
 box.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (form.method !== "post") return;
+  if (form.method !== "post" || form.elements.ask) return;
   event.preventDefault();
   const values = new URLSearchParams(new FormData(form, event.submitter));
   if (event.submitter?.value === "preview") return showPreview(form);
-  if (event.submitter) event.submitter.disabled = true;
+  const button = event.submitter;
+  if (button) { button.disabled = true; button.dataset.sent = ""; }
+  const keep = "keep" in form.dataset;
   try {
     // As a fragment, the page that this is redirected to keeps its notice for the reader.
     const answer = await fetch(form.action, { method: "POST", headers: asPart, body: values });
     if (answer.redirected) { location.href = answer.url; return; }
     fillWindow(readPage(await answer.text()));
+    if (keep) box.dataset.typed = "1"; // which is the form's content now
+    showFault(box);
   } catch {
     unanswered();
-    if (event.submitter) event.submitter.disabled = false;
+    if (button) { button.disabled = false; delete button.dataset.sent; }
   }
 });
+
+// showFault leads to the first field that is wrong, or to what is wrong with the whole.
+function showFault(root) {
+  const first = root.querySelector('[aria-invalid="true"]') ?? root.querySelector("#faults");
+  first?.focus({ preventScroll: true });
+  first?.scrollIntoView({ block: "center" });
+}
 
 // --- trigger: faults and a preview while one types ---
 
@@ -335,6 +506,7 @@ let previewTimer = 0;
 document.addEventListener("input", (event) => {
   const form = event.target.closest("form[data-preview]");
   if (!form) return;
+  nameTrigger(form);
   clearTimeout(previewTimer);
   previewTimer = setTimeout(() => showPreview(form), 300);
 });
@@ -357,6 +529,21 @@ async function showPreview(form) {
   } catch {
     // The next letter tries again.
   }
+}
+
+// nameTrigger names the button after what it will do with what stands in the form.
+function nameTrigger(form) {
+  const name = form.querySelector("[data-plain]");
+  if (!name) return;
+  const blank = ["", "{}"].includes(form.elements.conf.value.replace(/\s/g, ""));
+  const value = (field) => (field.type === "checkbox" ? String(field.checked) : field.value);
+  const plain = blank && [...form.querySelectorAll("[data-default]")].every((field) => value(field) === field.dataset.default);
+  name.textContent = plain ? name.dataset.plain : name.dataset.config;
+}
+
+function startForms(root) {
+  startEditors(root);
+  for (const form of root.querySelectorAll("form[data-preview]")) nameTrigger(form);
 }
 
 // startEditors numbers the lines of JSON editors and marks the one with a fault.
@@ -382,6 +569,8 @@ function startEditors(root) {
 
 // --- graph: zoom by button and wheel, pan by dragging ---
 
+let zoomed = 0; // the scale that somebody chose, which holds for the next drawing too
+
 function startGraph(paper) {
   const drawing = () => paper.querySelector("svg");
   const [width, height] = [drawing().width.baseVal.value, drawing().height.baseVal.value];
@@ -402,12 +591,14 @@ function startGraph(paper) {
     if (how === "in") zoom(scale * 1.25);
     if (how === "out") zoom(scale / 1.25);
     if (how === "fit") fit();
+    zoomed = scale;
   });
   paper.addEventListener("wheel", (event) => {
     if (!event.ctrlKey) return;
     event.preventDefault();
     const frame = paper.getBoundingClientRect();
     zoom(scale * Math.exp(-event.deltaY / 300), event.clientX - frame.left, event.clientY - frame.top);
+    zoomed = scale;
   }, { passive: false });
   let from = null;
   paper.addEventListener("pointerdown", (event) => {
@@ -418,7 +609,8 @@ function startGraph(paper) {
   });
   paper.addEventListener("pointermove", (event) => { if (from) paper.scrollTo(from.x - event.clientX, from.y - event.clientY); });
   paper.addEventListener("pointerup", () => { from = null; });
-  if (width > paper.clientWidth && width < 2 * paper.clientWidth) fit();
+  if (zoomed) zoom(zoomed);
+  else if (width > paper.clientWidth && width < 2 * paper.clientWidth) fit();
 }
 
 // --- log: read piece by piece, follows the end until somebody scrolls up ---
@@ -612,6 +804,7 @@ function startLog(log) {
 let prefix = "";
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, [contenteditable]")) return;
+  if (document.querySelector("dialog[open]")) return; // which no key leads away from
   const key = event.key;
   if (prefix === "g") {
     prefix = "";
@@ -620,7 +813,6 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (key === "g") { prefix = "g"; setTimeout(() => { prefix = ""; }, 1500); return; }
-  if (document.querySelector("dialog[open]")) return;
   if (key === "/") {
     const field = document.querySelector("main input[type=search]");
     if (field) { event.preventDefault(); field.focus(); field.select(); }
@@ -639,15 +831,22 @@ document.addEventListener("click", (event) => {
 for (const button of document.querySelectorAll("[data-help]")) button.hidden = false;
 if (byId("notice")) setTimeout(() => byId("notice")?.remove(), 15_000);
 
-// On a phone not all tabs can be seen at once.
-const tab = document.querySelector(".tabs [aria-current]");
-if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - (tab.parentNode.clientWidth - tab.offsetWidth) / 2;
+// startPage starts what a page has beyond links and forms.
+function startPage() {
+  for (const all of document.querySelectorAll("[data-all]")) all.hidden = false;
+  // On a phone not all tabs can be seen at once.
+  const tab = document.querySelector(".tabs [aria-current]");
+  if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - (tab.parentNode.clientWidth - tab.offsetWidth) / 2;
+  const paper = byId("paper");
+  if (paper?.querySelector("svg")) startGraph(paper);
+  startForms(document);
+  tick(document);
+}
 
+setClock(document);
+startPage();
 const log = byId("log");
 if (log) startLog(log);
-const paper = byId("paper");
-if (paper?.querySelector("svg")) startGraph(paper);
-startEditors(document);
 
 // What nobody sees at first waits until the page was painted: a worker and the
 // names of time zones take time to load.
