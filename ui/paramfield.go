@@ -27,6 +27,7 @@ type ParamField struct {
 	Step        string
 	MaxLength   string
 	Default     string
+	Required    bool // it has no default, and cannot do without a value
 	Error       string
 
 	param dag.Param
@@ -40,6 +41,7 @@ func newParamField(p dag.Param) ParamField {
 		Min: display(p.Schema["minimum"]), Max: display(p.Schema["maximum"]), MaxLength: display(p.Schema["maxLength"]),
 	}
 	f.Checked = f.Value == "true"
+	f.Required = p.Default == nil && !f.nullable() && f.valueType() != "boolean" // a box that is not ticked says false
 	if title, ok := p.Schema["title"].(string); ok {
 		f.Label = title
 	}
@@ -119,6 +121,10 @@ func (f *ParamField) requireDefault(rd *reader) {
 // read takes what was typed. ok is false when that is the default, which is
 // not passed on, or is wrong.
 func (f *ParamField) read(c echo.Context, rd *reader) (value any, ok bool) {
+	if form := c.Request().Form; !form.Has(f.Name) && !form.Has(confField) {
+		f.requireDefault(rd) // only a form that was filled in sends a box that is not ticked by leaving it out
+		return nil, false
+	}
 	text := strings.ReplaceAll(c.FormValue(f.Name), "\r\n", "\n")
 	if f.Kind == "boolean" {
 		text = strconv.FormatBool(text != "")
@@ -182,6 +188,22 @@ func (f *ParamField) check(rd *reader, value any) bool {
 		f.Error = rd.words(err)
 	}
 	return err == nil
+}
+
+// Untouched is what the field holds with the default: "true" or "false" for a box.
+func (f ParamField) Untouched() string {
+	if f.Kind == "boolean" {
+		return strconv.FormatBool(f.Default == "true")
+	}
+	return f.Default
+}
+
+// Changed reports whether the field shows something else than the default.
+func (f ParamField) Changed() bool {
+	if f.Kind == "boolean" {
+		return strconv.FormatBool(f.Checked) != f.Untouched()
+	}
+	return f.Value != f.Default
 }
 
 // display writes a value as one would type it.

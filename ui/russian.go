@@ -120,7 +120,9 @@ var russian = map[string]string{
 
 	// triggering
 	"Trigger DAG": "Trigger DAG", "Trigger DAG w/ config": "Trigger DAG w/ config",
-	"Starts a run at once, with the defaults.":                             "Запускает DAG сразу и как есть.",
+	"Without values of your own, the run gets the defaults.": "Если ничего не указать, запуск получит значения по умолчанию.",
+	"The run was not started. Please correct:":               "Запуск не создан. Исправьте:",
+	"required": "обязательно",
 	"You have unsaved input here. Press Esc again to discard it.":          "Здесь есть введённые данные. Чтобы закрыть окно без сохранения, нажмите Esc ещё раз.",
 	"You have unsaved input here. Close the window with ✕ to discard it.":  "Здесь есть введённые данные. Чтобы закрыть окно без сохранения, нажмите ✕.",
 	"Replace what you have typed?":                                         "Заменить введённые данные?",

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -16,19 +17,57 @@ import (
 	"dagwright/timetable"
 )
 
-// triggerPage offers "Trigger DAG" and "Trigger DAG w/ config", and keeps what
-// was typed when something is wrong with it.
+// triggerPage offers a form whose one button is "Trigger DAG", or "Trigger DAG
+// w/ config" once there is a value in it, and keeps what was typed when something
+// is wrong with it.
 type triggerPage struct {
 	Page
-	DAG     DAGHead
-	Fields  []ParamField
-	Form    triggerValues
-	Errors  fieldErrors
-	URL     string
-	Message string // an error that belongs to no field
-	Recent  []RecentConf
-	From    string // the run whose config was taken over
-	Preview []PreviewTask
+	DAG        DAGHead
+	Fields     []ParamField
+	Form       triggerValues
+	Errors     fieldErrors
+	Faults     []FormFault // what is wrong, from the top
+	FirstFault string      // the id of its field
+	URL        string
+	Recent     []RecentConf
+	From       string // the run whose config was taken over
+	Preview    []PreviewTask
+}
+
+// FormFault is a fault of a form, for the summary over it.
+type FormFault struct {
+	Field string // its id, "" when the fault belongs to none
+	Label string // of the field
+	Text  string
+}
+
+// confField is the name of the JSON editor, which every form that was filled in
+// sends.
+const confField = "conf"
+
+// Configured reports whether the run would be given a config.
+func (p triggerPage) Configured() bool {
+	text := strings.Join(strings.Fields(p.Form.Conf), "")
+	return text != "" && text != "{}" || slices.ContainsFunc(p.Fields, func(f ParamField) bool { return f.Changed() })
+}
+
+// tellFaults fills the summary.
+func (p *triggerPage) tellFaults(rd *reader) {
+	add := func(field, label, text string) {
+		if text != "" {
+			p.Faults = append(p.Faults, FormFault{field, label, text})
+		}
+	}
+	for _, f := range p.Fields {
+		add(f.Name, f.Label, f.Error)
+	}
+	add(confField, rd.t("Config as JSON"), p.Errors.Conf)
+	add("logical_date", rd.t("Logical date (UTC)"), p.Errors.LogicalDate)
+	add("run_id", rd.t("Run id"), p.Errors.RunID)
+	add("note", rd.t("Note"), p.Errors.Note)
+	if len(p.Faults) > 0 {
+		p.FirstFault = p.Faults[0].Field
+	}
 }
 
 // RecentConf is a config of an earlier run, to be taken over.
@@ -59,8 +98,6 @@ type fieldErrors struct {
 	Conf, LogicalDate, RunID, Note string
 	ConfLine                       int // of the fault in the JSON, 0 when it has none
 }
-
-func (e fieldErrors) any() bool { return e != fieldErrors{} }
 
 func (s *server) triggerForm(c echo.Context) error {
 	h, err := s.dagHead(c, "")
@@ -155,7 +192,8 @@ func (s *server) newTriggerPage(c echo.Context, h DAGHead) (p triggerPage, err e
 	return p, err
 }
 
-// trigger asks for a run, in one of the two ways.
+// trigger asks for a run with what the form holds. A request without any field
+// asks for one with the defaults.
 func (s *server) trigger(c echo.Context) error {
 	h, err := s.dagHead(c, "")
 	if err != nil {
@@ -166,18 +204,10 @@ func (s *server) trigger(c echo.Context) error {
 		return err
 	}
 	t := store.Trigger{DAG: h.ID, Unpause: c.FormValue("unpause") != "", By: s.actor(c)}
-	mode := c.FormValue("mode")
-	if mode == "config" || mode == "preview" {
-		s.readConfig(c, &p, &t)
-	} else {
-		p.Form = triggerValues{Conf: "{}", Unpause: t.Unpause}
-		for _, param := range h.Params {
-			f := newParamField(param)
-			f.requireDefault(s.reader(c))
-			p.Fields = append(p.Fields, f)
-		}
-	}
-	if p.faulty() && mode != "preview" {
+	preview := c.FormValue("mode") == "preview"
+	s.readConfig(c, &p, &t)
+	p.tellFaults(s.reader(c))
+	if len(p.Faults) > 0 && !preview {
 		return s.render(c, http.StatusUnprocessableEntity, "trigger", p)
 	}
 	if !t.LogicalDate.IsZero() {
@@ -187,7 +217,7 @@ func (s *server) trigger(c echo.Context) error {
 		}
 		t.Interval = table.Manual(t.LogicalDate)
 	}
-	if mode == "preview" {
+	if preview {
 		if p.Preview, err = s.preview(c, h, t); err != nil {
 			return err
 		}
@@ -238,16 +268,6 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) ([]PreviewT
 	return tasks, nil
 }
 
-// faulty reports whether any field is wrong.
-func (p *triggerPage) faulty() bool {
-	for _, f := range p.Fields {
-		if f.Error != "" {
-			return true
-		}
-	}
-	return p.Errors.any()
-}
-
 // refuseTrigger shows the store's refusal in the form.
 func (s *server) refuseTrigger(c echo.Context, p triggerPage, err error) error {
 	status, _, _ := classify(err)
@@ -257,17 +277,18 @@ func (s *server) refuseTrigger(c echo.Context, p triggerPage, err error) error {
 	case errors.Is(err, dag.ErrConflict):
 		p.Errors.LogicalDate = s.reader(c).words(err)
 	case errors.Is(err, dag.ErrInvalid):
-		p.Message = s.reader(c).words(err)
+		p.Faults = []FormFault{{Text: s.reader(c).words(err)}}
 	default:
 		return err
 	}
+	p.tellFaults(s.reader(c))
 	return s.render(c, status, "trigger", p)
 }
 
-// readConfig reads the form of "Trigger DAG w/ config".
+// readConfig reads the form.
 func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 	p.Form = triggerValues{
-		Conf: c.FormValue("conf"), LogicalDate: c.FormValue("logical_date"), RunID: c.FormValue("run_id"),
+		Conf: c.FormValue(confField), LogicalDate: c.FormValue("logical_date"), RunID: c.FormValue("run_id"),
 		Note: c.FormValue("note"), Unpause: t.Unpause,
 	}
 	rd := s.reader(c)

@@ -170,7 +170,7 @@ func TestTriggerTellsWhatIsWrong(t *testing.T) {
 			if p.attr("param.TEXT", "value") != "typed and kept" {
 				t.Error("what was typed is lost")
 			}
-			if !shownError.MatchString(p.source) && !strings.Contains(p.source, `<p class="alert">`) {
+			if !shownError.MatchString(p.source) && !strings.Contains(p.source, `id="faults"`) {
 				t.Error("no error is shown")
 			}
 			if s.lastRun() != nil {
@@ -229,4 +229,52 @@ func FuzzParseConf(f *testing.F) {
 			t.Error("an error without words")
 		}
 	})
+}
+
+// TestTriggerFormIsOne holds the form to one button, named after what it will do,
+// which drops nothing.
+func TestTriggerFormIsOne(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	d := paramDAG()
+	d.Params = append(d.Params, dag.Param{Name: "TARGET", Schema: map[string]any{"type": "string"}})
+	s.save(d)
+	p := s.get(http.StatusOK, "/dags/churn-model/trigger")
+	if n := strings.Count(p.source, `<button class="primary"`); n != 1 {
+		t.Errorf("%d primary buttons, want 1", n)
+	}
+	if got := p.attr("param.TARGET", "aria-required"); got != "true" {
+		t.Errorf("TARGET is required: %q", got)
+	}
+	if n := strings.Count(p.source, `class="required"`); n != 1 {
+		t.Errorf("%d fields are marked as required, want 1", n)
+	}
+	named := regexp.MustCompile(`data-config="[^"]*">([^<]*)<`)
+	name := func(p page) string { return named.FindStringSubmatch(p.source)[1] }
+	if got := name(p); got != "Trigger DAG" {
+		t.Errorf("the button of an untouched form says %q", got)
+	}
+	// The mode of the former button without config drops no field.
+	form := defaults()
+	form.Set("mode", "now")
+	form.Set("param.LIMIT", "7")
+	w := s.post("/dags/churn-model/trigger", form, "")
+	p = checkPage(t, "refusal", w)
+	if w.Code != http.StatusUnprocessableEntity || name(p) != "Trigger DAG w/ config" {
+		t.Fatalf("status %d, the button says %q", w.Code, name(p))
+	}
+	p.wants(t, "The run was not started. Please correct:", `<a href="#param.TARGET">TARGET</a>`)
+	if n := strings.Count(p.source, " autofocus"); n != 1 {
+		t.Errorf("%d fields have the focus, want 1", n)
+	}
+	if !strings.Contains(p.source, `id="param.TARGET" name="param.TARGET" value="" autocomplete="off" data-default="" aria-describedby="error-param.TARGET" aria-required="true" aria-invalid="true" autofocus`) {
+		t.Error("the first wrong field has not the focus")
+	}
+	form.Set("param.TARGET", "scores")
+	if w := s.post("/dags/churn-model/trigger", form, ""); w.Code != http.StatusSeeOther {
+		t.Fatalf("status %d", w.Code)
+	}
+	if diff := cmp.Diff(map[string]any{"LIMIT": 7, "TARGET": "scores"}, s.lastRun().Conf); diff != "" {
+		t.Errorf("conf (-want +got):\n%s", diff)
+	}
 }
