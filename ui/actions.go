@@ -83,6 +83,10 @@ func (s *server) setRunState(c echo.Context) error {
 	if !state.Ended() {
 		return invalid("A run can be marked as success or failed, not as %q.", string(state))
 	}
+	ok, err := s.confirmed(c, func() (plan, error) { return s.markRunPlan(c, id, run, state) })
+	if err != nil || !ok {
+		return err
+	}
 	if err := s.Store.SetRunState(c.Request().Context(), s.actor(c), id, run, state); err != nil {
 		return err
 	}
@@ -91,15 +95,21 @@ func (s *server) setRunState(c echo.Context) error {
 
 // clearRun lets the tasks of a run, or those that failed, run once more.
 func (s *server) clearRun(c echo.Context) error {
-	id, run := dagParam(c), runParam(c)
-	cleared, err := s.Store.ClearTasks(c.Request().Context(), store.Clear{
-		DAG: id, Run: run, OnlyFailed: c.FormValue("only_failed") != "", By: s.actor(c),
-	})
+	return s.clear(c, store.Clear{DAG: dagParam(c), Run: runParam(c), OnlyFailed: c.FormValue("only_failed") != "", By: s.actor(c)})
+}
+
+// clear does a clear of one run once it is confirmed.
+func (s *server) clear(c echo.Context, cl store.Clear) error {
+	ok, err := s.confirmed(c, func() (plan, error) { return s.clearPlan(c, cl) })
+	if err != nil || !ok {
+		return err
+	}
+	cleared, err := s.Store.ClearTasks(c.Request().Context(), cl)
 	if err != nil {
 		return err
 	}
 	notice(c, s.reader(c).t("%d tasks were cleared", len(cleared)))
-	return done(c, runURL(id, run))
+	return done(c, runURL(cl.DAG, cl.Run))
 }
 
 func (s *server) setRunNote(c echo.Context) error {
@@ -123,20 +133,19 @@ func taskKey(c echo.Context) dag.AttemptKey {
 // clearTask lets a task run once more, with everything after it if wanted.
 func (s *server) clearTask(c echo.Context) error {
 	k := taskKey(c)
-	cleared, err := s.Store.ClearTasks(c.Request().Context(), store.Clear{
+	return s.clear(c, store.Clear{
 		DAG: k.DAG, Run: k.Run, Tasks: []dag.TaskID{k.Task}, Downstream: c.FormValue("downstream") != "", By: s.actor(c),
 	})
-	if err != nil {
-		return err
-	}
-	notice(c, s.reader(c).t("%d tasks were cleared", len(cleared)))
-	return done(c, runURL(k.DAG, k.Run))
 }
 
 // markTask ends a task by hand.
 func (s *server) markTask(c echo.Context) error {
-	k := taskKey(c)
-	if err := s.Store.MarkTask(c.Request().Context(), s.actor(c), k, dag.TaskState(c.FormValue("state"))); err != nil {
+	k, state := taskKey(c), dag.TaskState(c.FormValue("state"))
+	ok, err := s.confirmed(c, func() (plan, error) { return s.markTaskPlan(c, k, state) })
+	if err != nil || !ok {
+		return err
+	}
+	if err := s.Store.MarkTask(c.Request().Context(), s.actor(c), k, state); err != nil {
 		return err
 	}
 	notice(c, s.reader(c).t("%s was marked.", string(k.Task)))
@@ -146,6 +155,10 @@ func (s *server) markTask(c echo.Context) error {
 // cancelTask stops a task that runs.
 func (s *server) cancelTask(c echo.Context) error {
 	k := taskKey(c)
+	ok, err := s.confirmed(c, func() (plan, error) { return s.cancelPlan(c, k) })
+	if err != nil || !ok {
+		return err
+	}
 	if err := s.Store.CancelTask(c.Request().Context(), s.actor(c), k); err != nil {
 		return err
 	}

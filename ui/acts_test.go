@@ -312,3 +312,174 @@ func TestReplayPush(t *testing.T) {
 		}
 	}
 }
+
+// asked sends an act as the buttons of pages do, and wants to be shown what it
+// would touch.
+func (s *site) asked(path string, form url.Values) page {
+	s.Helper()
+	ask := url.Values{"ask": {"1"}}
+	for key, values := range form {
+		ask[key] = values
+	}
+	w := s.post(path, ask, "")
+	if w.Code != http.StatusOK {
+		s.Fatalf("POST %s: status %d, want 200\n%s", path, w.Code, w.Body)
+	}
+	return checkPage(s.T, path, w)
+}
+
+func TestActsSayFirstWhatTheyWouldTouch(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, path string
+		form       url.Values
+		wants      []string
+		states     string // after it is confirmed
+	}{
+		{
+			"clear a task and what follows", "/tasks/b/clear", url.Values{"downstream": {"1"}},
+			[]string{"Clear 2 tasks?", "b", "c", "will run once more"}, "a=success b= c=",
+		},
+		{"clear a run", "/clear", nil, []string{"Clear 3 tasks?", "a", "b", "c"}, "a= b= c="},
+		{"clear what failed", "/clear", url.Values{"only_failed": {"1"}}, []string{"Clear 2 tasks?"}, "a=success b= c="},
+		{
+			"mark a task", "/tasks/b/state", url.Values{"state": {"success"}},
+			[]string{"Mark task b as success?", "will be marked as success", "c", "will run after it"}, "a=success b=success c=",
+		},
+		{
+			"mark a task as failed", "/tasks/a/state", url.Values{"state": {"failed"}},
+			[]string{"Mark task a as failed?", "will be marked as failed"}, "a=failed b=failed c=upstream_failed",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			r := s.failed()
+			before := s.states(r)
+			p := s.asked(runURL(r.DAG, r.ID)+test.path, test.form)
+			p.wants(t, append(test.wants, "Back")...)
+			if got := s.states(r); got != before {
+				t.Fatalf("asking changed the states to %q", got)
+			}
+			form := url.Values{"shown": {p.shown()}}
+			for key, values := range test.form {
+				form[key] = values
+			}
+			s.posted(runURL(r.DAG, r.ID)+test.path, form, runURL(r.DAG, r.ID))
+			if diff := cmp.Diff(test.states, s.states(r)); diff != "" {
+				t.Errorf("states (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// shown is the list that a page would confirm.
+func (p page) shown() string {
+	_, rest, _ := strings.Cut(p.source, `name="shown" value="`)
+	value, _, _ := strings.Cut(rest, `"`)
+	return value
+}
+
+func TestActIsNotDoneToWhatWasNotShown(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	path := runURL(r.DAG, r.ID) + "/clear"
+	form := url.Values{"only_failed": {"1"}, "shown": {s.asked(path, url.Values{"only_failed": {"1"}}).shown()}}
+	s.posted(taskURL(r.DAG, r.ID, "a")+"/state", url.Values{"state": {"failed"}}, runURL(r.DAG, r.ID))
+	w := s.post(path, form, "")
+	if w.Code != http.StatusConflict {
+		t.Fatalf("status %d, want 409", w.Code)
+	}
+	p := checkPage(t, path, w)
+	p.wants(t, "This has changed since you looked", "Clear 3 tasks?")
+	if got := s.states(r); got != "a=failed b=failed c=upstream_failed" {
+		t.Errorf("states %q", got)
+	}
+	form.Set("shown", p.shown())
+	s.posted(path, form, runURL(r.DAG, r.ID))
+	if w := s.post(path, url.Values{"ask": {"1"}}, ""); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "There is nothing to clear.") {
+		t.Errorf("clearing what is clear: status %d, want 409 and why", w.Code)
+	}
+}
+
+func TestMarkingARunSaysWhatBecomesOfItsTasks(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn-model-retrain", "a", "b"))
+	r := s.run("churn-model-retrain", "one")
+	s.start(r, dag.TaskInstance{Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now}, dag.TaskInstance{Task: "b", MaxTries: 1})
+	p := s.asked(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}})
+	p.wants(t, "Mark run as failed?", "will be marked as failed", "will be stopped", "will be skipped")
+	s.posted(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}, "shown": {p.shown()}}, runURL(r.DAG, r.ID))
+	if w := s.post(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}, "ask": {"1"}}, ""); w.Code != http.StatusConflict {
+		t.Errorf("marking an ended run: status %d, want 409", w.Code)
+	}
+}
+
+func TestCancelNamesWhatWouldBeStopped(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.running()
+	path := taskURL(r.DAG, r.ID, "run_model") + "/cancel"
+	p := s.asked(path, nil)
+	p.wants(t, "Cancel task run_model?", "will be stopped and not be tried again")
+	s.posted(path, url.Values{"shown": {p.shown()}}, runURL(r.DAG, r.ID))
+	if got := s.states(r); got != "run_model=runningcancel" {
+		t.Errorf("states %q", got)
+	}
+	if strings.Contains(s.get(http.StatusOK, taskURL(r.DAG, r.ID, "run_model")).source, `id="act-cancel"`) {
+		t.Error("an attempt that is being stopped can be cancelled once more")
+	}
+}
+
+func TestBulkActsSayFirstWhatTheyWouldTouch(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	needy := newDAG("needy", "run_model")
+	needy.Params = []dag.Param{{Name: "DATE", Schema: map[string]any{"type": "string"}}}
+	r := s.failed()
+	s.save(newDAG("churn-model", "run_model"), needy)
+	if err := s.store.SetPaused(t.Context(), store.Actor{User: "a"}, "churn-model", false); err != nil {
+		t.Fatal(err)
+	}
+	dags := []string{"churn-model", "churn-model-retrain", "needy"}
+	p := s.asked("/dags", url.Values{"act": {"unpause"}, "dag": dags, "back": {"/?state=paused"}})
+	p.wants(t, "Un-pause 2 DAGs?", "Not affected", "It is in this state already.", `href="/?state=paused"`)
+	p = s.asked("/dags", url.Values{"act": {"trigger"}, "dag": dags})
+	p.wants(t, "Trigger 2 DAGs?", "a run will start", "The param DATE needs a value.", "Un-pause these DAGs")
+	s.posted("/dags", url.Values{"act": {"trigger"}, "dag": dags, "shown": {p.shown()}}, "/")
+	if row, err := s.store.DAG(t.Context(), r.DAG); err != nil || !row.Paused {
+		t.Errorf("the DAG is active (%v), want paused: the tick was taken away", err)
+	}
+	s.posted("/dags", url.Values{"act": {"trigger"}, "dag": dags}, "/")
+	if row, err := s.store.DAG(t.Context(), r.DAG); err != nil || row.Paused {
+		t.Errorf("the DAG is paused (%v), want active as after the trigger of a single one", err)
+	}
+
+	queued := s.run(r.DAG, "two")
+	runs := url.Values{"run": {"one", "two", "absent"}, "act": {"failed"}}
+	p = s.asked(dagURL(r.DAG, "runs"), runs)
+	p.wants(t, "Mark 1 run as failed?", "The run has ended already.", "absent")
+	runs.Set("act", "clear")
+	p = s.asked(dagURL(r.DAG, "runs"), runs)
+	p.wants(t, "Clear 3 tasks?", "will run once more: a, b, c", "There is nothing to clear.")
+	runs.Set("shown", p.shown())
+	s.posted(dagURL(r.DAG, "runs"), runs, dagURL(r.DAG, "runs"))
+	if got := s.states(r) + s.states(queued); got != "a= b= c=a= b= c=" {
+		t.Errorf("states %q", got)
+	}
+}
+
+// TestArchivedDAGOffersOnlyWhatIsPossible looks for acts that the store refuses.
+func TestArchivedDAGOffersOnlyWhatIsPossible(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	s.sync(store.Sync{Commit: "gone", Removed: []string{"dags/churn-model-retrain.yaml"}})
+	s.get(http.StatusOK, taskURL(r.DAG, r.ID, "b")).lacks(t, "Clear", "Mark success")
+	s.get(http.StatusOK, runURL(r.DAG, r.ID)).lacks(t, "Clear", "Trigger again")
+	s.get(http.StatusOK, dagURL(r.DAG, "trigger")).lacks(t, "Trigger DAG", "Preview")
+	s.get(http.StatusOK, dagURL(r.DAG, "graph")).wants(t, "Delete")
+}

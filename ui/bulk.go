@@ -15,7 +15,7 @@ const maxBulk = 2 * pageSize
 // maxTold bounds how many refusals of a bulk act a notice tells.
 const maxTold = 3
 
-// bulkDAGs pauses, un-pauses or triggers the chosen DAGs.
+// bulkDAGs pauses, un-pauses or triggers the chosen DAGs once that is confirmed.
 func (s *server) bulkDAGs(c echo.Context) error {
 	var ids []dag.ID
 	for _, id := range c.Request().Form["dag"] {
@@ -24,27 +24,97 @@ func (s *server) bulkDAGs(c echo.Context) error {
 	if len(ids) == 0 || len(ids) > maxBulk {
 		return invalid("Choose 1 to %d DAGs first.", maxBulk)
 	}
-	var err error
-	switch act := c.FormValue("act"); act {
+	act := c.FormValue("act")
+	switch act {
 	case "pause", "unpause":
-		err = s.pauseChosen(c, ids, act == "pause")
-	case "trigger":
-		s.triggerChosen(c, ids)
+		for _, id := range ids {
+			if err := s.Allow(c, dag.ActPause, id); err != nil {
+				return err
+			}
+		}
+	case "trigger": // asks for each DAG
 	default:
 		return invalid("There is no act %q.", act)
 	}
-	if err != nil {
+	ok, err := s.confirmed(c, func() (plan, error) { return s.bulkDAGsPlan(c, ids, act), nil })
+	if err != nil || !ok {
+		return err
+	}
+	if act == "trigger" {
+		s.triggerChosen(c, ids)
+	} else if err := s.pauseChosen(c, ids, act == "pause"); err != nil {
 		return err
 	}
 	return done(c, "/")
 }
 
-func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
+// bulkDAGsPlan lists what an act would change of each DAG.
+func (s *server) bulkDAGsPlan(c echo.Context, ids []dag.ID, act string) plan {
+	rd, p := s.reader(c), plan{Back: "/"}
 	for _, id := range ids {
-		if err := s.Allow(c, dag.ActPause, id); err != nil {
-			return err
+		row, err := s.actable(c, id, act)
+		view := planRow{Name: string(id), Href: dagURL(id, "graph"), State: pausedView(row.Paused)}
+		switch act {
+		case "pause":
+			view.What = rd.t("will be paused: no further run starts by schedule")
+		case "unpause":
+			view.What = rd.t("will follow its schedule")
+		default:
+			view.What = rd.t("a run will start")
+			p.Unpause = p.Unpause || err == nil && row.Paused
+		}
+		p.add(rd, view, err)
+	}
+	switch act {
+	case "pause":
+		p.Button = rd.t("Pause %d DAGs", len(p.Rows))
+	case "unpause":
+		p.Button = rd.t("Un-pause %d DAGs", len(p.Rows))
+	default:
+		p.Button = rd.t("Trigger %d DAGs", len(p.Rows))
+	}
+	return p
+}
+
+// pausedView shows whether a DAG follows its schedule, as a state.
+func pausedView(paused bool) StateView {
+	if paused {
+		return StateView{Name: "paused", Words: say("paused"), Class: "s-none", Mark: "‖"}
+	}
+	return StateView{Name: "active", Words: say("active"), Class: "s-success", Mark: "▶"}
+}
+
+// actable reads a DAG; the error says why the act would do nothing to it.
+func (s *server) actable(c echo.Context, id dag.ID, act string) (store.DAGRow, error) {
+	row, err := s.Store.DAG(c.Request().Context(), id)
+	switch {
+	case err != nil:
+		return row, err
+	case row.Archived:
+		return row, invalid("The file of this DAG is gone.")
+	case act == "trigger":
+		return row, s.plainTrigger(c, row)
+	case row.Paused == (act == "pause"):
+		return row, invalid("It is in this state already.")
+	}
+	return row, nil
+}
+
+// plainTrigger says why a DAG cannot be triggered with the defaults, if so.
+func (s *server) plainTrigger(c echo.Context, row store.DAGRow) error {
+	if err := s.Allow(c, dag.ActTrigger, row.ID); err != nil {
+		return err
+	}
+	for _, param := range row.Params {
+		f := newParamField(param)
+		if f.requireDefault(s.reader(c)); f.Error != "" {
+			return invalid("The param %s needs a value.", param.Name)
 		}
 	}
+	return nil
+}
+
+func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 	changed, err := s.Store.PauseAll(c.Request().Context(), s.actor(c), ids, paused)
 	if err != nil {
 		return err
@@ -54,63 +124,109 @@ func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 }
 
 // triggerChosen starts a run of each DAG that can have one, and tells why the
-// others have none.
+// others have none. It un-pauses them as the trigger of a single one does: unless
+// somebody who was asked took the tick away.
 func (s *server) triggerChosen(c echo.Context, ids []dag.ID) {
 	r := bulkResult{rd: s.reader(c)}
+	unpause := c.FormValue("unpause") != "" || c.FormValue("shown") == ""
 	for _, id := range ids {
-		err := s.Allow(c, dag.ActTrigger, id)
+		_, err := s.actable(c, id, "trigger")
 		if err == nil {
-			err = s.triggerPlain(c, id)
+			_, err = s.Store.TriggerRun(c.Request().Context(), store.Trigger{DAG: id, Unpause: unpause, By: s.actor(c)})
 		}
 		r.add(string(id), err)
 	}
 	notice(c, r.text("%d runs were started"))
 }
 
-// triggerPlain starts a run with the defaults. A param that needs a value
-// refuses it.
-func (s *server) triggerPlain(c echo.Context, id dag.ID) error {
-	row, err := s.Store.DAG(c.Request().Context(), id)
-	if err != nil {
-		return err
-	}
-	for _, param := range row.Params {
-		f := newParamField(param)
-		if f.requireDefault(s.reader(c)); f.Error != "" {
-			return invalid("The param %s needs a value.", param.Name)
-		}
-	}
-	_, err = s.Store.TriggerRun(c.Request().Context(), store.Trigger{DAG: id, By: s.actor(c)})
-	return err
-}
-
-// bulkRuns clears or marks the chosen runs.
+// bulkRuns clears or marks the chosen runs once that is confirmed.
 func (s *server) bulkRuns(c echo.Context) error {
-	ctx, id, by := c.Request().Context(), dagParam(c), s.actor(c)
-	chosen := c.Request().Form["run"]
-	if len(chosen) == 0 || len(chosen) > maxBulk {
+	id := dagParam(c)
+	var runs []dag.RunID
+	for _, run := range c.Request().Form["run"] {
+		runs = append(runs, dag.RunID(run))
+	}
+	if len(runs) == 0 || len(runs) > maxBulk {
 		return invalid("Choose 1 to %d runs first.", maxBulk)
 	}
 	act := c.FormValue("act")
-	r := bulkResult{rd: s.reader(c)}
-	for _, run := range chosen {
-		var err error
-		switch act {
-		case "clear":
-			_, err = s.Store.ClearTasks(ctx, store.Clear{DAG: id, Run: dag.RunID(run), By: by})
-		case "clear_failed":
-			_, err = s.Store.ClearTasks(ctx, store.Clear{DAG: id, Run: dag.RunID(run), OnlyFailed: true, By: by})
-		case "success", "failed":
-			if err = s.Allow(c, dag.ActMarkRun, id); err == nil {
-				err = s.Store.SetRunState(ctx, by, id, dag.RunID(run), dag.RunState(act))
-			}
-		default:
-			return invalid("There is no act %q.", act)
+	switch act {
+	case "clear", "clear_failed":
+	case "success", "failed":
+		if err := s.Allow(c, dag.ActMarkRun, id); err != nil {
+			return err
 		}
-		r.add(run, err)
+	default:
+		return invalid("There is no act %q.", act)
+	}
+	ok, err := s.confirmed(c, func() (plan, error) { return s.bulkRunsPlan(c, id, runs, act), nil })
+	if err != nil || !ok {
+		return err
+	}
+	r := bulkResult{rd: s.reader(c)}
+	for _, run := range runs {
+		r.add(string(run), s.actOnRun(c, id, run, act))
 	}
 	notice(c, r.text("%d runs changed"))
 	return done(c, dagURL(id, "runs"))
+}
+
+// bulkClear is the clear of one run that a bulk act stands for.
+func (s *server) bulkClear(c echo.Context, id dag.ID, run dag.RunID, act string) store.Clear {
+	return store.Clear{DAG: id, Run: run, OnlyFailed: act == "clear_failed", By: s.actor(c)}
+}
+
+func (s *server) actOnRun(c echo.Context, id dag.ID, run dag.RunID, act string) error {
+	ctx := c.Request().Context()
+	if act == "success" || act == "failed" {
+		return s.Store.SetRunState(ctx, s.actor(c), id, run, dag.RunState(act))
+	}
+	_, err := s.Store.ClearTasks(ctx, s.bulkClear(c, id, run, act))
+	return err
+}
+
+// bulkRunsPlan lists what an act would change of each run.
+func (s *server) bulkRunsPlan(c echo.Context, id dag.ID, runs []dag.RunID, act string) plan {
+	rd, p := s.reader(c), plan{Back: dagURL(id, "runs"), Danger: act == "failed"}
+	tasks := 0
+	for _, run := range runs {
+		row := planRow{Name: string(run), Href: runURL(id, run), State: runStateView("")}
+		r, err := s.Store.Run(c.Request().Context(), id, run)
+		if err == nil {
+			row.State = runStateView(r.State)
+			var n int
+			row.What, n, err = s.bulkRunWords(c, r, act)
+			tasks += n
+		}
+		p.add(rd, row, err)
+	}
+	switch act {
+	case "success":
+		p.Button = rd.t("Mark %d runs as success", len(p.Rows))
+	case "failed":
+		p.Button = rd.t("Mark %d runs as failed", len(p.Rows))
+	default:
+		p.Button = rd.t("Clear %d tasks", tasks)
+	}
+	return p
+}
+
+// bulkRunWords says what an act would do to a run, and to how many of its tasks
+// when it is a clear.
+func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words string, tasks int, err error) {
+	rd := s.reader(c)
+	if act == "success" || act == "failed" {
+		if r.State.Ended() {
+			return "", 0, conflict(say("The run has ended already."))
+		}
+		return markedRun(rd, dag.RunState(act)), 0, nil
+	}
+	chosen, err := s.toClear(c, s.bulkClear(c, r.DAG, r.ID, act))
+	var names []dag.TaskID
+	for _, ti := range chosen {
+		names = append(names, ti.Task)
+	}
+	return rd.t("will run once more: %s", shorten(joinTasks(names), maxRecentText)), len(names), err
 }
 
 // bulkResult collects what became of each thing of a bulk act. Each was changed

@@ -28,6 +28,12 @@ var plurals = []struct {
 	{"%d DAGs changed", [2]string{"%d DAG changed", "%d DAGs changed"}, [3]string{"Изменён %d DAG", "Изменено %d DAG-а", "Изменено %d DAG-ов"}},
 	{"%d runs were started", [2]string{"%d run was started", "%d runs were started"}, [3]string{"Создан %d запуск", "Создано %d запуска", "Создано %d запусков"}},
 	{"%d runs changed", [2]string{"%d run changed", "%d runs changed"}, [3]string{"Изменён %d запуск", "Изменено %d запуска", "Изменено %d запусков"}},
+	{"Clear %d tasks", [2]string{"Clear %d task", "Clear %d tasks"}, [3]string{"Перезапустить %d таску", "Перезапустить %d таски", "Перезапустить %d тасок"}},
+	{"Mark %d runs as success", [2]string{"Mark %d run as success", "Mark %d runs as success"}, [3]string{"Пометить %d запуск как успешный", "Пометить %d запуска как успешные", "Пометить %d запусков как успешные"}},
+	{"Mark %d runs as failed", [2]string{"Mark %d run as failed", "Mark %d runs as failed"}, [3]string{"Пометить %d запуск как ошибочный", "Пометить %d запуска как ошибочные", "Пометить %d запусков как ошибочные"}},
+	{"Pause %d DAGs", [2]string{"Pause %d DAG", "Pause %d DAGs"}, [3]string{"Поставить на паузу %d DAG", "Поставить на паузу %d DAG-а", "Поставить на паузу %d DAG-ов"}},
+	{"Un-pause %d DAGs", [2]string{"Un-pause %d DAG", "Un-pause %d DAGs"}, [3]string{"Снять с паузы %d DAG", "Снять с паузы %d DAG-а", "Снять с паузы %d DAG-ов"}},
+	{"Trigger %d DAGs", [2]string{"Trigger %d DAG", "Trigger %d DAGs"}, [3]string{"Запустить %d DAG", "Запустить %d DAG-а", "Запустить %d DAG-ов"}},
 	{"%d tries", [2]string{"%d try", "%d tries"}, [3]string{"%d попытка", "%d попытки", "%d попыток"}},
 	{"%d matches", [2]string{"%d match", "%d matches"}, [3]string{"%d совпадение", "%d совпадения", "%d совпадений"}},
 }

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -66,5 +67,10 @@ func mayHere(c echo.Context, act dag.Act) bool {
 	return !known || who.InstanceRole() >= act.Needs()
 }
 
-// Can reports whether the reader may do an act to the DAG.
-func (v DAGRowView) Can(act dag.Act) bool { return v.Role >= act.Needs() }
+// needFile are the acts that are not possible once the DAG's file is gone.
+var needFile = []dag.Act{dag.ActPause, dag.ActTrigger, dag.ActClear, dag.ActMarkTask, dag.ActCancel, dag.ActBackfill, dag.ActPromote}
+
+// Can reports whether the reader may do an act to the DAG, and it is possible.
+func (v DAGRowView) Can(act dag.Act) bool {
+	return v.Role >= act.Needs() && !(v.Archived && slices.Contains(needFile, act))
+}

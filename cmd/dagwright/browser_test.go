@@ -25,7 +25,10 @@ func TestBrowser(t *testing.T) {
 	d := startDevProcess(t)
 	// One after the other: they share the server, and a browser needs a core. The
 	// guide comes first, since it begins with new DAGs.
-	for _, script := range []string{"guide", "acts", "ways", "network", "live", "axe"} {
+	for _, script := range []string{"guide", "acts", "ways", "network", "live", "axe", "windows"} {
+		if script == "windows" {
+			d.addNeedy(t)
+		}
 		t.Run(script, func(sub *testing.T) {
 			// The server belongs to the whole test, also when a script restarts it.
 			runScript(sub, script, d, func() { d.restart(t) })
@@ -73,6 +76,23 @@ func runScript(t *testing.T, script string, d *devProcess, restart func()) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s", err, &faults)
 	}
+}
+
+// addNeedy adds the DAG "needy" by hand, of which a run needs two values.
+func (d *devProcess) addNeedy(t *testing.T) {
+	t.Helper()
+	clone := d.clone(t, "airflow-dev.git")
+	spec, err := os.ReadFile(filepath.Join(clone, "dags", "gbc", "risk", "churn-model.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	needy := strings.NewReplacer(
+		"\nchurn-model:", "\nneedy:", `type: ["null", string]`, "type: string",
+		"\n  tasks:", "\n    TARGET: {__type__: airflow.sdk.Param, default: null, description: Table to write to, type: string}\n  tasks:",
+	).Replace(string(spec))
+	write(t, filepath.Join(clone, "dags", "needy.yaml"), []byte(needy))
+	d.push(t, clone, "Add a DAG by hand")
+	d.await(t, `"dag_id": ?"needy"`, "/api/v2/dags")
 }
 
 // restart starts the server again at its address.

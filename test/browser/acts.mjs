@@ -3,7 +3,7 @@
 //
 //	node acts.mjs URL [FOLDER FOR SCREENSHOTS]
 import assert from "node:assert/strict";
-import { button, done, link, newPage, off, on, row, shot, trigger, url } from "./browser.mjs";
+import { button, confirm, done, link, newPage, off, on, row, shot, trigger, url } from "./browser.mjs";
 
 const page = await newPage();
 
@@ -13,6 +13,7 @@ await page.locator("#run .state", { hasText: "up for retry" }).first().waitFor()
 await page.goto(`${url}/dags/churn-model/graph`);
 await page.locator("svg.graph a.node.s-up-for-retry").click();
 await button(page.getByRole("dialog"), "Mark failed").click();
+await confirm(page);
 await page.locator("#notice", { hasText: "run_model was marked." }).waitFor();
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 await page.goto(`${run}/tasks/run_model/log`);
@@ -26,6 +27,7 @@ await shot(page, "graph-failed");
 // Clear lets it run once more; the earlier try stays.
 await page.locator("svg.graph a.node").click();
 await button(page.getByRole("dialog"), "Clear").click();
+await confirm(page);
 await page.locator("#notice", { hasText: "1 task was cleared" }).waitFor();
 await page.locator("#run .state", { hasText: "up for retry" }).first().waitFor();
 await page.goto(`${run}/tasks/run_model/log`);
@@ -34,6 +36,7 @@ await link(page, "Try 1").waitFor();
 // Mark success overrules it: the run succeeds.
 await page.goto(`${run}/tasks/run_model`);
 await button(page, "Mark success").click();
+await confirm(page);
 await page.locator("#run .state", { hasText: "success" }).first().waitFor();
 
 // Rendered shows what the container got.
@@ -48,6 +51,7 @@ const training = await trigger(page, "churn-model-retrain");
 await page.goto(`${url}/dags/churn-model-retrain/graph`);
 await page.locator("#node-train_model.s-running").click();
 await button(page.getByRole("dialog"), "Cancel").click();
+await confirm(page);
 await page.waitForURL(training);
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 await page.getByText("stopped: cancelled by anonymous").first().waitFor();
@@ -65,6 +69,7 @@ await page.goto(`${url}/dags/churn-model-retrain/runs`);
 await page.getByLabel("Choose all runs of this page").check();
 await shot(page, "runs-bulk");
 await button(page, "Clear failed tasks").click();
+await confirm(page);
 await page.locator("#notice", { hasText: "changed" }).waitFor();
 await page.goto(training);
 await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
@@ -73,11 +78,13 @@ await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeo
 await page.goto(`${url}/?q=churn`);
 await page.getByLabel("Choose all DAGs of this page").check();
 await button(page, "Pause").click();
+await confirm(page);
 await off(page, "churn-model");
 await off(page, "churn-model-retrain");
 assert.match(page.url(), /q=churn/, "the filter stays");
 await row(page, "churn-model").getByRole("checkbox").check();
 await button(page, "Un-pause").click();
+await confirm(page);
 await on(page, "churn-model");
 
 // Everything is in the audit log.

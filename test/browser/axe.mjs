@@ -3,7 +3,7 @@
 //	node axe.mjs URL
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { button, done, expected, newPage, trigger, url } from "./browser.mjs";
+import { button, confirm, done, expected, newPage, trigger, url } from "./browser.mjs";
 
 expected.push("/no-such-page");
 const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
@@ -29,6 +29,9 @@ for (const colorScheme of ["light", "dark"]) {
   await page.locator("svg.graph a.node").first().click();
   await page.locator("#window[open]").waitFor();
   await check(null, `${colorScheme}, with a task's window`);
+  await button(page.getByRole("dialog"), "Clear").click();
+  await page.locator("#confirm").waitFor();
+  await check(null, `${colorScheme}, with what an act would touch`);
   await page.goto(url);
   await page.locator("td.actions a").first().click();
   await page.locator("#window[open]").waitFor();
@@ -47,6 +50,7 @@ async function check(address, how) {
 // The run that failed would be tried again, and hold the DAG's one slot.
 await page.goto(failed);
 await button(page, "Mark failed").click();
+await confirm(page);
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 
 assert.deepEqual(found, [], "axe-core finds no violation");

@@ -51,6 +51,9 @@ export const toggle = (page, id) => row(page, id).getByRole("switch");
 export const button = (page, name) => page.getByRole("button", { name, exact: true });
 export const link = (page, name) => page.getByRole("link", { name, exact: true });
 
+// confirm does the act whose plan is shown.
+export const confirm = (page) => page.locator("#confirm").click();
+
 // on and off wait for a toggle's state, without a reload.
 export const on = (page, id) => page.locator(`#toggle-${id}[aria-checked="true"]`).waitFor();
 export const off = (page, id) => page.locator(`#toggle-${id}[aria-checked="false"]`).waitFor();

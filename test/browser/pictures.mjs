@@ -2,7 +2,7 @@
 // "dagwright dev". Numbers in a picture are those of the guide's text.
 //
 //	node pictures.mjs URL FOLDER
-import { browser, link, newPage, row, shots, toggle, trigger, url } from "./browser.mjs";
+import { browser, confirm, link, newPage, row, shots, toggle, trigger, url } from "./browser.mjs";
 
 // Something to see: runs of every colour.
 const page = await newPage();
@@ -16,7 +16,11 @@ const run = page.url();
 await trigger(page, "fraud-model", { SCORING_DATE: "1999-01-01" });
 await page.locator("#run .state", { hasText: /up for retry|success/ }).first().waitFor();
 await page.goto(`${page.url()}/tasks/run_model`);
-if (await page.getByRole("button", { name: "Mark failed" }).count()) await page.getByRole("button", { name: "Mark failed" }).click();
+if (await page.getByRole("button", { name: "Mark failed" }).count()) {
+  await page.getByRole("button", { name: "Mark failed" }).click();
+  await confirm(page);
+  await page.locator("#notice").waitFor();
+}
 await trigger(page, "churn-model-retrain");
 await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
 await page.context().close();

@@ -1,0 +1,254 @@
+package ui
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
+	"dagwright/store"
+)
+
+// plan is what an act would touch, as it is shown before the act is done.
+type plan struct {
+	Button  string // names the act; the title is the same as a question
+	Danger  bool   // the act ends something that goes on
+	Run     dag.RunID
+	RunURL  string
+	Rows    []planRow
+	Left    []planRow // chosen, and not touched
+	Unpause bool      // offers to un-pause DAGs as well
+	Back    string    // the page that the act was chosen on
+}
+
+// planRow is one thing that an act would touch.
+type planRow struct {
+	Name  string
+	Href  string
+	State StateView
+	What  string // becomes of it, or why nothing does
+}
+
+// add lists a thing as touched, or as left alone when err says why.
+func (p *plan) add(rd *reader, row planRow, err error) {
+	if err != nil {
+		row.What = rd.words(err)
+		p.Left = append(p.Left, row)
+		return
+	}
+	p.Rows = append(p.Rows, row)
+}
+
+// digest tells one list of touched things from another.
+func (p *plan) digest() string {
+	h := sha256.New()
+	for _, row := range p.Rows {
+		h.Write([]byte(row.Name + "\x00" + row.What + "\x00")) //nolint:errcheck // a hash takes everything
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// maxPlanned bounds how many things a plan lists by name.
+const maxPlanned = 200
+
+// confirmPage shows a plan with the button that does it.
+type confirmPage struct {
+	Page
+	plan
+	More    int // things that are not listed
+	Shown   string
+	Changed bool // the plan is no longer the one that was confirmed
+	Action  string
+	Fields  []formField
+}
+
+// formField is a field of a form that is sent on as it came.
+type formField struct{ Name, Value string }
+
+// confirmed reports whether an act is to be done. It is not when the request has
+// the field "ask", as the buttons of pages send it, nor when the field "shown"
+// names another plan than what the act would do now: then the answer is the plan,
+// and a button that names it.
+func (s *server) confirmed(c echo.Context, draw func() (plan, error)) (bool, error) {
+	asks, shown := c.FormValue("ask") != "", c.FormValue("shown")
+	if !asks && shown == "" {
+		return true, nil
+	}
+	p, err := draw()
+	if err != nil {
+		return false, err
+	}
+	if !asks && shown == p.digest() {
+		return true, nil
+	}
+	page := confirmPage{Page: s.page(c, p.Button+"?"), plan: p, Shown: p.digest(), Changed: !asks, Action: c.Request().URL.Path}
+	page.Section = "dags"
+	page.Back = localPath(c.FormValue("back"), p.Back)
+	if page.More = len(p.Rows) - maxPlanned; page.More > 0 {
+		page.Rows = p.Rows[:maxPlanned]
+	}
+	for name, values := range c.Request().PostForm {
+		for _, value := range values {
+			if !slices.Contains([]string{"ask", "shown", "unpause"}, name) {
+				page.Fields = append(page.Fields, formField{name, value})
+			}
+		}
+	}
+	slices.SortStableFunc(page.Fields, func(a, b formField) int { return strings.Compare(a.Name, b.Name) })
+	status := http.StatusOK
+	if page.Changed {
+		status = http.StatusConflict
+	}
+	return false, s.render(c, status, "confirm", page)
+}
+
+// runPlan is a plan about one run, which it was chosen on the page of.
+func runPlan(id dag.ID, run dag.RunID) plan {
+	return plan{Run: run, RunURL: runURL(id, run), Back: runURL(id, run)}
+}
+
+func taskRow(ti dag.TaskInstance, what string) planRow {
+	return planRow{Name: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task), State: taskStateView(ti.State), What: what}
+}
+
+// toClear are the tasks of a run that a clear would reset; none chosen is an
+// error, as it is when it is done.
+func (s *server) toClear(c echo.Context, cl store.Clear) ([]dag.TaskInstance, error) {
+	chosen, err := s.Store.ClearChoice(c.Request().Context(), cl, []dag.RunID{cl.Run})
+	if err != nil {
+		return nil, err
+	}
+	chosen = slices.DeleteFunc(chosen, func(ti dag.TaskInstance) bool { return ti.State == dag.TaskNone })
+	if len(chosen) == 0 {
+		return nil, conflict(say("There is nothing to clear."))
+	}
+	return chosen, nil
+}
+
+// clearPlan lists what a clear of one run would reset.
+func (s *server) clearPlan(c echo.Context, cl store.Clear) (plan, error) {
+	rd, p := s.reader(c), runPlan(cl.DAG, cl.Run)
+	chosen, err := s.toClear(c, cl)
+	if err != nil {
+		return p, err
+	}
+	for _, ti := range chosen {
+		what := rd.t("will run once more")
+		if ti.State.Active() {
+			what = rd.t("will be stopped and run once more")
+		}
+		p.add(rd, taskRow(ti, what), nil)
+	}
+	p.Button = rd.t("Clear %d tasks", len(p.Rows))
+	return p, nil
+}
+
+// markTaskPlan lists what a mark of one task would change: the task itself, and
+// those that had been given up because of it.
+func (s *server) markTaskPlan(c echo.Context, k dag.AttemptKey, state dag.TaskState) (plan, error) {
+	ctx, rd, p := c.Request().Context(), s.reader(c), runPlan(k.DAG, k.Run)
+	p.Back = taskURL(k.DAG, k.Run, k.Task)
+	chosen, err := s.Store.MarkChoice(ctx, store.Mark{DAG: k.DAG, Runs: []dag.RunID{k.Run}, Task: k.Task, State: state})
+	if err != nil {
+		return p, err
+	}
+	if len(chosen) == 0 {
+		return p, conflict(say("The task has this state already."))
+	}
+	p.Button, p.Danger = rd.t("Mark task %s as success", string(k.Task)), state == dag.TaskFailed
+	what := rd.t("will be marked as success")
+	if state == dag.TaskFailed {
+		p.Button, what = rd.t("Mark task %s as failed", string(k.Task)), rd.t("will be marked as failed")
+	}
+	for _, ti := range chosen {
+		if ti.State.Active() {
+			what = rd.t("will be stopped") + ", " + what
+		}
+		p.add(rd, taskRow(ti, what), nil)
+	}
+	if state == dag.TaskFailed {
+		return p, nil
+	}
+	revived, err := s.givenUpAfter(c, k)
+	for _, ti := range revived {
+		p.add(rd, taskRow(ti, rd.t("will run after it")), nil)
+	}
+	return p, err
+}
+
+// givenUpAfter are the tasks after one that did not run because it had failed.
+func (s *server) givenUpAfter(c echo.Context, k dag.AttemptKey) ([]dag.TaskInstance, error) {
+	ctx := c.Request().Context()
+	run, err := s.Store.Run(ctx, k.DAG, k.Run)
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.Store.Version(ctx, k.DAG, run.Version)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := s.Store.TaskInstances(ctx, k.DAG, k.Run)
+	after := downstream(version.Spec, k.Task)
+	return slices.DeleteFunc(tasks, func(ti dag.TaskInstance) bool {
+		return ti.Task == k.Task || !after[ti.Task] || ti.State != dag.TaskUpstreamFailed
+	}), err
+}
+
+// cancelPlan names the attempt that would be stopped.
+func (s *server) cancelPlan(c echo.Context, k dag.AttemptKey) (plan, error) {
+	rd, p := s.reader(c), runPlan(k.DAG, k.Run)
+	p.Back = taskURL(k.DAG, k.Run, k.Task)
+	ti, err := s.Store.TaskInstance(c.Request().Context(), k.DAG, k.Run, k.Task)
+	if err != nil {
+		return p, err
+	}
+	if !ti.State.Active() {
+		return p, conflict(say("The task does not run any more."))
+	}
+	p.Button, p.Danger = rd.t("Cancel task %s", string(k.Task)), true
+	p.add(rd, taskRow(ti, rd.t("will be stopped and not be tried again")), nil)
+	return p, nil
+}
+
+// markRunPlan lists a run that would be ended by hand, and its tasks that have not
+// ended.
+func (s *server) markRunPlan(c echo.Context, id dag.ID, run dag.RunID, state dag.RunState) (plan, error) {
+	ctx, rd, p := c.Request().Context(), s.reader(c), runPlan(id, run)
+	r, err := s.Store.Run(ctx, id, run)
+	if err != nil {
+		return p, err
+	}
+	if r.State.Ended() {
+		return p, conflict(say("The run has ended already."))
+	}
+	tasks, err := s.Store.TaskInstances(ctx, id, run)
+	if err != nil {
+		return p, err
+	}
+	p.Button, p.Danger = rd.t("Mark run as success"), state == dag.RunFailed
+	if p.Danger {
+		p.Button = rd.t("Mark run as failed")
+	}
+	p.add(rd, planRow{Name: string(run), Href: p.RunURL, State: runStateView(r.State), What: markedRun(rd, state)}, nil)
+	for _, ti := range tasks {
+		switch {
+		case ti.State.Active():
+			p.add(rd, taskRow(ti, rd.t("will be stopped")), nil)
+		case !ti.State.Ended():
+			p.add(rd, taskRow(ti, rd.t("will be skipped")), nil)
+		}
+	}
+	return p, nil
+}
+
+// markedRun says what becomes of a run that is marked.
+func markedRun(rd *reader, state dag.RunState) string {
+	if state == dag.RunFailed {
+		return rd.t("will be marked as failed")
+	}
+	return rd.t("will be marked as success")
+}
