@@ -31,6 +31,9 @@ type Config struct {
 	DAGProject string
 	// Branches that become DAGs; main and retrain when nil.
 	Branches []string
+	// Takes says whether models of the project at a path are taken; nil takes every
+	// project's.
+	Takes func(project string) bool
 	// PublicURL is where people reach the pages, for links; may be empty.
 	PublicURL string
 	// Wait bounds how long a request waits for its result; 5 minutes when zero.
@@ -103,6 +106,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	answer, err := h.generate(ctx, job)
 	switch {
+	case errors.Is(err, dag.ErrForbidden):
+		h.Logger.Info("CI job refused", "project", job.Project, "err", err)
+		reply(w, http.StatusForbidden, problem{err.Error()})
 	case errors.Is(err, dag.ErrInvalid):
 		reply(w, http.StatusUnprocessableEntity, problem{err.Error()})
 	case err != nil:
@@ -119,6 +125,9 @@ func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) 
 	switch {
 	case job.Project == h.DAGProject:
 		return Answer{}, fmt.Errorf("project %s is the DAG repository and no model: %w", job.Project, dag.ErrInvalid)
+	case h.Takes != nil && !h.Takes(job.Project):
+		return Answer{}, fmt.Errorf("project %s is in none of the groups and projects whose models this dagwright takes; its administrators name them in gitlab.groups and gitlab.projects: %w",
+			job.Project, dag.ErrForbidden)
 	case !slices.Contains(h.Branches, job.Branch):
 		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch, strings.Join(h.Branches, " or "), dag.ErrInvalid)
 	}

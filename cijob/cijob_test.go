@@ -152,3 +152,25 @@ func TestTokensAreChecked(t *testing.T) {
 		t.Errorf("pushes %+v, %v", pushes, err)
 	}
 }
+
+// TestJobsOfStrangersAreRefused holds that a job of the same GitLab is not enough: its
+// project must be one that the instance takes, and nothing is written down otherwise.
+func TestJobsOfStrangersAreRefused(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, time.Second)
+	l.Takes = gitlab.AllowList{Groups: []string{"gbc"}, Except: []string{"gbc/airflow-dev"}}.Has
+	for _, path := range []string{"eve/churn-model", "gbc-evil/churn-model", "GBC/x", "eve/gbc"} {
+		l.gitlab.CreateProject(path)
+		commit := l.gitlab.Commit(path, "main", map[string]string{"main.py": "1", ".dagwright.yml": "owner: risk-team"})
+		status, body := l.ask(l.gitlab.IDToken(path, "main", commit, audience, nil))
+		if status != http.StatusForbidden || !strings.Contains(body, path) || !strings.Contains(body, "gitlab.groups") {
+			t.Errorf("%s: %d %s, want 403 that names the project and the setting", path, status, body)
+		}
+	}
+	if pushes, err := l.store.Pushes(t.Context(), store.PushFilter{}); err != nil || len(pushes) != 0 {
+		t.Errorf("pushes %+v, %v", pushes, err)
+	}
+	if status, body := l.ask(l.token(nil)); status != http.StatusOK {
+		t.Errorf("a project of the group: %d %s", status, body)
+	}
+}

@@ -35,8 +35,9 @@ const (
 type lab struct {
 	*testing.T
 	*gitlabtest.Server
-	store *store.Store
-	stop  func()
+	store  *store.Store
+	config generator.Config
+	stop   func()
 }
 
 // newLab starts everything. change may change the generator's settings.
@@ -70,6 +71,7 @@ func newLab(t *testing.T, change func(*generator.Config)) *lab {
 	if change != nil {
 		change(&config)
 	}
+	l.config = config
 	l.start(generator.New(config))
 	t.Cleanup(func() { l.stop() })
 	return l
@@ -100,6 +102,14 @@ func (l *lab) until(what string, condition func() bool) {
 		case <-deadline:
 			l.Fatalf("it never came to this: %s; pushes: %+v", what, l.pushes())
 		}
+	}
+}
+
+// record records a push as something else than a hook would.
+func (l *lab) record(p store.Push) {
+	l.Helper()
+	if _, _, err := l.store.RecordPush(l.Context(), p); err != nil {
+		l.Fatal(err)
 	}
 }
 

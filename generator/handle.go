@@ -250,6 +250,25 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 	return c, store.PushResult{}
 }
 
+// takes reports whether models of the project at a path are taken.
+func (g *Generator) takes(project string) bool { return g.Takes == nil || g.Takes(project) }
+
+// projectPath is the path of the push's project. Files are read by the project's id,
+// while rights, folders and names go by its path, and the hook that told of both may
+// be forged: whoever may edit one hook can have GitLab send any body with it. So
+// GitLab is asked, unless this id had a DAG under this path before.
+func (g *Generator) projectPath(ctx context.Context, p store.Push, present []store.Spec) (string, error) {
+	known := slices.ContainsFunc(present, func(s store.Spec) bool { return s.DAGCommit != "" && s.Source.Project == p.Project })
+	if known || g.GitLab == nil || p.ProjectID <= 0 {
+		return p.Project, nil
+	}
+	info, err := g.GitLab.LookUpProject(ctx, reference(p))
+	if err != nil {
+		return "", err
+	}
+	return info.Path, nil
+}
+
 // render renders the push's DAGs, and notes the files of those that the branch
 // has no more: of a branch that was deleted, of a project that was renamed, of a
 // model that was taken out of its file. An empty head is a branch that is gone.
@@ -268,6 +287,14 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 	old := map[dag.ID]store.Spec{}
 	for _, s := range present {
 		old[s.DAG] = s
+	}
+	if head != "" {
+		if p.Project, err = g.projectPath(ctx, p, present); err != nil {
+			return nil, err
+		}
+		if !g.takes(p.Project) {
+			return nil, fmt.Errorf("project %s is in none of the groups and projects whose models this instance takes (gitlab.groups, gitlab.projects): %w", p.Project, dag.ErrInvalid)
+		}
 	}
 	c := &change{push: p}
 	if head != "" {

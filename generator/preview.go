@@ -54,6 +54,9 @@ const previewMarker = "<!-- dagwright preview -->"
 
 // writePreview writes one note. A model that would be refused is said so.
 func (g *Generator) writePreview(ctx context.Context, p store.Preview) error {
+	if !g.takes(p.Project) {
+		return nil // it was taken when the preview was asked for
+	}
 	project := projectReference(p.ProjectID, p.Project)
 	source, err := g.Models.ReadFile(ctx, project, p.Commit, ModelFile)
 	if err != nil && !errors.Is(err, dag.ErrNotFound) {

@@ -203,12 +203,22 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 	if !p.MissingAt.IsZero() {
 		return nil // not known for now: its DAGs stay as they are
 	}
+	taken := g.takes(p.Path)
+	if !taken && len(specs) == 0 {
+		return nil
+	}
 	head, err := g.Models.BranchHead(ctx, projectReference(p.ID, p.Path), branch)
 	if errors.Is(err, dag.ErrNotFound) {
 		return g.retire(ctx, p, branch, specs)
 	}
 	if err != nil {
 		return err
+	}
+	if !taken {
+		// It was moved away, or is not named any more. Its DAGs stay until somebody
+		// decides: a slip in the configuration must not take them all away.
+		g.Logger.Warn("a project with DAGs is in none of gitlab.groups and gitlab.projects", "project", p.Path, "branch", branch)
+		return nil
 	}
 	push := store.Push{ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(), Via: store.ViaReconciler}
 	settled, err := g.Store.SettledPush(ctx, p.ID, branch)

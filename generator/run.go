@@ -86,8 +86,12 @@ type Config struct {
 	// Branches maps the branches that become DAGs to the kind of DAG; main to
 	// Scoring and retrain to Retrain when nil.
 	Branches map[string]Kind
+	// Takes says whether models of the project at a path are taken, however a push
+	// of it became known; nil takes every project's.
+	Takes func(project string) bool
 	// Projects lists the model repositories to reconcile, beside those that
-	// have a DAG already. It may be nil.
+	// have a DAG already; beside an error it returns those that it could find. It
+	// may be nil.
 	Projects func(context.Context) ([]Project, error)
 	// Reconcile is how often the heads of each project's branches are compared with
 	// recorded pushes; 5 minutes when zero. The projects are spread over that time.

@@ -29,6 +29,8 @@ func (r *Receiver) preview(ctx context.Context, m gitlab.MergeRequestEvent) answ
 		return ignore(m.Project, "previews are switched off")
 	case m.Project == r.DAGProject || !slices.Contains(r.Branches, m.Target):
 		return ignore(m.Project, "the branch to merge into becomes no DAG")
+	case !r.takes(m.Project):
+		return ignore(m.Project, notTaken)
 	case m.SourceID != m.ProjectID:
 		return ignore(m.Project, "merge requests from forks get no preview")
 	case m.Action != "open" && m.Action != "reopen" && m.Action != "update":

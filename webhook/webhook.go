@@ -49,6 +49,9 @@ type Config struct {
 	// Branches of model repositories that become DAGs; main and retrain when
 	// nil.
 	Branches []string
+	// Takes says whether models of the project at a path are taken; nil takes every
+	// project's.
+	Takes func(project string) bool
 	// Previews has merge requests of models recorded, for a note on what the DAG
 	// would become.
 	Previews bool
@@ -190,11 +193,19 @@ func (r *Receiver) act(ctx context.Context, p gitlab.Push, delivery string) answ
 			return broken(p.Project, err)
 		}
 		return accept(p.Project)
+	case !r.takes(p.Project):
+		return ignore(p.Project, notTaken)
 	case !slices.Contains(r.Branches, p.Branch):
 		return ignore(p.Project, "the branch becomes no DAG")
 	}
 	return r.record(ctx, p, delivery)
 }
+
+// notTaken is shown to whoever looks at the hook of any project, so it names no
+// group.
+const notTaken = "the project is in none of the instance's gitlab.groups and gitlab.projects"
+
+func (r *Receiver) takes(project string) bool { return r.Takes == nil || r.Takes(project) }
 
 func (r *Receiver) record(ctx context.Context, p gitlab.Push, delivery string) answer {
 	const maxDelivery = 200 // a UUID has 36

@@ -233,6 +233,42 @@ func TestSkippedPushIsRecorded(t *testing.T) {
 	}
 }
 
+// TestOnlyNamedProjectsAreRecorded ignores events of projects that the instance does
+// not take: 200, since GitLab would disable the hook otherwise.
+func TestOnlyNamedProjectsAreRecorded(t *testing.T) {
+	t.Parallel()
+	h := newHook(t)
+	h.Receiver.Takes = gitlab.AllowList{Groups: []string{"gbc/risk"}, Projects: []string{"ann/x"}, Except: []string{"gbc/airflow-dev"}}.Has
+	h.Receiver.Previews = true
+	of := func(project string) gitlab.Push {
+		p := pushTo("main")
+		p.Project = project
+		return p
+	}
+	for _, project := range []string{"eve/churn", "gbc/risk-evil/x", "gbc/sales/x", "GBC/risk/x", "gbc/Risk/x", "ann/xx", "ann/x/y"} {
+		deleted := of(project)
+		deleted.After = strings.Repeat("0", 40)
+		for what, r := range map[string]*http.Request{
+			"push": request(t, secret, of(project)), "deletion": request(t, secret, deleted),
+			"merge request": raw(t, "Merge Request Hook", `{"object_kind":"merge_request","project":{"id":101,"path_with_namespace":"`+project+`"},
+				"object_attributes":{"iid":7,"action":"open","target_branch":"main","source_project_id":101,"last_commit":{"id":"`+commitB+`"}}}`),
+		} {
+			status, got := send(t, h, r)
+			if status != http.StatusOK || got.Status != "ignored" || !strings.Contains(got.Reason, "gitlab.groups") || strings.Contains(got.Reason, "gbc") {
+				t.Errorf("%s of %s: %d %+v, want 200 ignored, and no name of a group", what, project, status, got)
+			}
+		}
+	}
+	if got := h.pushes(t); len(got) != 0 {
+		t.Errorf("pushes recorded: %+v", got)
+	}
+	for _, project := range []string{"gbc/risk/a", "gbc/risk/b/c", "ann/x", "gbc/airflow-dev"} {
+		if status, got := send(t, h, request(t, secret, of(project))); status != http.StatusAccepted {
+			t.Errorf("%s: %d %+v, want it accepted", project, status, got)
+		}
+	}
+}
+
 // body is a small push event.
 func body(branch string) string {
 	return `{"object_kind":"push","project_id":7,"ref":"refs/heads/` + branch + `","before":"` + commitA + `","after":"` + commitB + `","project":{"path_with_namespace":"gbc/churn"}}`

@@ -113,7 +113,7 @@ auth: none
 database: sqlite:HOME/dagwright.db
 data: HOME
 dag_repository: {url: HOME/airflow-dev.git, project: gbc/airflow-dev}
-gitlab: {url: "http://127.0.0.1:9"}
+gitlab: {url: "http://127.0.0.1:9", groups: [gbc]}
 webhook: {secret_files: [HOME/secret]}
 models: {registry: localhost}
 scheduler: {executor: kubernetes, poll: 1s, max_active_tasks: 5000}

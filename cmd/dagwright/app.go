@@ -60,7 +60,9 @@ type settings struct {
 	Audience    string       // of CI jobs' ID tokens; without one they are not answered
 	Previews    bool         // on merge requests of models
 
-	GitLab    *gitlab.Client // nil where there is none
+	GitLab *gitlab.Client // nil where there is none
+	// Takes says which projects' models are taken; nil takes every project's.
+	Takes     func(project string) bool
 	Deliver   generator.Delivery
 	AutoMerge bool
 	Loaders   bool // for Airflow, beside each spec
@@ -222,7 +224,7 @@ func (a *app) addGenerator() error {
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		Loaders: a.Loaders, Registry: a.Registry, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
+		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -279,11 +281,11 @@ func (a *app) router(done <-chan struct{}) *echo.Echo {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Previews: a.Previews, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
-				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, PublicURL: a.PublicURL, Logger: a.Logger,
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Takes: a.Takes, PublicURL: a.PublicURL, Logger: a.Logger,
 			})))
 		}
 	}

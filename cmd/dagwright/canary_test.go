@@ -84,7 +84,7 @@ func TestNoSightingOfSecrets(t *testing.T) {
 	schema := postgresSchema(t)
 	dsn := strings.Replace(schema, "dagwright@", "dagwright:"+c.newCanary("database")+"@", 1)
 	in.write("dsn", dsn)
-	in.write("dagwright.yml", in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, reconcile: 1s}", "token"))
+	in.write("dagwright.yml", in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, reconcile: 1s, groups: [gbc]}", "token"))
 	in.startDebug()
 	gl.HookURL, gl.HookSecret = in.url+"/hooks/gitlab", key
 	model := map[string]string{"main.py": "import os\nprint('environment', dict(os.environ))\nprint('parent', open(f'/proc/{os.getppid()}/environ', 'rb').read())\n"}
@@ -247,18 +247,18 @@ func wrongPasswords(t *testing.T, c canaries, gl *gitlabtest.Server) {
 		}, "sync DAG repository"},
 		"the database": {func(in *site) string {
 			in.write("dsn", "postgres://dagwright:"+c.newCanary("closed")+"@"+host+"/dagwright?sslmode=disable&connect_timeout=2")
-			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token}", "token")
+			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
 		}, "open database"},
 		"a database address that cannot be read": {func(in *site) string {
 			in.write("dsn", "postgres://dagwright:"+c.newCanary("broken-address")+"@[::1/dagwright?port=x")
-			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token}", "token")
+			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
 		}, "open database"},
 		"object storage": {func(in *site) string {
-			return strings.Replace(in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token}", "token"), "logs: {", "logs: {bucket: \"s3://logs/x?region=r&endpoint="+refusing.URL+"\", ", 1)
+			return strings.Replace(in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token"), "logs: {", "logs: {bucket: \"s3://logs/x?region=r&endpoint="+refusing.URL+"\", ", 1)
 		}, "bucket"},
 		"Kubernetes": {func(in *site) string {
 			in.write("kubeconfig", kubeconfig)
-			config := in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token}", "token")
+			config := in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
 			return strings.Replace(config, "executor: process", "executor: kubernetes", 1) + "kubernetes: {kubeconfig: kubeconfig, namespace: models, instance: test}\n"
 		}, "provide credentials"},
 	} {

@@ -49,7 +49,7 @@ auth: none
 database: sqlite:DIR/dagwright.db
 data: DIR
 dag_repository: {url: GITLAB/gbc/airflow-dev.git, project: gbc/airflow-dev, username: oauth2, password_file: DIR/token}
-gitlab: {url: GITLAB, token_file: DIR/token}
+gitlab: {url: GITLAB, token_file: DIR/token, groups: [gbc]}
 webhook: {secret_files: [DIR/hook]}
 models: {registry: localhost, templates: "TEMPLATES"}
 scheduler: {executor: kubernetes, max_active_tasks: 40, poll: 1s}

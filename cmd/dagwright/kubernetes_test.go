@@ -18,7 +18,7 @@ auth: none
 database: sqlite:x.db
 data: x
 dag_repository: {url: x.git, project: gbc/airflow-dev}
-gitlab: {url: https://gitlab.example.com}
+gitlab: {url: https://gitlab.example.com, groups: [gbc]}
 webhook: {secret_files: [x]}
 models: {registry: registry.example.com}
 `

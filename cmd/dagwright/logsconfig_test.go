@@ -18,7 +18,7 @@ auth: none
 database: sqlite:x.db
 data: /data
 dag_repository: {url: https://gitlab.example.com/gbc/airflow-dev.git, project: gbc/airflow-dev}
-gitlab: {url: https://gitlab.example.com}
+gitlab: {url: https://gitlab.example.com, groups: [gbc]}
 webhook: {secret_files: [secret]}
 models: {registry: registry.example.com}
 `

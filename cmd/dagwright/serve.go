@@ -118,8 +118,9 @@ type serveConfig struct {
 	GitLab struct {
 		URL       string `yaml:"url"`
 		TokenFile string `yaml:"token_file"`
-		// Groups whose projects are reconciled, beside those that have a DAG.
-		Groups    []string      `yaml:"groups"`
+		// Groups and Projects are where models are taken from, and looked for.
+		Groups    groupList     `yaml:"groups"`
+		Projects  []string      `yaml:"projects"`
 		Reconcile time.Duration `yaml:"reconcile"`
 	} `yaml:"gitlab"`
 	Webhook struct {
@@ -195,6 +196,9 @@ func (c serveConfig) check() error {
 	want(c.DAGRepository.URL != "", "dag_repository.url: want the URL or path of the DAG repository")
 	want(c.DAGRepository.Project != "", "dag_repository.project: want its GitLab path, such as gbc/airflow-dev")
 	want(c.GitLab.URL != "", "gitlab.url: want GitLab's address, such as https://gitlab.example.com")
+	if err := c.allowList().Check(); err != nil {
+		errs = append(errs, fmt.Errorf("gitlab.%w", err))
+	}
 	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
 	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
 	deliver := generator.Delivery(c.DAGRepository.Deliver)
@@ -226,6 +230,9 @@ func loopbackAddress(addr string) bool {
 // settings reads the secret files and turns the configuration into what
 // openApp wants.
 func (c serveConfig) settings(run []string) (settings, error) {
+	if err := c.checkTaken(); err != nil {
+		return settings{}, usageError{fmt.Errorf("%s: %w", c.file, err)}
+	}
 	s := settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
 		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
@@ -282,9 +289,8 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
 	s.Models, s.GitLab = client, client
-	if len(c.GitLab.Groups) > 0 {
-		s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.groupProjects(ctx, client) }
-	}
+	s.Takes = c.allowList().Has
+	s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
 	s.Executor = c.Kubernetes.open
 	if c.Scheduler.Executor == "process" {
 		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
@@ -292,23 +298,6 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		}
 	}
 	return s, nil
-}
-
-// groupProjects lists the projects of the configured groups that may be models.
-func (c serveConfig) groupProjects(ctx context.Context, client *gitlab.Client) ([]generator.Project, error) {
-	var out []generator.Project
-	for _, group := range c.GitLab.Groups {
-		projects, err := client.GroupProjects(ctx, group)
-		if err != nil {
-			return nil, err
-		}
-		for _, p := range projects {
-			if p.Path != c.DAGRepository.Project && !p.Archived && !p.Deleting {
-				out = append(out, generator.Project{ID: p.ID, Path: p.Path})
-			}
-		}
-	}
-	return out, nil
 }
 
 // openProcesses runs attempts as local processes in checkouts of the models'

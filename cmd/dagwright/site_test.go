@@ -99,7 +99,7 @@ public_url: %s
 database: sqlite:%s
 data: %s
 dag_repository: {url: %q, project: %s, username: dagwright, password_file: %s}
-gitlab: {url: %q, token_file: %s, reconcile: 2s}
+gitlab: {url: %q, token_file: %s, groups: [gbc], reconcile: 2s}
 webhook: {secret_files: [%s]}
 models: {registry: registry.example.com}
 scheduler: {executor: process, poll: 1s}

@@ -1,0 +1,50 @@
+package gitlab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dagwright/dag"
+)
+
+// AllowList names the projects whose models an instance takes. Paths are compared
+// as GitLab writes them, upper and lower case apart. The zero AllowList has none.
+type AllowList struct {
+	// Any takes every project of the GitLab.
+	Any bool
+	// Groups are paths of groups: all that is below one is taken,
+	// "gbc/risk/churn-model" for "gbc", and not "gbc-evil/x".
+	Groups []string
+	// Projects are paths of single projects.
+	Projects []string
+	// Except are paths of projects that are never taken: DAG repositories.
+	Except []string
+}
+
+// Has reports whether the project at a path is taken.
+func (l AllowList) Has(project string) bool {
+	switch {
+	case slices.Contains(l.Except, project):
+		return false
+	case l.Any, slices.Contains(l.Projects, project):
+		return true
+	}
+	return slices.ContainsFunc(l.Groups, func(group string) bool { return strings.HasPrefix(project, group+"/") })
+}
+
+// Check says what is wrong with the list, as dag.ErrInvalid.
+func (l AllowList) Check() error {
+	for _, group := range l.Groups {
+		// A group's path is that of any project in it without the last part.
+		if err := checkProject(group + "/x"); err != nil || strings.Trim(group, "0123456789") == "" {
+			return fmt.Errorf("groups: %.200q is no path of a group; want one such as gbc or gbc/risk: %w", group, dag.ErrInvalid)
+		}
+	}
+	for _, project := range l.Projects {
+		if err := checkProject(project); err != nil {
+			return fmt.Errorf("projects: %.200q is no path of a project; want one such as gbc/risk/churn-model: %w", project, dag.ErrInvalid)
+		}
+	}
+	return nil
+}
