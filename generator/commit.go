@@ -118,8 +118,13 @@ func (g *Generator) difference(head string, c change) ([]gitrepo.Change, error) 
 		if err != nil {
 			return nil, err
 		}
-		if c.push.Via != store.ViaOverwrite && f.drifted(present) && !g.wrote(head, or(f.oldPath, f.spec.Path)) {
-			return nil, &driftError{or(f.oldPath, f.spec.Path)}
+		if f.content == nil && !f.delivered() && !g.wrote(head, f.spec.Path) {
+			continue // nothing of ours is there
+		}
+		if c.push.Via != store.ViaOverwrite {
+			if err := g.checkDrift(head, f, present); err != nil {
+				return nil, err
+			}
 		}
 		f.spec.Previous = string(present)
 		same := present != nil && f.content != nil && f.oldPath == "" && bytes.Equal(present, f.content)
@@ -162,16 +167,87 @@ func (g *Generator) present(head, path string) ([]byte, error) {
 	return content, err
 }
 
-// driftError says that somebody edited a DAG's file by hand.
-type driftError struct{ path string }
+// occupied reports whether anything stands at a path of the DAG repository, also what
+// can be no spec.
+func (g *Generator) occupied(head, path string) (bool, error) {
+	if head == "" {
+		return false, nil
+	}
+	switch _, err := g.Repo.ReadFile(head, path, maxSpecSize); {
+	case err == nil, errors.Is(err, dag.ErrInvalid):
+		return true, nil
+	case errors.Is(err, dag.ErrNotFound):
+		return false, nil
+	default:
+		return false, err
+	}
+}
+
+// checkDrift returns a driftError for a file that a change would write over or remove
+// though it is somebody else's work: one that was edited since dagwright wrote it, or
+// one that stood where dagwright has written nothing yet. present is what stands at
+// the file's place of before.
+func (g *Generator) checkDrift(head string, f *fileChange, present []byte) error {
+	if f.delivered() {
+		if at := or(f.oldPath, f.spec.Path); f.drifted(present) && !g.wrote(head, at) {
+			return &driftError{path: at}
+		}
+		if f.oldPath == "" {
+			return g.checkLoader(head, f)
+		}
+	}
+	if f.content == nil {
+		return nil
+	}
+	if err := g.checkFree(head, f.spec.Path, f.content); err != nil {
+		return err
+	}
+	return g.checkLoader(head, f)
+}
+
+// checkLoader is checkFree for the loader that is to stand beside a spec.
+func (g *Generator) checkLoader(head string, f *fileChange) error {
+	if !g.Loaders || f.content == nil {
+		return nil
+	}
+	file, content := Loader(f.spec.Path)
+	return g.checkFree(head, file, content)
+}
+
+// checkFree returns a driftError when something stands at a path that is neither the
+// content itself nor dagwright's work.
+func (g *Generator) checkFree(head, path string, content []byte) error {
+	same, err := g.holds(head, path, content)
+	if same || err != nil {
+		return err
+	}
+	taken, err := g.occupied(head, path)
+	if err != nil || !taken || g.wrote(head, path) {
+		return err
+	}
+	return &driftError{path: path, foreign: true}
+}
+
+// driftError says that a file is somebody's work by hand.
+type driftError struct {
+	path string
+	// foreign says that dagwright has never written the file.
+	foreign bool
+}
 
 func (e *driftError) Error() string {
+	if e.foreign {
+		return fmt.Sprintf("%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"", e.path)
+	}
 	return fmt.Sprintf("%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
 }
 
-// drifted reports whether a file is not what dagwright rendered last. It is no
-// drift when the file is what is to be written anyway, is gone, when nothing is
-// known, or when a merge request has not been merged yet.
+// delivered reports whether dagwright has written or proposed the file before.
+func (f *fileChange) delivered() bool { return f.old.DAGCommit != "" }
+
+// drifted reports whether a file that was delivered is not what dagwright rendered
+// last. It is no drift when the file is what is to be written anyway, is gone, when
+// an older dagwright kept nothing, or when a merge request has not been merged yet.
 func (f *fileChange) drifted(present []byte) bool {
 	switch {
 	case f.old.Content == "", present == nil, string(present) == f.old.Content, bytes.Equal(present, f.content):

@@ -26,10 +26,10 @@ func (r *modelReader) entries(n *field, common Model) []Entry {
 		r.paramFields = commonParams
 		e := r.entry(item, common)
 		for _, name := range []string{e.Name, e.Name + "-retrain"} {
-			if e.Name != "" && names[name] {
-				r.fault(item, "the name %q is there twice", name)
+			if e.Name != "" && names[strings.ToLower(name)] {
+				r.fault(item, "the name %q is there twice, upper and lower case not told apart", name)
 			}
-			names[name] = true
+			names[strings.ToLower(name)] = true
 		}
 		out = append(out, e)
 	}
@@ -39,7 +39,7 @@ func (r *modelReader) entries(n *field, common Model) []Entry {
 func (r *modelReader) entry(n *field, common Model) Entry {
 	e := Entry{Model: common}
 	readers := r.settings(&e.Model)
-	readers["name"] = func(f *field) { e.Name = r.taskID(f) }
+	readers["name"] = func(f *field) { e.Name = r.modelName(f) }
 	readers["path"] = func(f *field) { e.Path = r.folder(f) }
 	readers["watch"] = func(f *field) {
 		for _, item := range r.list(f) {
@@ -53,6 +53,16 @@ func (r *modelReader) entry(n *field, common Model) Entry {
 		r.fault(n, "name is missing: it becomes the DAG's")
 	}
 	return e
+}
+
+// modelName reads the name of a model of several, which becomes its DAG's.
+func (r *modelReader) modelName(n *field) string {
+	name := r.taskID(n)
+	if reason := reservedName(name); name != "" && reason != "" {
+		r.fault(n, "%s", reason)
+		return ""
+	}
+	return name
 }
 
 // folder reads a path within the repository.

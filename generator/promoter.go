@@ -68,7 +68,7 @@ func (p *Promoter) checkDefaults(path, commit string) error {
 	for dir := path; dir != ""; {
 		at := strings.LastIndexByte(dir, '/')
 		dir = dir[:max(at, 0)]
-		for _, name := range []string{"defaults.yaml", "defaults.yml"} {
+		for _, name := range dag.DefaultsNames() {
 			file := strings.TrimPrefix(dir+"/"+name, "/")
 			_, err := p.From.ReadFile(commit, file, maxSpecSize)
 			switch {

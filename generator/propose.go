@@ -103,8 +103,14 @@ func (g *Generator) compare(ctx context.Context, c *change) store.PushResult {
 		if err != nil {
 			return g.later(c.push, err)
 		}
-		if f.drifted(present) {
-			fmt.Fprintf(&b, "%s was edited by hand; it is left alone without overwrite\n", f.spec.Path)
+		var drift *driftError
+		switch err := g.checkDrift(head, &f, present); {
+		case errors.As(err, &drift) && drift.foreign:
+			fmt.Fprintf(&b, "%s was written by hand; it is left alone without overwrite\n", drift.path)
+		case errors.As(err, &drift):
+			fmt.Fprintf(&b, "%s was edited by hand; it is left alone without overwrite\n", drift.path)
+		case err != nil:
+			return g.later(c.push, err)
 		}
 		b.WriteString(g.review(f).Diff())
 	}

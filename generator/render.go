@@ -143,6 +143,9 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 	if err := checkRequest(r); err != nil {
 		return Rendered{}, err
 	}
+	if err := checkPlace(r, id, specPath(r, id)); err != nil {
+		return Rendered{}, err
+	}
 	t := set.For(or(r.Model, r.Project), r.Kind == Retrain)
 	data, err := newSpecData(r, m, inst)
 	if err != nil {

@@ -519,6 +519,19 @@ func TestSecondFileWithTheSameDAGIsRefused(t *testing.T) {
 	})
 }
 
+// TestMisnamedFilesAreImportErrors names files that are meant as specs or defaults, and
+// are neither by their names, instead of passing over them in silence.
+func TestMisnamedFilesAreImportErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up()
+	w.commit(map[string]string{
+		"dags/a.yaml": shell("a", "", "true"), "dags/b.YAML": shell("b", "", "true"), "dags/Defaults.yml": "catchup: true\n",
+	})
+	w.awaitDAG("a")
+	w.awaitImportErrors("dags/b.YAML:", "rename the file to b.yaml", "dags/Defaults.yml:", "is named defaults.yml, in lower case")
+}
+
 // TestScheduledRun un-pauses a DAG that runs each second.
 func TestScheduledRun(t *testing.T) {
 	t.Parallel()

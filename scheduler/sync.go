@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -192,6 +191,10 @@ func (s specSource) identity() string {
 // read, which says nothing about the file.
 func (s *syncer) parse(ctx context.Context, src specSource) (store.SpecFile, error) {
 	out := store.SpecFile{Path: src.Path, Blob: src.identity()}
+	if kind, reason := dag.KindOfFile(src.Path); kind == dag.MisnamedFile {
+		out.Errors = dag.SpecErrors{{File: src.Path, Reason: reason}}
+		return out, nil
+	}
 	content, err := s.read(src.File)
 	if err != nil {
 		return unread(out, src.Path, err)
@@ -272,30 +275,18 @@ func specErrors(file string, err error) dag.SpecErrors {
 	return dag.SpecErrors{{File: file, Reason: err.Error()}}
 }
 
-// IsSpec reports whether a file of the DAG repository is read as a spec: YAML,
-// no defaults file, and no part of its path begins with a dot
-// (.gitlab-ci.yml).
-func IsSpec(p string) bool { return isYAML(p) && !isDefaults(p) }
-
-func isYAML(p string) bool {
-	hidden := strings.HasPrefix(p, ".") || strings.Contains(p, "/.")
-	return !hidden && (path.Ext(p) == ".yaml" || path.Ext(p) == ".yml")
-}
-
-func isDefaults(p string) bool {
-	name := path.Base(p)
-	return name == "defaults.yaml" || name == "defaults.yml"
-}
-
-// split tells spec files from defaults files.
+// split tells files that are specs, or meant as such, from those of defaults.
 func split(all []gitrepo.File) (specs []gitrepo.File, defaults map[string]gitrepo.File) {
 	defaults = map[string]gitrepo.File{}
 	for _, f := range all {
-		switch {
-		case !isYAML(f.Path):
-		case isDefaults(f.Path):
-			defaults[path.Dir(f.Path)] = f
-		default:
+		switch kind, _ := dag.KindOfFile(f.Path); kind {
+		case dag.OtherFile:
+		case dag.DefaultsFile:
+			dir := path.Dir(f.Path)
+			if other, ok := defaults[dir]; !ok || path.Base(other.Path) != dag.DefaultsNames()[0] {
+				defaults[dir] = f
+			}
+		case dag.SpecFile, dag.MisnamedFile:
 			specs = append(specs, f)
 		}
 	}

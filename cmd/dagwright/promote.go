@@ -17,7 +17,6 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
-	"dagwright/scheduler"
 )
 
 // promoteFlags are the flags of "dagwright promote".
@@ -130,7 +129,7 @@ func (p *promotion) find(ctx context.Context, commit, by string) error {
 	}
 	const largest = 1 << 20
 	for _, file := range files {
-		if !scheduler.IsSpec(file.Path) {
+		if kind, _ := dag.KindOfFile(file.Path); kind != dag.SpecFile {
 			continue
 		}
 		source, err := p.From.ReadFile(commit, file.Path, largest)

@@ -114,11 +114,26 @@ func (v *validator) walk(root string) error {
 				return fs.SkipDir
 			}
 			return nil
-		case entry.IsDir() || path != root && !scheduler.IsSpec(name):
+		case entry.IsDir():
 			return nil
 		}
-		return v.check(path, entry)
+		return v.checkNamed(root, path, entry)
 	})
+}
+
+// checkNamed reports the faults of a file that its name says is a spec. A file that
+// was named by itself is one.
+func (v *validator) checkNamed(root, path string, entry fs.DirEntry) error {
+	kind, reason := dag.KindOfFile(entry.Name())
+	switch {
+	case kind == dag.MisnamedFile:
+		v.checked = append(v.checked, path)
+		v.fault(&dag.SpecError{File: path, Reason: reason})
+		return nil
+	case path != root && kind != dag.SpecFile:
+		return nil
+	}
+	return v.check(path, entry)
 }
 
 // check reports every fault of one file.
@@ -162,7 +177,7 @@ func (v *validator) fault(e *dag.SpecError) {
 func nearestDefaults(spec string) []dag.Defaults {
 	var found []dag.Defaults
 	for dir := filepath.Dir(spec); ; dir = filepath.Dir(dir) {
-		for _, name := range []string{"defaults.yaml", "defaults.yml"} {
+		for _, name := range dag.DefaultsNames() {
 			file := filepath.Join(dir, name)
 			if content, err := os.ReadFile(file); err == nil {
 				found = append(found, dag.Defaults{File: file, Source: content})

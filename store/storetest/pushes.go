@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,6 +204,13 @@ func testClaims(f fixture) {
 	f.is(err, dag.ErrConflict)
 	if !strings.Contains(err.Error(), "a/x") || !strings.Contains(err.Error(), "b/x") {
 		f.Errorf("error %q does not name both projects", err)
+	}
+	like := store.Spec{DAG: "X", ProjectID: 3, Source: dag.Source{Project: "c/X"}}
+	if err := f.ClaimSpec(f.ctx(), like); !errors.Is(err, dag.ErrConflict) || !strings.Contains(err.Error(), "upper and lower case alone") {
+		f.Errorf("a name that differs by case alone: %v", err)
+	}
+	if _, err := f.Spec(f.ctx(), "X"); !errors.Is(err, dag.ErrNotFound) {
+		f.Errorf("the refused claim left something: %v", err)
 	}
 	id, _ := f.record(push("main", "c1", ""))
 	stolen := store.PushResult{ID: id, State: store.PushRendered, Specs: []store.Spec{{DAG: "x", ProjectID: 2}}}
