@@ -241,3 +241,44 @@ func TestUpcomingAfter(t *testing.T) {
 		t.Errorf("without start and after: %v, want an invalid error", err)
 	}
 }
+
+// TestManualWhereTheClockChanges asks for runs beside a gap and inside of a fold: the
+// interval has a length, and has ended. The rule is that of apache/airflow#70089.
+func TestManualWhereTheClockChanges(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ why, expr, zone, at, start, end string }{
+		{"after a tick that was moved out of a gap", "0 2 * * *", "America/New_York", "2024-03-10T07:30:00Z", "2024-03-09T07:00:00Z", "2024-03-10T07:00:00Z"},
+		{"on that tick", "0 2 * * *", "America/New_York", "2024-03-10T07:00:00Z", "2024-03-09T07:00:00Z", "2024-03-10T07:00:00Z"},
+		{"before it", "0 2 * * *", "America/New_York", "2024-03-10T06:59:00Z", "2024-03-08T07:00:00Z", "2024-03-09T07:00:00Z"},
+		{"the next day", "0 2 * * *", "America/New_York", "2024-03-11T06:30:00Z", "2024-03-10T07:00:00Z", "2024-03-11T06:00:00Z"},
+		{"inside of a gap's shadow", "30 2 * * *", "Europe/Zurich", "2024-03-31T01:45:00Z", "2024-03-30T01:30:00Z", "2024-03-31T01:30:00Z"},
+		{"between the two times of a fold", "0 1 * * *", "America/New_York", "2024-11-03T05:30:00Z", "2024-11-01T05:00:00Z", "2024-11-02T05:00:00Z"},
+		{"after a fold", "0 1 * * *", "America/New_York", "2024-11-03T06:30:00Z", "2024-11-02T05:00:00Z", "2024-11-03T06:00:00Z"},
+		{"half an hour's gap", "15 2 * * *", "Australia/Lord_Howe", "2025-10-04T16:00:00Z", "2025-10-03T15:45:00Z", "2025-10-04T15:45:00Z"},
+		{"south of the equator", "0 2 * * *", "Australia/Sydney", "2024-10-05T16:30:00Z", "2024-10-04T16:00:00Z", "2024-10-05T16:00:00Z"},
+	} {
+		got := parse(t, dag.ScheduleCronInterval, tt.expr, tt.zone).Manual(moment(t, tt.at))
+		if want := (dag.DataInterval{Start: moment(t, tt.start), End: moment(t, tt.end)}); got != want {
+			t.Errorf("%s: %v, want %v", tt.why, got, want)
+		}
+	}
+	for _, z := range oddZones {
+		for _, expr := range []string{"30 2 * * *", "0 0 * * *", "45 1 * * *", "0 */2 * * *", "*/20 2 * * *", "0 1,2,3 * * *"} {
+			tt := parse(t, dag.ScheduleCronInterval, expr, z.zone)
+			for at := time.Date(z.year, 1, 1, 0, 7, 0, 0, time.UTC); at.Year() == z.year; at = at.Add(97 * time.Minute) {
+				if i := tt.Manual(at); !i.Start.Before(i.End) || i.End.After(at) {
+					t.Fatalf("%q in %s at %v: interval %v", expr, z.zone, at, i)
+				}
+			}
+		}
+	}
+}
+
+func moment(t *testing.T, text string) time.Time {
+	t.Helper()
+	m, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}

@@ -11,9 +11,7 @@ var errNoDate = errors.New("no such date")
 
 // ticks is the sequence of moments at which a cron schedule fires in its zone.
 //
-// The methods are those of Airflow's CronMixin, and where the clock changes
-// they inherit its oddities: the tick before a moment can lie after it, when
-// the last wall-clock time was skipped and moved forward.
+// The methods are those of Airflow's CronMixin.
 type ticks struct {
 	text string
 	expr *expression
@@ -30,7 +28,10 @@ func (k *ticks) next(t time.Time) (time.Time, error) {
 	return k.moment(wall, offset), nil
 }
 
-// prev returns the last tick before t.
+// prev returns the last tick before t. Where the clock was put forward, the time before
+// it on the wall can be one that was skipped, and whose moment is t or later; where it
+// was put back, one whose second occurrence is later. Then the one before it counts, as
+// in Airflow since apache/airflow#70089, which is not in 3.3.2.
 func (k *ticks) prev(t time.Time) (time.Time, error) {
 	offset := k.zone.offset(t)
 	from := t.Unix() + int64(offset)
@@ -38,11 +39,17 @@ func (k *ticks) prev(t time.Time) (time.Time, error) {
 	if t.Nanosecond() < int(time.Microsecond) {
 		from--
 	}
-	wall, ok := k.expr.prev(from)
-	if !ok {
-		return time.Time{}, k.noDate("before", t)
+	for range maxSteps {
+		wall, ok := k.expr.prev(from)
+		if !ok {
+			return time.Time{}, k.noDate("before", t)
+		}
+		if m := k.moment(wall, offset); m.Before(t.Truncate(time.Microsecond)) {
+			return m, nil
+		}
+		from = wall - 1
 	}
-	return k.moment(wall, offset), nil
+	return time.Time{}, k.noDate("before", t)
 }
 
 // moment is when a tick falls that was found from a moment with the given
