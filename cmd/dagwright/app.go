@@ -36,6 +36,8 @@ import (
 // with defaults, "serve" from its configuration file.
 type settings struct {
 	Listen string
+	// Listener is where the pages answer, instead of a new one at Listen; may be nil.
+	Listener net.Listener
 	// Probes is the address of the probes alone; none when empty.
 	Probes      string
 	Environment string // DEV, PROD: shown on every page
@@ -145,8 +147,10 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 			return nil, err
 		}
 	}
-	if a.listener, err = listen(ctx, s.Listen); err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", s.Listen, err)
+	if a.listener = s.Listener; a.listener == nil {
+		if a.listener, err = listen(ctx, s.Listen); err != nil {
+			return nil, addressHint(err, "choose another with listen: in the configuration")
+		}
 	}
 	a.listener = boundConnections(a.listener, a.auth.Proxies)
 	if a.listener, err = s.TLS.wrap(a.listener); err != nil {
@@ -168,8 +172,12 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	defer cancel()
 	for {
 		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if err == nil {
+			return l, nil
+		}
+		err = fmt.Errorf("listen on %s: %w", addr, err)
 		if !errors.Is(err, syscall.EADDRINUSE) {
-			return l, err
+			return nil, err
 		}
 		select {
 		case <-ctx.Done():
@@ -177,6 +185,14 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
+}
+
+// addressHint adds to the error of an address that is taken what to do.
+func addressHint(err error, hint string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: another program, perhaps another dagwright, listens there; end it, or %s", err, hint)
+	}
+	return err
 }
 
 func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -54,14 +55,24 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	if err != nil {
 		return err
 	}
+	// A terminal that is closed ends it like Ctrl-C.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer stop()
+	// The address comes first: where it is taken, nothing is made in the folder.
+	l, err := listen(ctx, f.listen)
+	if err != nil {
+		return addressHint(err, "choose another with --listen, such as --listen 127.0.0.1:8081, or port 0 for a free one")
+	}
 	home, err := openHome(f.dir) //nolint:contextcheck // git init takes no time and is not broken off half way
 	if err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
 	defer home.close()
-	a, err := openApp(ctx, home.settings(f.listen, logger))
+	s := home.settings(f.listen, logger)
+	s.Listener = l
+	a, err := openApp(ctx, s)
 	if err != nil {
-		return err
+		return errors.Join(err, l.Close())
 	}
 	defer func() {
 		if err := a.close(); err != nil {

@@ -15,7 +15,7 @@ import (
 func (a *app) addProbes(ctx context.Context) error {
 	var err error
 	if a.probes, err = listen(ctx, a.Probes); err != nil {
-		return fmt.Errorf("listen for probes on %s: %w", a.Probes, err)
+		return fmt.Errorf("probes: %w", addressHint(err, "choose another with probes: in the configuration"))
 	}
 	a.probes = boundConnections(a.probes, nil)
 	e := echo.New()

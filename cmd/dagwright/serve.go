@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,8 +73,32 @@ func serve(ctx context.Context, s settings, out io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	defer outliveHangup(s.Logger)()
 	fmt.Fprintf(out, "dagwright serves %s at %s\n", strings.Join(s.Components, ", "), a.url())
 	return a.run(ctx)
+}
+
+// outliveHangup answers SIGHUP, which would end the program, with a line in the log. The
+// function that it returns ends that.
+func outliveHangup(logger *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-hangups:
+				logger.Warn("SIGHUP changes nothing: the configuration is read at the start; " +
+					"rules of auth and TLS certificates are read anew by themselves when their files change")
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }
 
 // serveConfig is the configuration file. Secrets stand in files of their own,
