@@ -87,12 +87,15 @@ type Run struct {
 // TaskInstance is one task of one run. Try counts from 1 and is 0 before the
 // first attempt.
 type TaskInstance struct {
-	DAG       ID
-	Run       RunID
-	Task      TaskID
-	State     TaskState
-	Try       int
-	MaxTries  int // Retries + 1, grows when the task is cleared
+	DAG      ID
+	Run      RunID
+	Task     TaskID
+	State    TaskState
+	Try      int
+	MaxTries int // Retries + 1, grows when the task is cleared or an attempt lost
+	// Lost counts the attempts that were lost through no fault of the task since it
+	// was first started or last cleared. Each made MaxTries grow by one.
+	Lost      int
 	QueuedAt  time.Time
 	StartedAt time.Time
 	EndedAt   time.Time

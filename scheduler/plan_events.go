@@ -165,8 +165,9 @@ func (d *dagPlan) failedState(run *store.RunDetail, ti *dag.TaskInstance, e dag.
 	if !ok || run.State.Ended() {
 		return
 	}
-	switch lost := ti.MaxTries - (task.Retries + 1); {
-	case e.Lost && lost < d.maxLost:
+	switch {
+	case e.Lost && ti.Lost < d.maxLost:
+		ti.Lost++
 		ti.MaxTries++
 		ti.State, ti.RetryAt = dag.TaskUpForRetry, d.now
 	case ti.Try < ti.MaxTries:

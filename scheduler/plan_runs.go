@@ -106,7 +106,7 @@ func (d *dagPlan) queueTasks(run *store.RunDetail) {
 func queue(ti *dag.TaskInstance, now time.Time) {
 	*ti = dag.TaskInstance{
 		DAG: ti.DAG, Run: ti.Run, Task: ti.Task,
-		State: dag.TaskQueued, Try: ti.Try + 1, MaxTries: ti.MaxTries, QueuedAt: now,
+		State: dag.TaskQueued, Try: ti.Try + 1, MaxTries: ti.MaxTries, Lost: ti.Lost, QueuedAt: now,
 	}
 }
 

@@ -172,6 +172,24 @@ func TestPlanTasks(t *testing.T) {
 			want:   []string{"a running/1 -> up_for_retry/1 vanished", "a up_for_retry/1 -> queued/2"},
 		},
 		{
+			name: "a lost attempt is not tried again once more than allowed",
+			dag:  chain(a), runs: []store.RunDetail{tried(running(chain(a), dag.TaskRunning), 4, 4, 3)},
+			events: []dag.AttemptEvent{lost(4)},
+			want:   []string{"a running/4 -> failed/4 vanished", "end r running -> failed task a failed: vanished"},
+		},
+		{
+			name: "a cleared task keeps its protection against lost attempts",
+			dag:  chain(a), runs: []store.RunDetail{tried(running(chain(a), dag.TaskRunning), 4, 4, 0)},
+			events: []dag.AttemptEvent{lost(4)},
+			want:   []string{"a running/4 -> up_for_retry/4 vanished", "a up_for_retry/4 -> queued/5"},
+		},
+		{
+			name: "what runs or has ended is left alone when a task before it fails",
+			dag:  chain(a, b, dag.Task{ID: "c"}), runs: []store.RunDetail{running(chain(a, b, dag.Task{ID: "c"}), dag.TaskRunning, dag.TaskRunning, dag.TaskSuccess)},
+			events: []dag.AttemptEvent{ended("a", 1)},
+			want:   []string{"a running/1 -> failed/1 exit code 1"},
+		},
+		{
 			name: "a late report of an earlier try changes nothing",
 			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
 			events: []dag.AttemptEvent{{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 7}, Phase: dag.AttemptEnded, At: noon}},
@@ -201,6 +219,18 @@ func TestPlanTasks(t *testing.T) {
 			want(t, got, test.want...)
 		})
 	}
+}
+
+// tried gives the run's first task the figures of earlier tries.
+func tried(r store.RunDetail, try, most, lost int) store.RunDetail {
+	r.Tasks[0].Try, r.Tasks[0].MaxTries, r.Tasks[0].Lost = try, most, lost
+	return r
+}
+
+func lost(try int) dag.AttemptEvent {
+	k := ended("a", 0).Key
+	k.Try = try
+	return dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: "vanished"}
 }
 
 func waiting(reason string) dag.AttemptEvent {

@@ -58,7 +58,7 @@ func (a *taskAct) clear(ti dag.TaskInstance) error {
 	}
 	tries := ti.Try + task.Retries + 1
 	if ti.State.Active() {
-		ti.MaxTries = tries
+		ti.MaxTries, ti.Lost = tries, 0
 		return a.wish(ti, dag.WishClear, "stopped: cleared by "+a.by.name())
 	}
 	if ti.Try > 0 {

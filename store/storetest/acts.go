@@ -34,7 +34,7 @@ func failedRun(f fixture) dag.Run {
 	r := f.trigger("d")
 	list := []dag.TaskInstance{
 		{DAG: "d", Run: r.ID, Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime},
-		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime, Reason: "exit code 3", ExitCode: 3, HasExitCode: true},
+		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime, Reason: "exit code 3", ExitCode: 3, HasExitCode: true, Lost: 1},
 		{DAG: "d", Run: r.ID, Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1},
 	}
 	f.equal(len(f.act("d",
@@ -85,6 +85,7 @@ func testClearEnded(f fixture) {
 	f.equal(len(tries), 2)
 	f.equal(tries[0].Reason, "exit code 3")
 	f.equal(tries[0].State, dag.TaskFailed)
+	f.equal(tries[0].Lost, 1)
 	all, err := f.RunTries(f.ctx(), "d", r.ID)
 	f.ok(err)
 	f.equal(len(all), 3)
@@ -102,6 +103,9 @@ func testClearActive(f fixture) {
 	f.define("d", "a", "b")
 	r := f.trigger("d")
 	f.start(r, "a", "b")
+	lost := f.look("d").Runs[0].Tasks[0]
+	lost.Lost = 3
+	f.act("d", store.UpdateTask{From: lost.State, FromTry: lost.Try, Task: lost})
 	_, err := f.ClearTasks(f.ctx(), store.Clear{DAG: "d", Run: r.ID, Tasks: []dag.TaskID{"a"}, By: alice})
 	f.ok(err)
 	ti := f.look("d").Runs[0].Tasks[0]
@@ -109,6 +113,7 @@ func testClearActive(f fixture) {
 	f.equal(ti.Wish, dag.WishClear)
 	f.equal(ti.Reason, "stopped: cleared by alice")
 	f.equal(ti.MaxTries, 2)
+	f.equal(ti.Lost, 0)
 	entries, _, err := f.Audit(f.ctx(), store.AuditFilter{Task: "a"})
 	f.ok(err)
 	f.equal(len(entries), 1)

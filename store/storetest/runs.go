@@ -347,7 +347,7 @@ func testTaskInstances(f fixture) {
 	full := dag.TaskInstance{
 		DAG: "d", Run: r.ID, Task: "zebra", State: dag.TaskFailed, Try: 2, MaxTries: 4, QueuedAt: someTime,
 		StartedAt: someTime.Add(1000), EndedAt: someTime.Add(2000), RetryAt: someTime.Add(3000), ExitCode: -9,
-		HasExitCode: true, Reason: "почему", Hostname: "host", PID: 1 << 20,
+		HasExitCode: true, Reason: "почему", Hostname: "host", PID: 1 << 20, Lost: 2,
 	}
 	f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}}})
 	tasks, err = f.TaskInstances(f.ctx(), "d", r.ID)
