@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // minBackOff and maxBackOff bound the pause before the listener connects
@@ -18,21 +19,33 @@ const (
 	maxBackOff = 5 * time.Second
 )
 
+// A listener that has heard nothing for silence asks whether the server is there, and
+// waits pingTimeout for the answer.
+const (
+	silence     = 15 * time.Second
+	pingTimeout = 10 * time.Second
+)
+
 // listener receives the changes of all processes through LISTEN and hands them
 // to the feed. When its connection breaks it connects again, for as long as it
 // takes, and tells the subscribers that they may have missed something.
 type listener struct {
-	config  *pgx.ConnConfig
-	channel string
-	feed    *feed
-	log     *slog.Logger
-	cancel  context.CancelFunc
-	done    chan struct{}
+	config   *pgx.ConnConfig
+	channel  string
+	feed     *feed
+	log      *slog.Logger
+	silence  time.Duration // after which the server is asked whether it is there
+	patience time.Duration // with its answer
+	cancel   context.CancelFunc
+	done     chan struct{}
 }
 
 // listen returns once it is listening.
-func listen(ctx context.Context, config *pgx.ConnConfig, channel string, f *feed, log *slog.Logger) (*listener, error) {
-	l := &listener{config: config, channel: channel, feed: f, log: log, done: make(chan struct{})}
+func listen(ctx context.Context, config *pgx.ConnConfig, channel string, timeout time.Duration, f *feed, log *slog.Logger) (*listener, error) {
+	l := &listener{
+		config: config, channel: channel, feed: f, log: log,
+		silence: min(silence, timeout), patience: min(pingTimeout, timeout), done: make(chan struct{}),
+	}
 	conn, err := l.connect(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listen for changes: %w", err)
@@ -86,12 +99,16 @@ func (l *listener) run(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// receive hands notifications on until the connection breaks.
+// receive hands notifications on until the connection breaks. A silent connection is
+// asked now and then, since one that was lost without a word is silent too.
 func (l *listener) receive(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := l.next(ctx, conn)
 		if err != nil {
 			return err
+		}
+		if n == nil {
+			continue
 		}
 		changes, err := parsePayload(n.Payload)
 		if err != nil {
@@ -100,6 +117,22 @@ func (l *listener) receive(ctx context.Context, conn *pgx.Conn) error {
 		}
 		l.feed.publish(changes)
 	}
+}
+
+// next waits for a notification; nil when none came and the server answered a ping.
+func (l *listener) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	silent, cancel := context.WithTimeout(ctx, l.silence)
+	defer cancel()
+	n, err := conn.WaitForNotification(silent)
+	if err == nil || ctx.Err() != nil || silent.Err() == nil {
+		return n, err
+	}
+	answer, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	if err := conn.Ping(answer); err != nil {
+		return nil, fmt.Errorf("no answer to a ping: %w", err)
+	}
+	return nil, nil
 }
 
 // reconnect tries until it succeeds; nil when ctx ends first.

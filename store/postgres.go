@@ -1,13 +1,16 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +26,9 @@ import (
 // listens.
 const postgresConns = 16
 
+// defaultTimeout is how long the statements of a transaction may take.
+const defaultTimeout = time.Minute
+
 // postgresTries bounds how often a transaction is repeated when PostgreSQL
 // asks for it.
 const postgresTries = 10
@@ -32,6 +38,7 @@ const postgresTries = 10
 type postgresDB struct {
 	db       *sql.DB
 	now      func() time.Time
+	timeout  time.Duration // of a transaction's statements
 	channel  string
 	listener *listener
 }
@@ -45,14 +52,25 @@ func openPostgres(ctx context.Context, c Config, f *feed) (*postgresDB, error) {
 	if _, ok := config.RuntimeParams["application_name"]; !ok {
 		config.RuntimeParams["application_name"] = "dagwright"
 	}
-	d := &postgresDB{db: stdlib.OpenDB(*config), now: c.Now}
-	d.db.SetMaxOpenConns(postgresConns)
-	d.db.SetMaxIdleConns(postgresConns)
-	d.db.SetConnMaxIdleTime(5 * time.Minute)
+	noticeLoss(config)
+	d := &postgresDB{db: openPool(config, postgresConns), now: c.Now, timeout: cmp.Or(c.Timeout, defaultTimeout)}
 	if err := d.open(ctx, config, c.Logger, f); err != nil {
 		return nil, errors.Join(err, d.db.Close())
 	}
 	return d, nil
+}
+
+// openPool opens connections whose transactions the server gives up when this process
+// does not go on with them, so that a stopped dagwright keeps no lock.
+func openPool(config *pgx.ConnConfig, most int) *sql.DB {
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, `SET idle_in_transaction_session_timeout = '60s'`)
+		return err
+	}))
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	return db
 }
 
 func (d *postgresDB) open(ctx context.Context, config *pgx.ConnConfig, log *slog.Logger, f *feed) error {
@@ -76,7 +94,7 @@ func (d *postgresDB) open(ctx context.Context, config *pgx.ConnConfig, log *slog
 	}
 	// Other programs, and other schemas of this database, have other channels.
 	d.channel = fmt.Sprintf("dagwright_%016x", uint64(lockID(schemaName)))
-	d.listener, err = listen(ctx, config, d.channel, f, log)
+	d.listener, err = listen(ctx, config, d.channel, d.timeout, f, log)
 	return err
 }
 
@@ -92,30 +110,49 @@ func (d *postgresDB) close() error {
 	return d.db.Close()
 }
 
-// write repeats the transaction when PostgreSQL says that it met another one.
+// write repeats the transaction when PostgreSQL says that it met another one, and
+// when its connection broke before the COMMIT.
 func (d *postgresDB) write(ctx context.Context, fn func(*tx) error) error {
 	for try := 1; ; try++ {
 		err := d.writeOnce(ctx, fn)
-		if err == nil || try == postgresTries || !repeatable(err) {
-			return err
+		if err == nil || ctx.Err() != nil || try == postgresTries || !repeatable(err) {
+			return unavailable(err)
 		}
+		pause(ctx, time.Duration(rand.Int64N(int64(try)*int64(repeatPause))))
+	}
+}
+
+// repeatPause is what the pause before the second try is at most; it grows by as much
+// with each try.
+const repeatPause = 10 * time.Millisecond
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 
 // repeatable reports whether a transaction that failed in this way left
 // nothing behind and may well succeed next time. A unique violation is one of
 // them: two transactions inserted the same new thing, and the second will now
-// find it.
+// find it. A server that has become read-only is another one's standby now: the
+// next connection may lead to that one.
 func repeatable(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	if errors.Is(err, ErrUnknown) || errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	switch pg.Code {
-	case "40001", "40P01", "23505": // serialization_failure, deadlock_detected, unique_violation
-		return true
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "40001", "40P01", "23505", readOnly: // serialization_failure, deadlock_detected, unique_violation
+			return true
+		}
 	}
-	return false
+	var connect *pgconn.ConnectError
+	return disconnected(err) && !errors.As(err, &connect)
 }
 
 func (d *postgresDB) writeOnce(ctx context.Context, fn func(*tx) error) error {
@@ -128,7 +165,7 @@ func (d *postgresDB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	if err != nil {
 		return fmt.Errorf("begin writing: %w", err)
 	}
-	t := &tx{ctx: ctx, session: stx, now: d.now(), locks: true, like: true}
+	t := &tx{ctx: stx.statements, session: stx, now: d.now(), locks: true, like: true}
 	if err := scoped(ctx, fn)(t); err != nil {
 		return stx.undo(err)
 	}
@@ -139,26 +176,29 @@ func (d *postgresDB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 		return stx.undo(err)
 	}
 	if err := stx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", unknown(err))
 	}
 	return nil
 }
 
-// begin waits for a connection as long as ctx says; the transaction itself
-// does not end with ctx. A pool that was idle while the server was started
+// begin waits for a connection as long as ctx and the time-out say; the transaction
+// itself does not end with ctx. A pool that was idle while the server was started
 // again holds dead connections: each is met once, and passed over here.
 func (d *postgresDB) begin(ctx context.Context, options *sql.TxOptions) (*pgTx, error) {
+	t := &pgTx{}
+	t.statements, t.stop = context.WithTimeout(ctx, d.timeout)
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	t.cancel, t.timer = cancel, time.AfterFunc(d.timeout, cancel)
 	for try := 1; ; try++ {
-		conn, err := d.db.Conn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		stx, err := conn.BeginTx(context.WithoutCancel(ctx), options)
+		err := t.begin(d.db, whole, options)
 		if err == nil {
-			return &pgTx{Tx: stx, conn: conn}, nil
+			return t, nil
 		}
-		err = errors.Join(err, conn.Close())
-		if try > postgresConns || ctx.Err() != nil {
+		if whole.Err() != nil {
+			err = fmt.Errorf("%w after %s: %w", context.DeadlineExceeded, d.timeout, err)
+		}
+		if try > postgresConns || t.statements.Err() != nil || errors.As(err, new(*pgconn.ConnectError)) {
+			t.release()
 			return nil, err
 		}
 	}
@@ -168,25 +208,67 @@ func (d *postgresDB) begin(ctx context.Context, options *sql.TxOptions) (*pgTx, 
 type pgTx struct {
 	*sql.Tx
 	conn *sql.Conn
+	// statements is the context of the statements: it ends with the caller's, and when
+	// the time of the transaction is over.
+	statements context.Context
+	stop       func() // ends statements
+	timer      *time.Timer
+	cancel     func() // ends everything, a COMMIT too
 }
 
+func (t *pgTx) begin(db *sql.DB, whole context.Context, options *sql.TxOptions) (err error) {
+	if t.conn, err = db.Conn(t.statements); err != nil {
+		return err
+	}
+	if t.Tx, err = t.conn.BeginTx(whole, options); err != nil {
+		return errors.Join(err, t.conn.Close())
+	}
+	return nil
+}
+
+// commitTimeout bounds the wait for the answer to a COMMIT.
+const commitTimeout = 15 * time.Second
+
 // Commit ends the transaction.
-func (t *pgTx) Commit() error { return errors.Join(t.Tx.Commit(), t.conn.Close()) }
+func (t *pgTx) Commit() error {
+	t.timer.Reset(commitTimeout)
+	err := t.Tx.Commit()
+	t.giveBack(err)
+	return err
+}
 
 // undo rolls the transaction back and returns why, nil after reading. That the
 // rollback failed as well, its connection being gone, adds nothing.
 func (t *pgTx) undo(why error) error {
+	t.timer.Reset(commitTimeout)
 	_ = t.Rollback()
-	_ = t.conn.Close()
+	t.giveBack(why)
 	return why
+}
+
+// giveBack returns the connection to the pool, but for one that leads to a server which
+// does not write any more.
+func (t *pgTx) giveBack(err error) {
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == readOnly {
+		_ = t.conn.Raw(func(any) error { return driver.ErrBadConn }) // takes it out of the pool
+	}
+	_ = t.conn.Close() // what was wrong with it the transaction has told
+	t.release()
+}
+
+// release ends what watches over the transaction's time.
+func (t *pgTx) release() {
+	t.timer.Stop()
+	t.stop()
+	t.cancel()
 }
 
 func (d *postgresDB) read(ctx context.Context, fn func(*tx) error) error {
 	stx, err := d.begin(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
-		return fmt.Errorf("begin reading: %w", err)
+		return unavailable(fmt.Errorf("begin reading: %w", err))
 	}
-	return stx.undo(scoped(ctx, fn)(&tx{ctx: ctx, session: stx, now: d.now(), like: true}))
+	return unavailable(stx.undo(scoped(ctx, fn)(&tx{ctx: stx.statements, session: stx, now: d.now(), like: true})))
 }
 
 // maxPayload is a little less than the 8,000 bytes that a notification may

@@ -3,13 +3,15 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the "sqlite" driver
+	"modernc.org/sqlite"
 
 	"dagwright/store/migrations"
 )
@@ -27,21 +29,22 @@ type sqliteDB struct {
 	closed  chan struct{} // closed by close
 	reserve *reserve      // nil for none
 	now     func() time.Time
+	path    string
 }
 
 func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func()) (*sqliteDB, error) {
 	if path == "" || path == ":memory:" {
 		return nil, fmt.Errorf("SQLite needs the path of a file, as in sqlite:dagwright.db")
 	}
-	d := &sqliteDB{now: c.Now, readers: make(chan *sqliteSession, sqliteReaders), closed: make(chan struct{})}
+	d := &sqliteDB{path: path, now: c.Now, readers: make(chan *sqliteSession, sqliteReaders), closed: make(chan struct{})}
 	if err := d.open(ctx, path, c.Logger); err != nil {
 		_ = d.closeHandles() // the first error says more
-		return nil, err
+		return nil, d.explain(err)
 	}
 	conn, err := d.writing.Conn(ctx)
 	if err != nil {
 		_ = d.closeHandles() // the first error says more
-		return nil, fmt.Errorf("open SQLite database %s: %w", path, err)
+		return nil, d.explain(err)
 	}
 	if c.Reserve > 0 {
 		if d.reserve, err = openReserve(path, c.Reserve, c.Logger); err != nil { //nolint:contextcheck // it outlives the context of Open
@@ -56,24 +59,40 @@ func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func
 
 func (d *sqliteDB) open(ctx context.Context, path string, log *slog.Logger) (err error) {
 	if d.writing, err = sql.Open("sqlite", sqliteDSN(path, "foreign_keys(1)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)")); err != nil {
-		return fmt.Errorf("open SQLite database %s: %w", path, err)
+		return err
 	}
 	d.writing.SetMaxOpenConns(1)
 	s := schema{dialect: goose.DialectSQLite3, files: migrations.SQLite, dir: "sqlite"}
 	if err := migrate(ctx, d.writing, s, log); err != nil {
-		return fmt.Errorf("SQLite database %s: %w", path, err)
+		return err
 	}
 	if d.reading, err = sql.Open("sqlite", sqliteDSN(path, "query_only(1)")); err != nil {
-		return fmt.Errorf("open SQLite database %s: %w", path, err)
+		return err
 	}
 	for range sqliteReaders {
 		conn, err := d.reading.Conn(ctx)
 		if err != nil {
-			return fmt.Errorf("open SQLite database %s for reading: %w", path, err)
+			return fmt.Errorf("open for reading: %w", err)
 		}
 		d.readers <- newSQLiteSession(conn)
 	}
 	return nil
+}
+
+// explain names the file and, as far as it can be seen, what is wrong with it: SQLite
+// itself says only "unable to open database file".
+func (d *sqliteDB) explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	file, cause := d.path, ""
+	if full, err := filepath.Abs(file); err == nil {
+		file = full
+	}
+	if lite := (*sqlite.Error)(nil); errors.As(err, &lite) {
+		cause = fileFault(file, lite.Code()&0xff)
+	}
+	return fmt.Errorf("SQLite database %s: %s%w", file, cause, err)
 }
 
 func sqliteDSN(path string, pragmas ...string) string {
@@ -82,10 +101,22 @@ func sqliteDSN(path string, pragmas ...string) string {
 }
 
 func (d *sqliteDB) write(ctx context.Context, fn func(*tx) error) error {
-	return d.writer.write(ctx, scoped(ctx, fn))
+	err := d.writer.write(ctx, scoped(ctx, fn))
+	if err != nil && outage(err) {
+		return unavailable(d.explain(err))
+	}
+	return err
 }
 
 func (d *sqliteDB) read(ctx context.Context, fn func(*tx) error) error {
+	err := d.readOnce(ctx, fn)
+	if err != nil && outage(err) {
+		return unavailable(d.explain(err))
+	}
+	return err
+}
+
+func (d *sqliteDB) readOnce(ctx context.Context, fn func(*tx) error) error {
 	var s *sqliteSession
 	select {
 	case <-ctx.Done():

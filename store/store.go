@@ -27,6 +27,9 @@ type Config struct {
 	// DSN is "sqlite:PATH" (PATH ":memory:" is not supported) or a
 	// "postgres://" URL.
 	DSN string
+	// Timeout bounds a transaction on PostgreSQL, from the wait for a connection on, but
+	// for its COMMIT, which has 15 s; a minute when zero.
+	Timeout time.Duration
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger

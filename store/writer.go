@@ -26,6 +26,7 @@ type writer struct {
 	now     func() time.Time
 	publish func([]Change)
 	failed  func() // is told when a group was rolled back
+	commit  func() error
 	queue   chan *writeRequest
 	stopped chan struct{} // closed to stop
 	done    chan struct{} // closed when the goroutine has ended
@@ -43,6 +44,7 @@ type writeRequest struct {
 
 func startWriter(s *sqliteSession, now func() time.Time, publish func([]Change), failed func()) *writer {
 	w := &writer{
+		commit:  func() error { return s.run(context.Background(), "COMMIT") },
 		session: s, now: now, publish: publish, failed: failed,
 		queue:   make(chan *writeRequest, maxGroup),
 		stopped: make(chan struct{}), done: make(chan struct{}),
@@ -114,8 +116,10 @@ func (w *writer) group(first *writeRequest) {
 	}
 	members, err := w.fill(first)
 	if err == nil {
-		if err = w.session.run(context.Background(), "COMMIT"); err != nil {
-			err = fmt.Errorf("commit: %w", err)
+		if err = w.commit(); err != nil {
+			// What SQLite could not finish it may find finished when it opens the file
+			// again, since its log may have reached the disk.
+			err = fmt.Errorf("commit: %w", unknown(err))
 		}
 	}
 	if err != nil {
