@@ -64,7 +64,7 @@ func newDAGAnswer(r store.DAGRow) dagAnswer {
 		RelativeFile: r.File, File: r.File, Description: orNull(r.Description),
 		Timetable: scheduleSummary(r.Schedule), TimetableWords: &words, Periodic: periodic, Backfillable: periodic,
 		Tags: tagAnswers(r.DAG), MaxActiveTasks: r.MaxActiveTasks, MaxActiveRuns: r.MaxActiveRuns,
-		ImportErrors:    r.ImportError,
+		ImportErrors:    r.ImportError || r.Unplanned,
 		NextLogicalDate: timestamp(r.Next.LogicalDate), NextRunAfter: timestamp(r.Next.RunAfter),
 		NextIntervalStart: timestamp(r.Next.Interval.Start), NextIntervalEnd: timestamp(r.Next.Interval.End),
 		Owners: owners(r.DAG), FileToken: fileToken(r.File),

@@ -98,7 +98,7 @@ func readDAGQuery(q *query) dagQuery {
 		conditions = append(conditions, func(r store.DAGRow) bool { return p.matches(displayName(r.DAG)) })
 	}
 	if broken := q.boolean("has_import_errors"); broken != nil {
-		conditions = append(conditions, func(r store.DAGRow) bool { return r.ImportError == *broken })
+		conditions = append(conditions, func(r store.DAGRow) bool { return (r.ImportError || r.Unplanned) == *broken })
 	}
 	if len(conditions) > 0 {
 		f.keep = func(r store.DAGRow) bool {

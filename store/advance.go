@@ -16,6 +16,9 @@ type Snapshot struct {
 	// ActiveTasks is the number of task instances that hold a slot (queued or
 	// running) in the whole instance.
 	ActiveTasks int
+	// Unreadable are the DAGs that were asked for and are left out, since what the
+	// database holds of them cannot be read, with the fault.
+	Unreadable map[dag.ID]error
 }
 
 // DAGState is one DAG in a Snapshot.
@@ -333,11 +336,23 @@ func (s *Store) ActiveDAGs(ctx context.Context) (ids []dag.ID, err error) {
 			UNION SELECT dag_id FROM dag_run_count WHERE state IN ('queued', 'running') AND n > 0
 			UNION SELECT dag_id FROM dag_run WHERE stopping = 1
 			ORDER BY dag_id`)
-		ids, err = collect(rows, err, func(r scanner) (dag.ID, error) {
-			var id dag.ID
-			err := r.Scan(&id)
-			return id, err
-		})
+		ids, err = collect(rows, err, scanID)
+		return err
+	})
+	return ids, err
+}
+
+// DueDAGs returns the DAGs at which a scheduler must look although nobody told it to:
+// those with an unfinished run or an active attempt, those whose next run is due, and
+// those that were defined or un-paused since a time.
+func (s *Store) DueDAGs(ctx context.Context, since time.Time) (ids []dag.ID, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT dag_id FROM dag WHERE is_archived = 0 AND is_paused = 0
+				AND (next_run_after BETWEEN 1 AND $1 OR unpaused_at >= $2 OR parsed_at >= $2)
+			UNION SELECT dag_id FROM dag_run_count WHERE state IN ('queued', 'running') AND n > 0
+			UNION SELECT dag_id FROM dag_run WHERE stopping = 1
+			ORDER BY dag_id`, t.now, since)
+		ids, err = collect(rows, err, scanID)
 		return err
 	})
 	return ids, err

@@ -27,6 +27,7 @@ type DAGRow struct {
 	UnpausedAt  time.Time // zero when never
 	Next        NextRun
 	ImportError bool // its file is broken now; an older version is in force
+	Unplanned   bool // the scheduler cannot plan it; its runs wait
 
 	RunCounts map[dag.RunState]int
 	// LastRun is the newest run by RunAfter, nil when there is none (without the
@@ -57,13 +58,14 @@ func (s *Store) DAG(ctx context.Context, id dag.ID) (DAGRow, error) {
 func (s *Store) dagRows(t *tx, records []*dagRecord) ([]DAGRow, error) {
 	rows := make([]DAGRow, len(records))
 	for i, d := range records {
-		spec, err := s.spec(t, d.key(d.version))
+		spec, readable, err := s.specOr(t, d.key(d.version))
 		if err != nil {
 			return nil, err
 		}
 		rows[i] = DAGRow{
 			DAG: spec, Version: d.version, Paused: d.paused, Archived: d.archived,
 			File: d.file, DAGCommit: d.commit, ParsedAt: d.parsedAt, UnpausedAt: d.unpausedAt, Next: d.next,
+			Unplanned: !readable,
 		}
 	}
 	if err := addImportErrors(t, rows); err != nil {
@@ -79,18 +81,20 @@ func (s *Store) dagRows(t *tx, records []*dagRecord) ([]DAGRow, error) {
 }
 
 func addImportErrors(t *tx, rows []DAGRow) error {
-	broken := map[string]bool{}
+	broken, unplanned := map[string]bool{}, map[dag.ID]bool{}
 	for _, part := range chunks(rows) {
 		files := make([]string, len(part))
 		for i, r := range part {
 			files[i] = r.File
 		}
 		var args []any
-		found, err := t.query(`SELECT path FROM import_error WHERE path IN `+list(&args, files), args...)
+		found, err := t.query(`SELECT path, dag_id FROM import_error WHERE path IN `+list(&args, files), args...)
 		err = each(found, err, func(r scanner) error {
 			var path string
-			err := r.Scan(&path)
-			broken[path] = true
+			var id dag.ID
+			err := r.Scan(&path, &id)
+			unplanned[id] = true
+			broken[path] = id == ""
 			return err
 		})
 		if err != nil {
@@ -98,7 +102,9 @@ func addImportErrors(t *tx, rows []DAGRow) error {
 		}
 	}
 	for i := range rows {
-		rows[i].ImportError = broken[rows[i].File] && !rows[i].Archived
+		r := &rows[i]
+		r.ImportError = broken[r.File] && !r.Archived
+		r.Unplanned = (r.Unplanned || unplanned[r.ID]) && !r.Archived
 	}
 	return nil
 }
@@ -141,7 +147,7 @@ func (s *Store) addLastRuns(t *tx, rows []DAGRow, records []*dagRecord) error {
 			continue
 		}
 		// The run has not started: all its tasks are in TaskNone.
-		spec, err := s.spec(t, d.key(run.Version))
+		spec, _, err := s.specOr(t, d.key(run.Version))
 		if err != nil {
 			return err
 		}

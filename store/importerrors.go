@@ -3,18 +3,22 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"dagwright/dag"
 )
 
-// ImportError is a broken file of the DAG repository.
+// ImportError is a broken file of the DAG repository, or a whole one with a DAG that
+// the scheduler cannot plan.
 type ImportError struct {
 	ID     int64
 	Path   string
 	At     time.Time
 	Errors dag.SpecErrors
+	// Unplanned is the DAG that cannot be planned; "" where the file is broken.
+	Unplanned dag.ID
 }
 
 // ImportErrors lists the broken files by path and how many there are.
@@ -25,7 +29,7 @@ func (s *Store) ImportErrors(ctx context.Context, limit, offset int) (found []Im
 		if _, err := t.row(`SELECT COUNT(*) FROM import_error e`+w.String(), w.args, &total); err != nil {
 			return fmt.Errorf("count import errors: %w", err)
 		}
-		query := `SELECT e.id, e.path, e.at, e.errors FROM import_error e` + w.String() + ` ORDER BY e.path` + w.page(limit, offset)
+		query := `SELECT e.id, e.path, e.at, e.errors, e.dag_id FROM import_error e` + w.String() + ` ORDER BY e.path` + w.page(limit, offset)
 		rows, err := t.query(query, w.args...)
 		found, err = collect(rows, err, scanImportError)
 		return err
@@ -35,11 +39,11 @@ func (s *Store) ImportErrors(ctx context.Context, limit, offset int) (found []Im
 
 func scanImportError(r scanner) (ImportError, error) {
 	var e ImportError
-	var errors string
-	if err := r.Scan(&e.ID, &e.Path, at(&e.At), &errors); err != nil {
+	var faults string
+	if err := r.Scan(&e.ID, &e.Path, at(&e.At), &faults, &e.Unplanned); err != nil {
 		return e, err
 	}
-	if err := json.Unmarshal([]byte(errors), &e.Errors); err != nil {
+	if err := json.Unmarshal([]byte(faults), &e.Errors); err != nil {
 		return e, fmt.Errorf("read import error of %s: %w", e.Path, err)
 	}
 	return e, nil
@@ -47,13 +51,20 @@ func scanImportError(r scanner) (ImportError, error) {
 
 // setImportError records a broken file in place of what was known about it.
 func setImportError(t *tx, path string, faults dag.SpecErrors) error {
+	return importError(t, path, "", faults, `import_error.errors <> excluded.errors OR import_error.project <> excluded.project
+		OR import_error.dag_id <> ''`)
+}
+
+// importError records faults of a file, or those of a DAG in it. What is known already
+// stays unless replace, a condition of SQL, holds.
+func importError(t *tx, path string, id dag.ID, faults dag.SpecErrors, replace string) error {
 	text, err := json.Marshal(faults)
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
-	n, err := t.exec(`INSERT INTO import_error (path, at, errors, project) VALUES ($1, $2, $3, $4)
-		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors, project = excluded.project
-		WHERE import_error.errors <> excluded.errors OR import_error.project <> excluded.project`, path, t.now, string(text), projectOfFile(path))
+	n, err := t.exec(`INSERT INTO import_error (path, at, errors, project, dag_id) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors, project = excluded.project, dag_id = excluded.dag_id
+		WHERE `+replace, path, t.now, string(text), projectOfFile(path), id)
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
@@ -65,7 +76,47 @@ func setImportError(t *tx, path string, faults dag.SpecErrors) error {
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
-	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", Extra: string(extra)})
+	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", DAG: id, Extra: string(extra)})
+}
+
+// SetUnplanned records, as an import error of its file, that a DAG cannot be planned,
+// and why. Faults of the file itself say more, and stay. A DAG that does not exist or is
+// archived has none.
+func (s *Store) SetUnplanned(ctx context.Context, id dag.ID, reason string) error {
+	return s.db.write(ctx, func(t *tx) error {
+		d, err := lockDAG(t, id)
+		if errors.Is(err, dag.ErrNotFound) || err == nil && d.archived {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		faults := dag.SpecErrors{{File: d.file, Path: string(id), Reason: reason}}
+		return importError(t, d.file, id, faults, `import_error.dag_id = excluded.dag_id AND import_error.errors <> excluded.errors`)
+	})
+}
+
+// ClearUnplanned records that a DAG can be planned.
+func (s *Store) ClearUnplanned(ctx context.Context, id dag.ID) error {
+	return s.db.write(ctx, func(t *tx) error {
+		rows, err := t.query(`DELETE FROM import_error WHERE dag_id = $1 RETURNING path`, id)
+		return each(rows, err, func(r scanner) error {
+			var path string
+			err := r.Scan(&path)
+			t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
+			return err
+		})
+	})
+}
+
+// Unplanned returns the DAGs of which it is recorded that they cannot be planned.
+func (s *Store) Unplanned(ctx context.Context) (ids []dag.ID, err error) {
+	err = s.db.read(ctx, func(t *tx) error {
+		rows, err := t.query(`SELECT dag_id FROM import_error WHERE dag_id <> '' ORDER BY dag_id`)
+		ids, err = collect(rows, err, scanID)
+		return err
+	})
+	return ids, err
 }
 
 func clearImportError(t *tx, path string) error {

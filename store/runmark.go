@@ -71,7 +71,7 @@ func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
 // skipWaiting skips the task instances that have not ended and hold no slot. A
 // run that has not started gets its task instances now.
 func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) error {
-	spec, err := s.spec(t, d.key(r.Version))
+	spec, err := s.specOfRun(t, d, r)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,8 @@ type runRecord struct {
 	stopping bool // ended, but attempts are still active
 	backfill int64
 	dag.Run
+	// fault says why its conf cannot be read: it can be listed and ended, not started.
+	fault error
 }
 
 const runColumns = `r.id, r.stopping, r.dag_id, r.run_id, r.run_type, r.state, r.version, r.logical_date,
@@ -27,8 +29,10 @@ func scanRun(r scanner) (*runRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	run.Conf, err = decodeConf(conf)
-	return run, err
+	if run.Conf, err = decodeConf(conf); err != nil {
+		run.fault = fmt.Errorf("the stored conf of run %q of DAG %q is %w: %w", run.ID, run.DAG, errUnreadable, err)
+	}
+	return run, nil
 }
 
 func errNoRun(id dag.ID, run dag.RunID) error {
@@ -94,6 +98,9 @@ func (s *Store) Run(ctx context.Context, id dag.ID, run dag.RunID) (dag.Run, err
 		r, err := findRun(t, id, run)
 		if err != nil {
 			return err
+		}
+		if r.fault != nil {
+			return r.fault
 		}
 		runs := []dag.Run{r.Run}
 		err = s.explainRuns(t, runs)

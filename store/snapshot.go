@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -29,7 +30,7 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	var out Snapshot
+	out := Snapshot{Unreadable: map[dag.ID]error{}}
 	seen := make(map[dag.ID]bool, len(ids))
 	for _, id := range ids {
 		d := a.dags[id]
@@ -38,6 +39,11 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 		}
 		seen[id] = true
 		state, err := s.dagState(a, d, runs[id], counts[id])
+		if errors.Is(err, errUnreadable) {
+			out.Unreadable[id] = err
+			delete(a.dags, id) // so that nothing is decided on it
+			continue
+		}
 		if err != nil {
 			return Snapshot{}, err
 		}
@@ -82,6 +88,9 @@ func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, coun
 		queued = append(queued, ours...)
 	}
 	for _, r := range slices.Concat(running, queued, stopping) {
+		if r.fault != nil {
+			return DAGState{}, r.fault
+		}
 		a.runs[runKey{r.DAG, r.ID}] = r
 		runSpec, err := s.spec(a.t, d.key(r.Version))
 		if err != nil {

@@ -58,7 +58,7 @@ func (c *specCache) find(k specKey) (*dag.DAG, bool) {
 func (c *specCache) parse(k specKey, definition string) (*dag.DAG, error) {
 	spec, err := parseDefinition(definition)
 	if err != nil {
-		return nil, fmt.Errorf("read version %d of DAG %q: %w", k.version, k.dag, err)
+		return nil, fmt.Errorf("the stored version %d of DAG %q is %w: %w", k.version, k.dag, errUnreadable, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,10 +1,21 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 
 	"dagwright/dag"
 )
+
+// specOr is spec for those who show many DAGs: in place of a definition that cannot be
+// read it returns one without tasks, and readable is false.
+func (s *Store) specOr(t *tx, k specKey) (spec *dag.DAG, readable bool, err error) {
+	spec, err = s.spec(t, k)
+	if errors.Is(err, errUnreadable) {
+		return &dag.DAG{ID: k.dag, Timezone: "UTC", Schedule: dag.Schedule{Kind: dag.ScheduleNone}}, false, nil
+	}
+	return spec, err == nil, err
+}
 
 // spec returns one definition, from the cache or the database.
 func (s *Store) spec(t *tx, k specKey) (*dag.DAG, error) {
@@ -18,7 +29,7 @@ func (s *Store) spec(t *tx, k specKey) (*dag.DAG, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, fmt.Errorf("DAG %.250q has no version %d: %w", k.dag, k.version, dag.ErrNotFound)
+		return nil, fmt.Errorf("DAG %.250q has no version %d: %w (%w)", k.dag, k.version, dag.ErrNotFound, errUnreadable)
 	}
 	return s.specs.parse(k, definition)
 }

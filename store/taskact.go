@@ -34,7 +34,7 @@ func (s *Store) openAct(t *tx, by Actor, id dag.ID, run dag.RunID) (*taskAct, er
 	if r.stopping {
 		return nil, fmt.Errorf("attempts of run %q are still being stopped; try again in a moment: %w", run, dag.ErrConflict)
 	}
-	spec, err := s.spec(t, d.key(r.Version))
+	spec, err := s.specOfRun(t, d, r)
 	if err != nil {
 		return nil, err
 	}

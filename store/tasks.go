@@ -62,8 +62,24 @@ func (s *Store) runWithSpec(t *tx, id dag.ID, run dag.RunID) (*runRecord, *dag.D
 	if err != nil {
 		return nil, nil, err
 	}
-	spec, err := s.spec(t, d.key(r.Version))
+	spec, err := s.specOfRun(t, d, r)
 	return r, spec, err
+}
+
+// specOfRun returns the definition of a run. One that cannot be read becomes one with
+// the tasks that the run has, so that it can be looked at and ended.
+func (s *Store) specOfRun(t *tx, d *dagRecord, r *runRecord) (*dag.DAG, error) {
+	spec, readable, err := s.specOr(t, d.key(r.Version))
+	if err != nil || readable {
+		return spec, err
+	}
+	rows, err := t.query(`SELECT task_id FROM task_instance WHERE dag_run = $1 ORDER BY task_id`, r.pk)
+	spec.Tasks, err = collect(rows, err, func(r scanner) (dag.Task, error) {
+		task := dag.Task{TriggerRule: dag.AllSuccess}
+		err := r.Scan(&task.ID)
+		return task, err
+	})
+	return spec, err
 }
 
 // tasksOf reads a run's task instances in the order of its definition and

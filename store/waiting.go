@@ -34,7 +34,7 @@ func (s *Store) explainRuns(t *tx, runs []dag.Run) error {
 		if err != nil {
 			return err
 		}
-		if waiting[r.DAG], err = s.spec(t, d.key(d.version)); err != nil {
+		if waiting[r.DAG], _, err = s.specOr(t, d.key(d.version)); err != nil {
 			return err
 		}
 	}

@@ -76,6 +76,8 @@ var russian = map[string]string{
 	// a DAG's pages
 	"Pages of the DAG": "Страницы DAG-а", "Graph": "Graph", "Grid": "Сетка", "Gantt": "Гантт", "Code": "Code", "Details": "Сведения",
 	"archived: its file is gone": "в архиве: файла больше нет",
+	"The scheduler cannot plan this DAG now, so its runs wait. It is tried again by itself.": "Планировщик сейчас не может запланировать этот DAG, поэтому его запуски ждут. Попытки повторяются автоматически.",
+	"not planned": "не планируется",
 	"The file of this DAG is broken now; the last good version stays in force.": "В файле этого DAG-а сейчас ошибка; действует последняя исправная версия.",
 	"This DAG has not run yet.": "Этот DAG ещё не запускался.", "Trigger it": "Запустите его", "or turn on its toggle to follow the schedule": "или передвиньте ползунок, чтобы он запускался по расписанию",
 	"Following the newest run": "Показан самый новый запуск", "Follow the newest run": "Показывать самый новый", "Stay on this run": "Закрепить этот запуск",

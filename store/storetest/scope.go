@@ -293,7 +293,8 @@ func completed(err error) error {
 // actorsOnly are the methods that no page and no route calls, with who does. They
 // are used with contexts that have no scope.
 var actorsOnly = map[string]string{
-	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "SaveDAGs": "scheduler", "SyncedFiles": "scheduler",
+	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "DueDAGs": "scheduler",
+	"SetUnplanned": "scheduler", "ClearUnplanned": "scheduler", "Unplanned": "scheduler", "SaveDAGs": "scheduler", "SyncedFiles": "scheduler",
 	"RecordPush": "webhook", "WantSync": "webhook", "WakePushes": "webhook", "WantPreview": "webhook", "TouchProject": "webhook",
 	"PendingPushes": "generator", "FinishPushes": "generator", "SettledPush": "generator", "NextPushRetry": "generator",
 	"UnreportedPushes": "generator", "WriteReports": "generator", "NewestOfCommit": "generator",

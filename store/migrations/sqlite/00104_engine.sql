@@ -3,17 +3,17 @@
 -- before is not known apart, and forgiven.
 -- The digest of the key under which a run was triggered: who repeats a trigger
 -- whose answer was lost gets the same run.
--- 'file' for a broken file, 'plan' for one whose DAG the scheduler cannot plan.
+-- '' for a broken file; the id of a DAG of the file that the scheduler cannot plan.
 
 -- +goose Up
 ALTER TABLE task_instance ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE task_instance_history ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dag_run ADD COLUMN trigger_key TEXT NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX dag_run_trigger_key ON dag_run (dag_id, trigger_key) WHERE trigger_key <> '';
-ALTER TABLE import_error ADD COLUMN kind TEXT NOT NULL DEFAULT 'file';
+ALTER TABLE import_error ADD COLUMN dag_id TEXT NOT NULL DEFAULT '';
 
 -- +goose Down
-ALTER TABLE import_error DROP COLUMN kind;
+ALTER TABLE import_error DROP COLUMN dag_id;
 DROP INDEX dag_run_trigger_key;
 ALTER TABLE dag_run DROP COLUMN trigger_key;
 ALTER TABLE task_instance_history DROP COLUMN lost;
