@@ -12,6 +12,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/macro"
+	"dagwright/store"
 	"dagwright/tasklog"
 )
 
@@ -33,6 +34,7 @@ type dispatcher struct {
 	// drops report the ends of attempts that were stopped before they were started.
 	drops *jobs
 	short func() bool // whether tasks wait for space
+	known *known
 }
 
 // startWorkers is how many attempts are started at once; half of them are for one
@@ -43,6 +45,7 @@ func newDispatcher(c Config) *dispatcher {
 	d := &dispatcher{
 		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024),
 		starts: newStartQueue(startWorkers() / 2), ends: newJobs(), drops: newJobs(),
+		known: newKnown(),
 	}
 	d.short = d.isShort
 	return d
@@ -50,12 +53,24 @@ func newDispatcher(c Config) *dispatcher {
 
 // start starts an attempt of a run that is bound to spec.
 func (d *dispatcher) start(k dag.AttemptKey, run dag.Run, spec *dag.DAG) {
+	d.known.add(k)
 	d.starts.push(&start{key: k, run: run, spec: spec})
 }
 
 // startStored starts an attempt of which only the key is known.
 func (d *dispatcher) startStored(k dag.AttemptKey) {
+	d.known.add(k)
 	d.starts.push(&start{key: k})
+}
+
+// startDecided starts an attempt that the store has as queued, or reports its end when
+// somebody has stopped it.
+func (d *dispatcher) startDecided(ti dag.TaskInstance) {
+	if ti.Wish != dag.WishNone || isStopped(&ti) {
+		d.drop(key(ti))
+		return
+	}
+	d.startStored(key(ti))
 }
 
 // stop ends an attempt. One that waits for its start is not started any more.
@@ -69,10 +84,12 @@ func (d *dispatcher) stop(k dag.AttemptKey) {
 // drop ends an attempt that has not been started and is not wanted any more. It does
 // not wait, neither for the loop, which reads the reports, nor for an executor.
 func (d *dispatcher) drop(k dag.AttemptKey) {
+	d.known.add(k)
 	d.drops.push(func(ctx context.Context) { d.dropped(ctx, k) })
 }
 
 func (d *dispatcher) forget(k dag.AttemptKey) {
+	d.known.remove(k)
 	d.ends.push(func(ctx context.Context) { d.doForget(ctx, k) })
 }
 
@@ -104,6 +121,9 @@ func (d *dispatcher) pump(ctx context.Context) {
 		case e, ok := <-d.Executor.Events():
 			if !ok {
 				return
+			}
+			if e.Phase != dag.AttemptEnded {
+				d.known.add(e.Key)
 			}
 			d.report(ctx, e)
 		}
@@ -139,6 +159,12 @@ func (d *dispatcher) doStart(ctx context.Context, s *start) {
 	if !d.starts.prepared(s) || errors.Is(err, errNotWanted) {
 		d.starts.finish(s)
 		d.dropped(ctx, s.key)
+		return
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		if !d.starts.delay(s, retryStep) {
+			d.dropped(ctx, s.key)
+		}
 		return
 	}
 	if err != nil {

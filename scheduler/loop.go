@@ -2,7 +2,8 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +16,12 @@ import (
 // does not hold up the first of them.
 const maxStep = 200
 
-// retryStep is how long the loop waits after a step that the store refused.
-const retryStep = time.Second
+// retryStep is how long the loop waits after a step for which the store was not
+// available, and maxStepTime how long it waits for one.
+const (
+	retryStep   = time.Second
+	maxStepTime = 20 * time.Second
+)
 
 // loop decides. All its state belongs to the goroutine of run.
 type loop struct {
@@ -30,9 +35,13 @@ type loop struct {
 	starved []dag.ID // wait for a slot of the instance, the longest waiting first
 	taken   map[dag.ID]time.Time
 	ended   map[runKey]bool // runs whose end this loop wrote itself
-	lagged  bool            // changes were missed, and the DAGs not marked yet
-	limit   int             // of DAGs in one step
-	tables  timetables
+	asides  map[dag.ID]*aside
+	lagged  bool // changes were missed, and the DAGs not marked yet
+	doubt   bool // it is not known whether all that was decided was started
+	// nextCheck is when the store is asked again for what nobody told of.
+	nextCheck time.Time
+	limit     int // of DAGs in one step
+	tables    timetables
 }
 
 type runKey struct {
@@ -45,13 +54,14 @@ func newLoop(c Config, d *dispatcher) *loop {
 		Config: c, dispatcher: d,
 		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{},
 		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, limit: maxStep, tables: timetables{},
+		asides: map[dag.ID]*aside{}, nextCheck: c.Now().Add(c.Recheck),
 	}
 }
 
-// mark asks for a look at the DAGs.
+// mark asks for a look at the DAGs, but for those that were put aside.
 func (l *loop) mark(ids ...dag.ID) {
 	for _, id := range ids {
-		if !l.isDirty[id] {
+		if a := l.asides[id]; !l.isDirty[id] && (a == nil || a.due) {
 			l.isDirty[id] = true
 			l.dirty = append(l.dirty, id)
 		}
@@ -67,7 +77,7 @@ func (l *loop) run(ctx context.Context, changes *store.Subscription) {
 		}
 		l.drain(changes)
 		l.markDue()
-		err := l.markMissed(ctx)
+		err := l.recheck(ctx)
 		if err == nil {
 			err = l.step(ctx)
 		}
@@ -114,7 +124,7 @@ func (l *loop) drain(changes *store.Subscription) {
 func (l *loop) heard(c store.Change) {
 	switch c.Kind {
 	case store.ChangeDAG:
-		l.mark(c.DAG)
+		l.retry(c.DAG)
 	case store.ChangeRun:
 		k := runKey{c.DAG, c.Run}
 		if l.ended[k] && dag.RunState(c.State).Ended() {
@@ -127,28 +137,15 @@ func (l *loop) heard(c store.Change) {
 	}
 }
 
-// markMissed marks every DAG that may have something to do, when the feed
-// dropped changes.
-func (l *loop) markMissed(ctx context.Context) error {
-	if !l.lagged {
-		return nil
-	}
-	ids, err := l.Store.ActiveDAGs(ctx)
-	if err != nil {
-		return fmt.Errorf("read active DAGs: %w", err)
-	}
-	l.lagged = false
-	clear(l.ended)
-	l.mark(ids...)
-	return nil
-}
-
 // longestWait bounds a wait, since timers stand still while a machine sleeps
 // and know nothing of a clock that was set.
 const longestWait = 30 * time.Second
 
 func (l *loop) untilWake() time.Duration {
 	first := l.Now().Add(longestWait)
+	if l.nextCheck.Before(first) {
+		first = l.nextCheck
+	}
 	for _, t := range l.wake {
 		if t.Before(first) {
 			first = t
@@ -162,14 +159,15 @@ func (l *loop) markDue() {
 	for id, t := range l.wake {
 		if !t.After(now) {
 			delete(l.wake, id)
-			l.mark(id)
+			l.retry(id)
 		}
 	}
 }
 
-// step plans the dirty DAGs in one transaction and acts on what it wrote. On
-// an error nothing is lost: events and DAGs stay for the next step.
+// step plans the dirty DAGs and acts on what was written. On an error nothing is lost:
+// events and DAGs stay for the next step.
 func (l *loop) step(ctx context.Context) error {
+	l.holdEvents()
 	freed := 0
 	for _, e := range l.events {
 		l.mark(e.Key.DAG)
@@ -182,40 +180,111 @@ func (l *loop) step(ctx context.Context) error {
 		return nil
 	}
 	ids, events := l.take()
+	return l.plan(ctx, ids, events)
+}
+
+// plan plans DAGs in one transaction. When that fails for a reason that lies with one of
+// them, halves are planned until that one is found, and it is put aside. The error says
+// that the store was not available: the DAGs and events are back in the loop then.
+func (l *loop) plan(ctx context.Context, ids []dag.ID, events []dag.AttemptEvent) error {
+	err := l.advance(ctx, ids, events)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil || errors.Is(err, store.ErrUnavailable):
+		l.limit = max(len(ids)/2, 1) // what was too much for its time may not be in parts
+		l.putBack(ids, events)
+		// What became of the step is not known.
+		l.doubt = true
+		return err
+	case len(ids) == 1:
+		l.putAside(ctx, ids[0], events, err)
+		return nil
+	}
+	first, second := ids[:len(ids)/2], ids[len(ids)/2:]
+	ofFirst, ofSecond := eventsOf(events, first)
+	if err := l.plan(ctx, first, ofFirst); err != nil {
+		l.putBack(second, ofSecond)
+		return err
+	}
+	return l.plan(ctx, second, ofSecond)
+}
+
+// advance plans DAGs in one transaction and acts on what was written.
+func (l *loop) advance(ctx context.Context, ids []dag.ID, events []dag.AttemptEvent) error {
+	// A step whose answer does not come must not hold up everything. Whether it was
+	// written is then found out.
+	limited, cancel := context.WithTimeout(ctx, maxStepTime)
+	defer cancel()
 	var s situation
 	var p plan
-	applied, err := l.Store.Advance(ctx, ids, func(snapshot store.Snapshot) []store.Action {
+	applied, err := l.Store.Advance(limited, ids, func(snapshot store.Snapshot) []store.Action {
 		s = l.situation(snapshot, events)
 		p = makePlan(s)
 		return p.actions
 	})
 	if err != nil {
-		// A DAG that cannot be planned must not hold up the others for ever.
-		l.limit = max(len(ids)/2, 1)
-		l.mark(ids...)
-		l.events = append(events, l.events...)
 		return err
 	}
 	l.limit = min(2*l.limit, maxStep)
 	l.startQueued(s.snapshot, applied)
-	l.carryOut(ids, p, applied, events)
+	l.planned(ctx, ids, s.snapshot.Unreadable)
+	l.carryOut(ids, p, applied, s.events)
+	for _, id := range slices.Sorted(maps.Keys(s.snapshot.Unreadable)) {
+		held, _ := eventsOf(events, []dag.ID{id})
+		l.putAside(ctx, id, held, s.snapshot.Unreadable[id])
+	}
 	return nil
 }
 
-// take removes the DAGs and events of the next step from the loop.
+// putBack returns what a step took.
+func (l *loop) putBack(ids []dag.ID, events []dag.AttemptEvent) {
+	for _, id := range ids {
+		l.retry(id)
+	}
+	l.events = append(slices.Clone(events), l.events...)
+}
+
+// eventsOf tells the events of some DAGs from the others.
+func eventsOf(events []dag.AttemptEvent, ids []dag.ID) (theirs, others []dag.AttemptEvent) {
+	for _, e := range events {
+		if slices.Contains(ids, e.Key.DAG) {
+			theirs = append(theirs, e)
+		} else {
+			others = append(others, e)
+		}
+	}
+	return theirs, others
+}
+
+// take removes the DAGs and events of the next step from the loop. A DAG that was put
+// aside is a step of its own.
 func (l *loop) take() ([]dag.ID, []dag.AttemptEvent) {
 	n := min(len(l.dirty), l.limit)
+	for i, id := range l.dirty[:n] {
+		if l.asides[id] != nil {
+			n = max(i, 1)
+			break
+		}
+	}
 	ids := slices.Clone(l.dirty[:n])
 	l.dirty = append([]dag.ID(nil), l.dirty[n:]...)
+	taken := make(map[dag.ID]bool, n)
 	for _, id := range ids {
 		delete(l.isDirty, id)
+		taken[id] = true
+	}
+	if a := l.asides[ids[0]]; a != nil {
+		events := a.events
+		a.events = nil
+		return ids, events
 	}
 	var now, later []dag.AttemptEvent
 	for _, e := range l.events {
-		if l.isDirty[e.Key.DAG] {
-			later = append(later, e)
-		} else {
+		if taken[e.Key.DAG] {
 			now = append(now, e)
+		} else {
+			later = append(later, e)
 		}
 	}
 	l.events = later
@@ -228,7 +297,7 @@ func (l *loop) feed(free int) []dag.ID {
 	n := min(max(free, 0), len(l.starved))
 	var ids []dag.ID
 	for _, id := range l.starved[:n] {
-		if !l.isDirty[id] {
+		if a := l.asides[id]; !l.isDirty[id] && (a == nil || a.due) {
 			l.isDirty[id] = true
 			ids = append(ids, id)
 		}
@@ -238,6 +307,8 @@ func (l *loop) feed(free int) []dag.ID {
 }
 
 func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) situation {
+	// Those of a DAG that is not shown, though it is there, wait for it.
+	events = slices.DeleteFunc(slices.Clone(events), func(e dag.AttemptEvent) bool { return snapshot.Unreadable[e.Key.DAG] != nil })
 	s := situation{
 		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken,
 		timetables: map[dag.ID]*timetable.Timetable{},
@@ -265,6 +336,11 @@ func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []d
 		}
 	}
 	for _, k := range p.stops {
+		if !l.dispatcher.known.has(k) {
+			// Decided, but never started: nothing but this tells of its end.
+			l.dispatcher.drop(k)
+			continue
+		}
 		l.dispatcher.stop(k)
 	}
 	for _, e := range events {

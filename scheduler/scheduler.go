@@ -45,6 +45,9 @@ type Config struct {
 	// Grace is how long a stopped attempt may take to end by itself; 30 s
 	// when zero.
 	Grace time.Duration
+	// Recheck is how often the store is asked for work of which nobody told; 30 s when
+	// zero.
+	Recheck time.Duration
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -62,6 +65,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Grace <= 0 {
 		c.Grace = 30 * time.Second
+	}
+	if c.Recheck <= 0 {
+		c.Recheck = 30 * time.Second
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -125,6 +131,7 @@ func (s *Scheduler) recover(ctx context.Context, l *loop) error {
 	}
 	for _, e := range found {
 		known[e.Key] = true
+		s.dispatcher.known.add(e.Key)
 		s.recoverFound(e, wanted[e.Key], l)
 	}
 	for _, ti := range active {
@@ -135,6 +142,9 @@ func (s *Scheduler) recover(ctx context.Context, l *loop) error {
 	ids, err := s.Store.ActiveDAGs(ctx)
 	if err != nil {
 		return fmt.Errorf("read active DAGs: %w", err)
+	}
+	if err := l.readAsides(ctx); err != nil {
+		return err
 	}
 	l.mark(ids...)
 	s.Logger.Info("scheduler starts", "dags", len(ids), "attempts", len(active), "found", len(found))
@@ -157,12 +167,8 @@ func (s *Scheduler) recoverFound(e dag.AttemptEvent, wanted bool, l *loop) {
 // executor starts a key once, unless somebody has stopped it. One that was seen
 // running has lost its traces: to start it again could run it twice.
 func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
-	switch {
-	case ti.State == dag.TaskQueued && (ti.Wish != dag.WishNone || isStopped(&ti)):
-		s.dispatcher.drop(key(ti))
-		return
-	case ti.State == dag.TaskQueued:
-		s.dispatcher.startStored(key(ti))
+	if ti.State == dag.TaskQueued {
+		s.dispatcher.startDecided(ti)
 		return
 	}
 	l.events = append(l.events, dag.AttemptEvent{

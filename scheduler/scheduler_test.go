@@ -43,14 +43,21 @@ type world struct {
 	rules string
 	// checkSpec is its CheckSpec.
 	checkSpec func(context.Context, string, []byte, []string) error
+	recheck   time.Duration
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	dir := t.TempDir()
+	return newWorldOn(t, dir, "sqlite:"+filepath.Join(dir, "dagwright.db"))
+}
+
+func newWorldOn(t *testing.T, dir, dsn string) *world {
+	t.Helper()
+	w := &world{t: t, dir: dir}
 	w.git("", "init", "--quiet", "--bare", "--initial-branch=main", w.path("dags.git"))
 	w.git("", "clone", "--quiet", w.path("dags.git"), w.path("work"))
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + w.path("dagwright.db")})
+	s, err := store.Open(t.Context(), store.Config{DSN: dsn, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() {
 		w.down()
-		if err := s.Close(); err != nil {
+		if err := w.store.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -118,7 +125,7 @@ func (w *world) up() {
 		w.t.Fatal(err)
 	}
 	s := New(Config{Store: w.store, Executor: x, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
-		CheckTask: w.check, CheckSpec: w.checkSpec, Rules: w.rules,
+		CheckTask: w.check, CheckSpec: w.checkSpec, Rules: w.rules, Recheck: w.recheck,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
