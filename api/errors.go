@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/store"
 	"dagwright/tasklog"
 )
 
@@ -85,6 +86,13 @@ func asProblem(err error) (*problem, bool) {
 			return &problem{s.status, strings.TrimSuffix(err.Error(), ": "+s.kind.Error())}, true
 		}
 	}
+	if errors.Is(err, store.ErrUnknown) {
+		return &problem{http.StatusServiceUnavailable, "The database did not confirm what was asked for: it may have been done or not. " +
+			"Look before you ask again; a trigger with the same Idempotency-Key or dag_run_id makes no second run"}, false
+	}
+	if errors.Is(err, store.ErrUnavailable) {
+		return &problem{http.StatusServiceUnavailable, "The database does not answer now; nothing was changed"}, false
+	}
 	if errors.Is(err, tasklog.ErrUnavailable) {
 		return &problem{http.StatusServiceUnavailable, "The storage of the logs does not answer now"}, false
 	}
@@ -123,6 +131,9 @@ func (s *server) answer(c echo.Context, err error) error {
 			p = &problem{http.StatusInternalServerError, "Internal error"}
 		}
 		p = &problem{p.status, fmt.Sprintf("%s. The cause is in the server's log under request_id %s", p.detail, id)}
+	}
+	if p.status == http.StatusServiceUnavailable {
+		c.Response().Header().Set("Retry-After", "2")
 	}
 	return c.JSON(p.status, map[string]any{"detail": p.detail})
 }

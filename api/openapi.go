@@ -134,7 +134,7 @@ func responses(r route, types *types) schema {
 		success["content"] = content
 	}
 	all := schema{strconv.Itoa(max(op.status, http.StatusOK)): success}
-	refusals := append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity}, op.refusals...)
+	refusals := append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}, op.refusals...)
 	if strings.Contains(r.path, ":") {
 		refusals = append(refusals, http.StatusNotFound)
 	}

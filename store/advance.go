@@ -198,7 +198,7 @@ func (a *advance) createRun(x CreateRun) (bool, error) {
 		return false, nil
 	}
 	x.Run.State = dag.RunQueued
-	pk, err := insertRun(a.t, x.Run)
+	pk, err := insertRun(a.t, x.Run, "")
 	if err != nil || pk == 0 {
 		return false, err
 	}

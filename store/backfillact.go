@@ -137,7 +137,7 @@ func (s *Store) addBackfillRuns(t *tx, req BackfillRequest, id int64) error {
 			LogicalDate: date.LogicalDate, Interval: date.Interval, RunAfter: date.RunAfter, QueuedAt: t.now,
 			Conf: req.Conf, TriggeredBy: "backfill", User: cleanText(req.By.name()),
 		}
-		pk, err := insertRun(t, r)
+		pk, err := insertRun(t, r, "")
 		if err != nil {
 			return err
 		}

@@ -72,18 +72,18 @@ func runsByKey(t *tx, pks []int64) (map[int64]*runRecord, error) {
 }
 
 // insertRun writes a new run and returns its key, or 0 when a run of the DAG
-// with that id or logical date exists.
-func insertRun(t *tx, r dag.Run) (pk int64, err error) {
+// with that id or logical date exists. triggerKey is Trigger.digest, or empty.
+func insertRun(t *tx, r dag.Run, triggerKey string) (pk int64, err error) {
 	conf, err := encodeConf(r.Conf)
 	if err != nil {
 		return 0, err
 	}
 	_, err = t.row(`INSERT INTO dag_run (dag_id, run_id, run_type, state, version, logical_date,
-			interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user, reason)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+			interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user, reason, trigger_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		ON CONFLICT DO NOTHING RETURNING id`,
 		[]any{r.DAG, r.ID, r.Type, r.State, r.Version, r.LogicalDate,
-			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason}, &pk)
+			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason, triggerKey}, &pk)
 	if err != nil {
 		return 0, fmt.Errorf("write run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}

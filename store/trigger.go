@@ -1,8 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,17 +31,37 @@ type Trigger struct {
 	Note     string
 	// Unpause also un-pauses the DAG, in the same transaction.
 	Unpause bool
-	By      Actor
+	// Key names the request, so that it can be repeated: a second one of the same user
+	// with the same Key gets the run of the first. Up to 255 bytes; made when empty.
+	Key string
+	By  Actor
 }
+
+// maxTriggerKey bounds Trigger.Key.
+const maxTriggerKey = 255
 
 // TriggerRun creates a queued run of the DAG's newest version. The error is
 // dag.ErrNotFound for an unknown DAG, dag.ErrInvalid for a wrong run id
 // (dag.CheckRunID), conf (dag.CheckConf) or an archived DAG, and dag.ErrConflict when the run id or
-// the given logical date exists already.
+// the given logical date exists already, or a different run was triggered with the Key.
+// After ErrUnknown the same Trigger with a Key of the caller's tells what became of it.
 func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 	if err := tr.check(); err != nil {
 		return dag.Run{}, err
 	}
+	tr.Key = cmp.Or(tr.Key, rand.Text())
+	run, err := s.triggerOnce(ctx, tr)
+	if !errors.Is(err, ErrUnknown) {
+		return run, err
+	}
+	run, again := s.triggerOnce(ctx, tr)
+	if errors.Is(again, ErrUnavailable) {
+		return dag.Run{}, err // it is still not known
+	}
+	return run, again
+}
+
+func (s *Store) triggerOnce(ctx context.Context, tr Trigger) (dag.Run, error) {
 	conf, err := encodeConf(tr.Conf)
 	if err != nil {
 		return dag.Run{}, err
@@ -49,6 +74,12 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 		}
 		if d.archived {
 			return fmt.Errorf("DAG %q is archived, its file is gone: %w", tr.DAG, dag.ErrInvalid)
+		}
+		if first, err := tr.earlier(t); err != nil || first != nil {
+			if err == nil {
+				out = first.Run
+			}
+			return err
 		}
 		r, err := tr.insert(t, d)
 		if err != nil {
@@ -75,7 +106,54 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 	return out, err
 }
 
+// digest is what is kept of the Key. It is a user's own: another one's is another.
+func (tr Trigger) digest() string {
+	sum := sha256.Sum256([]byte(tr.By.name() + "\x00" + tr.Key))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// earlier returns the run that was triggered with the same Key, nil when there is none.
+// The caller holds the DAG's lock.
+func (tr Trigger) earlier(t *tx) (*runRecord, error) {
+	var id dag.RunID
+	found, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND trigger_key = $2`, []any{tr.DAG, tr.digest()}, &id)
+	if err != nil || !found {
+		return nil, err
+	}
+	r, err := findRun(t, tr.DAG, id)
+	if err != nil {
+		return nil, err
+	}
+	same, err := tr.asked(r)
+	if err == nil && !same {
+		err = fmt.Errorf("run %q of DAG %q was triggered with the same key and other values: %w", id, tr.DAG, dag.ErrConflict)
+	}
+	return r, err
+}
+
+// asked reports whether the trigger asks for a run as r was made.
+func (tr Trigger) asked(r *runRecord) (bool, error) {
+	asked, err := encodeConf(tr.Conf)
+	if err != nil {
+		return false, err
+	}
+	conf, err := decodeConf(asked) // as it is read back
+	if err != nil {
+		return false, err
+	}
+	again, err := encodeConf(conf)
+	if err != nil {
+		return false, err
+	}
+	stored, err := encodeConf(r.Conf)
+	return again == stored && (tr.Run == "" || tr.Run == r.ID) &&
+		(tr.LogicalDate.IsZero() || storedTime(tr.LogicalDate).Equal(r.LogicalDate)), err
+}
+
 func (tr Trigger) check() error {
+	if len(tr.Key) > maxTriggerKey {
+		return fmt.Errorf("the key of a trigger has %d bytes; %d are allowed: %w", len(tr.Key), maxTriggerKey, dag.ErrInvalid)
+	}
 	if err := dag.CheckNote(tr.Note); err != nil {
 		return err
 	}
@@ -105,7 +183,7 @@ func (tr Trigger) insert(t *tx, d *dagRecord) (*runRecord, error) {
 	now := t.now.UTC().Truncate(time.Microsecond)
 	for range maxMoves {
 		r := tr.run(d, now)
-		pk, err := insertRun(t, r)
+		pk, err := insertRun(t, r, tr.digest())
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/store"
 )
 
 // pageError is an error whose words are meant for the reader, and come in the
@@ -41,6 +42,9 @@ var errorKinds = []struct {
 	{dag.ErrConflict, http.StatusConflict, say("Not possible now"),
 		say("Something has changed since the page was loaded. Go back, reload the page and look before you try again.")},
 	{dag.ErrInvalid, http.StatusUnprocessableEntity, say("Not valid"), say("Go back and correct it: nothing was changed.")},
+	{store.ErrUnknown, http.StatusServiceUnavailable, say("Not confirmed"),
+		say("It may have been done or not. Wait a moment and look before you repeat it.")},
+	{store.ErrUnavailable, http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},
 }
 
 // What a reader hears who may not do what was asked for.
@@ -86,6 +90,13 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 		rd := s.reader(c)
 		status, title, hint := classify(err)
 		p := errorPage{Page: s.page(c, rd.t(title)), Words: rd.words(err), Hint: hint}
+		if errors.Is(err, store.ErrUnavailable) {
+			p.RequestID = rand.Text()
+			p.Words = rd.t("The database does not answer now.")
+			c.Response().Header().Set("Retry-After", "2")
+			s.Logger.ErrorContext(c.Request().Context(), "request failed", "request", p.RequestID,
+				"method", c.Request().Method, "route", c.Path(), "err", err)
+		}
 		if status == http.StatusInternalServerError {
 			p.RequestID = rand.Text()
 			p.Words = rd.t("Something went wrong on the server. It is not your doing.")

@@ -243,7 +243,10 @@ var russian = map[string]string{
 	"Browser": "Браузер", "Signed in": "Вход", "Ends": "Завершится", "End": "Завершить", "this one": "этот",
 
 	// errors
-	"Not found": "Не найдено", "Not possible now": "Сейчас нельзя", "Not valid": "Неверно", "Not allowed": "Нет прав", "Signed out": "Вход не выполнен", "Too large": "Слишком много", "Too busy": "Сервер занят", "Something went wrong": "Что-то пошло не так",
+	"Not found": "Не найдено", "Not possible now": "Сейчас нельзя", "Not valid": "Неверно", "Not allowed": "Нет прав", "Signed out": "Вход не выполнен", "Too large": "Слишком много", "Too busy": "Сервер занят", "Not confirmed": "Не подтверждено",
+	"It may have been done or not. Wait a moment and look before you repeat it.":                               "Неизвестно, выполнено ли действие. Подождите немного и проверьте, прежде чем повторять.",
+	"The database does not answer now.":                                                                        "База данных сейчас не отвечает.",
+	"Something went wrong":                                                                                     "Что-то пошло не так",
 	"It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.":                  "Возможно, это удалено или в адресе опечатка. Поищите в таблице DAG-ов.",
 	"Something has changed since the page was loaded. Go back, reload the page and look before you try again.": "С тех пор, как открыта страница, что-то изменилось. Вернитесь, обновите страницу и посмотрите, прежде чем пробовать снова.",
 	"Go back and correct it: nothing was changed.":                                                             "Вернитесь и исправьте: ничего не изменено.",

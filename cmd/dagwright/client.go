@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,6 +121,34 @@ func (c *client) call(ctx context.Context, r request, answer any) error {
 		return fmt.Errorf("read answer of %s: %w", c.to, err)
 	}
 	return nil
+}
+
+// callAgain is call for a request that may be sent more than once: when the server was
+// reached and its answer was lost, or it could not answer now, it is asked again, for as
+// long as patience.
+func (c *client) callAgain(ctx context.Context, r request, answer any) error {
+	const pause = 500 * time.Millisecond
+	for end := time.Now().Add(patience); ; {
+		err := c.call(ctx, r, answer)
+		if err == nil || !mayHeal(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// mayHeal reports whether the same request may be answered a moment later. A server
+// that refuses connections is not there, which is told at once.
+func mayHeal(err error) bool {
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return refused.status == http.StatusServiceUnavailable
+	}
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // open sends a request and returns an answer that is no error. The caller

@@ -25,6 +25,7 @@ type Proxy struct {
 	closed  bool
 	swallow chan struct{} // of a COMMIT; nil for none
 	pass    int           // COMMITs that are answered before
+	twice   bool          // and the one after it, too
 	frozen  chan struct{} // closed by Thaw; nil while traffic flows
 }
 
@@ -72,6 +73,14 @@ func (p *Proxy) SwallowCommit(pass int) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.swallow, p.pass = make(chan struct{}), pass
+	return p.swallow
+}
+
+// SwallowTwoCommits is SwallowCommit for the next COMMIT and the one after it.
+func (p *Proxy) SwallowTwoCommits() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.swallow, p.pass, p.twice = make(chan struct{}), 0, true
 	return p.swallow
 }
 
@@ -181,6 +190,10 @@ func (p *Proxy) takeSwallow() chan struct{} {
 	if p.pass > 0 {
 		p.pass--
 		return nil
+	}
+	if p.twice {
+		p.twice = false
+		return make(chan struct{}) // of which nobody hears
 	}
 	taken := p.swallow
 	p.swallow = nil

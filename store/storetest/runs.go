@@ -17,6 +17,7 @@ func runTests() []test {
 		{"a manual run with everything given", testTriggerGiven},
 		{"manual runs that are refused", testTriggerRefused},
 		{"triggering un-pauses when asked", testTriggerUnpause},
+		{"a trigger is repeated under its key", testTriggerKey},
 		{"conf comes back as it was given", testConf},
 		{"run filters", testRunFilters},
 		{"run orders", testRunOrders},
@@ -401,4 +402,36 @@ func testAudit(f fixture) {
 	f.ok(err)
 	f.equal(len(rest), 1)
 	f.equal(n, 1)
+}
+
+// testTriggerKey repeats a trigger under its key: the same request gets the same run,
+// another user's or another DAG's is another, and other values are refused.
+func testTriggerKey(f fixture) {
+	f.define("d", "t")
+	f.define("e", "t")
+	tr := store.Trigger{DAG: "d", Key: "k", Conf: map[string]any{"A": 1, "B": []any{1.5, "x"}}, Note: "n", By: alice}
+	first, err := f.TriggerRun(f.ctx(), tr)
+	f.ok(err)
+	again, err := f.TriggerRun(f.ctx(), tr)
+	f.ok(err)
+	f.equal(again, first)
+	_, total, err := f.Audit(f.ctx(), store.AuditFilter{Event: "trigger"})
+	f.ok(err)
+	f.equal(total, 1)
+
+	other := tr
+	other.By = store.Actor{User: "bob", Via: "ui"}
+	for _, tr := range []store.Trigger{other, {DAG: "e", Key: "k", By: alice}, {DAG: "d", By: alice}, {DAG: "d", By: alice}} {
+		r, err := f.TriggerRun(f.ctx(), tr)
+		f.ok(err)
+		if r.DAG == first.DAG && r.ID == first.ID {
+			f.Errorf("%+v got the first run", tr)
+		}
+	}
+	tr.Conf = map[string]any{"A": 2}
+	f.is(second(f.TriggerRun(f.ctx(), tr)), dag.ErrConflict)
+	tr.Conf, tr.Run = nil, "mine"
+	f.is(second(f.TriggerRun(f.ctx(), tr)), dag.ErrConflict)
+	tr.Key = strings.Repeat("k", 256)
+	f.is(second(f.TriggerRun(f.ctx(), tr)), dag.ErrInvalid)
 }
