@@ -105,6 +105,7 @@ func ParseModel(file string, source []byte, inst Instance) (Model, error) {
 	if root := r.document(source); root != nil {
 		r.model(root, &m)
 		r.checkSchedules(&m, inst)
+		r.checkTemplates(inst)
 	}
 	if len(r.faults) > 0 {
 		slices.SortStableFunc(r.faults, func(a, b *dag.SpecError) int {

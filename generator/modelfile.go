@@ -74,6 +74,8 @@ type modelReader struct {
 	// scheduleFields are the values of schedules, which are checked when the
 	// timezone is known.
 	scheduleFields []*field
+	// templateFields are the values that are rendered for each run.
+	templateFields []*field
 }
 
 func (r *modelReader) add(line, column int, path, format string, args ...any) {

@@ -128,6 +128,19 @@ func (r *modelReader) checkSchedules(m *Model, inst Instance) {
 	}
 }
 
+// checkTemplates checks what Airflow renders: the values of env and the words of
+// commands.
+func (r *modelReader) checkTemplates(inst Instance) {
+	if inst.CheckTemplate == nil {
+		return
+	}
+	for _, f := range r.templateFields {
+		if err := inst.CheckTemplate(f.text); err != nil {
+			r.fault(f, "%v", err)
+		}
+	}
+}
+
 func (r *modelReader) taskID(n *field) string {
 	s, ok := r.text(n)
 	if !ok {
@@ -155,6 +168,7 @@ func (r *modelReader) command(n *field) []string {
 			r.fault(item, "has a NUL character")
 		default:
 			out = append(out, s)
+			r.templateFields = append(r.templateFields, item)
 		}
 	}
 	if n.kind == listKind && (len(list) == 0 || len(out) > 0 && out[0] == "") {
@@ -179,6 +193,7 @@ func (r *modelReader) env(n *field) []dag.EnvVar {
 			r.fault(p.value, "has a NUL character")
 		}
 		out = append(out, dag.EnvVar{Name: p.key, Value: s})
+		r.templateFields = append(r.templateFields, p.value)
 	}
 	return out
 }

@@ -54,6 +54,9 @@ type Instance struct {
 	// CheckSchedule says what is wrong with a model's schedule, and with a
 	// rendered one; nil leaves cron syntax unchecked.
 	CheckSchedule func(dag.Schedule) error
+	// CheckTemplate says what is wrong with a template in a model's env or command; nil
+	// leaves that to CheckTask.
+	CheckTemplate func(source string) error
 	// CheckTask says what of a rendered task the installation does not allow; nil
 	// leaves that to those who load the spec.
 	CheckTask func(dag.Task) error

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
 var errNoExpression = errors.New("the template's syntax is wrong: an expression is missing")
@@ -316,7 +315,7 @@ func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
 		}
 	}
 	if n.Step != nil {
-		return nil, errors.New("a slice with a step is not supported")
+		return nil, errStep
 	}
 	switch v := v.(type) {
 	case list:
@@ -386,7 +385,7 @@ func (e *evaluation) call(n *nodes.Call) (any, error) {
 		}
 	}
 	if f == nil {
-		return nil, fmt.Errorf("%s cannot be called: it is %s", path(n.Func), typeName(v))
+		return nil, notCallable(n.Func, v)
 	}
 	a, err := e.arguments(n.Args, n.Kwargs)
 	if err != nil {
@@ -432,11 +431,11 @@ func (e *evaluation) filtered(n *nodes.FilteredExpression) (any, error) {
 		if err := e.step(); err != nil {
 			return nil, err
 		}
-		f, ok := filters[call.Name]
-		if !ok {
-			return nil, fmt.Errorf("there is no filter %q; there are: %s", clip(call.Name, 40), known(filters))
+		f, err := filterOf(call.Name)
+		if err != nil {
+			return nil, err
 		}
-		if u, ok := v.(undefined); ok && call.Name != "default" && call.Name != "d" {
+		if u, ok := v.(undefined); ok && !takesUndefined(call.Name) {
 			return nil, u
 		}
 		a, err := e.arguments(call.Args, call.Kwargs)
@@ -456,15 +455,12 @@ func (e *evaluation) tested(n *nodes.TestExpression) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := n.Test.Name
-	if n.Test.Token != nil && n.Test.Token.Type == tokens.In {
-		name = "in"
+	name := testName(n)
+	t, err := testOf(name)
+	if err != nil {
+		return nil, err
 	}
-	t, ok := tests[name]
-	if !ok {
-		return nil, fmt.Errorf("there is no test %q; there are: %s", clip(name, 40), known(tests))
-	}
-	if u, ok := v.(undefined); ok && name != "defined" && name != "undefined" {
+	if u, ok := v.(undefined); ok && !asksDefined(name) {
 		return nil, u
 	}
 	a, err := e.arguments(n.Test.Args, n.Test.Kwargs)

@@ -22,12 +22,24 @@ var podFields = []string{
 // maxDepth bounds how deep a field is nested.
 const maxDepth = 64
 
-// fields renders the fields of one task and keeps the first fault.
+// fields renders the fields of one task and keeps the first fault, or only checks
+// them and keeps the fault of each.
 type fields struct {
 	renderer *Renderer
 	budget   *budget
 	names    *names
 	err      error
+
+	checks bool
+	faults dag.SpecErrors
+}
+
+func (f *fields) task(t *dag.Task) {
+	t.Image = f.text("image", t.Image)
+	t.Cmds = f.texts("cmds", t.Cmds)
+	t.Arguments = f.texts("arguments", t.Arguments)
+	t.Env = f.env(t.Env)
+	t.Pod = f.pod(t.Pod)
 }
 
 // text renders one string. A string without template marks is returned as it
@@ -36,18 +48,30 @@ func (f *fields) text(field, source string) string {
 	if f.err != nil || !isTemplate(source) {
 		return source
 	}
-	t, err := f.renderer.parsed(source, f.budget)
-	if err == nil {
-		var out string
-		if out, err = t.execute(f.names, f.budget); err == nil {
-			return out
-		}
-	}
-	f.err = &dag.SpecError{Path: field, Reason: err.Error()}
-	if s := (stopped{}); errors.As(err, &s) {
+	out, err := f.render(source)
+	switch s := (stopped{}); {
+	case err == nil:
+		return out
+	case errors.As(err, &s):
 		f.err = s
+	case f.checks:
+		f.faults = append(f.faults, &dag.SpecError{Path: field, Reason: err.Error()})
+	default:
+		f.err = &dag.SpecError{Path: field, Reason: err.Error()}
 	}
 	return ""
+}
+
+// render renders a template, or finds its fault and renders nothing.
+func (f *fields) render(source string) (string, error) {
+	t, err := f.renderer.parsed(source, f.budget)
+	if err != nil {
+		return "", err
+	}
+	if f.checks {
+		return "", t.fault()
+	}
+	return t.execute(f.names, f.budget)
 }
 
 func (f *fields) texts(field string, sources []string) []string {
@@ -89,7 +113,8 @@ func (f *fields) pod(pod map[string]any) map[string]any {
 // Airflow does; keys stay as they are.
 func (f *fields) value(field string, v any, depth int) any {
 	if f.err == nil && depth > maxDepth {
-		f.err = &dag.SpecError{Path: field, Reason: fmt.Sprintf("nested deeper than %d", maxDepth)}
+		fault := &dag.SpecError{Path: field, Reason: fmt.Sprintf("nested deeper than %d", maxDepth)}
+		f.err, f.faults = fault, append(f.faults, fault)
 	}
 	if f.err != nil {
 		return nil

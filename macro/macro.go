@@ -79,11 +79,7 @@ func (r *Rendering) Render(c Context) (dag.Task, error) {
 	}
 	f := fields{renderer: r.renderer, budget: r.budget, names: newNames(c, r.budget)}
 	task := *c.Task
-	task.Image = f.text("image", task.Image)
-	task.Cmds = f.texts("cmds", task.Cmds)
-	task.Arguments = f.texts("arguments", task.Arguments)
-	task.Env = f.env(task.Env)
-	task.Pod = f.pod(task.Pod)
+	f.task(&task)
 	if f.err != nil {
 		return dag.Task{}, f.err
 	}

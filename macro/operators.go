@@ -55,10 +55,8 @@ func (e *evaluation) binary(n *nodes.BinaryExpression) (any, error) {
 		}
 		return e.defined(n.Right)
 	}
-	if comparison(op) {
-		if inner, ok := n.Left.(*nodes.BinaryExpression); ok && comparison(inner.Operator.Token.Type) {
-			return nil, errors.New(`a chained comparison is not supported; write "a < b and b < c"`)
-		}
+	if err := checkChain(n); err != nil {
+		return nil, err
 	}
 	left, err := e.defined(n.Left)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/nikolalohinski/gonja/v2/config"
@@ -29,6 +30,8 @@ type template struct {
 	// escapes otherwise than Python.
 	literals map[*tokens.Token]string
 	size     int // bytes of memory, estimated
+	// fault is what check finds, looked for once.
+	fault func() error
 }
 
 // chargeParse charges what reading a template takes at most.
@@ -78,7 +81,9 @@ func parse(source string) (t *template, err error) {
 		return nil, asSyntaxError(err)
 	}
 	// A token becomes about 400 bytes of nodes.
-	return &template{root: root, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}, nil
+	t = &template{root: root, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}
+	t.fault = sync.OnceValue(t.check)
+	return t, nil
 }
 
 // emptyLoader has no template to include; no block asks for one either.

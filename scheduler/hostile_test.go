@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dagwright/dag"
+	"dagwright/macro"
 	"dagwright/store"
 )
 
@@ -122,4 +123,18 @@ func TestHostileTemplateFailsInWords(t *testing.T) {
 	if want := "env_vars.B: filter length: the task's templates go over more than 67108864 bytes"; !strings.Contains(r.Reason, want) {
 		t.Errorf("reason %q, want %q in it", r.Reason, want)
 	}
+}
+
+// TestTemplatesAreCheckedWhenASpecIsLoaded shows a template that fails in every run as
+// an import error with its place, and keeps the last good version.
+func TestTemplatesAreCheckedWhenASpecIsLoaded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.check = macro.New().Check
+	w.up()
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "echo {{ ds }}")})
+	w.awaitDAG("a")
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "echo {{ dss }}")})
+	w.awaitImportErrors("dags/a.yaml:6:22: a.tasks[0].cmds[2]: dss is not defined")
+	w.awaitRun("a", w.trigger("a", nil), dag.RunSuccess)
 }

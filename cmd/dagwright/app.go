@@ -235,7 +235,7 @@ func (a *app) addGenerator() error {
 		return err
 	}
 	instance := a.Instance
-	instance.CheckTask = a.Pods.Check
+	withChecks(&instance, a.Pods)
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
@@ -262,7 +262,7 @@ func (a *app) addScheduler() error {
 	}
 	config := scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
-		CheckTask: a.Pods.Check, Rules: podRules(a.Pods) + a.Promotion.rules(),
+		CheckTask: checkTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
 	}
 	if origin != nil {

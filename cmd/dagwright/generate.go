@@ -214,6 +214,6 @@ func loadTemplates(dir string) (*templates.Set, error) {
 func defaultInstance() generator.Instance {
 	instance := generator.DefaultInstance()
 	instance.CheckSchedule = scheduler.CheckSchedule
-	instance.CheckTask = anyInstance().Check
+	withChecks(&instance, anyInstance())
 	return instance
 }

@@ -71,7 +71,7 @@ type validator struct {
 
 func validate(out io.Writer, pods podspec.Config, paths []string, r reports) error {
 	v := &validator{out: out, files: map[dag.ID]string{}, parser: dag.Parser{
-		CheckSchedule: scheduler.CheckSchedule, CheckTask: pods.Check,
+		CheckSchedule: scheduler.CheckSchedule, CheckTask: checkTask(pods),
 	}}
 	for _, p := range paths {
 		if err := v.walk(p); err != nil {

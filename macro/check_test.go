@@ -1,0 +1,130 @@
+package macro_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
+	"dagwright/macro"
+)
+
+// TestCheck tells what is known to be wrong with a template before any run, and what
+// is left to the run.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ source, want string }{
+		// right, or right in some run
+		{"plain { text }", ""},
+		{"{{ ds }} {{ macros.ds_add(ds, -1) }} {{ logical_date.strftime('%Y') }}", ""},
+		{"{{ params.nope }} {{ dag_run.conf.nope }} {{ dag_run.conf['nope'].deeper }} {{ params.get('x').y }}", ""},
+		{"{{ nope | default('x') }} {{ dag_run.nope | d(1) }}", ""},
+		{"{{ nope if nope is defined else 'x' }}", ""},
+		{"{% if nope is not defined %}a{% else %}{{ nope.deeper }}{% endif %}", ""},
+		{"{% set a = 1 %}{{ a.b }}{% for x, y in params.items() if y %}{{ x }}{{ y }}{{ loop.index }}{{ a }}{% else %}{{ a }}{% endfor %}", ""},
+		{"{% if true %}{% set a = 1 %}{% endif %}{{ a }}", ""},
+		{"{{ range(3) | join(',') }} {{ macros.datetime(2026, 1, 1) }} {{ (1 if ds else 2) }} {{ ds[1:] }} {{ -1 }} {{ not ds }}", ""},
+		{"{{ ti.task.task_id }} {{ ti.dag_run.conf.x }} {{ data_interval_end.year }} {{ dag.tags[0] }}", ""},
+		{"{% raw %}{{ nope }}{% endraw %} {{ '{{' }} nope {{ '}}' }}", ""},
+		{"{% set a %}{{ ds }}{% endset %}{{ a.upper() }} {{ none }} {{ {'a': ds}.a }} {{ 'x' in [ds, (1,)] }}", ""},
+		{"{{ 1 // 0 }}", ""},
+
+		// wrong in every run
+		{"{{ ds", "syntax is wrong"},
+		{"{{ }}", "syntax is wrong"},
+		{"{{ in }}", "expression is missing"},
+		{`{% include "x" %}`, "include %} is not available"},
+		{"a\nb {{ dss }}", "line 2 of the template: dss is not defined"},
+		{"{% if params.x %}{{ dss }}{% endif %}", "dss is not defined"},
+		{"{{ params.x + dss }}", "dss is not defined"},
+		{"{{ [1, dss] }}", "dss is not defined"},
+		{"{{ {'a': dss} }}", "dss is not defined"},
+		{"{{ params[dss] }}", "dss is not defined"},
+		{"{{ ds[dss:] }}", "dss is not defined"},
+		{"{{ params.get('x', dss) }}", "dss is not defined"},
+		{"{{ logical_date.add(days=dss) }}", "dss is not defined"},
+		{"{{ -dss }}", "dss is not defined"},
+		{"{{ not dss }}", "dss is not defined"},
+		{"{{ (1 if dss else 2) }}", "dss is not defined"},
+		{"{{ 1 if dss }}", "dss is not defined"},
+		{"{{ 1 if ds else dss }}", "dss is not defined"},
+		{"{{ ds | replace(dss, '') }}", "dss is not defined"},
+		{"{{ ds | default(dss) }}", "dss is not defined"},
+		{"{{ dss | upper | default('x') }}", "dss is not defined"},
+		{"{{ 4 is divisibleby(dss) }}", "dss is not defined"},
+		{"{% for x in dss %}{% endfor %}", "dss is not defined"},
+		{"{% for x in [1] %}{{ y }}{% endfor %}", "y is not defined"},
+		{"{% for x in [1] %}{% set y = 1 %}{% endfor %}{{ y }}", "y is not defined"},
+		{"{{ a }}{% set a = 1 %}", "a is not defined"},
+		{"{% set a = dss %}", "dss is not defined"},
+		{"{% set a %}{{ dss }}{% endset %}", "dss is not defined"},
+		{"{% for x in [1] %}{{ loop.cycle }}{% endfor %}", "loop.cycle is not defined"},
+		{"{{ dag_run.nope }}", "dag_run.nope is not defined"},
+		{"{{ dag_run.nope.deeper | default(1) }}", "dag_run.nope is not defined"},
+		{"{{ ds.strftime('%Y') }}", "ds.strftime is not defined"},
+		{"{{ logical_date.replaced(day=1) }}", "logical_date.replaced is not defined"},
+		{"{{ 'a'.nope() }}", "is not defined"},
+		{"{{ ds() }}", "ds cannot be called: it is str"},
+		{"{{ dag_run() }}", "dag_run cannot be called"},
+		{"{{ var.value.x }}", "var is not available"},
+		{"{{ var.value.x | default('y') }}", "var is not available"},
+		{"{% if params.x %}{{ yesterday_ds }}{% endif %}", "yesterday_ds is not available"},
+		{"{{ ti.xcom_pull('a') }}", "no XCom"},
+		{"{{ macros.uuid.uuid4() }}", "macros.uuid is not available"},
+		{"{{ ds | nope }}", `no filter "nope"`},
+		{"{{ params.x is nope }}", `no test "nope"`},
+		{"{{ 1 < 2 < 3 }}", "chained comparison"},
+		{"{{ ds[::2] }}", "slice with a step"},
+		{"{{ " + strings.Repeat("1,", 20_000) + " }}", "10000 words and signs"},
+	} {
+		name := tt.source[:min(len(tt.source), 70)]
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := macro.New().Check(dag.Task{Image: tt.source})
+			if tt.want == "" && err != nil {
+				t.Fatalf("error %v, want none", err)
+			}
+			if tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !errors.Is(err, dag.ErrInvalid)) {
+				t.Errorf("error %v, want %q in it", err, tt.want)
+			}
+			if text := macro.New().CheckText(tt.source); (text == nil) != (err == nil) {
+				t.Errorf("CheckText: %v, Check: %v", text, err)
+			}
+		})
+	}
+}
+
+// TestCheckFindsEachField gives the fault of each field, by its path.
+func TestCheckFindsEachField(t *testing.T) {
+	t.Parallel()
+	err := macro.New().Check(dag.Task{
+		Image: "{{ a }}", Cmds: []string{"ok", "{{ b }}"}, Arguments: []string{"{{ c }}"},
+		Env: []dag.EnvVar{{Name: "D", Value: "{{ d1 }}"}, {Name: "{{ e1 }}", Value: "x"}, {Name: "F", Value: "{{ ds }}"}},
+		Pod: map[string]any{"labels": map[string]any{"g": "{{ g }}"}, "service_account_name": "{{ no_template }}"},
+	})
+	want := "image: a is not defined\ncmds[1]: b is not defined\narguments[0]: c is not defined\n" +
+		"env_vars.D: d1 is not defined\nenv_vars: e1 is not defined\nlabels.g: g is not defined"
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
+	}
+}
+
+// FuzzCheck holds that a template without a fault never fails for what Check knows of,
+// and that checking ends.
+func FuzzCheck(f *testing.F) {
+	for _, s := range []string{
+		"{{ ds }}", "{{ dss }}", "{% for i in range(3) %}{{ i }}{{ loop.x }}{% endfor %}", "{{ dag_run.conf | tojson }}",
+		"{% set a = 1 if b else 2 %}{{ a }}", "{{ x if x is defined }}", "{{ macros.datetime.strptime('a', 'b') }}",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, source string) {
+		checked := macro.New().CheckText(source)
+		_, err := render(source)
+		if checked == nil && err != nil && (strings.Contains(err.Error(), "syntax is wrong") || strings.Contains(err.Error(), "there is no filter")) {
+			t.Errorf("CheckText finds nothing, and rendering %q fails: %v", source, err)
+		}
+	})
+}
