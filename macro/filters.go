@@ -282,6 +282,9 @@ func round(_ *evaluation, v any, a arguments) (any, error) {
 	scale := math.Pow10(int(precision))
 	switch method {
 	case "common":
+		if n, ok := asInt(v); ok {
+			return roundInt(n, -precision), nil
+		}
 		if precision >= 0 {
 			out, err := strconv.ParseFloat(strconv.FormatFloat(f, 'f', int(precision), 64), 64)
 			return out, err
@@ -294,10 +297,25 @@ func round(_ *evaluation, v any, a arguments) (any, error) {
 	default:
 		return nil, errors.New("method must be common, ceil or floor")
 	}
-	if n, ok := asInt(v); ok && precision < 0 && n == int64(f) {
-		return int64(f), nil
-	}
 	return f, nil
+}
+
+// roundInt rounds an integer to tens, hundreds and so on, half to even; digits is how
+// many become zero.
+func roundInt(n, digits int64) int64 {
+	unit := int64(1)
+	for range max(digits, 0) {
+		unit *= 10
+	}
+	rest := n % unit
+	down := n - rest
+	switch half := 2 * max(rest, -rest); {
+	case half < unit || half == unit && down/unit%2 == 0:
+		return down
+	case rest < 0:
+		return down - unit
+	}
+	return down + unit
 }
 
 func itemsFilter(e *evaluation, v any, _ arguments) (any, error) {

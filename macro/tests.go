@@ -20,10 +20,12 @@ var tests = map[string]builtin{
 	"float":       isType("float"),
 	"ge":          compares(tokens.GreaterThanOrEqual),
 	"gt":          compares(tokens.GreaterThan),
+	"greaterthan": compares(tokens.GreaterThan),
 	"in":          isIn,
 	"integer":     isType("int"),
 	"iterable":    isType("list", "dict", "str"),
 	"le":          compares(tokens.LowerThanOrEqual),
+	"lessthan":    compares(tokens.LowerThan),
 	"lower": func(e *evaluation, v any, _ arguments) (any, error) {
 		return e.cased(v, strings.ToLower, strings.ToUpper)
 	},
