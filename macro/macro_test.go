@@ -333,6 +333,9 @@ func TestGeneratedSpecs(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i := range dags[0].Tasks {
+			if err := r.Check(dags[0].Tasks[i]); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
 			for date, conf := range map[string]map[string]any{"": nil, "2026-02-01": {"SCORING_DATE": "2026-02-01"}} {
 				c := example()
 				c.DAG, c.Task, c.Run.Conf = dags[0], &dags[0].Tasks[i], conf

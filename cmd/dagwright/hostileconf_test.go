@@ -122,7 +122,7 @@ func TestNoSecretInLogs(t *testing.T) {
 		`{{ macros.datetime.strptime(dag_run.conf["NOTE_X"], "%%Y") }}`,
 		`{{ params[dag_run.conf["NOTE_X"]] }}`,
 		`{{ {}[dag_run.conf["NOTE_X"]] }}`,
-		`{{ "{:d}".format(dag_run.conf["NOTE_X"]) }}`,
+		`{{ dag_run.conf["NOTE_X"].format(1) }}`,
 	} {
 		template = strings.ReplaceAll(template, "%%", "%")
 		id := fmt.Sprintf("leaky-%d", i)
@@ -138,31 +138,32 @@ func TestNoSecretInLogs(t *testing.T) {
 	d.wantSecretless(t)
 }
 
-// TestTemplateThatCannotBeRendered fails the task and names what is missing;
-// no template reads a file.
+// TestTemplateThatCannotBeRendered names what is missing: of a template that fails in
+// every run as an import error, of another one when its task starts. No template reads a
+// file.
 func TestTemplateThatCannotBeRendered(t *testing.T) {
 	t.Parallel()
 	d := startDevProcess(t)
 	clone := d.clone(t, dagRepository)
-	cases := map[string]struct{ template, want string }{
-		"undefined": {`{{ dss }}`, "dss"},
-		"include":   {`{% include "/etc/passwd" %}`, "include"},
-		"import":    {`{% import "/etc/passwd" as x %}`, "import"},
-		"extends":   {`{% extends "/etc/passwd" %}`, "extends"},
-		"loop":      {`{% for i in range(999999999) %}x{% endfor %}`, "range"},
+	refused := map[string]struct{ template, want string }{
+		"undefined": {`{{ dss }}`, "dss is not defined"},
+		"include":   {`{% include "/etc/passwd" %}`, "include %} is not available"},
+		"import":    {`{% import "/etc/passwd" as x %}`, "import %} is not available"},
+		"extends":   {`{% extends "/etc/passwd" %}`, "extends %} is not available"},
 	}
-	for id, c := range cases {
-		spec := strings.Replace(fmt.Sprintf(leaky, c.template), "leaky:", id+":", 1)
-		write(t, filepath.Join(clone, id+".yaml"), []byte(spec))
+	for id, c := range refused {
+		write(t, filepath.Join(clone, id+".yaml"), []byte(strings.Replace(fmt.Sprintf(leaky, c.template), "leaky:", id+":", 1)))
 	}
+	loop := fmt.Sprintf(leaky, `{% for i in range(999999999) %}x{% endfor %}`)
+	write(t, filepath.Join(clone, "loop.yaml"), []byte(strings.Replace(loop, "leaky:", "loop:", 1)))
 	d.push(t, clone, "Add templates that fail")
-	for id, c := range cases {
-		d.await(t, `"dag_id": ?"`+id+`"|`+id+`\.yaml`, "/api/v2/dags?limit=100")
-		run := d.runToEnd(t, id, `{"logical_date": null, "unpause": true}`, "failed")
-		_, log := d.get(t, "/dags/"+id+"/runs/"+run+"/tasks/TASK/log")
-		if !strings.Contains(log, c.want) || strings.Contains(log, "root:") {
-			t.Errorf("%s: the log says\n%s", id, log)
-		}
+	for id, c := range refused {
+		d.await(t, id+`\.yaml:8:\d+: .*`+regexp.QuoteMeta(c.want), "/api/v2/importErrors?limit=100")
+	}
+	d.await(t, `"dag_id": ?"loop"`, "/api/v2/dags?limit=100")
+	run := d.runToEnd(t, "loop", `{"logical_date": null, "unpause": true}`, "failed")
+	if _, log := d.get(t, "/dags/loop/runs/"+run+"/tasks/TASK/log"); !strings.Contains(log, "range makes 10000 numbers at most") {
+		t.Errorf("the log says\n%s", log)
 	}
 }
 
