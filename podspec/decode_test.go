@@ -122,10 +122,10 @@ func TestForm(t *testing.T) {
 // nothing else.
 func TestCheckLeavesTemplatesOpen(t *testing.T) {
 	t.Parallel()
-	c := podspec.Config{Instance: "dev", Namespace: "models-dev", Policy: podspec.Policy{
+	c := podspec.Config{Instance: "dev", Namespace: "models-dev", Policy: opened(podspec.Policy{
 		Registries: []string{"registry.example.com"}, MaxResources: map[string]string{"memory": "1Gi"}, RequireLimits: []string{"memory"},
 		Secrets: []string{"a"}, ConfigMaps: []string{"a"}, NodeSelector: map[string]string{"pool": "models"},
-	}}
+	})}
 	open := task(t, `image: "{{ params.image }}"
 namespace: "{{ params.namespace }}"
 labels: {team: "{{ params.team }} of the bank"}

@@ -70,6 +70,12 @@ func TestName(t *testing.T) {
 			t.Errorf("%s: name %q, want %q and 10 digits", tt.name, got, tt.want)
 		}
 	}
+	for n := 1; n <= 75; n++ {
+		got := podspec.Name(podspec.Input{Key: key, Task: dag.Task{Pod: map[string]any{"name": strings.Repeat("a", n)}}})
+		if want := min(n, 52) + 11; len(got) != want || len(validation.IsDNS1123Label(got)) > 0 {
+			t.Errorf("a name of %d letters becomes %q, of %d; want %d", n, got, len(got), want)
+		}
+	}
 	if got := podspec.Name(podspec.Input{Key: dag.AttemptKey{DAG: "_", Task: "_"}}); len(validation.IsDNS1123Label(got)) > 0 {
 		t.Errorf("name %q without a word is no label", got)
 	}

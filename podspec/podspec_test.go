@@ -25,9 +25,29 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // generous is an instance that allows what the golden specs ask for.
 var generous = podspec.Config{
 	Instance: "dev", Namespace: "dagwright-dev", Grace: 20 * time.Second,
-	Policy: podspec.Policy{
+	Policy: opened(podspec.Policy{
 		Namespaces: []string{"models"}, ServiceAccounts: []string{"default", "scorer"}, ServiceAccountToken: true,
-	},
+	}),
+}
+
+// opened allows every name that a policy has left out of its closed lists.
+func opened(p podspec.Policy) podspec.Policy {
+	for _, list := range closedLists(&p) {
+		if *list == nil {
+			*list = []string{"*"}
+		}
+	}
+	return p
+}
+
+// closedLists are the lists that allow nothing when they are left out.
+func closedLists(p *podspec.Policy) map[string]*[]string {
+	return map[string]*[]string{
+		"priority_classes": &p.PriorityClasses, "runtime_classes": &p.RuntimeClasses, "schedulers": &p.Schedulers,
+		"resource_claims": &p.ResourceClaims, "volume_claims": &p.VolumeClaims, "storage_classes": &p.StorageClasses,
+		"csi_drivers": &p.CSIDrivers, "csi_attributes": &p.CSIAttributes, "node_profiles": &p.NodeProfiles,
+		"labels": &p.Labels, "annotations": &p.Annotations,
+	}
 }
 
 const runID = "manual__2026-11-23T19:23:13.982876+00:00"

@@ -58,8 +58,36 @@ type Policy struct {
 	// Tolerations are the taints, by key, that specs may tolerate; "*" stands for
 	// all of them and for the toleration without a key. Left out: any.
 	Tolerations []string `yaml:"tolerations"`
-	// PriorityClasses that specs may name. Left out: any.
+	// The lists from here to Annotations are closed: left out they allow nothing
+	// while PodSecurity is restricted, and anything otherwise.
+
+	// PriorityClasses that specs may name.
 	PriorityClasses []string `yaml:"priority_classes"`
+	// RuntimeClasses that specs may name.
+	RuntimeClasses []string `yaml:"runtime_classes"`
+	// Schedulers that specs may name beside Kubernetes' own.
+	Schedulers []string `yaml:"schedulers"`
+	// ResourceClaims are claims, and templates of them, that specs may name.
+	ResourceClaims []string `yaml:"resource_claims"`
+	// VolumeClaims are the claims of volumes that specs may mount.
+	VolumeClaims []string `yaml:"volume_claims"`
+	// StorageClasses that volumes of a pod's own may name.
+	StorageClasses []string `yaml:"storage_classes"`
+	// CSIDrivers that volumes may be of.
+	CSIDrivers []string `yaml:"csi_drivers"`
+	// CSIAttributes are what such a volume may say to its driver, as name=value,
+	// such as secretProviderClass=churn-*.
+	CSIAttributes []string `yaml:"csi_attributes"`
+	// NodeProfiles are the files of seccomp and AppArmor profiles on the nodes that
+	// specs may name.
+	NodeProfiles []string `yaml:"node_profiles"`
+	// Labels that specs may set, by key: services and NetworkPolicies select pods by
+	// them.
+	Labels []string `yaml:"labels"`
+	// Annotations that specs may set, by key: some make others in the cluster
+	// change a pod, or give it secrets.
+	Annotations []string `yaml:"annotations"`
+
 	// Secrets that specs may refer to, in variables, volumes and as pull secrets.
 	// Left out: any of the pod's namespace.
 	Secrets []string `yaml:"secrets"`
@@ -120,7 +148,11 @@ func (p Policy) validate() error {
 		names []string
 	}{
 		{"namespaces", p.Namespaces}, {"service_accounts", p.ServiceAccounts}, {"node_labels", p.NodeLabels}, {"tolerations", p.Tolerations},
-		{"priority_classes", p.PriorityClasses}, {"secrets", p.Secrets}, {"config_maps", p.ConfigMaps},
+		{"priority_classes", p.PriorityClasses}, {"runtime_classes", p.RuntimeClasses}, {"schedulers", p.Schedulers},
+		{"resource_claims", p.ResourceClaims}, {"volume_claims", p.VolumeClaims}, {"storage_classes", p.StorageClasses},
+		{"csi_drivers", p.CSIDrivers}, {"csi_attributes", p.CSIAttributes}, {"node_profiles", p.NodeProfiles},
+		{"labels", p.Labels}, {"annotations", p.Annotations},
+		{"secrets", p.Secrets}, {"config_maps", p.ConfigMaps},
 	} {
 		for i, name := range list.names {
 			switch {

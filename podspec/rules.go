@@ -33,6 +33,8 @@ func (k checker) check(pod *corev1.Pod) {
 	k.checkReferences(pod)
 	k.checkResources(pod)
 	k.checkNodes(pod)
+	k.checkFields(pod)
+	k.checkOutside(pod)
 	k.checkSecurity(pod)
 	k.checkForm(pod)
 }
@@ -139,7 +141,7 @@ func (k checker) checkImage(path, image string) {
 	}
 }
 
-// checkNodes holds how a pod finds its node, and ahead of which others.
+// checkNodes is about how a pod finds its node.
 func (k checker) checkNodes(pod *corev1.Pod) {
 	s := pod.Spec
 	for _, label := range sortedKeys(s.NodeSelector) {
@@ -159,9 +161,6 @@ func (k checker) checkNodes(pod *corev1.Pod) {
 		if k.policy.Tolerations != nil && !allows(k.policy.Tolerations, t.Key) && !k.unknown(t.Key) {
 			k.bad(fmt.Sprintf("spec.tolerations[%d]", i), "taint %s: not in the instance's tolerations %s", clip(t.Key), listed(k.policy.Tolerations))
 		}
-	}
-	if name := s.PriorityClassName; name != "" && k.policy.PriorityClasses != nil && !allows(k.policy.PriorityClasses, name) && !k.unknown(name) {
-		k.bad("spec.priorityClassName", "priority class %s: not in the instance's priority classes %s", clip(name), listed(k.policy.PriorityClasses))
 	}
 }
 

@@ -31,7 +31,7 @@ func task(tb testing.TB, fields string) dag.Task {
 // build builds a pod of a task that has nothing to render.
 func build(tb testing.TB, p podspec.Policy, t dag.Task) error {
 	tb.Helper()
-	c := podspec.Config{Instance: "dev", Namespace: "models-dev", Policy: p}
+	c := podspec.Config{Instance: "dev", Namespace: "models-dev", Policy: opened(p)}
 	pod, err := c.Build(podspec.Input{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1}, Task: t, Env: t.Env})
 	if (pod == nil) == (err == nil) {
 		tb.Errorf("Build gives pod %v and error %v, want one of them", pod, err)

@@ -30,6 +30,8 @@ func TestLines(t *testing.T) {
 		"empty base":          {lineStamp + " ", tasklog.Line{Time: lineAt}},
 		"space":               {lineStamp + "   File x", tasklog.Line{Time: lineAt, Text: "  File x"}},
 		"container":           {lineStamp + " [side-car1] hello", tasklog.Line{Time: lineAt, Container: "side-car1", Text: "hello"}},
+		"all digits":          {lineStamp + " [c-0123456789] x", tasklog.Line{Time: lineAt, Container: "c-0123456789", Text: "x"}},
+		"all letters":         {lineStamp + " [az-9] x", tasklog.Line{Time: lineAt, Container: "az-9", Text: "x"}},
 		"longest name":        {lineStamp + " [" + label + "] x", tasklog.Line{Time: lineAt, Container: label, Text: "x"}},
 		"too long a name":     {lineStamp + " [" + label + "a] x", tasklog.Line{Time: lineAt, Text: "[" + label + "a] x"}},
 		"empty of container":  {lineStamp + " [c] ", tasklog.Line{Time: lineAt, Container: "c"}},

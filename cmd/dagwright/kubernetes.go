@@ -92,6 +92,9 @@ func (c kubernetesConfig) check(runs bool) error {
 func anyInstance() podspec.Config {
 	return podspec.Config{Instance: checkInstance, Namespace: checkNamespace, Policy: podspec.Policy{
 		Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}, ServiceAccountToken: true,
+		PriorityClasses: []string{"*"}, RuntimeClasses: []string{"*"}, Schedulers: []string{"*"}, ResourceClaims: []string{"*"},
+		VolumeClaims: []string{"*"}, StorageClasses: []string{"*"}, CSIDrivers: []string{"*"}, CSIAttributes: []string{"*"},
+		NodeProfiles: []string{"*"}, Labels: []string{"*"}, Annotations: []string{"*"},
 	}}
 }
 

@@ -280,7 +280,10 @@ func podDifferences(t *testing.T, airflow json.RawMessage, d *dag.DAG, task *dag
 	if err != nil {
 		t.Fatalf("%s.%s: %v", d.ID, task.ID, err)
 	}
-	pod, err := podspec.Config{Instance: "check", Namespace: "default", Policy: podspec.Policy{Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}}}.Build(podspec.Input{
+	pod, err := podspec.Config{Instance: "check", Namespace: "default", Policy: podspec.Policy{
+		Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}, Labels: []string{"*"}, Annotations: []string{"*"},
+		PriorityClasses: []string{"*"}, RuntimeClasses: []string{"*"}, Schedulers: []string{"*"}, VolumeClaims: []string{"*"},
+	}}.Build(podspec.Input{
 		Key:  dag.AttemptKey{DAG: d.ID, Run: runID, Task: task.ID, Try: 1},
 		Task: rendered, Env: rendered.Env, Source: d.Source, Version: 7,
 	})
