@@ -100,15 +100,20 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer changes.Close()
 
 	l := newLoop(s.Config, s.dispatcher)
-	if err := s.recover(ctx, l); ctx.Err() != nil {
-		return nil
-	} else if err != nil {
-		return err
-	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { s.dispatcher.run(ctx); return nil })
+	// What the executor found may be long in coming, as from a cluster that is
+	// away; the DAGs need not wait for it.
 	g.Go(func() error { s.syncer.run(ctx); return nil })
-	g.Go(func() error { l.run(ctx, changes); return nil })
+	g.Go(func() error {
+		if err := s.recover(ctx, l); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		g.Go(func() error { s.dispatcher.run(ctx); return nil })
+		g.Go(func() error { l.run(ctx, changes); return nil })
+		return nil
+	})
 	return g.Wait()
 }
 

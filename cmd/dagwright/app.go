@@ -107,6 +107,7 @@ type app struct {
 	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
 	listener net.Listener
 	probes   net.Listener
+	trouble  func() string // of the executor; nil where it has none
 	closers  []func() error
 	actors   []func(context.Context) error
 }
@@ -256,6 +257,9 @@ func (a *app) addScheduler() error {
 		return fmt.Errorf("open executor: %w", err)
 	}
 	a.onClose(exec.Close)
+	if e, ok := exec.(interface{ Trouble() string }); ok {
+		a.trouble = e.Trouble
+	}
 	origin, err := a.openOrigin()
 	if err != nil {
 		return err

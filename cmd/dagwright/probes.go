@@ -48,6 +48,11 @@ func (a *app) ready(c echo.Context) error {
 // troubles says what of the instance does not work, for people.
 func (a *app) troubles() []string {
 	var all []string
+	if a.trouble != nil {
+		if text := a.trouble(); text != "" {
+			all = append(all, text)
+		}
+	}
 	space, err := a.logs.Space()
 	if err != nil {
 		all = append(all, "the disk of the task logs cannot be looked at")

@@ -62,6 +62,7 @@ type Executor struct {
 
 	mu       sync.Mutex
 	closed   bool
+	away     bool // Kubernetes has not answered yet
 	working  bool
 	attempts map[dag.AttemptKey]*attempt
 	byPod    map[string]*attempt   // the same, by namespace/name

@@ -56,6 +56,38 @@ func (x *Executor) watchFailed(_ context.Context, _ *cache.Reflector, err error)
 	}
 }
 
+const (
+	// sayAfter is how long Kubernetes may be silent at the start before dagwright
+	// says so, and sayEvery how often it is repeated.
+	sayAfter = 2 * time.Second
+	sayEvery = time.Minute
+)
+
+// Trouble says for people what keeps the executor from its work; empty when
+// nothing does.
+func (x *Executor) Trouble() string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if !x.away {
+		return ""
+	}
+	return "no task is started or followed: Kubernetes has not answered since dagwright started"
+}
+
+// setAway notes whether Kubernetes is silent, and logs it.
+func (x *Executor) setAway(away bool) {
+	x.mu.Lock()
+	was := x.away
+	x.away = away
+	x.mu.Unlock()
+	switch {
+	case away:
+		x.config.Logger.Error("Kubernetes does not answer; no task is started or followed until it does")
+	case was:
+		x.config.Logger.Info("Kubernetes works again")
+	}
+}
+
 // start starts to watch and waits until the pods are known. Without the right
 // to read events there are only none in the logs.
 func (w *watcher) start(ctx context.Context, x *Executor) error {
@@ -65,8 +97,13 @@ func (w *watcher) start(ctx context.Context, x *Executor) error {
 	})
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
+	say := time.NewTimer(sayAfter)
+	defer say.Stop()
 	for !w.pods.HasSynced() {
 		select {
+		case <-say.C:
+			x.setAway(true)
+			say.Reset(sayEvery)
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the pods of namespace %s: %w", w.namespace, ctx.Err())
 		case <-x.ctx.Done():
@@ -74,6 +111,7 @@ func (w *watcher) start(ctx context.Context, x *Executor) error {
 		case <-tick.C:
 		}
 	}
+	x.setAway(false)
 	return nil
 }
 
