@@ -6,7 +6,7 @@ import "fmt"
 // its DAG are running.
 func WhyQueued(d *DAG, running int) string {
 	if running >= d.MaxActiveRuns {
-		return fmt.Sprintf("waits until one of %d running runs ends (max_active_runs is %d)", running, d.MaxActiveRuns)
+		return fmt.Sprintf("waiting for an active run to end (limit %d)", d.MaxActiveRuns)
 	}
 	return "is about to start, or waits for a free slot of the instance"
 }
@@ -24,7 +24,7 @@ func WhyNotStarted(d *DAG, task TaskID, states map[TaskID]TaskState) string {
 		}
 	}
 	if active >= d.MaxActiveTasks {
-		return fmt.Sprintf("waits until one of %d running tasks of its run ends (max_active_tasks is %d)", active, d.MaxActiveTasks)
+		return fmt.Sprintf("waiting for a running task of its run to end (limit %d)", d.MaxActiveTasks)
 	}
 	return "is about to start, or waits for a free slot of the instance"
 }

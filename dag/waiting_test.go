@@ -11,7 +11,7 @@ func TestWhyQueued(t *testing.T) {
 	d := &dag.DAG{MaxActiveRuns: 2}
 	for running, want := range map[int]string{
 		1: "is about to start, or waits for a free slot of the instance",
-		2: "waits until one of 2 running runs ends (max_active_runs is 2)",
+		2: "waiting for an active run to end (limit 2)",
 	} {
 		if got := dag.WhyQueued(d, running); got != want {
 			t.Errorf("WhyQueued with %d running = %q, want %q", running, got, want)
@@ -33,7 +33,7 @@ func TestWhyNotStarted(t *testing.T) {
 		want   string
 	}{
 		{"upstream runs", "c", running, "waits for a (running)"},
-		{"no slot in the run", "b", running, "waits until one of 1 running tasks of its run ends (max_active_tasks is 1)"},
+		{"no slot in the run", "b", running, "waiting for a running task of its run to end (limit 1)"},
 		{"nothing is in the way", "b", nil, "is about to start, or waits for a free slot of the instance"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestTaskWindowOffersWhatIsPossible(t *testing.T) {
 	s := newSite(t)
 	r := s.running()
 	p := s.get(http.StatusOK, taskURL(r.DAG, r.ID, "run_model"))
-	p.wants(t, "Cancel", "Mark success", "Mark failed", "Rendered")
+	p.wants(t, "Cancel task", "Mark success", "Mark failed", "Rendered")
 	w := s.post(taskURL(r.DAG, r.ID, "run_model")+"/cancel", nil, "")
 	if w.Code != http.StatusSeeOther || s.states(r) != "run_model=runningcancel" {
 		t.Fatalf("%d, states %q", w.Code, s.states(r))
@@ -109,7 +109,7 @@ func TestTaskWindowOffersWhatIsPossible(t *testing.T) {
 	ended := s.failed()
 	p = s.get(http.StatusOK, taskURL(ended.DAG, ended.ID, "b"))
 	p.wants(t, "Mark success", "and everything after it", "exit code 3")
-	p.lacks(t, "Cancel", "Mark failed")
+	p.lacks(t, "Cancel task", "Mark failed")
 }
 
 func TestNoticeIsToldOnce(t *testing.T) {

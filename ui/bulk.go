@@ -22,7 +22,7 @@ func (s *server) bulkDAGs(c echo.Context) error {
 		ids = append(ids, dag.ID(id))
 	}
 	if len(ids) == 0 || len(ids) > maxBulk {
-		return invalid("Choose 1 to %d DAGs first.", maxBulk)
+		return invalid("Select 1 to %d DAGs first.", maxBulk)
 	}
 	act := c.FormValue("act")
 	switch act {
@@ -147,7 +147,7 @@ func (s *server) bulkRuns(c echo.Context) error {
 		runs = append(runs, dag.RunID(run))
 	}
 	if len(runs) == 0 || len(runs) > maxBulk {
-		return invalid("Choose 1 to %d runs first.", maxBulk)
+		return invalid("Select 1 to %d runs first.", maxBulk)
 	}
 	act := c.FormValue("act")
 	switch act {

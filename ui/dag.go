@@ -140,8 +140,8 @@ func (s *server) dagFacts(rd *reader, row store.DAGRow) []Fact {
 		{Name: say("End date"), Value: rd.time(row.EndDate, row.Timezone).Text},
 		{Name: say("Time zone"), Value: row.Timezone},
 		{Name: say("Catch-up"), Value: yesNo[row.Catchup]},
-		{Name: say("Active runs at most"), Value: strconv.Itoa(row.MaxActiveRuns)},
-		{Name: say("Active tasks at most"), Value: strconv.Itoa(row.MaxActiveTasks)},
+		{Name: say("Max active runs"), Value: strconv.Itoa(row.MaxActiveRuns)},
+		{Name: say("Max active tasks"), Value: strconv.Itoa(row.MaxActiveTasks)},
 		{Name: say("Documentation"), Value: row.DocMD},
 	}
 	if row.RunTimeout > 0 {

@@ -66,7 +66,7 @@ func (s *server) logPage(c echo.Context) error {
 		return s.downloadLog(c, key)
 	}
 	p := logPage{
-		Page: s.dagPage(c, h, rd.t("Log of %s", string(t.Task))), DAG: h, RunID: t.Run, RunURL: runURL(h.ID, t.Run),
+		Page: s.dagPage(c, h, rd.t("Log of %s", string(t.Task)+" · "+string(h.ID))), DAG: h, RunID: t.Run, RunURL: runURL(h.ID, t.Run),
 		Task: rd.taskView(t, h.Timezone), Try: key.Try, Pieces: logAddress(key, "/lines", nil),
 	}
 	p.Self = pinned(c, "try", strconv.Itoa(key.Try)) // a new try does not change what is read

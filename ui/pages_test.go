@@ -183,7 +183,7 @@ func TestDAGPages(t *testing.T) {
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/graph?run=absent")
 
 	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=running").wants(t, string(r.ID), "bob")
-	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=success").wants(t, "No run is in this state")
+	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=success").wants(t, "No runs in this state")
 	s.get(http.StatusUnprocessableEntity, "/dags/churn-model-retrain/runs?state=odd")
 	s.get(http.StatusOK, runURL(d.ID, r.ID)).wants(t, "Mark failed", "exit status 3", "1 of 2", logURL(d.ID, r.ID, "train_model", 0), "no config")
 	s.get(http.StatusOK, taskURL(d.ID, r.ID, "train_model")).wants(t, "exit status 3", "Exit code", "python main.py 'a b'", "registry.example.com/churn:3f2a9c1", "prepare_data", "Log")

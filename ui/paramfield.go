@@ -165,7 +165,7 @@ func (f *ParamField) parse(text string) (any, error) {
 	case "number":
 		var v any
 		if err := decodeJSON(strings.TrimSpace(text), &v); err != nil || !isNumber(v) {
-			return nil, invalid("This is no number.")
+			return nil, invalid("Not a number.")
 		}
 		return v, nil
 	case "json":
@@ -247,17 +247,17 @@ func decodeJSON(text string, into *any) error {
 		end := d.InputOffset()
 		rest := text[end:]
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
-			return jsonError("This is no JSON: line %d, column %d: there is more text behind the end of the value.", text, end+int64(blank))
+			return jsonError("Not valid JSON: line %d, column %d: there is more text behind the end of the value.", text, end+int64(blank))
 		}
 		*into = dag.PlainNumbers(*into)
 		return nil
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return jsonError("This is no JSON: line %d, column %d: %s.", text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
+		return jsonError("Not valid JSON: line %d, column %d: %s.", text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return jsonError("This is no JSON: line %d, column %d: the text ends too early.", text, int64(len(text)))
+		return jsonError("Not valid JSON: line %d, column %d: the text ends too early.", text, int64(len(text)))
 	}
 	return err
 }

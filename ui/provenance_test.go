@@ -20,7 +20,7 @@ func TestProvenanceIsShown(t *testing.T) {
 	r := s.run("churn-model", "one")
 	s.start(r, dag.TaskInstance{Task: "run_model", State: dag.TaskRunning, Try: 1, MaxTries: 1, StartedAt: now, Hostname: "run-model-abc"})
 	chain := []string{
-		"Where it is from", "gbc/risk/churn model@3f2a9c1d", "default.yaml.tmpl 01234567", "gbc/airflow-dev@fedcba98",
+		">Source<", "gbc/risk/churn model@3f2a9c1d", "default.yaml.tmpl 01234567", "gbc/airflow-dev@fedcba98",
 		"https://gitlab.example.com/gbc/airflow-dev/-/commit/dag-repo-commit-1",
 	}
 	p := s.get(http.StatusOK, "/dags/churn-model/details")

@@ -202,7 +202,7 @@ func TestReasonsOfRealRuns(t *testing.T) {
 		{"exit code 3", "код выхода 3"},
 		{"task train_model failed: killed by SIGKILL (exit code 137)", "таска train_model завершилась ошибкой: прервана сигналом SIGKILL (код выхода 137)"},
 		{"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой: остановлена: прервана пользователем alice"},
-		{"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)", "условие запуска all_success не выполнить: step_9 (ошибка выше), b (ошибка)"},
+		{"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)", "условие запуска all_success невыполнимо: step_9 (не запущена: ошибка в предыдущей таске), b (ошибка)"},
 		{"waits for quota: exceeded quota: pods=3", "ждёт квоты: exceeded quota: pods=3"},
 		{"init container setup: the image cannot be pulled: ErrImagePull: not found", "init-контейнер setup: образ не скачивается: ErrImagePull: not found"},
 		{"out of memory: the container was killed at its limit of 1Gi", "не хватило памяти: контейнер прерван на пределе 1Gi"},

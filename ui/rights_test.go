@@ -26,13 +26,13 @@ func TestPagesShowWhatOneMayDo(t *testing.T) {
 	}
 
 	p := as(alice, "/")
-	p.wants(t, `aria-label="Trigger churn-model"`, `aria-label="Choose churn-model"`, "Your role does not include this.")
-	p.lacks(t, `aria-label="Trigger fraud-model"`, `aria-label="Choose fraud-model"`, `aria-label="Delete the file of`)
+	p.wants(t, `aria-label="Trigger churn-model"`, `aria-label="Select churn-model"`, "Your role does not include this.")
+	p.lacks(t, `aria-label="Trigger fraud-model"`, `aria-label="Select fraud-model"`, `aria-label="Delete the file of`)
 	as(alice, runURL("churn-model", churn)).wants(t, "Trigger again", "Save note")
 	as(alice, runURL("fraud-model", fraud)).lacks(t, "Trigger again", "Save note", "Mark success", "Clear")
-	as(alice, "/dags/churn-model/runs").wants(t, "Choose all runs of this page")
-	as(alice, "/dags/fraud-model/runs").lacks(t, "Choose all runs of this page", "Mark failed")
-	as(alice, taskURL("fraud-model", fraud, "run_model")).lacks(t, `aria-label="Acts"`)
+	as(alice, "/dags/churn-model/runs").wants(t, "Select all runs of this page")
+	as(alice, "/dags/fraud-model/runs").lacks(t, "Select all runs of this page", "Mark failed")
+	as(alice, taskURL("fraud-model", fraud, "run_model")).lacks(t, `aria-label="Actions"`)
 
 	as(alice, "/").wants(t, "alice", "operator of some DAGs", "Sign out")
 

@@ -1,18 +1,17 @@
 package ui
 
-// russian holds the Russian text for each English one. The names that the
-// platform's Russian guide gives to things stay as they are there, so that its
-// readers find them: DAG, Graph, Code, Log, Trigger DAG.
+// russian holds the Russian text for each English one. A page is in one language: the
+// guide names beside its own words those that Airflow has, such as Graph and Code.
 var russian = map[string]string{
 	// times and sizes
-	"%.0f s": "%.0f с", "%.2f s": "%.2f с", "%d min": "%d мин", "%d h": "%d ч", "%d d": "%d д",
+	"%.0f s": "%.0f с", "%.2f s": "%.2f с", "%d min": "%d мин", "%d h": "%d ч", "%d d": "%d дн.",
 	"%d min %d s": "%d мин %d с", "%d h %d min": "%d ч %d мин",
 	"%d B": "%d Б", "%.1f KiB": "%.1f КиБ", "%.1f MiB": "%.1f МиБ",
 	"%s ago": "%s назад", "in %s": "через %s", "just now": "только что", "in less than a minute": "меньше чем через минуту",
 
 	// states
-	"queued": "в очереди", "scheduled": "запланировано", "running": "выполняется", "success": "успех", "failed": "ошибка",
-	"up for retry": "ждёт повтора", "upstream failed": "ошибка выше", "skipped": "пропущено", "removed": "удалено",
+	"queued": "в очереди", "scheduled": "по расписанию", "manual": "вручную", "backfill": "бэкфилл", "running": "выполняется", "success": "успех", "failed": "ошибка",
+	"up for retry": "ждёт повтора", "upstream failed": "не запущена: ошибка в предыдущей таске", "skipped": "пропущено", "removed": "удалено",
 	"not started": "не начато", "paused": "на паузе", "is being stopped": "останавливается",
 	"pending": "ожидает", "rendered": "создан DAG", "unchanged": "без изменений", "refused": "отклонён", "superseded": "заменён новым", "proposed": "предложен", "compared": "сравнение", "skipped as asked": "пропущен по просьбе",
 
@@ -20,12 +19,12 @@ var russian = map[string]string{
 	"Schedules, runs and logs of the models": "Расписания, запуски и логи моделей",
 	"Skip to content":                        "К содержимому", "The same page in %s": "Эта же страница в %s", "Main": "Основное меню",
 	"DAGs": "DAG-и", "DAG": "DAG", "Models": "Модели", "Import errors": "Ошибки файлов", "Audit": "Журнал действий",
-	"Language": "Язык", "Times in": "Время", "UTC": "UTC", "the DAG's zone": "пояс DAG-а", "my zone": "мой пояс",
+	"Language": "Язык", "Times in": "Часовой пояс", "UTC": "UTC", "the DAG's zone": "пояс DAG-а", "my zone": "мой пояс",
 	"Theme": "Оформление", "as the system": "как в системе", "light": "светлое", "dark": "тёмное", "Save": "Сохранить",
-	"Keyboard shortcuts": "Клавиши", "search": "поиск", "tabs of a DAG": "вкладки DAG-а", "trigger the DAG": "запустить DAG",
+	"Keyboard shortcuts": "Горячие клавиши", "search": "поиск", "tabs of a DAG": "вкладки DAG-а", "trigger the DAG": "запустить DAG",
 	"this help": "эта подсказка", "close a window": "закрыть окно", "Close": "Закрыть", "Window": "Окно",
-	"Filter": "Фильтр", "Pages": "Страницы", "Previous": "Назад", "Next": "Дальше", "Page %d of %d": "Страница %d из %d",
-	"Newest": "Новые", "Older": "Старше", "Search": "Найти", "Show": "Показать",
+	"Filter": "Фильтр", "Pages": "Страницы", "Previous": "Предыдущая", "Next": "Следующая", "Page %d of %d": "Страница %d из %d",
+	"Newest": "К новым", "Older": "Более ранние", "Older runs": "Более ранние запуски", "Search": "Найти", "Show": "Показать",
 	"yes": "да", "no": "нет", "all": "все", "never": "ещё не было", "None": "нет", "and %d more": "и ещё %d",
 
 	// the table of DAGs
@@ -35,8 +34,8 @@ var russian = map[string]string{
 	"Only with":                         "Только", "Show without this tag too": "Показать и без этого тега", "Show other owners too": "Показать и других владельцев",
 	"Runs": "Запуски", "Schedule": "Расписание", "Last run": "Последний запуск", "Next run": "Следующий запуск", "Next runs": "Следующие запуски",
 	"Recent tasks": "Последние таски", "Actions": "Действия", "runs": "запуски", "tasks of the last run": "таски последнего запуска",
-	"Choose %s": "Выбрать %s", "Choose all DAGs of this page": "Выбрать все DAG-и страницы", "Choose all runs of this page": "Выбрать все запуски страницы",
-	"Un-pause": "Снять с паузы", "Pause": "Поставить на паузу", "Trigger": "Запустить", "Trigger %s": "Запустить %s",
+	"Select %s": "Выбрать %s", "Select all DAGs of this page": "Выбрать все DAG-и страницы", "Select all runs of this page": "Выбрать все запуски страницы",
+	"Un-pause": "Снять с паузы", "Pause": "Поставить на паузу", "Trigger": "Запустить DAG", "Trigger %s": "Запустить %s",
 	"Delete the file of %s": "Удалить файл %s", "Delete": "Удалить", "%s follows its schedule": "%s запускается по расписанию",
 	"Paused: turn on to follow the schedule":                   "На паузе: включите, чтобы запускать по расписанию",
 	"Active: turn off to pause":                                "Активен: выключите, чтобы поставить на паузу",
@@ -58,7 +57,7 @@ var russian = map[string]string{
 	"The DAG appears here by itself, paused. Turn on its toggle to follow the schedule, or trigger it.":        "DAG появится здесь сам, на паузе. Передвиньте ползунок, чтобы запускать его по расписанию, или запустите вручную.",
 
 	// where a DAG is from
-	"Where it is from": "Откуда", "Template": "Шаблон", "Promoted from": "Перенесён из", "Merge request": "Merge request", "Pod": "Под",
+	"Source": "Происхождение", "Template": "Шаблон", "Promoted from": "Перенесён из", "Merge request": "Merge request", "Pod": "Под",
 
 	// promotion
 	"Promote %s": "Перенести %s", "Promote to %s": "Перенести в %s", "Promote version %d to %s": "Перенести версию %d в %s",
@@ -74,7 +73,7 @@ var russian = map[string]string{
 	"%s is being promoted. The link to its merge request appears here.":  "%s переносится. Ссылка на merge request появится здесь.",
 
 	// a DAG's pages
-	"Pages of the DAG": "Страницы DAG-а", "Graph": "Graph", "Grid": "Сетка", "Gantt": "Гантт", "Code": "Code", "Details": "Сведения",
+	"Pages of the DAG": "Страницы DAG-а", "Graph": "Граф", "Grid": "Сетка", "Gantt": "Диаграмма Ганта", "Code": "Код", "Details": "Сведения",
 	"archived: its file is gone": "в архиве: файла больше нет",
 	"The scheduler cannot plan this DAG now, so its runs wait. It is tried again by itself.": "Планировщик сейчас не может запланировать этот DAG, поэтому его запуски ждут. Попытки повторяются автоматически.",
 	"not planned": "не планируется",
@@ -84,31 +83,31 @@ var russian = map[string]string{
 	"Run": "Запуск", "Newer run": "Запуск новее", "Older run": "Запуск старше", "Details of this run": "Подробнее о запуске",
 	"This run has version %d of the DAG; the newest is %d.": "У этого запуска версия DAG-а %d; последняя — %d.",
 	"Tasks of %s": "Таски %s", "When the tasks of %s ran": "Когда выполнялись таски %s",
-	"Larger": "Крупнее", "Smaller": "Мельче", "Fit": "Целиком", "Newest runs": "Последние запуски",
-	"Task": "Таска", "Tasks": "Таски", "State": "Состояние", "Queued": "В очереди с", "Started": "Начало", "Ended": "Конец", "Waited": "Ожидание", "Took": "Длительность",
-	"waited %s": "ожидание %s", "Type": "Вид", "Logical date": "Логическая дата", "Version": "Версия", "By": "Кто",
-	"No run is in this state": "Запусков в этом состоянии нет", "No runs yet": "Запусков пока нет", "Trigger the DAG": "Запустить DAG",
-	"Clear": "Сбросить", "Clear failed tasks": "Сбросить таски с ошибкой", "Mark success": "Отметить успешным", "Mark failed": "Отметить ошибкой",
+	"Larger": "Крупнее", "Smaller": "Мельче", "Fit": "Вписать", "Newest runs": "Последние запуски",
+	"Task": "Таска", "Tasks": "Таски", "State": "Состояние", "Queued": "В очереди с", "Started": "Начало", "Ended": "Конец", "Waited": "Ожидание", "Duration": "Длительность",
+	"waited %s": "ожидание %s", "Type": "Тип запуска", "Logical date": "Логическая дата", "Version": "Версия", "By": "Кто",
+	"No runs in this state": "Запусков в этом состоянии нет", "No runs yet": "Запусков пока нет", "Trigger the DAG": "Запустить DAG",
+	"Clear": "Перезапустить (Clear)", "Clear failed tasks": "Перезапустить упавшие таски (Clear)", "Mark success": "Пометить как успешный", "Mark failed": "Пометить как ошибочный",
 
 	// a run
 	"Trigger again": "Запустить ещё раз", "Runs every task once more": "Выполнит все таски ещё раз", "Try": "Попытка", "Try %d": "Попытка %d", "Tries": "Попытки", "%d of %d": "%d из %d",
-	"Why": "Почему", "Again at": "Снова в", "again at": "снова в", "DAG version": "Версия DAG-а", "Data interval": "Интервал данных", "Asked for by": "Кто запустил",
-	"Config": "Config", "This run was given no config.": "Запуску не передан config.", "Note": "Заметка", "Save note": "Сохранить заметку",
+	"Why": "Почему", "Next try at": "Следующая попытка", "next try at": "следующая попытка", "DAG version": "Версия DAG-а", "Data interval": "Интервал данных", "Triggered by": "Кто запустил",
+	"Config": "Конфигурация", "This run was given no config.": "Запуску не передана конфигурация.", "Note": "Заметка", "Save note": "Сохранить заметку",
 
 	// a task
-	"in run": "в запуске", "Log": "Log", "Rendered": "Подстановки", "No log: the task has not run.": "Лога нет: таска не запускалась.",
+	"in run": "в запуске", "Log": "Лог", "Rendered": "Итоговые параметры (Rendered)", "No log: the task has not run.": "Лога нет: таска не запускалась.",
 	"Exit code": "Код выхода", "exit code": "код выхода", "Runs after": "После", "Trigger rule": "Условие запуска", "Image": "Образ", "Command": "Команда",
 	"%s of every DAG": "%s всех DAG-ов", "%s of some DAGs": "%s части DAG-ов",
-	"Ran on": "Где", "Namespace": "Пространство имён", "process": "процесс", "Acts": "Действия с таской", "Runs the task once more": "Выполнит таску ещё раз", "and everything after it": "и всё, что после неё", "Cancel": "Прервать",
-	"%s as rendered": "%s с подстановками", "back to the task": "назад к таске", "Environment": "Переменные окружения", "Variable": "Переменная", "Value": "Значение", "Further fields of the pod": "Прочие поля пода",
+	"Ran on": "Выполнялась на", "Namespace": "Пространство имён", "process": "процесс", "Runs the task once more": "Выполнит таску ещё раз", "and everything after it": "и всё, что после неё", "Cancel task": "Прервать таску",
+	"%s as rendered": "Итоговые параметры %s", "back to the task": "назад к таске", "Environment": "Переменные окружения", "Variable": "Переменная", "Value": "Значение", "Further fields of the pod": "Прочие поля пода",
 	"The run's version of the DAG has no task %q.": "В версии DAG-а этого запуска нет таски %q.",
 
 	// acts
 	"%s was marked.": "%s: отметка поставлена.", "%s is being stopped.": "%s останавливается.", "The note was saved.": "Заметка сохранена.",
 	"The file of %s is being removed from the DAG repository.": "Файл %s удаляется из репозитория DAG-ов.",
 	"The history of %s was deleted.":                           "История %s удалена.",
-	"Choose 1 to %d DAGs first.":                               "Сначала выберите от 1 до %d DAG-ов.",
-	"Choose 1 to %d runs first.":                               "Сначала выберите от 1 до %d запусков.",
+	"Select 1 to %d DAGs first.":                               "Сначала выберите от 1 до %d DAG-ов.",
+	"Select 1 to %d runs first.":                               "Сначала выберите от 1 до %d запусков.",
 	"There is no act %q.":                                      "Действия %q нет.",
 	"The param %s needs a value.":                              "Параметру %s нужно значение.",
 
@@ -142,7 +141,7 @@ var russian = map[string]string{
 	"Cancel task %s":                                    "Прервать таску %s",
 
 	// deleting
-	"Delete %s": "Удаление %s", "Delete %s?": "Удалить %s?", "Delete the history of %s?": "Удалить историю %s?", "Delete the history": "Удалить историю", "Delete the DAG file": "Удалить DAG-файл", "Keep it": "Оставить",
+	"Delete %s": "Удаление %s", "Delete %s?": "Удалить %s?", "Delete the history of %s?": "Удалить историю %s?", "Delete the history": "Удалить историю", "Delete the DAG file": "Удалить DAG-файл", "Cancel": "Отмена",
 	"The file of this DAG is gone from the DAG repository. What is left is its history:":                                             "Файла этого DAG-а больше нет в репозитории DAG-ов. Осталась его история:",
 	"and every version of its code. It cannot be brought back.":                                                                      "и все версии его кода. Вернуть её будет нельзя.",
 	"This removes the file <code>%s</code> from the DAG repository, so that the DAG cannot come back by itself. Its schedule stops.": "Файл <code>%s</code> будет удалён из репозитория DAG-ов, поэтому DAG не вернётся сам. Запуски по расписанию прекратятся.",
@@ -150,7 +149,7 @@ var russian = map[string]string{
 	"The next push to the model's repository makes the DAG again.":                                                                   "Следующий коммит в репозиторий модели создаст DAG снова.",
 
 	// triggering
-	"Trigger DAG": "Trigger DAG", "Trigger DAG w/ config": "Trigger DAG w/ config",
+	"Trigger DAG": "Запустить DAG", "Trigger DAG w/ config": "Запустить DAG с параметрами",
 	"Without values of your own, the run gets the defaults.": "Если ничего не указать, запуск получит значения по умолчанию.",
 	"The run was not started. Please correct:":               "Запуск не создан. Исправьте:",
 	"required": "обязательно",
@@ -159,39 +158,39 @@ var russian = map[string]string{
 	"Replace what you have typed?":                                         "Заменить введённые данные?",
 	"Un-pause the DAG, so that it follows its schedule from now on":        "Снять DAG с паузы, чтобы дальше он запускался по расписанию",
 	"Each value becomes an environment variable of the model's container.": "Каждое значение станет переменной окружения в контейнере модели.",
-	"Recent configs": "Недавние config", "The config of %s was taken over.": "Взят config запуска %s.",
-	"Config as JSON": "Config в виде JSON", "What stands here counts before the fields above.": "Значения отсюда важнее полей выше.", "For instance": "Например",
+	"Recent configs": "Недавние конфигурации", "The config of %s was taken over.": "Взята конфигурация запуска %s.",
+	"Config as JSON": "Конфигурация (JSON)", "Values here override the fields above.": "Эти значения заменяют поля выше.", "For instance": "Например",
 	"Logical date and run id": "Логическая дата и идентификатор запуска", "Logical date (UTC)": "Логическая дата (UTC)",
 	"The moment that the run is about; now when empty.": "Момент, за который делается запуск; если пусто — сейчас.",
 	"Run id": "Идентификатор запуска", "Made from the time when empty.": "Если пусто, составляется из времени.",
 	"What the containers will get": "Что получат контейнеры", "Preview": "Предпросмотр",
 	"This DAG is archived: its file is gone from the DAG repository. It cannot run.": "Этот DAG в архиве: его файла нет в репозитории DAG-ов. Запустить его нельзя.",
 	"This param has no default: it needs a value.":                                   "У параметра нет значения по умолчанию: укажите его.",
-	"This is no number.": "Это не число.",
-	"This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.":                    "Получено: %s; нужен объект JSON, например {\"SCORING_DATE\": \"2026-01-31\"}.",
-	"This is no JSON: line %d, column %d: %s.":                                                      "Это не JSON: строка %d, столбец %d: %s.",
-	"This is no JSON: line %d, column %d: the text ends too early.":                                 "Это не JSON: строка %d, столбец %d: текст обрывается.",
-	"This is no JSON: line %d, column %d: there is more text behind the end of the value.":          "Это не JSON: строка %d, столбец %d: после конца значения есть ещё текст.",
-	"This is no date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.": "Это не дата и время: нужно 2026-01-31T06:00 или со сдвигом 2026-01-31T06:00:00+03:00.",
-	"The note is too long: at most %d characters.":                                                  "Заметка слишком длинная: не больше %d символов.",
+	"Not a number.": "Укажите число.",
+	"This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.":               "Получено: %s; нужен объект JSON, например {\"SCORING_DATE\": \"2026-01-31\"}.",
+	"Not valid JSON: line %d, column %d: %s.":                                                  "Это не JSON: строка %d, столбец %d: %s.",
+	"Not valid JSON: line %d, column %d: the text ends too early.":                             "Это не JSON: строка %d, столбец %d: текст обрывается.",
+	"Not valid JSON: line %d, column %d: there is more text behind the end of the value.":      "Это не JSON: строка %d, столбец %d: после конца значения есть ещё текст.",
+	"Not a date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.": "Это не дата и время: нужно 2026-01-31T06:00 или со сдвигом 2026-01-31T06:00:00+03:00.",
+	"The note is too long: at most %d characters.":                                             "Заметка слишком длинная: не больше %d символов.",
 
 	// code and details
-	"version": "версия", "seen": "прочитана", "made from": "создан из", "commit": "коммит", "Source": "Исходный текст", "Versions": "Версии", "Version %d": "Версия %d",
+	"version": "версия", "first read": "впервые прочитана", "made from": "создан из", "commit": "коммит", "Source code": "Исходный код", "Versions": "Версии", "Version %d": "Версия %d",
 	"compare": "сравнить", "What changed in this version": "Что изменилось в этой версии", "Version %d compared with version %d": "Версия %d в сравнении с версией %d",
 	"Show the whole file": "Показать файл целиком", "Changes": "Изменения", "The files are the same.": "Файлы одинаковы.",
 	"There is no version %q of this DAG.": "У этого DAG-а нет версии %q.",
 	"Description":                         "Описание", "File": "Файл", "DAG repository commit": "Коммит репозитория DAG-ов", "Model repository": "Репозиторий модели", "Model branch": "Ветка модели", "Model commit": "Коммит модели",
-	"Read at": "Прочитан", "Start date": "Дата начала", "End date": "Дата окончания", "Time zone": "Часовой пояс", "Catch-up": "Догонять пропущенное",
-	"Active runs at most": "Одновременных запусков, не больше", "Active tasks at most": "Одновременных тасок, не больше", "Documentation": "Документация", "Run time-out": "Предел длительности запуска",
-	"Retries": "Повторы", "%d, after %s": "%d, через %s", "Image and command": "Образ и команда",
+	"Read at": "Прочитан", "Start date": "Дата начала", "End date": "Дата окончания", "Time zone": "Часовой пояс", "Catch-up": "Запускать пропущенное (catchup)",
+	"Max active runs": "Максимум одновременных запусков", "Max active tasks": "Максимум одновременных тасок", "Documentation": "Документация", "Run time-out": "Предел длительности запуска",
+	"Retries": "Повторы", "%d, after %s": "%d (через %s)", "Image and command": "Образ и команда",
 	"%s asked to remove the file of this DAG from the DAG repository. The generator has not done so yet.": "%s просит удалить файл этого DAG-а из репозитория DAG-ов. Генератор этого ещё не сделал.",
 	"The file was not removed: %s":             "Файл удалить не удалось: %s",
 	"The file is removed when this is merged:": "Файл будет удалён, когда примут",
 
 	// logs
-	"Log of %s": "Log %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",
+	"Log of %s": "Лог %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",
 	"Containers": "Контейнеры", "Wrap": "Перенос", "Time": "Время", "To the start": "В начало", "To the end": "В конец", "Earlier lines": "Строки раньше", "Later lines": "Строки дальше",
-	"The log is complete.": "Лог полон.", "Following the log…": "Новые строки появляются сами…", "Follow the end": "Следить за концом",
+	"The log is complete.": "Лог завершён.", "Following the log…": "Новые строки появляются сами…", "Follow the end": "Следить за концом",
 	"The connection is lost; trying again…":              "Связь прервалась; пробуем снова…",
 	"The log is not followed any more: reload the page.": "Новые строки больше не приходят: обновите страницу.",
 	"Reload the page for newer lines.":                   "Обновите страницу, чтобы увидеть новые строки.",
@@ -213,7 +212,7 @@ var russian = map[string]string{
 	"Push a commit to <code>main</code> or <code>retrain</code> of a model's repository whose webhook leads here.": "Отправьте коммит в <code>main</code> или <code>retrain</code> репозитория модели, вебхук которого ведёт сюда.",
 	"Files of the DAG repository that cannot be read. Their last good versions stay in force.":                     "Файлы репозитория DAG-ов, которые не читаются. Действуют их последние исправные версии.",
 	"since": "с", "Every file is good": "Все файлы исправны", "Nothing is wrong with the files of the DAG repository.": "С файлами репозитория DAG-ов всё в порядке.",
-	"Who": "Кто именно", "What": "Что сделано", "Run and task": "Запуск и таска", "More": "Ещё",
+	"Who": "Пользователь", "What": "Действие", "Run and task": "Запуск и таска", "More": "Подробности",
 	"Nothing was done yet": "Пока ничего не делали", "Who pauses, triggers, marks or deletes something is written down here.": "Здесь записывается, кто поставил на паузу, запустил, отметил или удалил.",
 
 	// signing in
@@ -231,12 +230,12 @@ var russian = map[string]string{
 	"API tokens":                                                                                     "Токены API", "Sessions": "Сеансы", "Show mine only": "Показать только мои", "Show everybody's": "Показать все",
 	"A script sends a token in place of you: it can do what you can at that time, and no more than the token's role. Nobody needs your password for that.": "Скрипт предъявляет токен вместо вас: он может то же, что в этот момент можете вы, но не больше роли токена. Пароль для этого никому не нужен.",
 	"This is the new token. Copy it now: it is shown this once.":                                                                                           "Это новый токен. Скопируйте его сейчас: больше он показан не будет.",
-	"Name": "Имя", "Role": "Роль", "Over": "Над чем", "Made": "Создан", "Last used": "Использован", "Good until": "Действует до", "expired": "истёк",
-	"a service": "служба", "every DAG": "все DAG-и", "viewer": "зритель", "operator": "оператор", "admin": "администратор",
+	"Name": "Имя", "Role": "Роль", "Scope": "Область действия", "Made": "Создан", "Last used": "Использован", "Expires": "Действует до", "expired": "истёк",
+	"a service": "сервис", "every DAG": "все DAG-и", "viewer": "наблюдатель", "operator": "оператор", "admin": "администратор",
 	"Revoke": "Отозвать", "Revoke the token %s": "Отозвать токен %s", "New token": "Новый токен", "Make the token": "Создать токен", "Good for, in days": "Срок действия, дней",
 	"DAGs, or beginnings of their names with * at the end; every DAG when empty": "DAG-и или начала их имён с * в конце; если пусто — все",
-	"A service's token: it acts by itself, and stays when you leave":             "Токен службы: действует сам по себе и остаётся, когда вас нет",
-	"Only models of these GitLab projects or groups, for a service's token":      "Только модели этих проектов или групп GitLab, для токена службы",
+	"A service's token: it acts by itself, and stays when you leave":             "Токен сервиса: действует сам по себе и остаётся, когда вас нет",
+	"Only models of these GitLab projects or groups, for a service's token":      "Только модели этих проектов или групп GitLab, для токена сервиса",
 	"For how many days is the token to be good? Want a number.":                  "На сколько дней нужен токен? Укажите число.",
 	"The token was revoked.": "Токен отозван.", "The session was ended.": "Сеанс завершён.",
 	"Where you are signed in. End what you do not know.": "Где вы вошли. Завершите то, чего не узнаёте.",

@@ -13,6 +13,9 @@ import (
 // help nobody.
 func (rd *reader) scheduleWords(english string) string {
 	if rd.lang != language.Russian {
+		if times, ok := strings.CutPrefix(english, "At "); ok && plainTimes.MatchString(times) {
+			return "Every day at " + times
+		}
 		return english
 	}
 	text := scheduleTerms.Replace(english)
@@ -31,8 +34,11 @@ func (rd *reader) scheduleWords(english string) string {
 }
 
 var (
-	latin     = regexp.MustCompile(`[A-Za-z]{2,}`)
-	zoneName  = regexp.MustCompile(`[A-Z][A-Za-z_]+/[A-Za-z_/+-]+|UTC`)
+	latin    = regexp.MustCompile(`[A-Za-z]{2,}`)
+	zoneName = regexp.MustCompile(`[A-Z][A-Za-z_]+/[A-Za-z_/+-]+|UTC`)
+	// plainTimes are times of day and nothing else.
+	plainTimes = regexp.MustCompile(`^[\d:]+(?:(?:, | and |, and )[\d:]+)*$`)
+
 	plainTime = regexp.MustCompile(`^в [\d:]+(?:(?:, | и )[\d:]+)*$`)
 )
 

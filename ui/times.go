@@ -84,9 +84,17 @@ func (rd *reader) duration(d time.Duration) string {
 	case d < time.Minute:
 		return rd.t("%.0f s", d.Seconds())
 	case d < time.Hour:
-		return rd.t("%d min %d s", int(d/time.Minute), int(d%time.Minute/time.Second))
+		return rd.twoUnits("%d min", "%d min %d s", d, time.Minute, time.Second)
 	}
-	return rd.t("%d h %d min", int(d/time.Hour), int(d%time.Hour/time.Minute))
+	return rd.twoUnits("%d h", "%d h %d min", d, time.Hour, time.Minute)
+}
+
+// twoUnits says a duration in a large unit and a small one, which is left out at zero.
+func (rd *reader) twoUnits(large, both string, d, unit, part time.Duration) string {
+	if rest := int(d % unit / part); rest > 0 {
+		return rd.t(both, int(d/unit), rest)
+	}
+	return rd.t(large, int(d/unit))
 }
 
 // SpanView is how long something lasted, or has lasted so far: then the script

@@ -346,5 +346,5 @@ func parseLogicalDate(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, invalid("This is no date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")
+	return time.Time{}, invalid("Not a date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")
 }

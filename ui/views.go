@@ -133,6 +133,9 @@ type Choice struct {
 // Sibling is another instance, such as PROD beside DEV.
 type Sibling struct{ Name, URL string }
 
+// Types of runs, by their names in Airflow.
+var _ = []string{say("manual"), say("scheduled"), say("backfill")}
+
 // scriptTexts are the texts that the script shows.
 var scriptTexts = []string{
 	say("The server did not answer. If it was done all the same, the page will show it."), say("The server does not answer. Try again in a moment."), say("The server does not answer. Trying again…"),

@@ -50,7 +50,7 @@ await shot(page, "rendered");
 const training = await trigger(page, "churn-model-retrain");
 await page.goto(`${url}/dags/churn-model-retrain/graph`);
 await page.locator("#node-train_model.s-running").click();
-await button(page.getByRole("dialog"), "Cancel").click();
+await button(page.getByRole("dialog"), "Cancel task").click();
 await confirm(page);
 await page.waitForURL(training);
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
@@ -66,7 +66,7 @@ await page.keyboard.press("Escape");
 
 // Several runs at once.
 await page.goto(`${url}/dags/churn-model-retrain/runs`);
-await page.getByLabel("Choose all runs of this page").check();
+await page.getByLabel("Select all runs of this page").check();
 await shot(page, "runs-bulk");
 await button(page, "Clear failed tasks").click();
 await confirm(page);
@@ -76,7 +76,7 @@ await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeo
 
 // Several DAGs at once.
 await page.goto(`${url}/?q=churn`);
-await page.getByLabel("Choose all DAGs of this page").check();
+await page.getByLabel("Select all DAGs of this page").check();
 await button(page, "Pause").click();
 await confirm(page);
 await off(page, "churn-model");

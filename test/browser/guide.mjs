@@ -69,7 +69,7 @@ await row(page, "churn-model").getByRole("link", { name: "Trigger churn-model" }
 const dialog = page.getByRole("dialog");
 await button(dialog, "Trigger DAG").waitFor();
 await dialog.getByLabel("Config as JSON").fill('{\n  "SCORING_DATE":\n}');
-await dialog.getByText("This is no JSON: line 3").waitFor();
+await dialog.getByText("Not valid JSON: line 3").waitFor();
 await dialog.locator(".gutter .bad", { hasText: "3" }).waitFor();
 await dialog.getByLabel("Config as JSON").fill('{"PATH": "/tmp"}');
 await button(dialog, "Trigger DAG w/ config").click();
@@ -144,7 +144,7 @@ for (const [path, text] of [
 await page.goto(url);
 await row(page, "fraud-model-retrain").getByRole("link", { name: "Delete the file of fraud-model-retrain" }).click();
 await shot(page, "delete");
-await link(page.getByRole("dialog"), "Keep it").click();
+await link(page.getByRole("dialog"), "Cancel").click();
 await row(page, "fraud-model-retrain").getByRole("link", { name: "Delete the file of fraud-model-retrain" }).click();
 await button(page.getByRole("dialog"), "Delete the DAG file").click();
 await page.waitForURL(/fraud-model-retrain\/details/);

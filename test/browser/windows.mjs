@@ -145,13 +145,13 @@ assert.equal(await plain.locator(":focus").getAttribute("id"), "param.SCORING_DA
 const training = await trigger(page, "churn-model-retrain");
 await page.goto(`${url}/dags/churn-model-retrain/graph`);
 await page.locator("#node-train_model.s-running").click();
-await button(dialog, "Cancel").waitFor();
+await button(dialog, "Cancel task").waitFor();
 const ticking = dialog.locator(".ticks").first();
 const before = await ticking.innerText();
 await shot(page, "task-running");
 await page.waitForFunction((text) => document.querySelector("#window .ticks")?.innerText !== text, before);
 await dialog.locator("header .state", { hasText: "success" }).waitFor({ timeout: 60_000 });
-assert.equal(await button(dialog, "Cancel").count(), 0, "nothing is left to be cancelled");
+assert.equal(await button(dialog, "Cancel task").count(), 0, "nothing is left to be cancelled");
 await link(dialog, "Log").waitFor();
 await shot(page, "task-ended");
 await page.keyboard.press("Escape");
@@ -205,7 +205,7 @@ await page.keyboard.press("Escape");
 
 // Several runs, and several DAGs, with and without script.
 await page.goto(`${url}/dags/churn-model-retrain/runs`);
-await page.getByLabel("Choose all runs of this page").check();
+await page.getByLabel("Select all runs of this page").check();
 await button(page, "Clear failed tasks").click();
 await dialog.getByText("will run once more: train_model").first().waitFor();
 await dialog.getByRole("heading", { name: "Not affected" }).waitFor();

@@ -299,8 +299,16 @@ function ago(then) {
 function soFar(ms) {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   if (seconds < 60) return say("%.0f s", seconds);
-  if (seconds < 3600) return say("%d min %d s", Math.floor(seconds / 60), seconds % 60);
-  return say("%d h %d min", Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60);
+  if (seconds < 3600) return twoUnits("%d min", "%d min %d s", seconds, 60);
+  return twoUnits("%d h", "%d h %d min", Math.floor(seconds / 60), 60);
+}
+
+// twoUnits says a length in a large unit and a small one, of which it has many; none is
+// left out.
+function twoUnits(large, both, length, many) {
+  const rest = length % many;
+  const whole = Math.floor(length / many);
+  return rest > 0 ? say(both, whole, rest) : say(large, whole);
 }
 
 // tick brings the times under a node up to date.
