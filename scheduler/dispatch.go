@@ -20,6 +20,10 @@ import (
 // attempt counts as lost.
 const maxStartTries = 5
 
+// endLimit bounds how long an executor may need to take a wish to stop or to
+// forget an attempt.
+const endLimit = time.Minute
+
 // dispatcher carries out what the loop decided: it starts, stops and forgets
 // attempts beside the loop, so that a slow executor never holds up a decision,
 // nor a slow start the end of an attempt.
@@ -30,7 +34,7 @@ type dispatcher struct {
 	events chan dag.AttemptEvent
 	macros *macro.Renderer
 	starts *startQueue
-	ends   *jobs
+	ends   *lanes
 	// drops report the ends of attempts that were stopped before they were started.
 	drops *jobs
 	short func() bool // whether tasks wait for space
@@ -44,7 +48,7 @@ func startWorkers() int { return 4 * max(runtime.GOMAXPROCS(0), 2) }
 func newDispatcher(c Config) *dispatcher {
 	d := &dispatcher{
 		Config: c, macros: macro.New(), events: make(chan dag.AttemptEvent, 1024),
-		starts: newStartQueue(startWorkers() / 2), ends: newJobs(), drops: newJobs(),
+		starts: newStartQueue(startWorkers() / 2), ends: newLanes(), drops: newJobs(),
 		known: newKnown(),
 	}
 	d.short = d.isShort
@@ -78,7 +82,7 @@ func (d *dispatcher) stop(k dag.AttemptKey) {
 	if d.starts.stop(k) {
 		d.drop(k)
 	}
-	d.ends.push(func(ctx context.Context) { d.doStop(ctx, k) })
+	d.ends.push(k, func(ctx context.Context) { d.doStop(ctx, k) })
 }
 
 // drop ends an attempt that has not been started and is not wanted any more. It does
@@ -90,7 +94,7 @@ func (d *dispatcher) drop(k dag.AttemptKey) {
 
 func (d *dispatcher) forget(k dag.AttemptKey) {
 	d.known.remove(k)
-	d.ends.push(func(ctx context.Context) { d.doForget(ctx, k) })
+	d.ends.push(k, func(ctx context.Context) { d.doForget(ctx, k) })
 }
 
 // run works until ctx ends.
@@ -99,7 +103,7 @@ func (d *dispatcher) run(ctx context.Context) {
 	for range startWorkers() {
 		wg.Go(func() { d.work(ctx) })
 	}
-	wg.Go(func() { d.ends.work(ctx) })
+	wg.Go(func() { d.ends.run(ctx) })
 	wg.Go(func() { d.drops.work(ctx) })
 	wg.Go(func() { d.pump(ctx) })
 	wg.Wait()
@@ -138,13 +142,17 @@ func (d *dispatcher) report(ctx context.Context, e dag.AttemptEvent) {
 }
 
 func (d *dispatcher) doStop(ctx context.Context, k dag.AttemptKey) {
-	if err := d.Executor.Stop(ctx, k, d.Grace); err != nil && ctx.Err() == nil {
+	ctx, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	if err := d.Executor.Stop(ctx, k, d.Grace); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		d.Logger.Error("stop attempt", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
 	}
 }
 
 func (d *dispatcher) doForget(ctx context.Context, k dag.AttemptKey) {
-	if err := d.Executor.Forget(ctx, k); err != nil && ctx.Err() == nil {
+	ctx, cancel := context.WithTimeout(ctx, endLimit)
+	defer cancel()
+	if err := d.Executor.Forget(ctx, k); err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		d.Logger.Error("forget attempt", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
 	}
 }
@@ -187,7 +195,7 @@ func (d *dispatcher) try(ctx context.Context, s *start) {
 	case err == nil:
 		if d.starts.finish(s) {
 			// The wish came while it was being started, and may have found nothing.
-			d.ends.push(func(ctx context.Context) { d.doStop(ctx, s.key) })
+			d.ends.push(s.key, func(ctx context.Context) { d.doStop(ctx, s.key) })
 		}
 	case errors.Is(err, dag.ErrInvalid) || s.tries == maxStartTries:
 		d.starts.finish(s)

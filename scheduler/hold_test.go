@@ -42,7 +42,7 @@ func TestHold(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.work(ctx)
 		go d.drops.work(ctx)
-		go d.ends.work(ctx)
+		go d.ends.run(ctx)
 		key := func(task dag.TaskID) dag.AttemptKey {
 			return dag.AttemptKey{DAG: "d", Run: "r", Task: task, Try: 1}
 		}
