@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/storer"
@@ -20,32 +22,49 @@ const (
 	maxExport     = 2 << 30
 	// maxExportFiles bounds their number.
 	maxExportFiles = 100_000
+	// maxLinkTarget bounds the target of a symlink, in bytes: Linux takes no
+	// longer path.
+	maxLinkTarget = 4095
 )
 
-// Export writes the files of a commit below a folder of this machine, without
-// symlinks and submodules. It is how a model's commit becomes a working
-// folder. The folder is made when missing; nothing that is in it is overwritten
-// or followed. The error is dag.ErrNotFound for an unknown commit and
-// dag.ErrInvalid when the files are too many or too large; what was written
+// LeftOut is an entry of a commit that Export did not write, and why.
+type LeftOut struct {
+	Path, Reason string
+}
+
+// Export writes the files of a commit below a folder of this machine, with the
+// symlinks that lead to another place in it (see unsafeTarget). It is how a
+// model's commit becomes a working folder. Other symlinks and submodules are
+// left out and returned. The folder is made when missing; nothing that is in it
+// is overwritten or followed. The error is dag.ErrNotFound for an unknown commit
+// and dag.ErrInvalid when the files are too many or too large; what was written
 // until then stays.
-func (r *Repo) Export(commit, dir string) (err error) {
-	files, err := r.exportable(commit)
+func (r *Repo) Export(commit, dir string) (left []LeftOut, err error) {
+	files, others, err := r.exportable(commit)
 	if err != nil {
-		return fmt.Errorf("export %s: %w", commit, err)
+		return nil, fmt.Errorf("export %s: %w", commit, err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("export %s: %w", commit, err)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("export %s: %w", commit, err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("export %s: %w", commit, err)
+		return nil, fmt.Errorf("export %s: %w", commit, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
+	if err := r.exportFiles(root, files); err != nil {
+		return nil, err
+	}
+	// Links come last, so that no file is written through one.
+	return r.exportLinks(root, others)
+}
+
+func (r *Repo) exportFiles(root *os.Root, files []File) error {
 	s := r.objects.Load()
 	made := map[string]bool{".": true}
 	for _, f := range files {
 		if parent := path.Dir(f.Path); !made[parent] {
-			if err := root.MkdirAll(parent, 0o755); err != nil {
+			if err := root.MkdirAll(parent, 0o700); err != nil {
 				return fmt.Errorf("export %s: %w", f.Path, err)
 			}
 			made[parent] = true
@@ -57,33 +76,116 @@ func (r *Repo) Export(commit, dir string) (err error) {
 	return nil
 }
 
-// exportable lists the regular files of a commit and checks their sizes before
-// any is written.
-func (r *Repo) exportable(commit string) ([]File, error) {
+// exportLinks makes the symlinks that are safe.
+func (r *Repo) exportLinks(root *os.Root, others []File) ([]LeftOut, error) {
+	s := r.objects.Load()
+	var left []LeftOut
+	for _, f := range others {
+		if f.Mode&fs.ModeSymlink == 0 {
+			left = append(left, LeftOut{f.Path, "it is a submodule"})
+			continue
+		}
+		if isBelowLink(root, f.Path) {
+			// No tree that git makes has this; the link would lead elsewhere.
+			left = append(left, LeftOut{f.Path, "it is below a symlink"})
+			continue
+		}
+		if f.Size > maxLinkTarget {
+			left = append(left, LeftOut{f.Path, "its target is too long for a symlink"})
+			continue
+		}
+		target, err := readBlob(s, f.Blob)
+		if err != nil {
+			return nil, fmt.Errorf("export %s: %w", f.Path, err)
+		}
+		if reason := unsafeTarget(f.Path, target); reason != "" {
+			left = append(left, LeftOut{f.Path, reason})
+			continue
+		}
+		if err := root.MkdirAll(path.Dir(f.Path), 0o700); err != nil {
+			return nil, fmt.Errorf("export %s: %w", f.Path, err)
+		}
+		if err := root.Symlink(target, f.Path); err != nil {
+			return nil, fmt.Errorf("export %s: %w", f.Path, err)
+		}
+	}
+	return left, nil
+}
+
+// isBelowLink reports whether a folder on the way to name is a symlink.
+func isBelowLink(root *os.Root, name string) bool {
+	for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+		if info, err := root.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// unsafeTarget says why a symlink is left out; it is empty for one that leads to
+// a place in the folder, whatever else is a symlink there: the ways up stand at
+// the beginning and do not leave the folder, so what follows leads down only.
+func unsafeTarget(link, target string) string {
+	if target == "" || strings.ContainsRune(target, 0) {
+		return "it is a symlink without a valid target"
+	}
+	if path.IsAbs(target) {
+		return "it is a symlink to an absolute path"
+	}
+	depth, down := strings.Count(link, "/"), false
+	for part := range strings.SplitSeq(target, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			if depth--; down || depth < 0 {
+				return "it is a symlink that may lead out of the folder"
+			}
+		default:
+			down = true
+		}
+	}
+	return ""
+}
+
+func readBlob(s storer.EncodedObjectStorer, hash string) (string, error) {
+	blob, err := s.EncodedObject(plumbing.BlobObject, plumbing.NewHash(hash))
+	if err != nil {
+		return "", err
+	}
+	in, err := blob.Reader()
+	if err != nil {
+		return "", err
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxLinkTarget+1))
+	return string(text), errors.Join(err, in.Close())
+}
+
+// exportable lists the regular files of a commit, and its other entries, and
+// checks sizes and numbers before anything is written.
+func (r *Repo) exportable(commit string) (files, others []File, err error) {
 	all, err := r.Files(commit, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	if len(all) > maxExportFiles {
+		return nil, nil, fmt.Errorf("%d files, %d are allowed: %w", len(all), maxExportFiles, dag.ErrInvalid)
 	}
 	var total int64
-	files := all[:0]
 	for _, f := range all {
 		if !f.Mode.IsRegular() {
-			r.Logger.Debug("not exported: neither links nor submodules are followed", "path", f.Path, "commit", commit)
+			others = append(others, f)
 			continue
 		}
 		if f.Size > maxExportFile {
-			return nil, fmt.Errorf("%s is %d bytes large, %d are allowed: %w", f.Path, f.Size, maxExportFile, dag.ErrInvalid)
+			return nil, nil, fmt.Errorf("%s is %d bytes large, %d are allowed: %w", f.Path, f.Size, maxExportFile, dag.ErrInvalid)
 		}
 		total += f.Size
 		files = append(files, f)
 	}
-	if len(files) > maxExportFiles {
-		return nil, fmt.Errorf("%d files, %d are allowed: %w", len(files), maxExportFiles, dag.ErrInvalid)
-	}
 	if total > maxExport {
-		return nil, fmt.Errorf("%d bytes in all, %d are allowed: %w", total, maxExport, dag.ErrInvalid)
+		return nil, nil, fmt.Errorf("%d bytes in all, %d are allowed: %w", total, maxExport, dag.ErrInvalid)
 	}
-	return files, nil
+	return files, others, nil
 }
 
 func writeFile(s storer.EncodedObjectStorer, root *os.Root, f File) (err error) {

@@ -143,11 +143,20 @@ func TestExport(t *testing.T) {
 	r := open(t, remote)
 	mustFetch(t, r)
 	dir := filepath.Join(t.TempDir(), "out", "run")
-	if err := r.Export(head, dir); err != nil {
+	left, err := r.Export(head, dir)
+	if err != nil {
 		t.Fatal(err)
 	}
+	wantLeft := []gitrepo.LeftOut{
+		{Path: "data/up", Reason: "it is a symlink that may lead out of the folder"},
+		{Path: "secret", Reason: "it is a symlink to an absolute path"},
+		{Path: "vendor/sub", Reason: "it is a submodule"},
+	}
+	if diff := cmp.Diff(wantLeft, left); diff != "" {
+		t.Errorf("left out (-want +got)\n%s", diff)
+	}
 	var got []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -159,11 +168,49 @@ func TestExport(t *testing.T) {
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("%v (-want +got)\n%s", err, diff)
 	}
-	if err := r.Export(head, dir); !errors.Is(err, fs.ErrExist) {
+	if _, err := r.Export(head, dir); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("second export into the same folder: %v, want ErrExist", err)
 	}
-	if err := r.Export(noCommit, t.TempDir()); !errors.Is(err, dag.ErrNotFound) {
+	if _, err := r.Export(noCommit, t.TempDir()); !errors.Is(err, dag.ErrNotFound) {
 		t.Errorf("unknown commit: %v", err)
+	}
+}
+
+// TestExportLinks wants the links that stay in the folder, and no way out of it
+// over several of them.
+func TestExportLinks(t *testing.T) {
+	t.Parallel()
+	remote := newBare(t)
+	safe := map[string]string{
+		"latest.csv": "data/rows.csv", "data/up": "..", "data/deep/top": "../../main.py", "here": "./data/", "dangling": "nowhere",
+	}
+	unsafe := map[string]string{"data/out": "../..", "way": "data/deep/top/../../..", "root": "/", "back": "data/../main.py"}
+	files := map[string]string{"main.py": "print(1)\n", "data/rows.csv": "a,b\n", "data/deep/x": "x"}
+	for _, links := range []map[string]string{safe, unsafe} {
+		for name, target := range links {
+			files["link:"+name] = target
+		}
+	}
+	head := commitFiles(t, remote, "main", files)
+	r := open(t, remote)
+	mustFetch(t, r)
+	dir := t.TempDir()
+	left, err := r.Export(head, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range left {
+		if _, ok := unsafe[l.Path]; !ok || l.Reason == "" {
+			t.Errorf("left out: %+v", l)
+		}
+	}
+	if len(left) != len(unsafe) {
+		t.Errorf("left out %v, want all of %v", left, unsafe)
+	}
+	for name, target := range safe {
+		if got, err := os.Readlink(filepath.Join(dir, name)); err != nil || got != target {
+			t.Errorf("%s leads to %q (%v), want %q", name, got, err, target)
+		}
 	}
 }
 
@@ -177,7 +224,7 @@ func TestExportIsHeldBackByLinksInTheFolder(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "data")); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Export(head, dir); err == nil {
+	if _, err := r.Export(head, dir); err == nil {
 		t.Error("Export followed a link out of the folder")
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 0 {
@@ -227,7 +274,7 @@ func TestHostileNames(t *testing.T) {
 		t.Errorf("Files = %v, %v; want only ok", files, err)
 	}
 	parent := t.TempDir()
-	if err := r.Export(commit, filepath.Join(parent, "a", "b")); err != nil {
+	if _, err := r.Export(commit, filepath.Join(parent, "a", "b")); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(parent, "evil")); err == nil {
@@ -262,7 +309,7 @@ func TestGitBomb(t *testing.T) {
 		if _, err := r.Files(commit, ""); !errors.Is(err, dag.ErrInvalid) {
 			t.Errorf("%s: Files: %v, want ErrInvalid", name, err)
 		}
-		if err := r.Export(commit, t.TempDir()); !errors.Is(err, dag.ErrInvalid) {
+		if _, err := r.Export(commit, t.TempDir()); !errors.Is(err, dag.ErrInvalid) {
 			t.Errorf("%s: Export: %v, want ErrInvalid", name, err)
 		}
 	}

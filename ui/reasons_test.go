@@ -50,7 +50,7 @@ var reasonSources = []sources{
 	{folder: "../executor/pod", names: []string{"Reason", "reason", "why", "waiting", "doomed", "text"}, calls: []string{"sentence", "fail"},
 		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending"},
 		maps: []string{"disruptions", "podReasons"}},
-	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram"}},
+	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram", "scarcity", "refusedBySystem"}},
 	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,
 		in: []string{"WhyQueued", "WhyNotStarted", "Decide", "because", "waitsFor", "checkAllowed", "checkText", "checkFormat", "checkNumber"}},
 	{folder: "../store", names: []string{"Reason", "reason", "SkippedByMessage", "SkippedByOption"}, calls: []string{"wish", "mark"}, errs: true},

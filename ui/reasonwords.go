@@ -51,10 +51,15 @@ var reasonWords = []struct{ english, russian string }{
 	{"stopped, since the run had ended as %s", "остановлена, так как запуск завершился: %s"},
 	{"stopped before it was started", "остановлена до начала"},
 	{"stopped before its pod was created", "остановлена раньше, чем создан под"},
+	{"stopped before its process was started", "остановлена раньше, чем запущен процесс"},
+	{"waits for space on dagwright's disk", "ждёт места на диске dagwright-а"},
+	{"waits for memory or a free process on dagwright's machine", "ждёт памяти или свободного процесса на машине dagwright-а"},
+	{"waits for a free file descriptor on dagwright's machine", "ждёт свободного файлового дескриптора на машине dagwright-а"},
 	{"not started: %s", "не начата: %s"},
 	{"command not found: %s", "команда не найдена: %s"},
 	{"command not found: %s (no PATH is set)", "команда не найдена: %s (PATH не задан)"},
 	{"command is not executable: %s", "команда не исполняемая: %s"},
+	{"command cannot be run: %s: %s", "команда не запускается: %s: %s"},
 
 	// pods
 	{"waits for a node", "ждёт узла"},

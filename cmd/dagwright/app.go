@@ -81,7 +81,9 @@ type settings struct {
 	Pods podspec.Config
 
 	// Executor opens what runs the attempts.
-	Executor       func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
+	Executor func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
+	// Workspaces are the working folders of local processes; nil without those.
+	Workspaces     *workspaces
 	Poll           time.Duration
 	MaxActiveTasks int
 	MaxLost        int // see scheduler.Config
@@ -273,6 +275,10 @@ func (a *app) addScheduler() error {
 		config.CheckSpec = origin.Check
 	}
 	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
+	if a.Workspaces != nil {
+		a.Workspaces.logger = a.Logger
+		a.actors = append(a.actors, func(ctx context.Context) error { return a.Workspaces.sweep(ctx, a.store) })
+	}
 	return nil
 }
 

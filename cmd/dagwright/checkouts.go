@@ -5,18 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
 	"dagwright/dag"
 	"dagwright/executor"
+	"dagwright/executor/process"
 	"dagwright/gitrepo"
 )
 
-// keepWork is how long the working folder of a run is kept.
-const keepWork = 7 * 24 * time.Hour
+const (
+	// keepSucceeded and keepFailed are how long the working folder of a run is
+	// kept after the run's end, for a look and for tasks that are cleared.
+	keepSucceeded = time.Hour
+	keepFailed    = 7 * 24 * time.Hour
+	// keepHalf is how long a folder that is half made or half removed may have
+	// been left alone.
+	keepHalf = 24 * time.Hour
+	// sweepEvery is how often folders are looked through.
+	sweepEvery = 10 * time.Minute
+	// fetchLimit bounds the fetch of a model repository.
+	fetchLimit = time.Minute
+	// mostNotes bounds the lines in a task's log about what was left out.
+	mostNotes = 20
+)
 
 // workspaces gives local attempts a folder to work in: one folder a run, with
 // the files of the model's commit, shared by the run's tasks as a volume would
@@ -25,118 +41,277 @@ type workspaces struct {
 	root string // work/, registry/ are made below
 	// clone says how to clone a model repository. The error is dag.ErrInvalid
 	// for a project that may not be cloned.
-	clone func(project, branch string) (gitrepo.Config, error)
+	clone  func(project, branch string) (gitrepo.Config, error)
+	logger *slog.Logger
 
-	mu    sync.Mutex // one export at a time
-	repos map[string]*gitrepo.Repo
+	mu    sync.Mutex // guards clones, and is held for a look only
+	repos map[string]*modelClone
+}
+
+// modelClone is the clone of one branch of a model repository. One caller at a
+// time works with it, and it holds up nobody who needs another one.
+type modelClone struct {
+	free   chan struct{} // holds a token while nobody works with it
+	repo   *gitrepo.Repo // nil until it is opened
+	failed error         // of the last fetch
+	when   time.Time     // it failed
 }
 
 // open returns the working folder of an attempt's run, making it at the first
 // task, and the variables that tell the model where to keep things.
-func (w *workspaces) open(ctx context.Context, a executor.Attempt) (string, []dag.EnvVar, error) {
-	dir := filepath.Join(w.root, "work", "dag_id="+string(a.Key.DAG), "run_id="+string(a.Key.Run))
+func (w *workspaces) open(ctx context.Context, a executor.Attempt) (process.Workdir, error) {
+	dir := w.folder(a.Key.DAG, a.Key.Run)
 	if a.Source.Commit == "" {
 		// A spec that was written by hand has no files to work on.
-		return dir, nil, os.MkdirAll(dir, 0o755)
+		return process.Workdir{Dir: dir}, os.MkdirAll(dir, 0o700)
 	}
 	if err := w.ensure(ctx, a.Source, dir); err != nil {
-		return "", nil, err
+		return process.Workdir{}, err
 	}
 	registry := filepath.Join(w.root, "registry", "project="+filepath.Base(a.Source.Project))
-	if err := os.MkdirAll(registry, 0o755); err != nil {
-		return "", nil, fmt.Errorf("make model registry: %w", err)
+	if err := os.MkdirAll(registry, 0o700); err != nil {
+		return process.Workdir{}, fmt.Errorf("make model registry: %w", err)
 	}
-	return dir, []dag.EnvVar{
+	return process.Workdir{Dir: dir, Notes: readNotes(dir), Env: []dag.EnvVar{
 		{Name: "MODEL_REGISTRY", Value: registry},
 		{Name: "ARTIFACTS_DIR", Value: filepath.Join(dir, "artifacts")},
 		{Name: "OUTPUT_DIR", Value: filepath.Join(dir, "output")},
-	}, nil
+	}}, nil
+}
+
+// The names below work/.
+const (
+	dagPrefix    = "dag_id="
+	runPrefix    = "run_id="
+	exportPrefix = ".export-" // while the files are written
+	gonePrefix   = ".gone-"   // while they are removed
+)
+
+func (w *workspaces) folder(id dag.ID, run dag.RunID) string {
+	return filepath.Join(w.root, "work", dagPrefix+string(id), runPrefix+string(run))
 }
 
 // ensure exports the model's commit into dir unless that was done before. The
 // folder appears under its name only when it is complete.
 func (w *workspaces) ensure(ctx context.Context, source dag.Source, dir string) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if _, err := os.Stat(dir); err == nil {
-		return nil
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	if done, err := exists(dir); done || err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	clone := w.cloneOf(source)
+	since := time.Now()
+	select {
+	case <-clone.free:
+		defer func() { clone.free <- struct{}{} }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if done, err := exists(dir); done || err != nil {
+		return err
+	}
+	if clone.failed != nil && clone.when.After(since) {
+		return clone.failed // while this caller waited; it need not wait for the same again
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
 		return fmt.Errorf("make working folder: %w", err)
 	}
-	half, err := os.MkdirTemp(filepath.Dir(dir), ".export-")
+	half, err := os.MkdirTemp(filepath.Dir(dir), exportPrefix)
 	if err != nil {
 		return fmt.Errorf("make working folder: %w", err)
 	}
 	defer os.RemoveAll(half)
-	if err := w.export(ctx, source, half); err != nil {
+	left, err := w.export(ctx, clone, source, half)
+	if err != nil {
 		return err
 	}
-	if err := os.Chmod(half, 0o755); err != nil {
+	if err := writeNotes(dir, left); err != nil {
 		return err
 	}
 	return os.Rename(half, dir)
 }
 
-// export writes the files of the model's commit, fetching it when the clone
-// does not have it yet.
-func (w *workspaces) export(ctx context.Context, source dag.Source, dir string) error {
-	repo, err := w.repo(source)
-	if err != nil {
-		return err
+func exists(dir string) (bool, error) {
+	_, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	err = repo.Export(source.Commit, dir)
-	if errors.Is(err, dag.ErrNotFound) {
-		if _, err := repo.Fetch(ctx); err != nil {
-			return fmt.Errorf("fetch %s: %w", source.Project, err)
-		}
-		err = repo.Export(source.Commit, dir)
-	}
-	if errors.Is(err, dag.ErrNotFound) {
-		return fmt.Errorf("commit %s is not in branch %s of %s any more: %w", source.Commit, source.Branch, source.Project, dag.ErrInvalid)
-	}
-	if err != nil {
-		return fmt.Errorf("check out %s at %s: %w", source.Project, source.Commit, err)
-	}
-	return nil
+	return err == nil, err
 }
 
-func (w *workspaces) repo(source dag.Source) (*gitrepo.Repo, error) {
+// export writes the files of the model's commit, fetching it when the clone
+// does not have it yet.
+func (w *workspaces) export(ctx context.Context, clone *modelClone, source dag.Source, dir string) ([]gitrepo.LeftOut, error) {
+	if err := w.openClone(clone, source); err != nil {
+		return nil, err
+	}
+	left, err := clone.repo.Export(source.Commit, dir)
+	if errors.Is(err, dag.ErrNotFound) {
+		if err := clone.fetch(ctx, source); err != nil {
+			return nil, err
+		}
+		left, err = clone.repo.Export(source.Commit, dir)
+	}
+	if errors.Is(err, dag.ErrNotFound) {
+		return nil, fmt.Errorf("commit %s is not in branch %s of %s any more: %w", source.Commit, source.Branch, source.Project, dag.ErrInvalid)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("check out %s at %s: %w", source.Project, source.Commit, err)
+	}
+	return left, nil
+}
+
+func (c *modelClone) fetch(ctx context.Context, source dag.Source) error {
+	fetching, cancel := context.WithTimeout(ctx, fetchLimit)
+	defer cancel()
+	_, err := c.repo.Fetch(fetching)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("fetch %s: %w", source.Project, err)
+	if ctx.Err() == nil {
+		c.failed, c.when = err, time.Now()
+	}
+	return err
+}
+
+// cloneOf returns the clone of a source. It waits for nobody.
+func (w *workspaces) cloneOf(source dag.Source) *modelClone {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	key := source.Project + ":" + source.Branch
-	if r := w.repos[key]; r != nil {
-		return r, nil
+	if c := w.repos[key]; c != nil {
+		return c
+	}
+	c := &modelClone{free: make(chan struct{}, 1)}
+	c.free <- struct{}{}
+	if w.repos == nil {
+		w.repos = map[string]*modelClone{}
+	}
+	w.repos[key] = c
+	return c
+}
+
+// openClone opens the clone at its first use.
+func (w *workspaces) openClone(clone *modelClone, source dag.Source) error {
+	if clone.repo != nil {
+		return nil
 	}
 	config, err := w.clone(source.Project, source.Branch)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := gitrepo.Open(config)
-	if err != nil {
-		return nil, fmt.Errorf("open clone of %s: %w", source.Project, err)
+	if clone.repo, err = gitrepo.Open(config); err != nil {
+		return fmt.Errorf("open clone of %s: %w", source.Project, err)
 	}
-	if w.repos == nil {
-		w.repos = map[string]*gitrepo.Repo{}
-	}
-	w.repos[key] = r
-	return r, nil
+	return nil
 }
 
-// sweep removes the working folders of runs that began long ago.
-func (w *workspaces) sweep(now time.Time) error {
-	dirs, err := filepath.Glob(filepath.Join(w.root, "work", "*", "*"))
+// notesOf is the file with what was left out of a working folder. It stands
+// beside the folder, which is the model's.
+func notesOf(dir string) string {
+	return filepath.Join(filepath.Dir(dir), ".left-out-"+filepath.Base(dir))
+}
+
+func writeNotes(dir string, left []gitrepo.LeftOut) error {
+	if len(left) == 0 {
+		return nil
+	}
+	var text strings.Builder
+	for i, l := range left {
+		if i == mostNotes {
+			fmt.Fprintf(&text, "%d more are not in the working folder\n", len(left)-i)
+			break
+		}
+		fmt.Fprintf(&text, "%q is not in the working folder: %s\n", l.Path, l.Reason)
+	}
+	return os.WriteFile(notesOf(dir), []byte(text.String()), 0o600)
+}
+
+// readNotes returns the lines about what was left out. A file that cannot be
+// read keeps no task from running.
+func readNotes(dir string) []string {
+	text, err := os.ReadFile(notesOf(dir))
+	if err != nil || len(text) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+// runReader tells of a run; the error is dag.ErrNotFound when there is none.
+type runReader interface {
+	Run(ctx context.Context, id dag.ID, run dag.RunID) (dag.Run, error)
+}
+
+// sweep removes working folders of runs that ended some time ago, at once and
+// from then on, until ctx ends.
+func (w *workspaces) sweep(ctx context.Context, runs runReader) error {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		if err := w.sweepOnce(ctx, runs, time.Now()); err != nil && ctx.Err() == nil {
+			w.logger.Error("remove old working folders", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Time) error {
+	dirs, err := filepath.Glob(filepath.Join(w.root, "work", dagPrefix+"*", runPrefix+"*"))
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, dir := range dirs {
-		info, err := os.Stat(dir)
-		if err != nil || now.Sub(info.ModTime()) < keepWork {
+		id := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), dagPrefix)
+		run, err := runs.Run(ctx, dag.ID(id), dag.RunID(strings.TrimPrefix(filepath.Base(dir), runPrefix)))
+		if err != nil && !errors.Is(err, dag.ErrNotFound) {
+			errs = append(errs, err)
 			continue
 		}
-		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("remove old working folder: %w", err)
+		if err == nil && !isOld(run, now) {
+			continue
+		}
+		errs = append(errs, removeFolder(dir))
+	}
+	return errors.Join(append(errs, w.removeHalf(now))...)
+}
+
+// removeFolder removes a working folder. It is renamed first, so that an attempt
+// that begins just now finds it whole or not at all.
+func removeFolder(dir string) error {
+	gone := filepath.Join(filepath.Dir(dir), gonePrefix+filepath.Base(dir))
+	err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone), os.RemoveAll(gone), os.RemoveAll(notesOf(dir)))
+	_ = os.Remove(filepath.Dir(dir)) // the folder of the DAG, if it is empty
+	return err
+}
+
+// removeHalf removes what a dagwright that was killed has left half made or half
+// removed.
+func (w *workspaces) removeHalf(now time.Time) error {
+	var errs []error
+	for _, prefix := range []string{exportPrefix, gonePrefix} {
+		left, err := filepath.Glob(filepath.Join(w.root, "work", dagPrefix+"*", prefix+"*"))
+		errs = append(errs, err)
+		for _, dir := range left {
+			if info, err := os.Stat(dir); err == nil && now.Sub(info.ModTime()) > keepHalf {
+				errs = append(errs, os.RemoveAll(dir))
+			}
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// isOld reports whether nobody is to need the folder of a run any more.
+func isOld(run dag.Run, now time.Time) bool {
+	if run.EndedAt.IsZero() {
+		return false
+	}
+	keep := keepFailed
+	if run.State == dag.RunSuccess {
+		keep = keepSucceeded
+	}
+	return now.Sub(run.EndedAt) >= keep
 }

@@ -16,7 +16,6 @@ import (
 
 	"dagwright/dag"
 	"dagwright/executor"
-	"dagwright/executor/process"
 	"dagwright/generator"
 	"dagwright/gitrepo"
 	"dagwright/tasklog"
@@ -169,6 +168,7 @@ func (h *devHome) writeListen(addr string) error {
 }
 
 func (h *devHome) settings(listen string, logger *slog.Logger) settings {
+	work := &workspaces{root: h.dir, clone: h.modelClone}
 	return settings{
 		Listen: listen, Environment: "DEV", Components: components, Logger: logger,
 		Database: dag.NewSecret("sqlite:" + h.path("dagwright.db")),
@@ -185,22 +185,13 @@ func (h *devHome) settings(listen string, logger *slog.Logger) settings {
 		Reconcile: 30 * time.Second,
 		Pods:      anyInstance(),
 
-		Executor: h.openExecutor,
-		Poll:     10 * time.Second,
+		// Attempts are processes of this machine, in checkouts of the models' commits.
+		Executor: func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+			return openProcesses(h.dir, work, logs, logger)
+		},
+		Workspaces: work,
+		Poll:       10 * time.Second,
 	}
-}
-
-// openExecutor runs attempts as processes of this machine, in checkouts of the
-// models' commits.
-func (h *devHome) openExecutor(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-	work := &workspaces{root: h.dir, clone: h.modelClone}
-	if err := work.sweep(time.Now()); err != nil {
-		return nil, err
-	}
-	return process.Open(process.Config{
-		StateDir: h.path("attempts"), Logs: logs, Workdir: work.open,
-		Env: localEnv(h.path("bin")), Logger: logger,
-	})
 }
 
 func (h *devHome) greet(w io.Writer, url string) {

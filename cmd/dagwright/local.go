@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/executor/process"
+	"dagwright/tasklog"
 )
 
 // newLogger writes text lines at the given level and above.
@@ -19,6 +22,19 @@ func newLogger(w io.Writer, level string) (*slog.Logger, error) {
 		return nil, usageError{fmt.Errorf("log level %q: want debug, info, warn or error", level)}
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+// openProcesses runs attempts as processes of this machine, with what they need
+// below the folder data.
+func openProcesses(data string, work *workspaces, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return nil, err
+	}
+	return process.Open(process.Config{
+		StateDir: filepath.Join(data, "attempts"), Logs: logs, Workdir: work.open,
+		Env: localEnv(filepath.Join(data, "bin")), Logger: logger,
+	})
 }
 
 // localEnv is the environment that every local process gets beside its own:
@@ -39,13 +55,13 @@ func (h *devHome) linkPython() error {
 	if err != nil {
 		return fmt.Errorf("python3 is not installed; the example models need it: %w", err)
 	}
-	if err := os.MkdirAll(h.path("bin"), 0o755); err != nil {
+	if err := os.MkdirAll(h.path("bin"), 0o700); err != nil {
 		return err
 	}
 	// A shim and not a link: a link would hide from Python where it is
 	// installed.
 	script := fmt.Sprintf("#!/bin/sh\nexec %s \"$@\"\n", shellQuote(python3))
-	return os.WriteFile(h.path("bin", "python"), []byte(script), 0o755)
+	return os.WriteFile(h.path("bin", "python"), []byte(script), 0o700)
 }
 
 // shellQuote quotes a word for sh.

@@ -23,7 +23,6 @@ import (
 	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/executor"
-	"dagwright/executor/process"
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
@@ -319,18 +318,19 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
 	s.Executor = c.Kubernetes.open
 	if c.Scheduler.Executor == "process" {
+		s.Workspaces = c.workspaces(token)
 		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-			return c.openProcesses(logs, logger, token)
+			return openProcesses(c.Data, s.Workspaces, logs, logger)
 		}
 	}
 	return s, nil
 }
 
-// openProcesses runs attempts as local processes in checkouts of the models'
-// GitLab repositories.
-func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token dag.Secret) (executor.Executor, error) {
+// workspaces are checkouts of the models' GitLab repositories for local
+// processes.
+func (c serveConfig) workspaces(token dag.Secret) *workspaces {
 	clones := filepath.Join(c.Data, "clones", "models")
-	work := &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
+	return &workspaces{root: c.Data, clone: func(project, branch string) (gitrepo.Config, error) {
 		for part := range strings.SplitSeq(project, "/") {
 			if err := dag.CheckID(part); err != nil {
 				return gitrepo.Config{}, fmt.Errorf("project %q: %w", project, err)
@@ -345,11 +345,4 @@ func (c serveConfig) openProcesses(logs *tasklog.Dir, logger *slog.Logger, token
 			Username: "oauth2", Password: token.Reveal(),
 		}, nil
 	}}
-	if err := work.sweep(time.Now()); err != nil {
-		return nil, err
-	}
-	return process.Open(process.Config{
-		StateDir: filepath.Join(c.Data, "attempts"), Logs: logs, Workdir: work.open,
-		Env: localEnv(filepath.Join(c.Data, "bin")), Logger: logger,
-	})
 }

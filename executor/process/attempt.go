@@ -2,61 +2,73 @@ package process
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
-	"os"
+	"fmt"
 	"sync"
 	"time"
 
 	"dagwright/dag"
+	"dagwright/executor/supervisor"
 )
 
 // attempt is what the executor knows about one attempt from its start, or from
-// List, until Forget.
+// the supervisor, until Forget.
 type attempt struct {
 	key  dag.AttemptKey
-	name string // of its claim
+	name string // the supervisor's id
 
-	// settled is closed when it is known whether the attempt was started; err
-	// may be read from then on and is nil if it was.
+	// settled is closed when the supervisor has the attempt, or it has ended
+	// without one; the start of an attempt that runs was reported by then.
 	settled chan struct{}
-	err     error
+	// wanted is closed by Stop, for an attempt that is not settled.
+	wanted chan struct{}
 
-	mu     sync.Mutex
-	begun  time.Time
-	pid    int         // of the wrapper; 0 while unknown
-	forked bool        // by this executor, and so its child
-	pidfd  *os.File    // of the wrapper; nil while unknown or not to be had
-	wish   *wish       // what Stop asked for
-	timer  *time.Timer // ends the grace time
-	ended  *dag.AttemptEvent
-	closed bool // by Executor.Close
+	mu      sync.Mutex
+	begun   time.Time
+	pid     int
+	stopped bool
+	waiting *dag.AttemptEvent // what it waits for
+	ended   *dag.AttemptEvent
+	ending  sync.Once // takes in the end
+}
+
+// note is what the supervisor keeps of an attempt.
+type note struct {
+	Key   dag.AttemptKey `json:"key"`
+	Begun time.Time      `json:"begun"`
 }
 
 var errClosed = errors.New("executor is closed")
 
+// idOf names an attempt for the supervisor.
+func idOf(key dag.AttemptKey) string {
+	h := sha256.New()
+	// Ids hold no control characters, so no two keys give the same bytes.
+	fmt.Fprintf(h, "%s\n%s\n%s\n%d", key.DAG, key.Run, key.Task, key.Try)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func newAttempt(key dag.AttemptKey) *attempt {
+	return &attempt{key: key, name: idOf(key), settled: make(chan struct{}), wanted: make(chan struct{})}
+}
+
 // reserve returns the attempt of a key, and whether it is new. The caller that
 // made it must settle it.
-func (x *Executor) reserve(key dag.AttemptKey, name string) (t *attempt, mine bool, err error) {
+func (x *Executor) reserve(key dag.AttemptKey) (t *attempt, mine bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.closed {
 		return nil, false, errClosed
 	}
-	if t := x.attempts[name]; t != nil {
+	if t := x.attempts[idOf(key)]; t != nil {
 		return t, false, nil
 	}
-	t = &attempt{key: key, name: name, settled: make(chan struct{})}
-	x.attempts[name] = t
+	t = newAttempt(key)
+	x.attempts[t.name] = t
 	return t, true, nil
-}
-
-// settle says that the attempt was started, or why it was not; then it is as
-// unknown as before.
-func (x *Executor) settle(t *attempt, err error) {
-	if t.err = err; err != nil {
-		x.drop(t)
-	}
-	close(t.settled)
 }
 
 func (x *Executor) drop(t *attempt) {
@@ -68,38 +80,32 @@ func (x *Executor) drop(t *attempt) {
 }
 
 // find returns the attempt of a key, or nil when there is none.
-func (x *Executor) find(ctx context.Context, key dag.AttemptKey) (*attempt, error) {
+func (x *Executor) find(key dag.AttemptKey) *attempt {
 	x.mu.Lock()
-	t := x.attempts[claimName(key)]
-	x.mu.Unlock()
-	if t == nil {
-		return nil, nil
-	}
-	if err := t.await(ctx); err != nil {
-		return nil, err
-	}
-	if t.err != nil {
-		return nil, nil //nolint:nilerr // what never started is no attempt; Start returned the error
-	}
-	return t, nil
+	defer x.mu.Unlock()
+	return x.attempts[idOf(key)]
 }
 
-// await waits until the attempt is settled.
-func (t *attempt) await(ctx context.Context) error {
-	select {
-	case <-t.settled:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+// all lists the attempts.
+func (x *Executor) all() []*attempt {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	list := make([]*attempt, 0, len(x.attempts))
+	for _, t := range x.attempts {
+		list = append(list, t)
 	}
+	return list
 }
 
 // event is the present state of the attempt.
 func (x *Executor) event(t *attempt) dag.AttemptEvent {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended != nil {
+	switch {
+	case t.ended != nil:
 		return *t.ended
+	case t.waiting != nil:
+		return *t.waiting
 	}
 	return x.started(t)
 }
@@ -111,25 +117,78 @@ func (x *Executor) started(t *attempt) dag.AttemptEvent {
 	}
 }
 
-// abandon ends the watching of the attempt and leaves it alone.
-func (t *attempt) abandon() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.closed = true
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-	if t.pidfd != nil {
-		_ = t.pidfd.Close()
+func (t *attempt) isSettled() bool {
+	select {
+	case <-t.settled:
+		return true
+	default:
+		return false
 	}
 }
 
-// known notes the wrapper's identity.
-func (t *attempt) known(pid int, pidfd *os.File) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.pid, t.pidfd = pid, pidfd
-	if t.closed && pidfd != nil {
-		_ = pidfd.Close()
+// Connected takes in what the supervisor knows: at the beginning, and when a
+// new one had to be started. It is supervisor.Handler's.
+func (x *Executor) Connected(list []supervisor.Status) {
+	known := map[string]bool{}
+	for _, s := range list {
+		known[s.ID] = true
+		x.adopt(s)
+	}
+	for _, t := range x.all() {
+		if !known[t.name] && t.isSettled() {
+			// The state folder was emptied: nobody knows what became of it.
+			x.spawn(func() { x.end(t, supervisor.Status{End: &supervisor.End{Lost: true, At: x.config.Now()}}) })
+		}
+	}
+	x.connected = true
+}
+
+// Ended takes in the end of a process. It is supervisor.Handler's.
+func (x *Executor) Ended(s supervisor.Status) {
+	x.mu.Lock()
+	t := x.attempts[s.ID]
+	x.mu.Unlock()
+	if t == nil {
+		return // its start was given up when the executor was closed
+	}
+	x.spawn(func() {
+		if t.await(x.ctx) == nil {
+			x.end(t, s)
+		}
+	})
+}
+
+// adopt takes over what the supervisor knows of an attempt. One that is just
+// being started hears of it from there.
+func (x *Executor) adopt(s supervisor.Status) {
+	var n note
+	if err := json.Unmarshal(s.Note, &n); err != nil || idOf(n.Key) != s.ID {
+		x.config.Logger.Error("the supervisor of local processes knows an attempt that is none", "id", s.ID, "err", err)
+		return
+	}
+	t, mine, err := x.reserve(n.Key)
+	if err != nil {
+		return
+	}
+	if mine {
+		t.begun, t.pid, t.stopped = n.Begun, s.PID, s.Stopped
+		close(t.settled)
+	}
+	switch {
+	case s.End == nil || !t.isSettled():
+	case !x.connected:
+		x.conclude(t, s) // List reports it
+	default:
+		x.spawn(func() { x.end(t, s) })
+	}
+}
+
+// await waits until the attempt is settled.
+func (t *attempt) await(ctx context.Context) error {
+	select {
+	case <-t.settled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

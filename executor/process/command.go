@@ -6,21 +6,15 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/executor"
+	"dagwright/executor/supervisor"
 )
-
-// script is the wrapper. It uses builtins only, so that it costs one fork, and
-// no variables, since those that are exported reach the command. The trap
-// lets it outlive a signal to the group; unlike an ignored signal a trapped one
-// has its default effect in the command. Descriptor 3 is the claim.
-const script = `trap : HUP INT QUIT TERM USR1 USR2
-unset PWD OLDPWD SHLVL
-echo "pid $$" >&3 || exit
-"$@" 3>&-
-echo "exit $?" >&3`
 
 // The exit codes of a command that cannot be run, as shells and container
 // runtimes give them.
@@ -29,17 +23,14 @@ const (
 	codeNotFound      = 127
 )
 
-// command is what is forked.
-type command struct {
-	argv []string
-	env  []string
-	dir  string
-}
-
 // unrunnable says why a command cannot be run: an end, not an error.
 type unrunnable struct {
 	code   int
 	reason string
+}
+
+func (u *unrunnable) end(at time.Time) *supervisor.End {
+	return &supervisor.End{ExitCode: u.code, Reason: u.reason, At: at}
 }
 
 // argvOf is the attempt's command line.
@@ -54,35 +45,6 @@ func argvOf(a executor.Attempt) ([]string, error) {
 		}
 	}
 	return argv, nil
-}
-
-// newCommand puts the wrapper around argv. vars are in rising order of rank.
-func newCommand(shell, dir string, argv []string, vars ...[]dag.EnvVar) (command, *unrunnable, error) {
-	env, err := mergeEnv(vars...)
-	if err != nil {
-		return command{}, nil, err
-	}
-	path, bad := lookUp(argv[0], dir, env["PATH"])
-	if bad != nil {
-		return command{}, bad, nil
-	}
-	c := command{argv: []string{shell, "-c", script, "sh"}, dir: dir}
-	var odd []string
-	for name, value := range env {
-		if passesShell(name) {
-			c.env = append(c.env, name+"="+value)
-		} else {
-			odd = append(odd, name+"="+value)
-		}
-	}
-	if len(odd) > 0 {
-		if strings.Contains(path, "=") {
-			return command{}, nil, fmt.Errorf("env(1) cannot run a command whose path holds \"=\": %w", dag.ErrInvalid)
-		}
-		c.argv = append(append(c.argv, "/usr/bin/env", "--"), odd...)
-	}
-	c.argv = append(append(c.argv, path), argv[1:]...)
-	return c, nil, nil
 }
 
 // mergeEnv makes one environment; later lists and later entries win. Values
@@ -103,23 +65,24 @@ func mergeEnv(lists ...[]dag.EnvVar) (map[string]string, error) {
 	return env, nil
 }
 
-// passesShell reports whether every sh hands a variable on as it was given.
-func passesShell(name string) bool {
-	switch name {
-	case "PWD", "OLDPWD", "SHLVL", "IFS", "OPTIND", "OPTARG", "OPTERR", "PPID", "LINENO", "_", "UID", "EUID", "ENV",
-		"PS1", "PS2", "PS4", "SHELLOPTS", "POSIXLY_CORRECT", "GROUPS", "DIRSTACK", "RANDOM", "SECONDS", "FUNCNAME":
-		return false
+// listEnv is an environment as a process is given it.
+func listEnv(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for name, value := range env {
+		list = append(list, name+"="+value)
 	}
-	if strings.HasPrefix(name, "BASH") {
-		return false
+	slices.Sort(list)
+	return list
+}
+
+// refusedBySystem is the end of a command that is there and that the system
+// does not execute, such as a script whose interpreter is missing.
+func refusedBySystem(name string, errno syscall.Errno) *unrunnable {
+	code := codeNotExecutable
+	if errno == syscall.ENOENT {
+		code = codeNotFound
 	}
-	for i, r := range name {
-		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-		if !letter && (i == 0 || r < '0' || r > '9') {
-			return false
-		}
-	}
-	return true
+	return &unrunnable{code, fmt.Sprintf("command cannot be run: %s: %s", printable(name), errno)}
 }
 
 // lookUp finds the program as execvp does, but in the given PATH.
@@ -167,7 +130,7 @@ func checkProgram(name, file string) *unrunnable {
 	return nil
 }
 
-// printable makes a name fit for one line of a claim or log.
+// printable makes a name fit for one line of a log.
 func printable(name string) string {
 	if len(name) > 200 {
 		name = name[:200] + "…"

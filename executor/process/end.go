@@ -5,80 +5,60 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"dagwright/dag"
+	"dagwright/executor/supervisor"
 )
 
-// conclude takes in the end of an attempt whose wrapper has ended: it ends
-// what is left of the group, closes the log and makes the ended event.
-// It may be called again after a restart. orphans are the groups that List
-// found; nil has them looked for when there may be some.
-func (x *Executor) conclude(t *attempt, orphans processGroups) dag.AttemptEvent {
-	t.mu.Lock()
-	live := t.pidfd != nil
-	t.finishGroup()
-	scan := !live && t.pid != 0 && orphans == nil
-	t.mu.Unlock()
-	var err error
-	if scan {
-		if orphans, err = scanGroups(); err != nil {
-			x.logger(t).Error("look for left processes", "err", err)
-		}
+// end takes in how an attempt ended and reports it.
+func (x *Executor) end(t *attempt, s supervisor.Status) {
+	if x.conclude(t, s) {
+		x.send(x.event(t))
 	}
-	cl, err := x.claims.read(t.name)
-	if err != nil {
-		x.logger(t).Error("read claim", "err", err)
-	}
-	t.mu.Lock()
-	if t.timer != nil {
-		t.timer.Stop()
-	}
-	e := x.started(t)
-	e.Phase, e.At = dag.AttemptEnded, x.endTime(cl, live)
-	describeEnd(&e, cl, t.wish)
-	t.mu.Unlock()
+}
 
-	if err := x.closeLog(t, e, orphans); err != nil {
-		x.logger(t).Error("close task log", "err", err)
-	}
-	t.mu.Lock()
-	t.ended = &e
-	t.mu.Unlock()
-	return e
+// conclude takes in how an attempt ended, and closes its log. It is false when
+// that is known already.
+func (x *Executor) conclude(t *attempt, s supervisor.Status) (first bool) {
+	t.ending.Do(func() {
+		first = true
+		t.mu.Lock()
+		e := x.started(t)
+		t.mu.Unlock()
+		e.Phase, e.At = dag.AttemptEnded, s.End.At
+		describeEnd(&e, s)
+		if err := x.closeLog(t, e); err != nil {
+			x.logger(t).Error("close task log", "err", err)
+		}
+		t.mu.Lock()
+		t.ended = &e
+		t.mu.Unlock()
+	})
+	return first
 }
 
 func (x *Executor) logger(t *attempt) *slog.Logger {
 	return x.config.Logger.With("dag", t.key.DAG, "run", t.key.Run, "task", t.key.Task, "try", t.key.Try)
 }
 
-// endTime is now for an end that was seen, and else when the claim was last
-// written.
-func (x *Executor) endTime(cl claim, live bool) time.Time {
-	if live || !cl.exited || cl.written.Before(cl.Begun) {
-		return x.config.Now()
-	}
-	return cl.written
-}
-
 // describeEnd fills in how the attempt ended.
-func describeEnd(e *dag.AttemptEvent, cl claim, w *wish) {
-	e.ExitCode = cl.exitCode
+func describeEnd(e *dag.AttemptEvent, s supervisor.Status) {
+	e.ExitCode = s.End.ExitCode
 	switch {
-	case cl.reason != "":
-		e.Reason = cl.reason
-	case cl.exited:
-		e.Reason = exitReason(cl.exitCode)
-	case w != nil:
+	case s.End.Reason != "":
+		e.Reason = s.End.Reason
+	case !s.End.Lost:
+		e.Reason = exitReason(s.End.ExitCode)
+	case s.Stopped:
 		e.ExitCode = 128 + int(unix.SIGKILL)
 		e.Reason = exitReason(e.ExitCode)
 	default:
 		e.Lost = true
 		e.Reason = "process vanished without an exit code: it was killed from outside or the machine went down"
 	}
-	if w == nil {
+	if !s.Stopped {
 		return
 	}
 	e.Stopped = true
@@ -105,8 +85,8 @@ func exitReason(code int) string {
 
 // closeLog writes the reason of a bad end into the log and seals it. A log that
 // is sealed already was closed before a restart.
-func (x *Executor) closeLog(t *attempt, e dag.AttemptEvent, orphans processGroups) error {
-	if e.Reason == "" && len(orphans[t.pid]) == 0 {
+func (x *Executor) closeLog(t *attempt, e dag.AttemptEvent) error {
+	if e.Reason == "" {
 		return x.config.Logs.Seal(t.key)
 	}
 	log, err := x.config.Logs.File(t.key)
@@ -117,10 +97,7 @@ func (x *Executor) closeLog(t *attempt, e dag.AttemptEvent, orphans processGroup
 		return err
 	}
 	defer log.Close()
-	orphans.kill(t.pid, log)
-	if e.Reason != "" {
-		_, err = io.WriteString(log, x.lineBreak(t.key)+"dagwright: "+e.Reason+"\n")
-	}
+	_, err = io.WriteString(log, x.lineBreak(t.key)+"dagwright: "+e.Reason+"\n")
 	return errors.Join(err, x.config.Logs.Seal(t.key))
 }
 

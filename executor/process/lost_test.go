@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,166 +17,99 @@ import (
 	"dagwright/executor"
 )
 
-func TestKilledGroupIsLost(t *testing.T) {
+// killSupervisor kills the supervisor of a home.
+func (h *home) killSupervisor(t *testing.T) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		line, err := os.ReadFile("/proc/" + entry.Name() + "/cmdline")
+		if err != nil || !strings.HasPrefix(string(line), "dagwright-supervisor\x00"+h.dir) {
+			continue
+		}
+		var pid int
+		if _, err := fmt.Sscan(entry.Name(), &pid); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	t.Fatal("there is no supervisor")
+}
+
+// TestKilledGroup kills an attempt from outside, which ends it as a signal does.
+func TestKilledGroup(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.opened(t)
-	start(t, x, attemptOf("lost", "sh", "-c", "echo begun; sleep 60"))
-	h.awaitLine(t, key("lost"), "begun")
+	start(t, x, attemptOf("killed", "sh", "-c", "echo begun; sleep 60"))
+	h.awaitLine(t, key("killed"), "begun")
 	if err := unix.Kill(-next(t, x, dag.AttemptStarted).PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	assertLost(t, h, next(t, x, dag.AttemptEnded))
+	if e := next(t, x, dag.AttemptEnded); e.Lost || e.ExitCode != 137 || e.Reason != "killed by SIGKILL" {
+		t.Errorf("ended as %+v", e)
+	}
 }
 
-func TestKilledGroupIsLostWhileClosed(t *testing.T) {
+// TestSupervisorKilled kills the supervisor below a running executor: its
+// attempts are lost and nothing of them goes on; the next attempt runs.
+func TestSupervisorKilled(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	x := h.open(t)
-	start(t, x, attemptOf("lost", "sh", "-c", "echo begun; sleep 60"))
-	h.awaitLine(t, key("lost"), "begun")
-	pid := next(t, x, dag.AttemptStarted).PID
-	if err := x.Close(); err != nil {
-		t.Fatal(err)
+	x := h.opened(t)
+	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`, filepath.Join(h.dir, "pid")))
+	child := readPID(t, filepath.Join(h.dir, "pid"))
+	pidfd := openPidfd(t, child)
+	h.killSupervisor(t)
+	assertLost(t, h, next(t, x, dag.AttemptEnded))
+	assertGone(t, pidfd)
+	start(t, x, attemptOf("next", "true"))
+	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
+		t.Errorf("the next attempt ended as %+v", e)
 	}
-	if err := unix.Kill(-pid, unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
-		t.Fatal(err)
-	}
-	assertLost(t, h, endOf(t, h.opened(t)))
 }
 
-// TestOrphanIsKilled kills the wrapper alone while nobody watches: the command
-// must not go on beside the next try.
-func TestOrphanIsKilled(t *testing.T) {
+// TestSupervisorKilledWhileClosed kills the supervisor while nobody watches:
+// the command must not go on beside the next try.
+func TestSupervisorKilledWhileClosed(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.open(t)
 	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`, filepath.Join(h.dir, "pid")))
-	wrapper := next(t, x, dag.AttemptStarted).PID
-	child := readPID(t, filepath.Join(h.dir, "pid"))
-	pidfd, err := unix.PidfdOpen(child, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(pidfd)
+	next(t, x, dag.AttemptStarted)
+	pidfd := openPidfd(t, readPID(t, filepath.Join(h.dir, "pid")))
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(wrapper, unix.SIGKILL); err != nil {
-		t.Fatal(err)
+	h.killSupervisor(t)
+	x = h.opened(t)
+	events, err := x.List(t.Context())
+	if err != nil || len(events) != 1 {
+		t.Fatalf("List: %v, %v", events, err)
 	}
-	if _, err := unix.Wait4(wrapper, nil, 0, nil); err != nil {
-		t.Fatal(err)
-	}
-	assertLost(t, h, endOf(t, h.opened(t)))
-	p := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	if n, err := unix.Poll(p, 60_000); n != 1 {
-		t.Errorf("the command goes on without its wrapper (%v)", err)
-	}
+	assertLost(t, h, events[0])
+	assertGone(t, pidfd)
 }
 
-// TestStrangerIsLeftAlone gives a claim the pid of a process that is not the
-// wrapper, as after a number was used again.
-func TestStrangerIsLeftAlone(t *testing.T) {
+// TestUnreadableState gives a state folder whose journal cannot be read: what
+// runs must not be taken for lost.
+func TestUnreadableState(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
-	stranger := exec.CommandContext(t.Context(), "sleep", "60")
-	stranger.SysProcAttr = &unix.SysProcAttr{Setsid: true}
-	if err := stranger.Start(); err != nil {
+	if err := os.MkdirAll(filepath.Join(h.dir, "state", "journal"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	x := h.opened(t)
-	f, err := x.claims.create(claimName(key("lost")), header{Key: key("lost"), Begun: time.Now()})
-	if err != nil {
-		t.Fatal(err)
+	x, err := Open(Config{StateDir: filepath.Join(h.dir, "state"), Logs: h.logs})
+	if err == nil {
+		_ = x.Close()
 	}
-	fmt.Fprintf(f, "pid %d\n", stranger.Process.Pid)
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	assertLost(t, h, endOf(t, x))
-	if err := x.Stop(t.Context(), key("lost"), 0); err != nil {
-		t.Errorf("Stop: %v", err)
-	}
-	if err := stranger.Process.Signal(unix.Signal(0)); err != nil {
-		t.Errorf("the stranger was killed: %v", err)
-	}
-	if err := stranger.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	var exit *exec.ExitError
-	if err := stranger.Wait(); !errors.As(err, &exit) {
-		t.Errorf("Wait: %v", err)
-	}
-}
-
-// TestHalfMadeClaims leaves claims as kills between two steps of a start do.
-// None of their commands has run, so Start runs each.
-func TestHalfMadeClaims(t *testing.T) {
-	t.Parallel()
-	for name, content := range map[string]string{
-		"empty":             "",
-		"half a key":        `{"key":{"DAG":"chu`,
-		"key only":          `{"key":{"DAG":"churn-model","Run":"manual__2026-01-31T03:00:00+00:00","Task":"half","Try":1}}` + "\n",
-		"key and half pid":  `{"key":{"DAG":"churn-model","Run":"manual__2026-01-31T03:00:00+00:00","Task":"half","Try":1}}` + "\npid 12",
-		"key and half exit": `{"key":{"DAG":"churn-model","Run":"manual__2026-01-31T03:00:00+00:00","Task":"half","Try":1}}` + "\nexit 12",
-	} {
-		for _, listed := range []bool{true, false} {
-			t.Run(fmt.Sprint(name, "/listed=", listed), func(t *testing.T) {
-				t.Parallel()
-				x := newHome(t).opened(t)
-				if err := os.WriteFile(x.claims.path(claimName(key("half"))), []byte(content), 0o600); err != nil {
-					t.Fatal(err)
-				}
-				if listed {
-					if events, err := x.List(t.Context()); err != nil || len(events) != 0 {
-						t.Fatalf("List: %v, %v", events, err)
-					}
-				}
-				start(t, x, attemptOf("half", "sh", "-c", "exit 9"))
-				if e := next(t, x, dag.AttemptEnded); e.ExitCode != 9 || e.Lost {
-					t.Errorf("ended as %+v", e)
-				}
-			})
-		}
-	}
-}
-
-// TestHalfMadeClaimHeldByAFork leaves half a claim whose lock is held a moment
-// longer, as by a process that was being forked when dagwright was killed. The
-// command has not run, so nothing is listed and Start runs it.
-func TestHalfMadeClaimHeldByAFork(t *testing.T) {
-	t.Parallel()
-	for name, content := range map[string]string{
-		"empty":    "",
-		"key only": `{"key":{"DAG":"churn-model","Run":"manual__2026-01-31T03:00:00+00:00","Task":"half","Try":1}}` + "\n",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			x := newHome(t).opened(t)
-			file := x.claims.path(claimName(key("half")))
-			if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			fork, err := os.Open(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := unix.Flock(int(fork.Fd()), unix.LOCK_EX); err != nil {
-				t.Fatal(err)
-			}
-			time.AfterFunc(20*time.Millisecond, func() { _ = fork.Close() })
-			if events, err := x.List(t.Context()); err != nil || len(events) != 0 {
-				t.Fatalf("List: %v, %v", events, err)
-			}
-			start(t, x, attemptOf("half", "sh", "-c", "exit 9"))
-			if e := next(t, x, dag.AttemptEnded); e.ExitCode != 9 || e.Lost {
-				t.Errorf("ended as %+v", e)
-			}
-		})
+	if err == nil || !strings.Contains(err.Error(), "journal") {
+		t.Errorf("Open: %v, want an error about the journal", err)
 	}
 }
 
@@ -187,82 +119,138 @@ func TestForgottenIsNotRunAgain(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.open(t)
-	a := attemptOf("once", "true")
+	a := attemptOf("once", "sh", "-c", `echo run >> "$0"`, filepath.Join(h.dir, "marks"))
 	start(t, x, a)
 	next(t, x, dag.AttemptEnded)
 	if err := x.Forget(t.Context(), a.Key); err != nil {
 		t.Fatal(err)
 	}
-	if err := x.Start(t.Context(), a); !errors.Is(err, dag.ErrInvalid) {
-		t.Errorf("Start after Forget: %v, want dag.ErrInvalid", err)
+	refused := func() {
+		t.Helper()
+		start(t, x, a)
+		if e := next(t, x, dag.AttemptEnded); e.Succeeded() || e.Lost || !strings.Contains(e.Reason, "has ended before") {
+			t.Errorf("started after Forget it ended as %+v", e)
+		}
+		if err := x.Forget(t.Context(), a.Key); err != nil {
+			t.Fatal(err)
+		}
 	}
+	refused()
 	if err := x.Close(); err != nil {
 		t.Fatal(err)
 	}
 	x = h.opened(t)
-	if err := x.Start(t.Context(), a); !errors.Is(err, dag.ErrInvalid) {
-		t.Errorf("Start after Forget and a restart: %v, want dag.ErrInvalid", err)
+	refused()
+	if b, err := os.ReadFile(filepath.Join(h.dir, "marks")); err != nil || string(b) != "run\n" {
+		t.Errorf("it ran as %q (%v)", b, err)
 	}
-	left, err := filepath.Glob(filepath.Join(h.dir, "state", "*"))
-	if diff := cmp.Diff([]string{filepath.Join(h.dir, "state", "work")}, left); diff != "" || err != nil {
-		t.Errorf("left in the state folder (-want +got):\n%s%v", diff, err)
+	left, err := filepath.Glob(filepath.Join(h.dir, "state", "work", "*"))
+	if len(left) > 0 || err != nil {
+		t.Errorf("left in the state folder: %v %v", left, err)
 	}
 }
 
-// TestLeftChildrenAreEnded starts a child that the command leaves behind.
-func TestLeftChildrenAreEnded(t *testing.T) {
+// TestOutputOpenedAnew writes through new descriptors of the output, which
+// with a file as output would erase it.
+func TestOutputOpenedAnew(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.opened(t)
-	file := filepath.Join(h.dir, "pid")
-	start(t, x, attemptOf("leaves", "sh", "-c", `sleep 60 & echo $! > "$0"`, file))
-	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
-		t.Errorf("ended as %+v", e)
-	}
-	pidfd, err := unix.PidfdOpen(readPID(t, file), 0)
-	if errors.Is(err, unix.ESRCH) {
-		return
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Close(pidfd)
-	p := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-	if n, err := unix.Poll(p, 60_000); n != 1 {
-		t.Errorf("the child is still there (%v)", err)
+	start(t, x, attemptOf("anew", "sh", "-c", `echo one; echo two > /dev/stderr; echo three | tee /dev/stderr > /dev/null
+		python3 -c 'open("/dev/stdout", "w").write("four\n")'; echo five`))
+	next(t, x, dag.AttemptEnded)
+	text, sealed := h.log(t, key("anew"))
+	if diff := cmp.Diff("one\ntwo\nthree\nfour\nfive\n", text); diff != "" || !sealed {
+		t.Errorf("the log, sealed %v (-want +got):\n%s", sealed, diff)
 	}
 }
 
-// TestNoPidfd follows an attempt as on a kernel without pidfd.
-func TestNoPidfd(t *testing.T) {
+// TestScarce lets starts fail for want of something: the attempt waits, says
+// what for, and runs when there is enough, or ends when it is stopped.
+func TestScarce(t *testing.T) {
 	t.Parallel()
-	x := newHome(t).opened(t)
-	a := attemptOf("old-kernel", "sh", "-c", "exit 6")
-	got, mine, err := x.reserve(a.Key, claimName(a.Key))
-	if err != nil || !mine {
-		t.Fatal(mine, err)
-	}
-	f, err := x.claims.create(got.name, header{Key: a.Key})
+	h := newHome(t)
+	var short bool
+	shortage := make(chan struct{})
+	x, err := Open(Config{
+		StateDir: filepath.Join(h.dir, "state"), Logs: h.logs, Env: systemPath,
+		Workdir: func(_ context.Context, a executor.Attempt) (Workdir, error) {
+			select {
+			case <-shortage:
+				short = false
+			default:
+				short = true
+			}
+			if short || a.Task.ID == "stopped" {
+				return Workdir{}, &os.PathError{Op: "mkdir", Path: "work", Err: unix.ENOSPC}
+			}
+			return Workdir{Dir: h.dir}, nil
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := x.config.Logs.File(a.Key)
+	defer x.Close()
+	start(t, x, attemptOf("waits", "true"))
+	if e := next(t, x, dag.AttemptWaiting); e.Reason != "waits for space on dagwright's disk" {
+		t.Errorf("it waits as %+v", e)
+	}
+	close(shortage)
+	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
+		t.Errorf("ended as %+v", e)
+	}
+	start(t, x, attemptOf("stopped", "true"))
+	next(t, x, dag.AttemptWaiting)
+	listed, err := x.List(t.Context())
+	waiting := 0
+	for _, e := range listed {
+		if e.Key == key("stopped") && e.Phase == dag.AttemptWaiting {
+			waiting++
+		}
+	}
+	if err != nil || waiting != 1 {
+		t.Errorf("List: %v, %v", listed, err)
+	}
+	if err := x.Stop(t.Context(), key("stopped"), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Lost || e.Reason != "stopped before its process was started" {
+		t.Errorf("ended as %+v", e)
+	}
+}
+
+// TestSlowWorkdir has a working folder that hangs: other attempts go on, and
+// the one that waits can be stopped.
+func TestSlowWorkdir(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	x, err := Open(Config{
+		StateDir: filepath.Join(h.dir, "state"), Logs: h.logs, Env: systemPath,
+		Workdir: func(ctx context.Context, a executor.Attempt) (Workdir, error) {
+			if a.Task.ID == "hangs" {
+				<-ctx.Done()
+				return Workdir{}, ctx.Err()
+			}
+			return Workdir{Dir: h.dir}, nil
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd, _, err := newCommand(x.shell, t.TempDir(), a.Task.Cmds, systemPath)
-	if err != nil {
+	defer x.Close()
+	for i := range 50 {
+		a := attemptOf("hangs", "true")
+		a.Key.Try = i + 1
+		start(t, x, a)
+	}
+	start(t, x, attemptOf("goes on", "true"))
+	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() || e.Key.Task != "goes on" {
+		t.Errorf("ended as %+v", e)
+	}
+	if err := x.Stop(t.Context(), key("hangs"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	pid, pidfd, err := x.fork(cmd, log, f)
-	if err = errors.Join(err, pidfd.Close(), f.Close(), log.Close()); err != nil {
-		t.Fatal(err)
-	}
-	got.forked = true
-	got.known(pid, nil)
-	x.settle(got, nil)
-	x.spawn(func() { x.watch(got, true) })
-	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 6 || e.Lost {
+	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Key.Task != "hangs" {
 		t.Errorf("ended as %+v", e)
 	}
 }
@@ -271,11 +259,17 @@ func TestWorkdir(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	folder := t.TempDir()
-	var fault error
+	fault := make(chan error, 1)
 	x, err := Open(Config{
 		StateDir: filepath.Join(h.dir, "state"), Logs: h.logs, Env: systemPath,
-		Workdir: func(context.Context, executor.Attempt) (string, []dag.EnvVar, error) {
-			return folder, []dag.EnvVar{{Name: "OUTPUT_DIR", Value: "/out"}, {Name: "WHO", Value: "workdir"}}, fault
+		Workdir: func(context.Context, executor.Attempt) (Workdir, error) {
+			select {
+			case err := <-fault:
+				return Workdir{}, err
+			default:
+			}
+			env := []dag.EnvVar{{Name: "OUTPUT_DIR", Value: "/out"}, {Name: "WHO", Value: "workdir"}}
+			return Workdir{Dir: folder, Env: env, Notes: []string{"a link was left out"}}, nil
 		},
 	})
 	if err != nil {
@@ -289,22 +283,43 @@ func TestWorkdir(t *testing.T) {
 	a.Env = []dag.EnvVar{{Name: "WHO", Value: "attempt"}}
 	start(t, x, a)
 	next(t, x, dag.AttemptEnded)
-	if text, _ := h.log(t, a.Key); text != folder+" /out attempt\n" {
+	text, _ := h.log(t, a.Key)
+	first, rest, _ := strings.Cut(text, "\n")
+	if !strings.HasSuffix(first, " dagwright: a link was left out") || rest != folder+" /out attempt\n" {
 		t.Errorf("the log is %q", text)
 	}
-	fault = fmt.Errorf("commit is gone: %w", dag.ErrInvalid)
-	if err := x.Start(t.Context(), attemptOf("bad", "./main.sh")); !errors.Is(err, dag.ErrInvalid) {
-		t.Errorf("Start: %v, want dag.ErrInvalid", err)
-	}
-	fault = errors.New("network is down")
-	err = x.Start(t.Context(), attemptOf("bad", "./main.sh"))
-	if err == nil || errors.Is(err, dag.ErrInvalid) {
-		t.Errorf("Start: %v, want an error that may heal", err)
-	}
-	fault = nil
+	fault <- fmt.Errorf("commit is gone: %w", dag.ErrInvalid)
 	start(t, x, attemptOf("bad", "./main.sh"))
+	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 1 || e.Lost || !strings.Contains(e.Reason, "commit is gone") {
+		t.Errorf("ended as %+v", e)
+	}
+	fault <- errors.New("network is down")
+	start(t, x, attemptOf("heals", "./main.sh"))
 	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
 		t.Errorf("after healing it ended as %+v", e)
+	}
+}
+
+// TestRefusedBySystem has commands that are there and cannot be executed.
+func TestRefusedBySystem(t *testing.T) {
+	t.Parallel()
+	h := newHome(t)
+	x := h.opened(t)
+	for name, test := range map[string]struct {
+		text, want string
+		code       int
+	}{
+		"no-interpreter": {"#!/nowhere/python\n", "no-interpreter: no such file or directory", 127},
+		"no-shebang":     {"exit 9\n", "exit code 9", 9},
+	} {
+		file := filepath.Join(h.dir, name)
+		if err := os.WriteFile(file, []byte(test.text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		start(t, x, attemptOf(name, file))
+		if e := next(t, x, dag.AttemptEnded); e.ExitCode != test.code || !strings.HasSuffix(e.Reason, test.want) {
+			t.Errorf("%s ended as %+v", name, e)
+		}
 	}
 }
 
@@ -318,19 +333,22 @@ func assertLost(t *testing.T, h *home, e dag.AttemptEvent) {
 	}
 }
 
-// endOf is the end of the one attempt that List knows. A fork of a test beside
-// this one may hold a copy of the lock for a moment; then the end comes after
-// List.
-func endOf(t *testing.T, x *Executor) dag.AttemptEvent {
+func openPidfd(t *testing.T, pid int) int {
 	t.Helper()
-	events, err := x.List(t.Context())
-	if err != nil || len(events) != 1 {
-		t.Fatalf("List: %v, %v", events, err)
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if events[0].Phase == dag.AttemptEnded {
-		return events[0]
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
+
+func assertGone(t *testing.T, pidfd int) {
+	t.Helper()
+	p := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	if n, err := unix.Poll(p, 60_000); n != 1 {
+		t.Errorf("the process goes on (%v)", err)
 	}
-	return next(t, x, dag.AttemptEnded)
 }
 
 // readPID reads a process number as soon as a script has written it.

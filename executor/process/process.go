@@ -2,41 +2,46 @@ package process
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
 	"dagwright/dag"
 	"dagwright/executor"
+	"dagwright/executor/supervisor"
 	"dagwright/tasklog"
 )
 
 // Config is what an executor of local processes needs.
 type Config struct {
-	// StateDir keeps the claims. It must be on a local file system.
+	// StateDir is the supervisor's folder. It must be on a local file system.
 	StateDir string
 	// Logs receive the output of the attempts.
 	Logs *tasklog.Dir
-	// Workdir gives the folder in which an attempt runs and variables to add to
-	// its environment. It may be called again for the same attempt. An error
-	// that is dag.ErrInvalid fails the attempt for good. Nil stands for a fresh
-	// empty folder that Forget removes.
-	Workdir func(context.Context, executor.Attempt) (dir string, env []dag.EnvVar, err error)
+	// Workdir gives the folder in which an attempt runs, variables to add to its
+	// environment, and notes for the attempt's log. It may be called again for the
+	// same attempt, and may take its time. An error that is dag.ErrInvalid fails
+	// the attempt for good. Nil stands for a fresh empty folder that Forget
+	// removes.
+	Workdir func(context.Context, executor.Attempt) (Workdir, error)
 	// Env is given to every attempt, such as PATH. Variables of Workdir and
 	// then those of the attempt win over it.
 	Env []dag.EnvVar
-	// MaxStarting is how many processes are forked at the same time; 0 means
-	// GOMAXPROCS. It does not limit how many run.
-	MaxStarting int
 	// Logger is told of faults that no caller hears of; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+}
+
+// Workdir is where an attempt works.
+type Workdir struct {
+	Dir string
+	Env []dag.EnvVar
+	// Notes are lines for the beginning of the attempt's log.
+	Notes []string
 }
 
 // eventBuffer is how many events may wait for the receiver before the
@@ -46,29 +51,35 @@ const eventBuffer = 1024
 // Executor runs attempts as local processes. Open makes it.
 type Executor struct {
 	config   Config
-	claims   claims
-	shell    string
 	hostname string
-	null     *os.File
-	starting chan struct{} // holds a token for each fork under way
+	sup      *supervisor.Client
 	events   chan dag.AttemptEvent
-	done     chan struct{} // closed by Close
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	// connected says that Connected was called; only it reads and writes this.
+	connected bool
 
 	mu       sync.Mutex
 	closed   bool
-	attempts map[string]*attempt // by claim name
+	attempts map[string]*attempt // by the supervisor's id
 	running  sync.WaitGroup      // the goroutines of attempts
 }
 
 var _ executor.Executor = (*Executor)(nil)
 
-// Open makes the state folder if need be and returns an executor on it. Only
-// one executor may use the folder at a time.
+// Open makes the state folder if need be and returns an executor on it. It
+// waits up to 30 seconds for the folder's supervisor, which it starts if none
+// runs. Only one executor may use the folder at a time.
 func Open(c Config) (*Executor, error) {
 	if c.StateDir == "" || c.Logs == nil {
 		return nil, fmt.Errorf("open process executor: StateDir and Logs are required: %w", dag.ErrInvalid)
 	}
-	c = withDefaults(c)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("find state folder: %w", err)
@@ -77,48 +88,20 @@ func Open(c Config) (*Executor, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make state folder: %w", err)
 	}
-	shell, err := findShell()
-	if err != nil {
-		return nil, err
-	}
 	hostname, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("find host name: %w", err)
 	}
-	null, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, err
+	ctx, cancel := context.WithCancel(context.Background())
+	x := &Executor{
+		config: c, hostname: hostname, ctx: ctx, cancel: cancel,
+		events: make(chan dag.AttemptEvent, eventBuffer), attempts: map[string]*attempt{},
 	}
-	return &Executor{
-		config: c, claims: claims{dir}, shell: shell, hostname: hostname, null: null,
-		starting: make(chan struct{}, c.MaxStarting),
-		events:   make(chan dag.AttemptEvent, eventBuffer),
-		done:     make(chan struct{}),
-		attempts: map[string]*attempt{},
-	}, nil
-}
-
-func withDefaults(c Config) Config {
-	if c.MaxStarting <= 0 {
-		c.MaxStarting = runtime.GOMAXPROCS(0)
+	if x.sup, err = supervisor.Dial(ctx, dir, x); err != nil {
+		cancel()
+		return nil, fmt.Errorf("open process executor: %w", err)
 	}
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return c
-}
-
-// findShell prefers dash, which starts in half the time of bash.
-func findShell() (string, error) {
-	for _, path := range []string{"/bin/dash", "/usr/bin/dash", "/bin/sh"} {
-		if _, err := os.Stat(path); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("local processes need /bin/sh, and there is none")
+	return x, nil
 }
 
 // Events delivers what happens to attempts until Close.
@@ -133,14 +116,12 @@ func (x *Executor) Close() error {
 		return nil
 	}
 	x.closed = true
-	close(x.done)
-	for _, t := range x.attempts {
-		t.abandon()
-	}
+	x.cancel()
 	x.mu.Unlock()
+	x.sup.Close()
 	x.running.Wait()
 	close(x.events)
-	return x.null.Close()
+	return nil
 }
 
 // spawn runs f beside the caller; Close waits for it. After Close it does
@@ -156,7 +137,7 @@ func (x *Executor) spawn(f func()) {
 // send delivers an event unless the executor is closed.
 func (x *Executor) send(e dag.AttemptEvent) {
 	select {
-	case <-x.done:
+	case <-x.ctx.Done():
 	case x.events <- e:
 	}
 }

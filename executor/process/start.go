@@ -2,46 +2,52 @@ package process
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"dagwright/dag"
 	"dagwright/executor"
+	"dagwright/executor/supervisor"
+	"dagwright/tasklog"
 )
 
-// Start starts the attempt, or adopts it when there is a claim of it. A
-// command that does not exist is no error of Start: the attempt ends with exit
-// code 127.
-func (x *Executor) Start(ctx context.Context, a executor.Attempt) error {
+const (
+	// maxStartTries bounds how often a start that may heal is tried before the
+	// attempt counts as lost. What the machine is short of is waited for instead.
+	maxStartTries = 5
+	// startPause and maxStartPause bound the growing pause between two tries.
+	startPause    = 500 * time.Millisecond
+	maxStartPause = 30 * time.Second
+	// exitTerm stands for an attempt that was stopped before it began.
+	exitTerm = 128 + int(unix.SIGTERM)
+)
+
+// Start starts the attempt, or finds that it was started. It returns at once: a
+// command that does not exist, and a working folder that cannot be made, are
+// reported as the attempt's end.
+func (x *Executor) Start(_ context.Context, a executor.Attempt) error {
 	argv, err := argvOf(a)
 	if err != nil {
 		return err
 	}
-	for {
-		t, mine, err := x.reserve(a.Key, claimName(a.Key))
-		if err != nil {
-			return err
-		}
-		if mine {
-			err := x.launch(ctx, t, a, argv)
-			x.settle(t, err)
-			return err
-		}
-		if err := t.await(ctx); err != nil {
-			return err
-		}
-		if t.err == nil {
-			x.repeat(t)
-			return nil
-		}
-		// Another call's start failed, so this one tries for itself.
+	t, mine, err := x.reserve(a.Key)
+	if err != nil {
+		return err
 	}
+	if mine {
+		x.spawn(func() { x.launch(t, a, argv) })
+	} else if t.isSettled() {
+		x.repeat(t)
+	}
+	return nil
 }
 
 // repeat reports once more what is known.
@@ -59,81 +65,201 @@ func (x *Executor) repeat(t *attempt) {
 	})
 }
 
-// launch claims the attempt and starts it.
-func (x *Executor) launch(ctx context.Context, t *attempt, a executor.Attempt, argv []string) error {
-	h := header{Key: t.key, Begun: x.config.Now()}
-	file, err := x.claims.create(t.name, h)
-	if errors.Is(err, fs.ErrExist) {
-		adopted, err := x.adopt(t, nil)
-		if err != nil {
-			return err
+// launch starts an attempt, however long that takes, and settles it.
+func (x *Executor) launch(t *attempt, a executor.Attempt, argv []string) {
+	ctx, cancel := context.WithCancel(x.ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-t.wanted:
+			cancel()
+		case <-ctx.Done():
 		}
-		if adopted {
-			x.repeat(t)
-			return nil
+	}()
+	pause := startPause
+	for try := 1; ; try++ {
+		status, err := x.try(ctx, t, a, argv)
+		if err == nil {
+			x.begun(t, status)
+			return
 		}
-		file, err = x.claims.create(t.name, h)
-		if err != nil {
-			return err
+		scarce := scarcity(err)
+		switch {
+		case x.ctx.Err() != nil:
+			x.drop(t) // the next dagwright is asked for it again
+			return
+		case ctx.Err() != nil:
+			x.unstarted(t, dag.AttemptEvent{ExitCode: exitTerm, Stopped: true, Reason: "stopped before its process was started"})
+			return
+		case scarce != "":
+			try = 0
+			x.wait(t, scarce)
+		case errors.Is(err, dag.ErrInvalid):
+			x.unstarted(t, dag.AttemptEvent{ExitCode: 1, Reason: "not started: " + err.Error()})
+			return
+		case try == maxStartTries:
+			x.unstarted(t, dag.AttemptEvent{Lost: true, Reason: "not started: " + err.Error()})
+			return
 		}
-	} else if err != nil {
-		return err
+		x.logger(t).Warn("local process is not started yet", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, maxStartPause)
 	}
-	defer file.Close()
-	t.begun = h.Begun
-	if err := x.run(ctx, t, a, argv, file); err != nil {
-		return errors.Join(err, x.removeWork(t.name), x.claims.remove(t.name))
-	}
-	return nil
 }
 
-// run starts the claimed attempt's process. When it returns an error there is
-// none.
-func (x *Executor) run(ctx context.Context, t *attempt, a executor.Attempt, argv []string, claim *os.File) error {
-	dir, extra, err := x.workdir(ctx, t.name, a)
-	if err != nil {
-		return err
+// begun takes in that the supervisor has the attempt, perhaps since long.
+func (x *Executor) begun(t *attempt, s supervisor.Status) {
+	var n note
+	_ = json.Unmarshal(s.Note, &n) // it is what try wrote
+	t.mu.Lock()
+	t.begun, t.pid, t.waiting = n.Begun, s.PID, nil
+	e := x.started(t)
+	t.mu.Unlock()
+	x.send(e)
+	close(t.settled)
+	if s.End != nil {
+		x.end(t, s)
+		return
 	}
-	cmd, bad, err := newCommand(x.shell, dir, argv, x.config.Env, extra, a.Env)
-	if err != nil {
-		return err
+	select {
+	case <-t.wanted:
+		// A Stop came while the supervisor was asked.
+		x.stopLate(t)
+	default:
 	}
-	log, err := x.config.Logs.File(t.key)
-	if errors.Is(err, dag.ErrConflict) {
-		return fmt.Errorf("attempt has ended before, its log is complete: %w", dag.ErrInvalid)
+}
+
+// wait reports what the attempt waits for, when that is new.
+func (x *Executor) wait(t *attempt, reason string) {
+	e := dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: x.config.Now(), Reason: reason, Hostname: x.hostname}
+	t.mu.Lock()
+	said := t.waiting != nil && t.waiting.Reason == reason
+	t.waiting = &e
+	t.mu.Unlock()
+	if !said {
+		x.send(e)
 	}
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	if bad != nil {
-		if _, err := fmt.Fprintf(claim, "exit %d %s\n", bad.code, bad.reason); err != nil {
-			return fmt.Errorf("write claim: %w", err)
-		}
-		x.spawn(func() { x.watch(t, true) })
-		return nil
-	}
-	pid, pidfd, err := x.fork(cmd, log, claim)
-	if err != nil {
-		return err
+}
+
+// unstarted ends an attempt that the supervisor was never asked for.
+func (x *Executor) unstarted(t *attempt, e dag.AttemptEvent) {
+	e.Key, e.Phase, e.At, e.Hostname = t.key, dag.AttemptEnded, x.config.Now(), x.hostname
+	if err := errors.Join(x.removeWork(t.name), x.closeLog(t, e)); err != nil {
+		x.logger(t).Error("close task log", "err", err)
 	}
 	t.mu.Lock()
-	t.forked = true
+	t.begun, t.waiting, t.ended = e.At, nil, &e
 	t.mu.Unlock()
-	t.known(pid, pidfd)
-	x.spawn(func() { x.watch(t, true) })
-	return nil
+	t.ending.Do(func() {}) // it is taken in
+	close(t.settled)
+	x.send(e)
 }
 
-// workdir is the folder in which the attempt runs, and what it adds to the
-// environment.
-func (x *Executor) workdir(ctx context.Context, name string, a executor.Attempt) (string, []dag.EnvVar, error) {
+// scarcity says what the machine is short of when that is why a start failed;
+// it is empty else.
+func scarcity(err error) (reason string) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return "waits for space on dagwright's disk"
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
+		return "waits for memory or a free process on dagwright's machine"
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
+		return "waits for a free file descriptor on dagwright's machine"
+	}
+	return ""
+}
+
+// try makes what the attempt needs and asks the supervisor for it.
+func (x *Executor) try(ctx context.Context, t *attempt, a executor.Attempt, argv []string) (supervisor.Status, error) {
+	var none supervisor.Status
+	work, err := x.workdir(ctx, t.name, a)
+	if err != nil {
+		return none, err
+	}
+	env, err := mergeEnv(x.config.Env, work.Env, a.Env)
+	if err != nil {
+		return none, err
+	}
+	noted, err := json.Marshal(note{Key: t.key, Begun: x.config.Now()})
+	if err != nil {
+		return none, fmt.Errorf("encode attempt: %w", err)
+	}
+	spec := supervisor.Spec{ID: t.name, Note: noted, Env: listEnv(env), Dir: work.Dir}
+	path, bad := lookUp(argv[0], work.Dir, env["PATH"])
+	if bad != nil {
+		spec.End = bad.end(x.config.Now())
+	} else {
+		spec.Argv = append([]string{path}, argv[1:]...)
+	}
+	if spec.Log, err = x.openLog(t.key, work.Notes); err != nil {
+		return none, err
+	}
+	if ctx.Err() != nil {
+		return none, ctx.Err()
+	}
+	return x.ask(argv[0], spec)
+}
+
+// ask has the supervisor start a process. A command that cannot be executed is
+// an end, which the supervisor keeps as well. A Stop does not break off the
+// question, since then nobody knew the answer.
+func (x *Executor) ask(command string, spec supervisor.Spec) (supervisor.Status, error) {
+	status, err := x.sup.Start(x.ctx, spec)
+	var fault *supervisor.StartError
+	if !errors.As(err, &fault) {
+		return status, err
+	}
+	switch {
+	case fault.Step == supervisor.StepSealed:
+		return status, fmt.Errorf("attempt has ended before, its log is complete: %w", dag.ErrInvalid)
+	case fault.Step != supervisor.StepRun || scarcity(err) != "" || errors.Is(err, syscall.ETXTBSY):
+		return status, err
+	case errors.Is(err, syscall.E2BIG):
+		return status, fmt.Errorf("command line and environment are too long: %w", dag.ErrInvalid)
+	}
+	if _, err := os.Stat(spec.Dir); err != nil {
+		return status, fmt.Errorf("working folder: %w", err)
+	}
+	spec.Argv, spec.End = nil, refusedBySystem(command, fault.Errno).end(x.config.Now())
+	return x.sup.Start(x.ctx, spec)
+}
+
+// openLog makes the attempt's log and returns its path. Notes are written into
+// a log that is empty.
+func (x *Executor) openLog(key dag.AttemptKey, notes []string) (string, error) {
+	log, err := x.config.Logs.File(key)
+	if errors.Is(err, dag.ErrConflict) {
+		return "", fmt.Errorf("attempt has ended before, its log is complete: %w", dag.ErrInvalid)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer log.Close()
+	info, err := log.Stat()
+	if err != nil || info.Size() > 0 || len(notes) == 0 {
+		return log.Name(), err
+	}
+	var text []byte
+	for _, line := range notes {
+		text = append(tasklog.AppendLine(text, tasklog.Line{Time: x.config.Now(), Own: true, Text: line}), '\n')
+	}
+	_, err = log.Write(text)
+	return log.Name(), err
+}
+
+// workdir is the folder in which the attempt runs, and what comes with it.
+func (x *Executor) workdir(ctx context.Context, name string, a executor.Attempt) (Workdir, error) {
 	if x.config.Workdir != nil {
-		dir, env, err := x.config.Workdir(ctx, a)
+		w, err := x.config.Workdir(ctx, a)
 		if err != nil {
-			return "", nil, fmt.Errorf("make working folder: %w", err)
+			return Workdir{}, fmt.Errorf("make working folder: %w", err)
 		}
-		return dir, env, nil
+		// The supervisor has a working folder of its own.
+		w.Dir, err = filepath.Abs(w.Dir)
+		return w, err
 	}
 	dir := x.work(name)
 	err := os.Mkdir(dir, 0o700)
@@ -141,9 +267,9 @@ func (x *Executor) workdir(ctx context.Context, name string, a executor.Attempt)
 		err = os.MkdirAll(dir, 0o700)
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", nil, fmt.Errorf("make working folder: %w", err)
+		return Workdir{}, fmt.Errorf("make working folder: %w", err)
 	}
-	return dir, nil, nil
+	return Workdir{Dir: dir}, nil
 }
 
 // work is the own working folder of an attempt.
@@ -161,38 +287,4 @@ func (x *Executor) removeWork(name string) error {
 		return fmt.Errorf("remove working folder: %w", err)
 	}
 	return nil
-}
-
-// fork starts the wrapper in a session of its own. It uses syscall.ForkExec,
-// as os.StartProcess would keep a thread for each process that is waited for;
-// the runtime's poller waits for the pidfd instead.
-func (x *Executor) fork(c command, log, claim *os.File) (pid int, pidfd *os.File, err error) {
-	x.starting <- struct{}{}
-	defer func() { <-x.starting }()
-	fd := -1
-	pid, err = syscall.ForkExec(c.argv[0], c.argv, &syscall.ProcAttr{
-		Dir: c.dir, Env: c.env,
-		Files: []uintptr{x.null.Fd(), log.Fd(), log.Fd(), claim.Fd()},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &fd},
-	})
-	if errors.Is(err, syscall.E2BIG) {
-		return 0, nil, fmt.Errorf("command line and environment are too long: %w", dag.ErrInvalid)
-	}
-	if err != nil {
-		return 0, nil, fmt.Errorf("start process: %w", err)
-	}
-	return pid, pollable(fd), nil
-}
-
-// pollable makes a file of a pidfd that the runtime's poller waits for; nil
-// when there is no pidfd.
-func pollable(fd int) *os.File {
-	if fd < 0 {
-		return nil
-	}
-	if err := unix.SetNonblock(fd, true); err != nil {
-		_ = unix.Close(fd)
-		return nil
-	}
-	return os.NewFile(uintptr(fd), "pidfd")
 }
