@@ -3,6 +3,7 @@ package generator_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"dagwright/dag"
@@ -26,6 +27,28 @@ func TestPolicyRefusesThePush(t *testing.T) {
 		t.Errorf("the DAG repository has %q, want nothing", refs)
 	}
 	s.wantState(s.push("gbc/x", "main", "resources: {limits: {memory: 4Gi}}"), store.PushRendered)
+}
+
+// TestClaimsRefuseThePush never commits a DAG whose owner its project may not have,
+// and leaves the name to others.
+func TestClaimsRefuseThePush(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(i *generator.Instance) {
+		i.CheckClaims = func(d *dag.DAG) error {
+			if d.Owner == "risk-team" && d.Source.Project != "gbc/risk/x" {
+				return &dag.SpecError{Path: "owner", Reason: "is for projects of gbc/risk alone"}
+			}
+			return nil
+		}
+	})
+	s.wantRefused(s.push("gbc/sales/x", "main", "owner: risk-team"), ".dagwright.yml: owner: is for projects of gbc/risk alone")
+	s.wantRefused(s.push("gbc/sales/x", "retrain", "owner: risk-team"), "is for projects of gbc/risk alone")
+	s.wantState(s.push("gbc/risk/x", "main", "owner: risk-team"), store.PushRendered)
+	s.wantState(s.push("gbc/risk/x", "retrain", "owner: risk-team"), store.PushRendered)
+	s.wantState(s.push("gbc/sales/retrain", "main", ""), store.PushRendered)
+	if text := s.git(s.dags, "show", "main:dags/gbc/sales/retrain.yaml"); !strings.Contains(text, "tags: [scoring]") {
+		t.Errorf("a model that is named as a kind has that tag:\n%s", text)
+	}
 }
 
 // TestGoldenSpecsAreAllowed holds that what the built-in templates make of any

@@ -60,6 +60,9 @@ type Instance struct {
 	// CheckTask says what of a rendered task the installation does not allow; nil
 	// leaves that to those who load the spec.
 	CheckTask func(dag.Task) error
+	// CheckClaims says what a rendered DAG's project may not claim, such as an owner
+	// that roles are given by; nil leaves that to those who load the spec.
+	CheckClaims func(*dag.DAG) error
 }
 
 // DefaultInstance returns the settings that hold where an operator says nothing.
@@ -208,5 +211,21 @@ func check(out Rendered, r Request, inst Instance) (*dag.DAG, error) {
 	if dags[0].Source != want {
 		return nil, &dag.SpecError{File: out.Template, Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
 	}
+	if inst.CheckClaims != nil {
+		if err := inst.CheckClaims(dags[0]); err != nil {
+			return nil, claimError(err)
+		}
+	}
 	return dags[0], nil
+}
+
+// claimError is an owner or tag that the model's file or its name asks for.
+func claimError(err error) error {
+	var fault *dag.SpecError
+	if !errors.As(err, &fault) {
+		return fmt.Errorf("%w: %w", err, dag.ErrInvalid)
+	}
+	named := *fault
+	named.File = ModelFile
+	return &named
 }

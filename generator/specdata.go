@@ -56,7 +56,7 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 	name := or(r.Model, path.Base(r.Project))
 	d := specData{
 		StartDate: inst.StartDate, Timezone: or(m.Timezone, inst.Timezone),
-		Owner: or(m.Owner, strings.Split(r.Project, "/")[0]), Tags: []string{string(r.Kind), name},
+		Owner: or(m.Owner, strings.Split(r.Project, "/")[0]), Tags: tagsOf(r.Kind, name),
 		Resources: resourceData(m.Resources),
 		Project:   r.Project, Branch: r.Branch, Commit: r.Commit, ShortCommit: shortCommit(r.Commit),
 	}
@@ -79,6 +79,15 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 	}
 	d.Env = append(append(d.Env, m.Env...), dag.EnvVar{Name: "DAG_RUN_CONF", Value: "{{ dag_run.conf | tojson }}"})
 	return d, nil
+}
+
+// tagsOf are the kind and the model's name. A model that is named as a kind must not
+// pass for one.
+func tagsOf(kind Kind, name string) []string {
+	if name == string(Scoring) || name == string(Retrain) {
+		return []string{string(kind)}
+	}
+	return []string{string(kind), name}
 }
 
 func or(value, otherwise string) string {

@@ -33,6 +33,11 @@ type Config struct {
 	// dag.ErrInvalid is a fault of the file. After any other error nothing is known:
 	// the file shows it, and is looked at again with each poll. Nil takes every file.
 	CheckSpec func(ctx context.Context, path string, content []byte, defaults []string) error
+	// CheckClaims says what a DAG that can be loaded may not claim, such as an owner;
+	// its file then shows the fault. ClaimsVersion changes whenever it may decide
+	// otherwise. Nil allows everything.
+	CheckClaims   func(*dag.DAG) error
+	ClaimsVersion func() string
 	// Rules changes whenever CheckTask or CheckSpec may decide otherwise. Every spec
 	// is read anew then.
 	Rules string

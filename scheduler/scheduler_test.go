@@ -44,6 +44,9 @@ type world struct {
 	// checkSpec is its CheckSpec.
 	checkSpec func(context.Context, string, []byte, []string) error
 	recheck   time.Duration
+	// claims and version are its CheckClaims and ClaimsVersion.
+	claims  func(*dag.DAG) error
+	version func() string
 }
 
 func newWorld(t *testing.T) *world {
@@ -106,6 +109,11 @@ func (w *world) commit(files map[string]string) {
 	w.git(w.path("work"), "add", "--all")
 	w.git(w.path("work"), "commit", "--quiet", "--message=Change")
 	w.git(w.path("work"), "push", "--quiet", "origin", "HEAD:main")
+	w.wantSync()
+}
+
+func (w *world) wantSync() {
+	w.t.Helper()
 	if err := w.store.WantSync(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
@@ -125,7 +133,7 @@ func (w *world) up() {
 		w.t.Fatal(err)
 	}
 	s := New(Config{Store: w.store, Executor: x, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
-		CheckTask: w.check, CheckSpec: w.checkSpec, Rules: w.rules, Recheck: w.recheck,
+		CheckTask: w.check, CheckSpec: w.checkSpec, CheckClaims: w.claims, ClaimsVersion: w.version, Rules: w.rules, Recheck: w.recheck,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -524,6 +532,30 @@ func TestSecondFileWithTheSameDAGIsRefused(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// TestClaimsAreCheckedWhenLoaded shows a DAG that claims what it may not as an import
+// error, also when the rules change and its file does not.
+func TestClaimsAreCheckedWhenLoaded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var closed atomic.Bool
+	w.claims = func(d *dag.DAG) error {
+		if closed.Load() && d.ID == "a" {
+			return &dag.SpecError{Path: "owner", Reason: "gives roles"}
+		}
+		return nil
+	}
+	w.version = func() string { return fmt.Sprint(closed.Load()) }
+	w.up()
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "true"), "dags/b.yaml": shell("b", "", "true")})
+	w.awaitDAG("a")
+	closed.Store(true)
+	w.wantSync()
+	w.awaitImportErrors("dags/a.yaml:", "owner: gives roles")
+	closed.Store(false)
+	w.wantSync()
+	w.awaitImportErrors()
 }
 
 // TestMisnamedFilesAreImportErrors names files that are meant as specs or defaults, and

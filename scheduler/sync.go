@@ -29,6 +29,8 @@ type syncer struct {
 	// compared says that this process has held every file against the store: the
 	// rules may be others than those of the last one.
 	compared bool
+	// claims is the version of the rules about claims that files are held against.
+	claims string
 	// open says that a file could not be decided upon, and is to be looked at again.
 	open atomic.Bool
 }
@@ -94,6 +96,9 @@ func (s *syncer) sync(ctx context.Context) error {
 		return err
 	}
 	commit, blobs, err := s.Store.SyncedFiles(ctx)
+	if s.ClaimsVersion != nil && s.ClaimsVersion() != s.claims {
+		s.compared, s.claims = false, s.ClaimsVersion()
+	}
 	if err != nil || head == commit && (s.compared || head == "") {
 		return err
 	}
@@ -134,7 +139,7 @@ func (s *syncer) compare(ctx context.Context, head string, known map[string]stri
 	present := make(map[string]bool, len(specs))
 	var changed []specSource
 	for _, f := range specs {
-		src := specSource{File: f, defaults: nearest(defaults, f.Path), rules: s.Rules}
+		src := specSource{File: f, defaults: nearest(defaults, f.Path), rules: s.Rules + s.claims}
 		present[f.Path] = true
 		if known[f.Path] != src.identity() {
 			changed = append(changed, src)
@@ -213,7 +218,26 @@ func (s *syncer) parse(ctx context.Context, src specSource) (store.SpecFile, err
 		out.DAGs, out.Errors = nil, specErrors(src.Path, err)
 		return out, nil
 	}
+	if faults := s.claimFaults(src.Path, out.DAGs); faults != nil {
+		out.DAGs, out.Errors = nil, faults
+		return out, nil
+	}
 	return s.checkSpec(ctx, out, src.defaults)
+}
+
+// claimFaults lists what the DAGs of a file may not claim.
+func (s *syncer) claimFaults(file string, dags []*dag.DAG) (faults dag.SpecErrors) {
+	if s.CheckClaims == nil {
+		return nil
+	}
+	for _, d := range dags {
+		if err := s.CheckClaims(d); err != nil {
+			fault := *specErrors(file, err)[0]
+			fault.File = file
+			faults = append(faults, &fault)
+		}
+	}
+	return faults
 }
 
 // checkSpec holds a file that can be loaded against the instance's own rule. One

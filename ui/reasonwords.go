@@ -325,6 +325,8 @@ var reasonWords = []struct{ english, russian string }{
 	{"a file of defaults is named defaults%s, in lower case: rename the file", "файл умолчаний называется defaults%s, строчными буквами: переименуйте файл"},
 	{"the name %q is there twice, upper and lower case not told apart", "имя %s стоит дважды, если не различать регистр"},
 	{"%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"", "%s уже есть, написан вручную и оставлен как есть: уберите или переименуйте его в DAG-репозитории или выполните «dagwright rerender --overwrite»"},
+	{"%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", "по значению %s выдаются роли (правила auth), и ни одно правило не называет проектов, которым оно разрешено: напишите другое (%s) или попросите администратора указать рядом с ним проект %s (projects)"},
+	{"%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", "по значению %s выдаются роли (правила auth), оно только для проектов %s: напишите другое (%s) или попросите администратора указать рядом с ним проект %s (projects)"},
 	{"the image was not built: %s; see %s", "образ не собран: %s; см. %s"},
 	{"waits for a pipeline of this commit, of which there is none yet", "ждёт пайплайна этого коммита, которого пока нет"},
 	{"waits for the image %s, which the registry does not have yet", "ждёт образа %s: в реестре его пока нет"},

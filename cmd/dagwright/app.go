@@ -239,6 +239,7 @@ func (a *app) addGenerator() error {
 	}
 	instance := a.Instance
 	withChecks(&instance, a.Pods)
+	instance.CheckClaims = a.auth.CheckClaims
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
@@ -268,6 +269,7 @@ func (a *app) addScheduler() error {
 	}
 	config := scheduler.Config{
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
+		CheckClaims: a.auth.CheckClaims, ClaimsVersion: a.auth.ClaimsVersion,
 		CheckTask: checkTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
 	}
