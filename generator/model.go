@@ -108,6 +108,7 @@ func ParseModel(file string, source []byte, inst Instance) (Model, error) {
 		r.checkTemplates(inst)
 	}
 	if len(r.faults) > 0 {
+		r.explainSpaces(source)
 		slices.SortStableFunc(r.faults, func(a, b *dag.SpecError) int {
 			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 		})

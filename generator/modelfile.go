@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -107,6 +108,10 @@ func (r *modelReader) document(source []byte) *field {
 		r.add(0, 0, "", "the file has %d bytes; %d at most", len(source), maxModelFile)
 		return nil
 	}
+	if bytes.HasPrefix(source, []byte("version https://git-lfs.github.com/spec/")) {
+		r.add(1, 1, "", "is a pointer of Git LFS and not the file itself: take it out of LFS (.gitattributes), since it is read as git has it")
+		return nil
+	}
 	doc, err := dag.ReadYAML(source, maxDepth)
 	if fault := (*dag.SpecError)(nil); errors.As(err, &fault) {
 		r.add(fault.Line, fault.Column, "", "%s", fault.Reason)
@@ -168,7 +173,11 @@ func (r *modelReader) readPairs(n *yaml.Node, f *field, depth int) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
 		p := pair{key: k.Value, line: k.Line, column: k.Column}
-		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
+		if k.Tag == "!!merge" {
+			r.add(k.Line, k.Column, f.path, "a key must be a plain text; merge keys (<<) are not read in this file: write the values out")
+			continue
+		}
+		if k.Kind != yaml.ScalarNode {
 			r.add(k.Line, k.Column, f.path, "a key must be a plain text")
 			continue
 		}
@@ -313,4 +322,33 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// oddSpace returns where a line has the first character that looks like a space or
+// like nothing, and is none to YAML: its column, from 1, and its name.
+func oddSpace(line string) (column int, name string) {
+	for i, c := range line {
+		switch {
+		case c == '\u00a0', c == '\u202f':
+			return i + 1, fmt.Sprintf("a non-breaking space (U+%04X)", c)
+		case c == '\u1680', c >= '\u2000' && c <= '\u200a', c == '\u205f', c == '\u3000':
+			return i + 1, fmt.Sprintf("a space that YAML does not know (U+%04X)", c)
+		case c >= '\u200b' && c <= '\u200d', c == '\u2060', c == '\ufeff' && i > 0:
+			return i + 1, fmt.Sprintf("an invisible character (U+%04X)", c)
+		}
+	}
+	return 0, ""
+}
+
+// explainSpaces names, in a file that has faults, the first character that looks like a
+// space and is none: nobody sees it.
+func (r *modelReader) explainSpaces(source []byte) {
+	for i, line := range strings.Split(string(source), "\n") {
+		if code, _, _ := strings.Cut(line, "#"); code != "" {
+			if column, name := oddSpace(code); name != "" {
+				r.add(i+1, column, "", "there is %s: write a plain space", name)
+				return
+			}
+		}
+	}
 }
