@@ -34,6 +34,8 @@ func (m memoryModels) ReadFile(context.Context, string, string, string) ([]byte,
 	return nil, dag.ErrNotFound
 }
 
+func (m memoryModels) RootNames(context.Context, string, string) ([]string, error) { return nil, nil }
+
 func (m memoryModels) ChangedPaths(context.Context, string, string, string) ([]string, bool, error) {
 	return nil, false, nil
 }

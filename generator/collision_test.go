@@ -33,6 +33,11 @@ func (h hub) repository(project string) string {
 	return filepath.Join(h.dir, strings.ReplaceAll(project, "/", "."))
 }
 
+func (h hub) RootNames(ctx context.Context, project, commit string) ([]string, error) {
+	out, err := runGit(ctx, h.repository(project), "ls-tree", "--name-only", commit)
+	return strings.Split(out, "\n"), err
+}
+
 func (h hub) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
 	out, err := runGit(ctx, h.repository(project), "diff", "--name-only", "--no-renames", from, to)
 	return strings.Fields(out), err == nil, err

@@ -296,7 +296,7 @@ func (g *Generator) holds(head, path string, content []byte) (bool, error) {
 }
 
 func result(c change, o outcome, head string) store.PushResult {
-	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged}
+	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged, Reason: c.note}
 	if asked(c.push) && !c.push.Deleted {
 		r.Commit = c.push.Commit
 	}

@@ -82,6 +82,7 @@ func byBranch(pushes []store.Push) [][]store.Push {
 type change struct {
 	push  store.Push
 	files []fileChange
+	note  string // what the push's author should know beside its outcome
 }
 
 // fileChange is one DAG's file: written, or removed when content is nil.
@@ -299,7 +300,7 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 	c := &change{push: p}
 	if head != "" {
 		request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Branch, Commit: p.Commit, Kind: kind}
-		if c.files, err = g.renderFiles(ctx, request, p.Via, old); err != nil {
+		if c.files, c.note, err = g.renderFiles(ctx, request, p.Via, old); err != nil {
 			return nil, err
 		}
 	}
@@ -315,38 +316,40 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 }
 
 // renderFiles renders all models of the repository.
-func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old map[dag.ID]store.Spec) ([]fileChange, error) {
+func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old map[dag.ID]store.Spec) (files []fileChange, note string, err error) {
 	project := projectReference(r.ProjectID, r.Project)
-	source, err := g.Models.ReadFile(ctx, project, r.Commit, ModelFile)
-	if err != nil && !errors.Is(err, dag.ErrNotFound) {
-		return nil, fmt.Errorf("read %s: %w", ModelFile, err)
+	source, err := g.modelSource(ctx, project, r.Commit)
+	if err != nil {
+		return nil, "", err
 	}
 	model, err := ParseModel(ModelFile, source, g.Instance)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if source == nil {
+		note = g.goneNote(ctx, project, old)
 	}
 	if err := g.awaitPipeline(ctx, r, model); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	wait := g.Registry != nil && or(model.WaitFor, g.Instance.WaitFor) == WaitImage && via != store.ViaDryRun
 	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay || via == store.ViaOverwrite}
-	var files []fileChange
 	for _, e := range model.Split() {
 		request := e.Request(r)
 		id, err := DAGID(request)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if request.Commit, err = filter.commit(ctx, e, old[id]); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		f, err := g.renderFile(ctx, request, e.Model, old[id], wait)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		files = append(files, f)
 	}
-	return files, nil
+	return files, note, nil
 }
 
 // renderFile renders one DAG and claims its name. It returns a waitError as long as

@@ -58,14 +58,14 @@ func (g *Generator) writePreview(ctx context.Context, p store.Preview) error {
 		return nil // it was taken when the preview was asked for
 	}
 	project := projectReference(p.ProjectID, p.Project)
-	source, err := g.Models.ReadFile(ctx, project, p.Commit, ModelFile)
-	if err != nil && !errors.Is(err, dag.ErrNotFound) {
-		return fmt.Errorf("read %s: %w", ModelFile, err)
-	}
 	if _, err := g.Repo.Fetch(ctx); err != nil {
 		return err
 	}
-	text, err := g.previewText(ctx, p, source)
+	text := ""
+	source, err := g.modelSource(ctx, project, p.Commit)
+	if err == nil {
+		text, err = g.previewText(ctx, p, source)
+	}
 	if errors.Is(err, dag.ErrInvalid) {
 		text = fmt.Sprintf("At `%s` the DAG **would be refused**:\n\n~~~\n%s\n~~~\n", short(p.Commit), strings.ReplaceAll(err.Error(), "~~~", "~ ~ ~"))
 	} else if err != nil {

@@ -27,6 +27,8 @@ type Models interface {
 	BranchHead(ctx context.Context, project, branch string) (string, error)
 	// ReadFile returns a file at a commit, or dag.ErrNotFound.
 	ReadFile(ctx context.Context, project, commit, path string) ([]byte, error)
+	// RootNames lists the names in the root of the repository at a commit.
+	RootNames(ctx context.Context, project, commit string) ([]string, error)
 	// ChangedPaths lists the files that differ between two commits; whole is
 	// false when there may be more. dag.ErrNotFound when a commit is gone.
 	ChangedPaths(ctx context.Context, project, from, to string) (paths []string, whole bool, err error)

@@ -84,6 +84,32 @@ func (c *Client) GroupProjects(ctx context.Context, group string) ([]ProjectInfo
 	return out, nil
 }
 
+// RootNames lists the names in the root of the repository at a commit, the first
+// thousand.
+func (c *Client) RootNames(ctx context.Context, project, commit string) (names []string, err error) {
+	ctx, cancel, err := c.begin(ctx, project)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	if !isHash(commit) {
+		return nil, fmt.Errorf("commit %.80q: want a full hash: %w", commit, dag.ErrInvalid)
+	}
+	const most = 1000
+	options := &api.ListTreeOptions{Ref: &commit, ListOptions: api.ListOptions{PerPage: 100, Page: 1}}
+	for options.Page != 0 && len(names) < most {
+		entries, response, err := c.api.Repositories.ListTree(project, options, api.WithContext(ctx))
+		if err != nil {
+			return nil, callError("list files", project, err)
+		}
+		for _, e := range entries {
+			names = append(names, e.Name)
+		}
+		options.Page = response.NextPage
+	}
+	return names, nil
+}
+
 // ChangedPaths lists the files that differ between two commits, both names of a
 // renamed one. whole is false when GitLab did not compare everything (it gives up
 // on large differences): any file may have changed then. The error is

@@ -357,6 +357,8 @@ var reasonWords = []struct{ english, russian string }{
 	{"want %s or %s", "нужно %s или %s"},
 	{"the file has %d bytes; %d at most", "в файле %s байт; можно не больше %s"},
 	{"more than %d values, with aliases written out", "больше %s значений, если раскрыть ссылки"},
+	{"is not read: a model's file is named %s; rename it", "не читается: файл модели называется %s; переименуйте его"},
+	{"%s is gone since %s: the defaults count now", "файла %s нет, хотя в %s он был: теперь действуют умолчания"},
 	{"is a pointer of Git LFS and not the file itself: take it out of LFS (.gitattributes), since it is read as git has it", "это указатель Git LFS, а не сам файл: уберите файл из LFS (.gitattributes), он читается так, как лежит в git"},
 	{"a key must be a plain text; merge keys (<<) are not read in this file: write the values out", "ключ должен быть простым текстом; ключи слияния (<<) в этом файле не читаются: выпишите значения"},
 	{"there is %s: write a plain space", "здесь %s: поставьте обычный пробел"},

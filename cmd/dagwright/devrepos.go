@@ -238,6 +238,16 @@ func (m localModels) CommitMessage(ctx context.Context, project, commit string) 
 	return git(ctx, repo, "log", "-1", "--format=%B", "--end-of-options", commit)
 }
 
+// RootNames lists the names in the root of the repository at a commit.
+func (m localModels) RootNames(ctx context.Context, project, commit string) ([]string, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return nil, err
+	}
+	out, err := git(ctx, repo, "ls-tree", "--name-only", "-z", "--end-of-options", commit)
+	return strings.FieldsFunc(out, func(c rune) bool { return c == 0 }), err
+}
+
 // ChangedPaths lists the files that differ between two commits.
 func (m localModels) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
 	repo, err := m.home.modelRepository(project)

@@ -122,6 +122,11 @@ func (f generateFlags) render(dir string, request generator.Request) ([]generato
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read model file: %w", err)
 	}
+	if err != nil {
+		if err := checkRoot(dir); err != nil {
+			return nil, err
+		}
+	}
 	instance := defaultInstance()
 	instance.Registry = f.registry
 	model, err := generator.ParseModel(file, source, instance)
@@ -141,6 +146,19 @@ func (f generateFlags) render(dir string, request generator.Request) ([]generato
 		all = append(all, rendered)
 	}
 	return all, nil
+}
+
+// checkRoot refuses a checkout whose model file is nearly named as one.
+func checkRoot(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return usageError{err}
+	}
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return generator.CheckRootNames(names)
 }
 
 // request completes the flags from the checkout.

@@ -100,6 +100,8 @@ func (s *Server) answer(w http.ResponseWriter, c *call) {
 		p.serveMergeBase(w, c.Request)
 	case "GET /projects/:id/repository/compare":
 		p.serveCompare(w, c)
+	case "GET /projects/:id/repository/tree":
+		p.serveTree(w, c)
 	case "GET /projects/:id/repository/files/:path/raw":
 		p.serveRaw(w, c.Request, c.vars["path"])
 	case "GET /projects/:id/repository/commits/:sha/statuses":

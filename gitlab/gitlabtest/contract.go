@@ -47,6 +47,7 @@ var contract = []operation{
 	{method: "GET", path: "/projects/:id/repository/commits/:sha"},
 	{method: "GET", path: "/projects/:id/repository/merge_base", query: map[string]kind{"refs[]": texts}},
 	{method: "GET", path: "/projects/:id/repository/compare", query: map[string]kind{"from": text, "to": text, "straight": boolean}},
+	{method: "GET", path: "/projects/:id/repository/tree", query: with(paging, map[string]kind{"ref": text, "path": text, "recursive": boolean})},
 	{method: "GET", path: "/projects/:id/repository/files/:path/raw", query: map[string]kind{"ref": text}},
 
 	{method: "GET", path: "/projects/:id/repository/commits/:sha/statuses", query: with(paging, map[string]kind{"ref": text, "name": text})},

@@ -89,6 +89,26 @@ func (p *project) serveCompare(w http.ResponseWriter, c *call) {
 	reply(w, map[string]any{"commits": []any{}, "diffs": diffs, "compare_timeout": false, "compare_same_ref": from == to})
 }
 
+func (p *project) serveTree(w http.ResponseWriter, c *call) {
+	ref := c.query.Get("ref")
+	if !p.known(c.Request, ref) {
+		fail(w, http.StatusNotFound, "404 Tree Not Found")
+		return
+	}
+	names, err := git(c.Context(), p.dir, "ls-tree", "--name-only", "--end-of-options", ref)
+	if err != nil {
+		fail(w, http.StatusInternalServerError, "500 Internal Server Error")
+		return
+	}
+	entries := []any{}
+	for name := range strings.SplitSeq(names, "\n") {
+		if name != "" {
+			entries = append(entries, map[string]any{"name": name, "path": name, "type": "blob"})
+		}
+	}
+	reply(w, entries)
+}
+
 func (p *project) serveRaw(w http.ResponseWriter, r *http.Request, path string) {
 	ref := r.URL.Query().Get("ref")
 	if !p.known(r, ref) {
