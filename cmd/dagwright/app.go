@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -123,6 +124,11 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 			err = errors.Join(err, a.close())
 		}
 	}()
+	if path, ok := strings.CutPrefix(s.Database.Reveal(), "sqlite:"); ok && path != "" {
+		if err := a.hold(lockSQLite(path)); err != nil {
+			return nil, err
+		}
+	}
 	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
@@ -165,6 +171,14 @@ func openApp(ctx context.Context, s settings) (_ *app, err error) {
 		}
 	}
 	return a, nil
+}
+
+// hold keeps a lock until the instance is closed.
+func (a *app) hold(l *fileLock, err error) error {
+	if err == nil && l != nil {
+		a.onClose(l.close)
+	}
+	return err
 }
 
 // listen opens the address. One that is in use is tried again for a second: the
@@ -212,8 +226,11 @@ func (a *app) close() error {
 // url is where the pages are.
 func (a *app) url() string { return a.TLS.scheme() + "://" + a.listener.Addr().String() }
 
-// openDAGRepo opens a clone of the DAG repository for one actor.
+// openDAGRepo opens a clone of the DAG repository for one actor, of which there is one.
 func (a *app) openDAGRepo(actor string) (*gitrepo.Repo, error) {
+	if err := a.hold(lockRole(a.CloneDir, actor)); err != nil {
+		return nil, err
+	}
 	c := a.DAGRepo
 	c.Dir = filepath.Join(a.CloneDir, actor+".git")
 	c.Logger, c.Password = a.Logger, a.DAGPassword.Reveal()

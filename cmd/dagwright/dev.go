@@ -95,7 +95,7 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 // devHome is the folder of "dagwright dev".
 type devHome struct {
 	dir    string
-	lock   *os.File
+	lock   *fileLock
 	secret string
 }
 
@@ -124,32 +124,19 @@ func (h *devHome) path(elem ...string) string {
 	return filepath.Join(append([]string{h.dir}, elem...)...)
 }
 
-// takeLock locks the folder. It is a record lock of fcntl(2), since one of
-// flock(2) would be shared with a process that is just being forked and so
-// could outlive a dagwright that was killed.
-func (h *devHome) takeLock() error {
-	f, err := os.OpenFile(h.path("lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return fmt.Errorf("open lock: %w", err)
+// takeLock locks the folder.
+func (h *devHome) takeLock() (err error) {
+	h.lock, err = lockFile(h.path("lock"))
+	if errors.Is(err, errLocked) {
+		return fmt.Errorf("another dagwright dev is running on %s (%w); stop it or choose another --dir", h.dir, err)
 	}
-	err = syscall.FcntlFlock(f.Fd(), syscall.F_SETLK, &syscall.Flock_t{Type: syscall.F_WRLCK})
-	switch {
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EAGAIN):
-		err = fmt.Errorf("another dagwright dev is running on %s; stop it or choose another --dir", h.dir)
-	case err != nil:
-		err = fmt.Errorf("lock %s: %w", h.dir, err)
-	}
-	if err != nil {
-		return errors.Join(err, f.Close())
-	}
-	h.lock = f
-	return nil
+	return err
 }
 
 // close gives up the folder. The lock also ends with the process.
 func (h *devHome) close() {
 	if h.lock != nil {
-		_ = h.lock.Close()
+		_ = h.lock.close()
 	}
 }
 

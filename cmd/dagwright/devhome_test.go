@@ -96,7 +96,7 @@ func TestLockIsNotInherited(t *testing.T) {
 		t.Fatal(err)
 	}
 	child := exec.CommandContext(t.Context(), "cat")
-	child.ExtraFiles = []*os.File{h.lock}
+	child.ExtraFiles = []*os.File{h.lock.file}
 	in, err := child.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
