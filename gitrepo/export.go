@@ -40,9 +40,13 @@ type LeftOut struct {
 // and dag.ErrInvalid when the files are too many or too large; what was written
 // until then stays.
 func (r *Repo) Export(commit, dir string) (left []LeftOut, err error) {
-	files, others, err := r.exportable(commit)
-	if err != nil {
-		return nil, fmt.Errorf("export %s: %w", commit, err)
+	var unread error // not what the folder's disk has to say
+	s, done := r.view()
+	defer done(&unread)
+	var files, others []File
+	files, others, unread = r.exportable(s, commit)
+	if unread != nil {
+		return nil, fmt.Errorf("export %s: %w", commit, unread)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("export %s: %w", commit, err)
@@ -52,15 +56,14 @@ func (r *Repo) Export(commit, dir string) (left []LeftOut, err error) {
 		return nil, fmt.Errorf("export %s: %w", commit, err)
 	}
 	defer func() { err = errors.Join(err, root.Close()) }()
-	if err := r.exportFiles(root, files); err != nil {
+	if err := exportFiles(s, root, files); err != nil {
 		return nil, err
 	}
 	// Links come last, so that no file is written through one.
-	return r.exportLinks(root, others)
+	return exportLinks(s, root, others)
 }
 
-func (r *Repo) exportFiles(root *os.Root, files []File) error {
-	s := r.objects.Load()
+func exportFiles(s storer.EncodedObjectStorer, root *os.Root, files []File) error {
 	made := map[string]bool{".": true}
 	for _, f := range files {
 		if parent := path.Dir(f.Path); !made[parent] {
@@ -77,8 +80,7 @@ func (r *Repo) exportFiles(root *os.Root, files []File) error {
 }
 
 // exportLinks makes the symlinks that are safe.
-func (r *Repo) exportLinks(root *os.Root, others []File) ([]LeftOut, error) {
-	s := r.objects.Load()
+func exportLinks(s storer.EncodedObjectStorer, root *os.Root, others []File) ([]LeftOut, error) {
 	var left []LeftOut
 	for _, f := range others {
 		if f.Mode&fs.ModeSymlink == 0 {
@@ -162,13 +164,10 @@ func readBlob(s storer.EncodedObjectStorer, hash string) (string, error) {
 
 // exportable lists the regular files of a commit, and its other entries, and
 // checks sizes and numbers before anything is written.
-func (r *Repo) exportable(commit string) (files, others []File, err error) {
-	all, err := r.Files(commit, "")
+func (r *Repo) exportable(s storer.EncodedObjectStorer, commit string) (files, others []File, err error) {
+	all, err := r.filesOf(s, commit, "", maxExportFiles)
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(all) > maxExportFiles {
-		return nil, nil, fmt.Errorf("%d files, %d are allowed: %w", len(all), maxExportFiles, dag.ErrInvalid)
 	}
 	var total int64
 	for _, f := range all {

@@ -14,7 +14,6 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
-	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
@@ -45,6 +44,9 @@ func (r *Repo) Fetch(ctx context.Context) (head string, err error) {
 		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
 	}
 	defer done()
+	if err := r.heal(ctx); err != nil {
+		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+	}
 	h, err := r.fetch(ctx)
 	if err != nil {
 		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
@@ -65,6 +67,14 @@ func (r *Repo) fetch(ctx context.Context) (plumbing.Hash, error) {
 	if err != nil {
 		return plumbing.ZeroHash, err
 	}
+	r.absence.Store(nil)
+	if want.IsZero() {
+		known := map[string]plumbing.Hash{}
+		if refs != nil {
+			known = refs.References
+		}
+		r.absence.Store(r.absent(known))
+	}
 	if want == have {
 		return have, nil
 	}
@@ -84,6 +94,8 @@ func (r *Repo) fetchPack(ctx context.Context, session transport.UploadPackSessio
 			return err
 		}
 	}
+	// A pack that leans upon objects of ours could not be indexed by itself.
+	request.Capabilities.Delete(capability.ThinPack)
 	request.Wants = []plumbing.Hash{want}
 	request.Haves = r.haves(have, want)
 	reply, err := session.UploadPack(ctx, request)
@@ -91,14 +103,14 @@ func (r *Repo) fetchPack(ctx context.Context, session transport.UploadPackSessio
 		return remoteError("ask for objects", err)
 	}
 	defer closeQuietly(reply)
-	return r.savePack(demultiplex(request.Capabilities, reply))
+	return r.savePack(ctx, demultiplex(request.Capabilities, reply))
 }
 
 // haves lists our head and its ancestors along first parents.
 func (r *Repo) haves(head, want plumbing.Hash) []plumbing.Hash {
 	var out []plumbing.Hash
 	for range maxHaves {
-		c, err := object.GetCommit(r.objects.Load(), head)
+		c, err := commitOf(r.objects.Load(), head.String())
 		if err != nil {
 			break // an incomplete clone is made whole by asking for more
 		}
@@ -126,20 +138,19 @@ func demultiplex(c *capability.List, reply io.Reader) io.Reader {
 }
 
 // savePack stores the objects of a pack.
-func (r *Repo) savePack(pack io.Reader) error {
-	pack = &limited{r: pack, left: maxPack}
-	start, whole, err := readStart(pack)
+func (r *Repo) savePack(ctx context.Context, pack io.Reader) error {
+	start, whole, err := readStart(&limited{r: pack, left: maxPack})
 	if err != nil {
 		return fmt.Errorf("receive objects: %w", err)
 	}
 	if whole && packCount(start) <= looseObjects {
-		return r.saveLoose(start)
+		return r.saveLoose(ctx, start)
 	}
 	if err := r.removeHalfPacks(); err != nil {
 		return fmt.Errorf("receive objects: %w", err)
 	}
-	s := r.newStorage()
-	if err := packfile.WritePackfileToObjectStorage(s, io.MultiReader(bytes.NewReader(start), pack)); err != nil {
+	left := int64(maxPack - len(start))
+	if err := r.storePack(ctx, io.MultiReader(bytes.NewReader(start), &limited{r: pack, left: left})); err != nil {
 		return fmt.Errorf("receive objects: %w", err)
 	}
 	return r.reload()
@@ -181,9 +192,13 @@ func packCount(pack []byte) uint32 {
 	return binary.BigEndian.Uint32(pack[8:])
 }
 
-func (r *Repo) saveLoose(pack []byte) error {
+func (r *Repo) saveLoose(ctx context.Context, pack []byte) error {
+	if err := checkPack(ctx, bytes.NewReader(pack)); err != nil {
+		return fmt.Errorf("receive objects: %w", err)
+	}
 	// The interface hides that the storage takes whole packs.
-	p, err := packfile.NewParserWithStorage(packfile.NewScanner(bytes.NewReader(pack)), struct{ storer.EncodedObjectStorer }{r.objects.Load()})
+	scanner := packfile.NewScanner(&until{ctx, bytes.NewReader(pack)})
+	p, err := packfile.NewParserWithStorage(scanner, struct{ storer.EncodedObjectStorer }{r.objects.Load()})
 	if err == nil {
 		_, err = p.Parse()
 	}

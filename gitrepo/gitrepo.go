@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ import (
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
+	"github.com/go-git/go-git/v5/plumbing/format/objfile"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 
 	"dagwright/dag"
@@ -60,11 +62,12 @@ type Repo struct {
 	remoteCall chan struct{}
 	// objects is replaced, never changed, when a pack arrives: go-git's index
 	// of packs must not be written while others read it.
-	objects atomic.Pointer[filesystem.Storage]
+	objects atomic.Pointer[storage]
 	listing struct {
 		sync.Mutex
 		trees map[plumbing.Hash][]treeEntry
 	}
+	renewal
 }
 
 // Open opens the clone, making it (git init --bare) when it is missing. It
@@ -92,13 +95,39 @@ func Open(c Config) (*Repo, error) {
 	}
 	c.Password = "" // the remote has it; nothing else needs it
 	r := &Repo{Config: c, remote: remote, remoteCall: make(chan struct{}, 1)}
-	if err := r.init(); err != nil {
-		return nil, fmt.Errorf("open clone %s: %w", c.Dir, err)
-	}
-	if err := r.reload(); err != nil {
+	if err := r.openClone(); err != nil {
 		return nil, fmt.Errorf("open clone %s: %w", c.Dir, err)
 	}
 	return r, nil
+}
+
+// openClone opens the clone. One that is damaged is thrown away: the next fetch
+// brings it anew.
+func (r *Repo) openClone() error {
+	err := errors.Join(r.init(), r.check())
+	if err == nil || !r.isCache() {
+		return err
+	}
+	r.Logger.Warn("the clone is damaged: it is thrown away, and the next fetch brings it anew", "dir", r.Dir, "err", err)
+	if err := os.RemoveAll(r.Dir); err != nil {
+		return err
+	}
+	return errors.Join(r.init(), r.check())
+}
+
+// check opens the indexes of the clone's packs and reads the commit that it is at.
+func (r *Repo) check() error {
+	if err := r.reload(); err != nil {
+		return err
+	}
+	head, err := r.head()
+	if err != nil || head.IsZero() {
+		return err
+	}
+	if _, err := rootTree(r.objects.Load(), head.String()); err != nil {
+		return fmt.Errorf("read the commit that the clone is at: %w", err)
+	}
+	return nil
 }
 
 // init makes the bare repository unless it is there.
@@ -116,9 +145,33 @@ func (r *Repo) init() error {
 	return err
 }
 
-func (r *Repo) newStorage() *filesystem.Storage {
-	return filesystem.NewStorageWithOptions(osfs.New(r.Dir), cache.NewObjectLRU(objectCacheSize),
-		filesystem.Options{LargeObjectThreshold: largeObject})
+func (r *Repo) newStorage() *storage {
+	return &storage{filesystem.NewStorageWithOptions(osfs.New(r.Dir), cache.NewObjectLRU(objectCacheSize),
+		filesystem.Options{LargeObjectThreshold: largeObject})}
+}
+
+// storage is go-git's, without its leak of a file at each look for the size of a loose
+// object.
+type storage struct{ *filesystem.Storage }
+
+// EncodedObjectSize returns the size of an object's content, in bytes, or
+// plumbing.ErrObjectNotFound.
+func (s *storage) EncodedObjectSize(h plumbing.Hash) (size int64, err error) {
+	name := h.String()
+	file, err := s.Filesystem().Open(s.Filesystem().Join("objects", name[:2], name[2:]))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s.Storage.EncodedObjectSize(h)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	r, err := objfile.NewReader(file)
+	if err != nil {
+		return 0, err
+	}
+	_, size, err = r.Header()
+	return size, errors.Join(err, r.Close())
 }
 
 // reload replaces the storage by one that knows all packs on disk.
@@ -162,6 +215,8 @@ func (r *Repo) head() (plumbing.Hash, error) {
 // Head returns the commit that the branch had at the last fetch or push, "" when
 // it had none.
 func (r *Repo) Head() (string, error) {
+	r.using.RLock()
+	defer r.using.RUnlock()
 	h, err := r.head()
 	if err != nil {
 		return "", err

@@ -17,6 +17,9 @@ const (
 	// maxFiles bounds the files of a listing, and its folders. A few nested
 	// trees can stand for billions of either (a "git bomb").
 	maxFiles = 500_000
+	// maxPaths bounds the bytes of all paths of a listing: the names in a tree may be
+	// of any length.
+	maxPaths = 64 << 20
 	// maxDepth bounds the nesting of folders.
 	maxDepth = 100
 	// maxKept bounds the entries that are kept from one listing to the next.
@@ -47,8 +50,15 @@ type treeEntry struct {
 // dag.ErrInvalid when there are too many files.
 //
 // Only folders that changed since the last listing are read from disk.
-func (r *Repo) Files(commit, under string) ([]File, error) {
-	s := r.objects.Load()
+func (r *Repo) Files(commit, under string) (files []File, err error) {
+	s, done := r.view()
+	defer done(&err)
+	return r.filesOf(s, commit, under, maxFiles)
+}
+
+// filesOf is Files for a caller that reads from s already, and wants no more than
+// most files.
+func (r *Repo) filesOf(s storer.EncodedObjectStorer, commit, under string, most int) ([]File, error) {
 	root, err := rootTree(s, commit)
 	if err != nil {
 		return nil, err
@@ -64,7 +74,7 @@ func (r *Repo) Files(commit, under string) ([]File, error) {
 	known := r.listing.trees
 	r.listing.Unlock()
 
-	l := lister{storer: s, known: known, seen: map[plumbing.Hash][]treeEntry{}}
+	l := lister{storer: s, most: most, known: known, seen: map[plumbing.Hash][]treeEntry{}}
 	if err := l.list(root, prefix, 0); err != nil {
 		return nil, fmt.Errorf("list files of %s: %w", commit, err)
 	}
@@ -99,12 +109,17 @@ func folder(s storer.EncodedObjectStorer, tree plumbing.Hash, path string) (plum
 type lister struct {
 	storer      storer.EncodedObjectStorer
 	known, seen map[plumbing.Hash][]treeEntry
+	most        int // files
 	kept        int
 	folders     int
+	paths       int // bytes of all paths
 	files       []File
 }
 
 func (l *lister) list(tree plumbing.Hash, prefix string, depth int) error {
+	if len(prefix) > maxPath {
+		return fmt.Errorf("folder %.100q…: its path is longer than %d bytes: %w", prefix, maxPath, dag.ErrInvalid)
+	}
 	if depth > maxDepth {
 		return fmt.Errorf("folders are nested deeper than %d: %w", maxDepth, dag.ErrInvalid)
 	}
@@ -122,8 +137,11 @@ func (l *lister) list(tree plumbing.Hash, prefix string, depth int) error {
 			}
 			continue
 		}
-		if len(l.files) == maxFiles {
-			return fmt.Errorf("more than %d files: %w", maxFiles, dag.ErrInvalid)
+		if len(l.files) == l.most {
+			return fmt.Errorf("more than %d files: %w", l.most, dag.ErrInvalid)
+		}
+		if l.paths += len(prefix) + len(e.name); l.paths > maxPaths {
+			return fmt.Errorf("the paths of the files have more than %d bytes in all: %w", maxPaths, dag.ErrInvalid)
 		}
 		l.files = append(l.files, File{Path: prefix + e.name, Mode: osMode(e.mode), Blob: e.hash.String(), Size: e.size})
 	}

@@ -30,6 +30,9 @@ func (r *Repo) Propose(ctx context.Context, branch string, c Commit) (commit str
 		return "", false, fmt.Errorf("propose on %s: %w", branch, err)
 	}
 	defer done()
+	if err := r.heal(ctx); err != nil {
+		return "", false, fmt.Errorf("propose on %s: %w", branch, err)
+	}
 	for try := range maxPushTries {
 		if err = pause(ctx, try); err != nil {
 			break

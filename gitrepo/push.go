@@ -54,6 +54,9 @@ func (r *Repo) Push(ctx context.Context, c Commit) (head string, changed bool, e
 		return "", false, fmt.Errorf("push %s: %w", r.Branch, err)
 	}
 	defer done()
+	if err := r.heal(ctx); err != nil {
+		return "", false, fmt.Errorf("push %s: %w", r.Branch, err)
+	}
 	h, changed, err := r.push(ctx, c)
 	if err != nil {
 		return "", false, fmt.Errorf("push %s: %w", r.Branch, err)
@@ -189,11 +192,13 @@ func (r *Repo) build(c Commit, base plumbing.Hash) (*treeWriter, plumbing.Hash, 
 	var parents []plumbing.Hash
 	if !base.IsZero() {
 		if oldTree, err = rootTree(w.old, base.String()); err != nil {
+			r.damage.Store(&err) // the branch's own commit
 			return nil, base, err
 		}
 		parents = []plumbing.Hash{base}
 	}
 	tree, err := w.rewrite(oldTree, root, "")
+	r.suspect(err)
 	if err != nil || tree == oldTree {
 		return nil, base, err
 	}

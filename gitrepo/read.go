@@ -14,33 +14,40 @@ import (
 	"dagwright/dag"
 )
 
-// maxTree bounds one folder: a tree object of 16 MiB has some 300,000 entries.
-const maxTree = 16 << 20
+const (
+	// maxTree bounds one folder: a tree object of 16 MiB has some 300,000 entries.
+	maxTree = 16 << 20
+	// maxCommit bounds one commit with its message.
+	maxCommit = 4 << 20
+)
 
 // Read returns the content of one blob by its hash, at most limit bytes. The
 // error is dag.ErrNotFound when there is no such blob and dag.ErrInvalid when
 // it is larger.
-func (r *Repo) Read(blob string, limit int64) ([]byte, error) {
+func (r *Repo) Read(blob string, limit int64) (content []byte, err error) {
 	h, err := parseHash(blob)
 	if err != nil {
 		return nil, err
 	}
-	return readObject(r.objects.Load(), plumbing.BlobObject, h, limit)
+	s, done := r.view()
+	defer done(&err)
+	return readObject(s, plumbing.BlobObject, h, limit)
 }
 
 // ReadFile returns the file at a path of a commit, at most limit bytes. The
 // error is dag.ErrNotFound when commit or path do not exist, dag.ErrInvalid
 // when it is no regular file or too large.
-func (r *Repo) ReadFile(commit, path string, limit int64) ([]byte, error) {
+func (r *Repo) ReadFile(commit, path string, limit int64) (content []byte, err error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
 	}
-	s := r.objects.Load()
+	s, done := r.view()
+	defer done(&err)
 	blob, err := blobAt(s, commit, path)
 	if err != nil {
 		return nil, err
 	}
-	content, err := readObject(s, plumbing.BlobObject, blob, limit)
+	content, err = readObject(s, plumbing.BlobObject, blob, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -81,11 +88,16 @@ const maxBlame = 10_000
 // commit: the same one for every commit that has the file unchanged. The error is
 // dag.ErrNotFound when commit or path do not exist, or the change lies too far
 // back.
-func (r *Repo) Since(commit, path string) (string, error) {
+func (r *Repo) Since(commit, path string) (since string, err error) {
+	s, done := r.view()
+	defer done(&err)
+	return sinceWhen(s, commit, path)
+}
+
+func sinceWhen(s storer.EncodedObjectStorer, commit, path string) (string, error) {
 	if err := checkPath(path); err != nil {
 		return "", err
 	}
-	s := r.objects.Load()
 	blob, err := blobAt(s, commit, path)
 	if err != nil {
 		return "", err
@@ -112,12 +124,14 @@ func (r *Repo) Since(commit, path string) (string, error) {
 
 // Author returns the e-mail address of whoever brought the file at a path of a
 // commit to what it is there. The errors are those of Since.
-func (r *Repo) Author(commit, path string) (string, error) {
-	since, err := r.Since(commit, path)
+func (r *Repo) Author(commit, path string) (email string, err error) {
+	s, done := r.view()
+	defer done(&err)
+	since, err := sinceWhen(s, commit, path)
 	if err != nil {
 		return "", err
 	}
-	c, err := commitOf(r.objects.Load(), since)
+	c, err := commitOf(s, since)
 	if err != nil {
 		return "", err
 	}
@@ -136,8 +150,9 @@ func notThere(m filemode.FileMode) error {
 
 // Ancestor reports whether commit old is new or an ancestor of it.
 // dag.ErrNotFound when either is unknown.
-func (r *Repo) Ancestor(old, new string) (bool, error) {
-	s := r.objects.Load()
+func (r *Repo) Ancestor(old, new string) (is bool, err error) {
+	s, done := r.view()
+	defer done(&err)
 	from, err := commitOf(s, new)
 	if err != nil {
 		return false, err
@@ -163,6 +178,9 @@ func commitOf(s storer.EncodedObjectStorer, commit string) (*object.Commit, erro
 	h, err := parseHash(commit)
 	if err != nil {
 		return nil, fmt.Errorf("commit: %w", err)
+	}
+	if size, err := s.EncodedObjectSize(h); err == nil && size > maxCommit {
+		return nil, fmt.Errorf("commit %s is larger than %d bytes: %w", commit, maxCommit, dag.ErrInvalid)
 	}
 	c, err := object.GetCommit(s, h)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {

@@ -79,7 +79,7 @@ func newRemote(c Config) (remote, error) {
 // hash when there is none; the session is then nil.
 func (r *remote) uploadPack(ctx context.Context) (transport.UploadPackSession, *packp.AdvRefs, plumbing.Hash, error) {
 	t, endpoint, auth := r.transport(&drain{})
-	session, err := t.NewUploadPackSession(endpoint, auth)
+	session, err := connect(ctx, func() (transport.UploadPackSession, error) { return t.NewUploadPackSession(endpoint, auth) })
 	if err != nil {
 		return nil, nil, plumbing.ZeroHash, remoteError("connect", err)
 	}
@@ -99,7 +99,7 @@ func (r *remote) uploadPack(ctx context.Context) (transport.UploadPackSession, *
 // hash when there is none.
 func (r *remote) receivePack(ctx context.Context, replies *drain) (transport.ReceivePackSession, *packp.AdvRefs, plumbing.Hash, error) {
 	t, endpoint, auth := r.transport(replies)
-	session, err := t.NewReceivePackSession(endpoint, auth)
+	session, err := connect(ctx, func() (transport.ReceivePackSession, error) { return t.NewReceivePackSession(endpoint, auth) })
 	if err != nil {
 		return nil, nil, plumbing.ZeroHash, remoteError("connect", err)
 	}
@@ -109,6 +109,32 @@ func (r *remote) receivePack(ctx context.Context, replies *drain) (transport.Rec
 		return nil, nil, plumbing.ZeroHash, remoteError("list branches", err)
 	}
 	return session, refs, refs.References[r.branch.String()], nil
+}
+
+// connect opens a session, and waits no longer than ctx: go-git's handshake over ssh
+// has no deadline of its own.
+func connect[S io.Closer](ctx context.Context, open func() (S, error)) (S, error) {
+	type opened struct {
+		session S
+		err     error
+	}
+	ready := make(chan opened, 1)
+	go func() {
+		s, err := open()
+		ready <- opened{s, err}
+	}()
+	select {
+	case o := <-ready:
+		return o.session, o.err
+	case <-ctx.Done():
+		go func() { // whenever the remote gives in
+			if o := <-ready; o.err == nil {
+				closeQuietly(o.session)
+			}
+		}()
+		var none S
+		return none, ctx.Err()
+	}
 }
 
 // transport returns a transport for one session. The endpoint is a copy, since
