@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -33,10 +34,13 @@ type syncer struct {
 	claims string
 	// open says that a file could not be decided upon, and is to be looked at again.
 	open atomic.Bool
+	// fault is why the repository as a whole could not be read the last time, "?" when
+	// that is not known yet.
+	fault string
 }
 
 func newSyncer(c Config) *syncer {
-	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask}}
+	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask}, fault: "?"}
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
@@ -95,6 +99,9 @@ func (s *syncer) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.tellFault(ctx, repositoryFault(s.Repo.Absence())); err != nil {
+		return err
+	}
 	commit, blobs, err := s.Store.SyncedFiles(ctx)
 	if s.ClaimsVersion != nil && s.ClaimsVersion() != s.claims {
 		s.compared, s.claims = false, s.ClaimsVersion()
@@ -124,6 +131,34 @@ func (s *syncer) sync(ctx context.Context) error {
 	s.Logger.Info("DAG repository synced", "commit", head, "files", len(change.Changed), "added", result.Added,
 		"updated", result.Updated, "archived", result.Archived, "broken", result.Broken,
 		"took", s.Now().Sub(began).Round(time.Millisecond))
+	return nil
+}
+
+// repositoryFault says in words why the DAG repository has nothing to read.
+func repositoryFault(a *gitrepo.Absence) string {
+	var reason string
+	switch {
+	case a == nil:
+	case len(a.Others) == 0:
+		reason = "the DAG repository is empty: it has no commit yet"
+	default:
+		reason = fmt.Sprintf("the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", a.Branch, strings.Join(a.Others, ", "))
+	}
+	return reason
+}
+
+// tellFault writes a fault of the whole repository down, and logs it, when it is
+// another than before.
+func (s *syncer) tellFault(ctx context.Context, fault string) error {
+	if fault == s.fault {
+		return nil
+	}
+	if err := s.Store.SetRepositoryFault(ctx, fault); err != nil {
+		return fmt.Errorf("write what is wrong with the DAG repository: %w", err)
+	}
+	if s.fault = fault; fault != "" {
+		s.Logger.Warn("nothing to sync", "reason", fault)
+	}
 	return nil
 }
 

@@ -3,11 +3,16 @@ package scheduler
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/gitrepo"
+	"dagwright/store"
+	"dagwright/store/storetest"
 )
 
 // TestUnreadableFile tells a file that must not be read from a clone that could
@@ -41,4 +46,50 @@ func TestCheckSchedule(t *testing.T) {
 			t.Errorf("CheckSchedule(%q) = %v, want good %t", expr, err, good)
 		}
 	}
+}
+
+// TestRepositoryWithoutBranch says where nothing can be read, and takes it back.
+func TestRepositoryWithoutBranch(t *testing.T) {
+	t.Parallel()
+	remote := filepath.Join(t.TempDir(), "dags.git")
+	other, err := gitrepo.Open(gitrepo.Config{URL: remote, Dir: remote, Branch: "master"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	repo, err := gitrepo.Open(gitrepo.Config{URL: remote, Dir: filepath.Join(t.TempDir(), "clone.git")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.OpenTest(t)
+	s := newSyncer(Config{Repo: repo, Store: db, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	want := func(words string) {
+		t.Helper()
+		if err := s.sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		found, _, err := db.ImportErrors(t.Context(), 10, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case words == "" && len(found) == 0:
+		case words != "" && len(found) == 1 && found[0].Path == store.RepositoryPath && strings.Contains(found[0].Errors[0].Reason, words):
+		default:
+			t.Errorf("import errors %+v, want one with %q", found, words)
+		}
+	}
+	push := func(r *gitrepo.Repo) {
+		t.Helper()
+		_, _, err := r.Push(t.Context(), gitrepo.Commit{Message: "m", AuthorName: "a", AuthorEmail: "a@example.com", When: time.Now(), Changes: func(string) ([]gitrepo.Change, error) {
+			return []gitrepo.Change{{Path: "README.md", Content: []byte("DAGs")}}, nil
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("is empty")
+	push(other)
+	want(`no branch "main", but master`)
+	push(repo)
+	want("")
 }

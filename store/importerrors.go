@@ -129,3 +129,19 @@ func clearImportError(t *tx, path string) error {
 	}
 	return nil
 }
+
+// RepositoryPath stands, as the path of an import error, for the DAG repository as a
+// whole.
+const RepositoryPath = "."
+
+// SetRepositoryFault writes down why the DAG repository as a whole cannot be read, as
+// an import error of RepositoryPath; "" takes it back. The same fault once more
+// changes nothing.
+func (s *Store) SetRepositoryFault(ctx context.Context, reason string) error {
+	return s.db.write(ctx, func(t *tx) error {
+		if reason == "" {
+			return clearImportError(t, RepositoryPath)
+		}
+		return setImportError(t, RepositoryPath, dag.SpecErrors{{File: RepositoryPath, Reason: reason}})
+	})
+}

@@ -28,6 +28,9 @@ var reasonWords = []struct{ english, russian string }{
 	{"push %s: refused by the remote: %s", "репозиторий не принял изменение ветки %s: %s"},
 	{"propose on %s: refused by the remote: %s", "репозиторий не принял ветку %s: %s"},
 
+	{"the DAG repository is empty: it has no commit yet", "репозиторий DAG-ов пуст: в нём ещё нет ни одного коммита"},
+	{"the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", "в репозитории DAG-ов нет ветки %s, но есть %s: создайте её или укажите другую в dag_repository.branch"},
+
 	// why it ended
 	{"ended", "завершена"},
 	{"%s after stop", "%s после остановки"},

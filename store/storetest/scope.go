@@ -295,7 +295,8 @@ func completed(err error) error {
 var actorsOnly = map[string]string{
 	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "DueDAGs": "scheduler",
 	"SetUnplanned": "scheduler", "ClearUnplanned": "scheduler", "Unplanned": "scheduler", "SaveDAGs": "scheduler", "SyncedFiles": "scheduler",
-	"RecordPush": "webhook", "WantSync": "webhook", "WakePushes": "webhook", "WantPreview": "webhook", "TouchProject": "webhook",
+	"SetRepositoryFault": "scheduler",
+	"RecordPush":         "webhook", "WantSync": "webhook", "WakePushes": "webhook", "WantPreview": "webhook", "TouchProject": "webhook",
 	"PendingPushes": "generator", "FinishPushes": "generator", "SettledPush": "generator", "NextPushRetry": "generator",
 	"UnreportedPushes": "generator", "WriteReports": "generator", "NewestOfCommit": "generator",
 	"PendingPreviews": "generator", "FinishPreview": "generator",
