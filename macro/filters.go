@@ -539,7 +539,7 @@ func identity(v any) (any, bool) {
 		return n, true
 	}
 	switch v := v.(type) {
-	case nil, string:
+	case nil, string, longNumber:
 		return v, true
 	case float64:
 		if n := int64(v); float64(n) == v && math.Abs(v) < 1<<62 {

@@ -30,6 +30,8 @@ func (e *evaluation) unary(n *nodes.UnaryExpression) (any, error) {
 	switch v := v.(type) {
 	case float64:
 		return float64(sign) * v, nil
+	case longNumber:
+		return float64(sign) * v.float(), nil
 	case span:
 		if v.d == math.MinInt64 {
 			return nil, errRange

@@ -81,6 +81,8 @@ func (p *printer) repr(v any) error {
 		return p.write(strconv.FormatInt(v, 10))
 	case float64:
 		return p.write(floatText(v))
+	case longNumber:
+		return p.write(string(v))
 	case string:
 		return p.writeText(v, quoted)
 	case list:
@@ -219,6 +221,8 @@ func (p *printer) toJSON(v any, depth int) error {
 		return p.write(strconv.FormatInt(v, 10))
 	case float64:
 		return p.write(jsonFloat(v))
+	case longNumber:
+		return p.write(string(v))
 	case string:
 		return p.writeText(v, jsonString)
 	case list:

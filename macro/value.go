@@ -7,11 +7,14 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
+
+	"dagwright/dag"
 )
 
 // The values of a template are, beside Go's nil, bool, int64, float64 and
-// string: list, *dict, moment, span, *object, *function and undefined. Nothing
+// string: longNumber, list, *dict, moment, span, *object, *function and undefined. Nothing
 // else may reach an evaluation.
 type (
 	// list is a Python list or tuple.
@@ -94,8 +97,19 @@ func (b *budget) number(v json.Number) (any, error) {
 	if n, err := v.Int64(); err == nil {
 		return n, nil
 	}
-	f, _ := v.Float64() // json.Number is a number by its making
-	return f, nil
+	if f, ok := dag.PlainNumber(v).(float64); ok {
+		return f, nil
+	}
+	return longNumber(v), nil
+}
+
+// longNumber is a number of a conf with more digits than this package reckons with. As
+// text and as JSON it stays as it is written; in arithmetic it is a float.
+type longNumber string
+
+func (n longNumber) float() float64 {
+	f, _ := strconv.ParseFloat(string(n), 64) // a number by its making
+	return f
 }
 
 func (b *budget) listFromGo(v []any) (any, error) {
@@ -174,6 +188,11 @@ func typeName(v any) string {
 		return "bool"
 	case int64:
 		return "int"
+	case longNumber:
+		if strings.ContainsAny(string(v), ".eE") {
+			return "float"
+		}
+		return "int"
 	case float64:
 		return "float"
 	case string:
@@ -206,6 +225,8 @@ func truth(v any) (bool, error) {
 		return v != 0, nil
 	case float64:
 		return v != 0, nil
+	case longNumber:
+		return v.float() != 0, nil
 	case string:
 		return v != "", nil
 	case list:
@@ -235,8 +256,11 @@ func asInt(v any) (int64, bool) {
 }
 
 func asFloat(v any) (float64, bool) {
-	if f, ok := v.(float64); ok {
-		return f, true
+	switch v := v.(type) {
+	case float64:
+		return v, true
+	case longNumber:
+		return v.float(), true
 	}
 	n, ok := asInt(v)
 	return float64(n), ok

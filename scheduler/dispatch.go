@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -302,9 +303,14 @@ func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
 	if err != nil {
 		return executor.Attempt{}, renderError{err}
 	}
+	env := dag.Environment(rendered.Env, s.run, s.key, s.spec.Owner)
+	// What is too long for the kernel would end every start with an error that names
+	// nothing.
+	if err := dag.CheckEnvironment(env, append(slices.Clone(rendered.Cmds), rendered.Arguments...)); err != nil {
+		return executor.Attempt{}, err
+	}
 	return executor.Attempt{
-		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version,
-		Env: dag.Environment(rendered.Env, s.run, s.key, s.spec.Owner),
+		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version, Env: env,
 	}, nil
 }
 
