@@ -420,3 +420,29 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// TestLongNumbers hands on numbers of a conf that no float holds: as they are written.
+func TestLongNumbers(t *testing.T) {
+	t.Parallel()
+	c := example()
+	c.Run.Conf = map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891"), "BIG": json.Number("1e400")}
+	for source, want := range map[string]string{
+		"{{ dag_run.conf | tojson }}":                      `{"BIG": 1e400, "ID": 12345678901234567890, "X": 0.12345678901234567891}`,
+		"{{ dag_run.conf.ID }}":                            "12345678901234567890",
+		"{{ [dag_run.conf.X] }}":                           "[0.12345678901234567891]",
+		"{{ dag_run.conf.X + 1 }}":                         "1.1234567890123457",
+		"{{ dag_run.conf.ID > 5 }}":                        "True",
+		"{{ dag_run.conf.ID == 5 }}":                       "False",
+		"{{ 'yes' if dag_run.conf.ID }}":                   "yes",
+		"{{ -dag_run.conf.X }}":                            "-0.12345678901234568",
+		"{{ dag_run.conf.ID is number }}":                  "True",
+		"{{ dag_run.conf.ID ~ '' }}":                       "12345678901234567890",
+		"{{ [dag_run.conf.ID] | unique | list | length }}": "1",
+	} {
+		c.Task.Image = source
+		task, err := macro.New().Render(t.Context(), c)
+		if err != nil || task.Image != want {
+			t.Errorf("%s: %q, %v; want %q", source, task.Image, err, want)
+		}
+	}
+}
