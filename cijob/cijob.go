@@ -111,6 +111,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusForbidden, problem{err.Error()})
 	case errors.Is(err, dag.ErrInvalid):
 		reply(w, http.StatusUnprocessableEntity, problem{err.Error()})
+	case errors.Is(err, store.ErrUnavailable):
+		// The push may be recorded: to ask again is harmless, since one commit is one push.
+		h.Logger.Warn("answer CI job", "project", job.Project, "commit", job.Commit, "err", err)
+		w.Header().Set("Retry-After", "5")
+		reply(w, http.StatusServiceUnavailable, problem{"the database does not answer now; run the job again"})
 	case err != nil:
 		h.Logger.Error("answer CI job", "project", job.Project, "commit", job.Commit, "err", err)
 		reply(w, http.StatusInternalServerError, problem{"the push could not be recorded or followed; see the log"})

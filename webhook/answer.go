@@ -2,7 +2,10 @@ package webhook
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+
+	"dagwright/store"
 )
 
 // answer is what a delivery is answered with. GitLab shows the body to people
@@ -37,13 +40,20 @@ func accept(project string) answer {
 // broken is the answer when the store failed. GitLab does not send the event
 // again; the reconciler finds the push.
 func broken(project string, err error) answer {
-	return answer{
+	a := answer{
 		status: http.StatusInternalServerError, body: reply{Error: "the push could not be recorded; see the log"},
 		project: project, cause: err,
 	}
+	if errors.Is(err, store.ErrUnavailable) {
+		a.status, a.body.Error = http.StatusServiceUnavailable, "the database does not answer now; send the event again"
+	}
+	return a
 }
 
 func (a answer) write(w http.ResponseWriter) {
+	if a.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "10")
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(a.status)
 	_ = json.NewEncoder(w).Encode(a.body) // a sender who has gone needs no answer

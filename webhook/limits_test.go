@@ -3,6 +3,7 @@ package webhook_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,6 +71,86 @@ func TestStoreFailureIsNotTold(t *testing.T) {
 	})
 	if status, got := send(t, h, request(t, secret, pushTo("main"))); status != http.StatusInternalServerError || strings.Contains(got.Error, "disk") {
 		t.Errorf("answer %d %+v", status, got)
+	}
+}
+
+// TestStoreOutageAsksForARepeat has the database be away for a while.
+func TestStoreOutageAsksForARepeat(t *testing.T) {
+	t.Parallel()
+	h := webhook.New(webhook.Config{
+		Store: held{err: fmt.Errorf("at db-1.internal: %w", store.ErrUnknown)}, Verifier: gitlab.NewVerifier(secret), Logger: slog.New(slog.DiscardHandler),
+	})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, request(t, secret, pushTo("main")))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "db-1") {
+		t.Errorf("answer %d %v %s; want 503, when to ask again, and no word of the database's address", w.Code, w.Header(), w.Body)
+	}
+}
+
+// TestWaitersGetTheirTurns has deliveries wait for each other's bodies: each of them
+// gets its turn, and gives it back.
+func TestWaitersGetTheirTurns(t *testing.T) {
+	t.Parallel()
+	h := webhook.New(webhook.Config{
+		Store: held{}, Verifier: gitlab.NewVerifier(secret), MaxConcurrent: 1, Wait: time.Minute, Logger: slog.New(slog.DiscardHandler),
+	})
+	for range 3 {
+		slow := gate{make(chan struct{}), make(chan struct{})}
+		var all sync.WaitGroup
+		all.Go(func() {
+			r := raw(t, "Push Hook", "")
+			r.Body = io.NopCloser(slow)
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		})
+		<-slow.reading
+		for range 5 {
+			waiting := request(t, secret, pushTo("main"))
+			all.Go(func() {
+				if status, got := send(t, h, waiting); status != http.StatusOK {
+					t.Errorf("a delivery that waited: %d %+v", status, got)
+				}
+			})
+		}
+		close(slow.end)
+		all.Wait()
+	}
+}
+
+// slowStore records a push after a while.
+type slowStore struct {
+	webhook.Store
+	takes time.Duration
+}
+
+func (s slowStore) RecordPush(ctx context.Context, _ store.Push) (int64, bool, error) {
+	select {
+	case <-ctx.Done():
+		return 0, false, ctx.Err()
+	case <-time.After(s.takes):
+		return 7, true, nil
+	}
+}
+
+// TestDeadlineEndsWithTheBody has the store work for longer than a body may take: the
+// deadline of the body must not end the request.
+func TestDeadlineEndsWithTheBody(t *testing.T) {
+	t.Parallel()
+	const wait = 30 * time.Millisecond
+	server := httptest.NewServer(webhook.New(webhook.Config{
+		Store: slowStore{takes: 3 * wait}, Verifier: gitlab.NewVerifier(secret), Wait: wait, Logger: slog.New(slog.DiscardHandler),
+	}))
+	defer server.Close()
+	r, err := gitlab.NewPushRequest(t.Context(), server.URL+"/hooks/gitlab", secret, pushTo("main"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusAccepted {
+		t.Errorf("answer %d, want 202", answer.StatusCode)
 	}
 }
 

@@ -135,7 +135,6 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer 
 	}
 	// 2. Wait for a turn, so that many large bodies do not add up.
 	if !r.takeTurn(request.Context()) {
-		w.Header().Set("Retry-After", "10")
 		return refuse(http.StatusServiceUnavailable, errors.New("too many deliveries at once; try again later"))
 	}
 	setReadDeadline(w, time.Now().Add(r.Wait))
