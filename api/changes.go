@@ -46,7 +46,7 @@ func (s *server) streamChanges(c echo.Context) error {
 	out.begin()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	return s.sendChanges(ctx, out, changes, changeFilter{only: only, sees: s.Store.Sight().Sees, beat: beat.C})
+	return s.sendChanges(ctx, out, changes, changeFilter{only: only, sight: s.Store.Sight(), beat: beat.C})
 }
 
 // subscribe continues behind the change that a reader has seen last. An id of
@@ -66,16 +66,16 @@ func (s *server) subscribe(last string) *store.Subscription {
 // changeFilter says which changes a reader hears of, and when it is to be shown
 // that the stream lives.
 type changeFilter struct {
-	only dag.ID
-	sees func(context.Context, store.Change) (bool, error)
-	beat <-chan time.Time
+	only  dag.ID
+	sight *store.Sight
+	beat  <-chan time.Time
 }
 
 func (f changeFilter) passes(ctx context.Context, change store.Change) (bool, error) {
 	if f.only != "" && change.DAG != f.only {
 		return false, nil
 	}
-	return f.sees(ctx, change)
+	return f.sight.Sees(ctx, change)
 }
 
 // sendChanges sends until the reader or the server goes away.
@@ -88,6 +88,7 @@ func (s *server) sendChanges(ctx context.Context, out changeStream, changes *sto
 		case <-f.beat:
 			err = out.write(": still here\n\n")
 		case <-changes.Lagged:
+			f.sight.Forget()
 			err = out.write("event: lagged\ndata: {}\n\n")
 		case change := <-changes.C:
 			passes, failed := f.passes(ctx, change)

@@ -119,7 +119,7 @@ func (s *server) readLogRequest(c echo.Context) (logRequest, error) {
 	if err != nil {
 		return r, orMissing(err, "TaskInstance not found")
 	}
-	r.key = dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: t.Try}
+	r.key = t.Key()
 	lag := s.Logs.Lag()
 	r.ended = tryEnded(t) && (lag == 0 || s.Now().Sub(t.EndedAt) >= lag)
 	r.endedAt = t.EndedAt

@@ -108,7 +108,7 @@ func (s *server) deleteRun(c echo.Context) error {
 	if err := s.Store.DeleteRun(c.Request().Context(), s.actor(c), run.DAG, run.ID); err != nil {
 		return missingRun(err, run.DAG, run.ID)
 	}
-	if err := s.Logs.Remove(run.DAG, run.ID); err != nil {
+	if err := s.Logs.Remove(run.Place(), run.ID); err != nil {
 		return fmt.Errorf("remove logs of run %q of DAG %q: %w", run.ID, run.DAG, err)
 	}
 	return c.NoContent(http.StatusNoContent)

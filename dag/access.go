@@ -55,6 +55,7 @@ const (
 	ActReplay        Act = "replay"         // look at a push again
 	ActRerender      Act = "rerender"       // render many DAGs anew
 	ActPromote       Act = "promote"        // offer a DAG to the other instance
+	ActTakeOver      Act = "take_over"      // give a DAG what a former owner of its id left
 	ActAdminister    Act = "administer"     // other people's sessions and tokens
 )
 
@@ -63,7 +64,7 @@ var actRoles = map[Act]Role{
 	ActPause: RoleOperator, ActTrigger: RoleOperator, ActClear: RoleOperator, ActMarkRun: RoleOperator,
 	ActMarkTask: RoleOperator, ActCancel: RoleOperator, ActNote: RoleOperator, ActBackfill: RoleOperator,
 	ActPromote: RoleOperator, ActReplay: RoleOperator,
-	ActDelete: RoleAdmin, ActDeleteHistory: RoleAdmin, ActRerender: RoleAdmin, ActAdminister: RoleAdmin,
+	ActDelete: RoleAdmin, ActDeleteHistory: RoleAdmin, ActRerender: RoleAdmin, ActTakeOver: RoleAdmin, ActAdminister: RoleAdmin,
 }
 
 // Needs is the least role that may do the act; RoleAdmin for an act that is not

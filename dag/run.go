@@ -82,7 +82,13 @@ type Run struct {
 	User        string
 	// Reason says in words why an ended run failed, or why a queued one waits.
 	Reason string
+	// Epoch counts the owners that the DAG's id had before the one for whom the run
+	// was made.
+	Epoch int
 }
+
+// Place is the DAG's name in what lies on disk of the run: its logs and folders.
+func (r Run) Place() ID { return AttemptKey{DAG: r.DAG.Taken(), Epoch: r.Epoch}.Place() }
 
 // TaskInstance is one task of one run. Try counts from 1 and is 0 before the
 // first attempt.
@@ -112,6 +118,13 @@ type TaskInstance struct {
 	// Wish is what becomes of an active instance once its attempt, which is being
 	// stopped for it, has ended.
 	Wish TaskWish
+	// Epoch is that of the run.
+	Epoch int
+}
+
+// Key names the present try.
+func (ti TaskInstance) Key() AttemptKey {
+	return AttemptKey{DAG: ti.DAG.Taken(), Run: ti.Run, Task: ti.Task, Try: ti.Try, Epoch: ti.Epoch}
 }
 
 // TaskWish is what somebody wants of a task instance whose attempt is active.
@@ -134,6 +147,18 @@ type AttemptKey struct {
 	Run  RunID
 	Task TaskID
 	Try  int
+	// Epoch tells runs of one name apart that were made for different owners of the
+	// DAG's id: it is that of the run.
+	Epoch int `json:",omitempty"`
+}
+
+// Place is the DAG's name in what lies on disk of the attempt. It is the id itself
+// for the first owner of an id, and no two owners of an id share one.
+func (k AttemptKey) Place() ID {
+	if k.Epoch == 0 {
+		return k.DAG
+	}
+	return FormerID(k.DAG, k.Epoch)
 }
 
 // ScheduledRunID names the scheduled run that may start after runAfter, as

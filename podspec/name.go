@@ -36,7 +36,11 @@ func Name(in Input) string {
 // hash tells attempts apart. The parts of the key are quoted, so that no two keys
 // are written alike.
 func hash(k dag.AttemptKey) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %d", k.DAG, k.Run, k.Task, k.Try))
+	text := fmt.Appendf(nil, "%q %q %q %d", k.DAG, k.Run, k.Task, k.Try)
+	if k.Epoch > 0 { // the first owner's pods keep the names that they always had
+		text = fmt.Appendf(text, " %d", k.Epoch)
+	}
+	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])[:hashLength]
 }
 

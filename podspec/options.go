@@ -123,10 +123,11 @@ func without(list []string, name string) []string {
 
 // attemptJSON is the annotation that holds an attempt's key.
 type attemptJSON struct {
-	DAG  dag.ID     `json:"dag"`
-	Run  dag.RunID  `json:"run"`
-	Task dag.TaskID `json:"task"`
-	Try  int        `json:"try"`
+	DAG   dag.ID     `json:"dag"`
+	Run   dag.RunID  `json:"run"`
+	Task  dag.TaskID `json:"task"`
+	Try   int        `json:"try"`
+	Epoch int        `json:"epoch,omitempty"`
 }
 
 // Selector selects the pods of this instance by their labels.

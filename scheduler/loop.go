@@ -389,7 +389,7 @@ func (l *loop) startQueued(snapshot store.Snapshot, applied []store.Action) {
 	}
 	for _, ti := range queued {
 		r := runs[runKey{ti.DAG, ti.Run}]
-		l.dispatcher.start(key(ti), r.Run, r.Spec)
+		l.dispatcher.start(ti.Key(), r.Run, r.Spec)
 	}
 }
 

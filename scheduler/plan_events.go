@@ -33,7 +33,7 @@ func (d *dagPlan) applyEvents(events []dag.AttemptEvent) {
 // run; nil when the store is done with the attempt.
 func (d *dagPlan) active(k dag.AttemptKey) (*store.RunDetail, *dag.TaskInstance) {
 	run := d.run(k.Run)
-	if run == nil {
+	if run == nil || run.Epoch != k.Epoch {
 		return nil, nil
 	}
 	ti := instance(run, k.Task)

@@ -105,7 +105,7 @@ func (d *dagPlan) queueTasks(run *store.RunDetail) {
 // queue makes a task instance the start of its next try.
 func queue(ti *dag.TaskInstance, now time.Time) {
 	*ti = dag.TaskInstance{
-		DAG: ti.DAG, Run: ti.Run, Task: ti.Task,
+		DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Epoch: ti.Epoch,
 		State: dag.TaskQueued, Try: ti.Try + 1, MaxTries: ti.MaxTries, Lost: ti.Lost, QueuedAt: now,
 	}
 }
@@ -176,7 +176,7 @@ func (d *dagPlan) startRun(run *store.RunDetail) {
 	if len(run.Tasks) == 0 { // and not cleared
 		run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
 		for i, task := range run.Spec.Tasks {
-			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1}
+			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1, Epoch: run.Epoch}
 		}
 	}
 	at := len(d.actions)

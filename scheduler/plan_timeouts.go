@@ -76,5 +76,5 @@ func (d *dagPlan) stop(ti *dag.TaskInstance, reason string) {
 		d.update(ti, func(ti *dag.TaskInstance) { ti.Reason = reason })
 	}
 	d.wakeAt(d.now.Add(stopAgain))
-	d.stops = append(d.stops, dag.AttemptKey{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try})
+	d.stops = append(d.stops, ti.Key())
 }

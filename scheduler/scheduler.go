@@ -137,7 +137,7 @@ func (s *Scheduler) recover(ctx context.Context, l *loop) error {
 	known := make(map[dag.AttemptKey]bool, len(found))
 	wanted := make(map[dag.AttemptKey]bool, len(active))
 	for _, ti := range active {
-		wanted[key(ti)] = true
+		wanted[ti.Key()] = true
 	}
 	for _, e := range found {
 		known[e.Key] = true
@@ -145,7 +145,7 @@ func (s *Scheduler) recover(ctx context.Context, l *loop) error {
 		s.recoverFound(e, wanted[e.Key], l)
 	}
 	for _, ti := range active {
-		if !known[key(ti)] {
+		if !known[ti.Key()] {
 			s.recoverMissing(ti, l)
 		}
 	}
@@ -182,11 +182,7 @@ func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
 		return
 	}
 	l.events = append(l.events, dag.AttemptEvent{
-		Key: key(ti), Phase: dag.AttemptEnded, At: s.Now(), Lost: true,
+		Key: ti.Key(), Phase: dag.AttemptEnded, At: s.Now(), Lost: true,
 		Reason: "lost: no trace of the attempt was left after a restart",
 	})
-}
-
-func key(ti dag.TaskInstance) dag.AttemptKey {
-	return dag.AttemptKey{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try}
 }

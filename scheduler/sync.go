@@ -37,6 +37,8 @@ type syncer struct {
 	// fault is why the repository as a whole could not be read the last time, "?" when
 	// that is not known yet.
 	fault string
+	// waiting has the DAGs whose id is not free yet: the end of an attempt may free it.
+	waiting map[dag.ID]bool
 }
 
 func newSyncer(c Config) *syncer {
@@ -68,14 +70,14 @@ func (s *syncer) run(ctx context.Context) {
 		if err := s.sync(ctx); err != nil && ctx.Err() == nil {
 			s.Logger.Error("sync DAG repository", "err", err)
 		}
-		if !wanted(ctx, changes, poll) {
+		if !s.wanted(ctx, changes, poll) {
 			return
 		}
 	}
 }
 
 // wanted waits for a reason to sync and returns false when ctx has ended.
-func wanted(ctx context.Context, changes *store.Subscription, poll *time.Ticker) bool {
+func (s *syncer) wanted(ctx context.Context, changes *store.Subscription, poll *time.Ticker) bool {
 	for {
 		select {
 		case <-ctx.Done():
@@ -85,7 +87,7 @@ func wanted(ctx context.Context, changes *store.Subscription, poll *time.Ticker)
 		case <-changes.Lagged:
 			return true
 		case c := <-changes.C:
-			if c.Kind == store.ChangeSyncWanted {
+			if c.Kind == store.ChangeSyncWanted || c.Kind == store.ChangeTask && s.waiting[c.DAG] {
 				return true
 			}
 		}
@@ -127,7 +129,11 @@ func (s *syncer) sync(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("save DAGs of %s: %w", head, err)
 	}
-	s.compared = !s.open.Load()
+	s.waiting = map[dag.ID]bool{}
+	for _, id := range result.Waiting {
+		s.waiting[id] = true
+	}
+	s.compared = !s.open.Load() && len(s.waiting) == 0
 	s.Logger.Info("DAG repository synced", "commit", head, "files", len(change.Changed), "added", result.Added,
 		"updated", result.Updated, "archived", result.Archived, "broken", result.Broken,
 		"took", s.Now().Sub(began).Round(time.Millisecond))

@@ -197,7 +197,7 @@ func (a *advance) createRun(x CreateRun) (bool, error) {
 	if !a.setNext(x.Run.DAG, x.Next) {
 		return false, nil
 	}
-	x.Run.State = dag.RunQueued
+	x.Run.State, x.Run.Epoch = dag.RunQueued, a.dags[x.Run.DAG].epoch
 	pk, err := insertRun(a.t, x.Run, "")
 	if err != nil || pk == 0 {
 		return false, err
@@ -362,14 +362,10 @@ func (s *Store) DueDAGs(ctx context.Context, since time.Time) (ids []dag.ID, err
 // what the executor finds after a restart.
 func (s *Store) ActiveAttempts(ctx context.Context) (attempts []dag.TaskInstance, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT ` + taskColumns + `, r.dag_id, r.run_id FROM task_instance t
+		rows, err := t.query(`SELECT ` + taskColumns + `, r.dag_id, r.run_id, r.epoch FROM task_instance t
 			JOIN dag_run r ON r.id = t.dag_run WHERE t.state IN ('queued', 'running')
 			ORDER BY t.dag_run, t.task_id`)
-		attempts, err = collect(rows, err, func(r scanner) (dag.TaskInstance, error) {
-			var rec taskRecord
-			err := r.Scan(append(rec.fields(), &rec.DAG, &rec.TaskInstance.Run)...)
-			return rec.TaskInstance, err
-		})
+		attempts, err = collect(rows, err, scanTaskOfRun)
 		return err
 	})
 	return attempts, err

@@ -133,7 +133,7 @@ func (s *Store) addBackfillRuns(t *tx, req BackfillRequest, id int64) error {
 	l := newLedger(t)
 	for _, date := range req.Dates {
 		r := dag.Run{
-			DAG: d.id, ID: dag.BackfillRunID(date.RunAfter), Type: dag.RunBackfill, State: dag.RunQueued, Version: d.version,
+			DAG: d.id, ID: dag.BackfillRunID(date.RunAfter), Epoch: d.epoch, Type: dag.RunBackfill, State: dag.RunQueued, Version: d.version,
 			LogicalDate: date.LogicalDate, Interval: date.Interval, RunAfter: date.RunAfter, QueuedAt: t.now,
 			Conf: req.Conf, TriggeredBy: "backfill", User: cleanText(req.By.name()),
 		}

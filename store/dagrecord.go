@@ -24,12 +24,16 @@ type dagRecord struct {
 	lastRunAfter  time.Time
 	lastRunState  dag.RunState
 	lastRunStart  time.Time
+	project       string // GitLab path
+	projectID     int64  // of GitLab, 0 when it is not known
+	epoch         int    // how many owners the id had before
 }
 
 const dagColumns = `d.dag_id, d.created_at, d.version, d.file, d.dag_commit, d.parsed_at,
 	d.is_paused, d.is_archived, d.unpaused_at,
 	d.next_logical_date, d.next_interval_start, d.next_interval_end, d.next_run_after,
-	d.last_scheduled, d.last_run, d.last_run_after, d.last_run_state, d.last_run_start_date`
+	d.last_scheduled, d.last_run, d.last_run_after, d.last_run_state, d.last_run_start_date,
+	d.project, d.project_id, d.epoch`
 
 func scanDAG(r scanner) (*dagRecord, error) {
 	d := &dagRecord{}
@@ -42,6 +46,7 @@ func (d *dagRecord) fields() []any {
 		&d.paused, &d.archived, at(&d.unpausedAt),
 		at(&d.next.LogicalDate), at(&d.next.Interval.Start), at(&d.next.Interval.End), at(&d.next.RunAfter),
 		at(&d.lastScheduled), &d.lastRun, at(&d.lastRunAfter), &d.lastRunState, at(&d.lastRunStart),
+		&d.project, &d.projectID, &d.epoch,
 	}
 }
 

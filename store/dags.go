@@ -208,6 +208,9 @@ func (s *Store) DeleteDAG(ctx context.Context, by Actor, id dag.ID) error {
 		if active {
 			return fmt.Errorf("DAG %q has active runs; wait for their end or mark them failed: %w", id, dag.ErrConflict)
 		}
+		if err := d.remember(t); err != nil {
+			return err
+		}
 		// Versions, tags, runs, counters and task instances go with it.
 		if _, err := t.exec(`DELETE FROM dag WHERE dag_id = $1`, id); err != nil {
 			return fmt.Errorf("delete DAG %q: %w", id, err)

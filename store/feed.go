@@ -37,6 +37,9 @@ type Change struct {
 	Project string `json:"project,omitempty"`
 	// State is the new state of a run, task instance, push or promotion.
 	State string `json:"state,omitempty"`
+	// Fresh says that the DAG's id has another owner from here on: earlier changes
+	// under it are not told any more.
+	Fresh bool `json:"fresh,omitempty"`
 }
 
 // Subscription delivers changes in the order in which they were committed,
@@ -133,6 +136,9 @@ func (f *feed) publish(changes []Change) {
 	for _, c := range changes {
 		f.seq++
 		c.Seq = f.seq
+		if c.Fresh {
+			f.forget(c.DAG)
+		}
 		f.recent = append(f.recent, c)
 		for sub := range f.subs {
 			sub.deliver(c)
@@ -140,6 +146,16 @@ func (f *feed) publish(changes []Change) {
 	}
 	if len(f.recent) > 2*feedBuffer { // cut now and then, not each time
 		f.recent = slices.Clone(f.recent[len(f.recent)-feedBuffer:])
+	}
+}
+
+// forget takes out of the recent changes what they say of a DAG; their numbers
+// stay.
+func (f *feed) forget(id dag.ID) {
+	for i := range f.recent {
+		if c := &f.recent[i]; c.DAG == id {
+			*c = Change{Seq: c.Seq, Kind: ChangeDAG, DAG: id}
+		}
 	}
 }
 

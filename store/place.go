@@ -100,20 +100,12 @@ func insertLabels(t *tx, d *dag.DAG) error {
 	return nil
 }
 
-// fileOwner gives a DAG that was not generated here the project that its file
-// tells; provenance knows better.
-func fileOwner(t *tx, d *dag.DAG, file string) (string, error) {
-	var project string
-	found, err := t.row(`SELECT project FROM generated_spec WHERE dag_id = $1 AND path = $2`, []any{d.ID, file}, &project)
-	if err != nil || found {
-		return project, err
-	}
-	return projectOf(file, d), nil
-}
-
-// moveProject gives the DAG of a spec the spec's project.
+// moveProject gives the DAG of a spec the spec's project. The id of one that is
+// known already stays: the next sync finds that the DAG has another owner.
 func moveProject(t *tx, spec Spec) error {
-	n, err := t.exec(`UPDATE dag SET project = $2 WHERE dag_id = $1 AND file = $3 AND project <> $2`, spec.DAG, spec.Source.Project, spec.Path)
+	n, err := t.exec(`UPDATE dag SET project = $2, project_id = $4 WHERE dag_id = $1 AND file = $3 AND is_archived = 0
+		AND (project_id = 0 OR project_id = $4) AND (project <> $2 OR project_id <> $4)`,
+		spec.DAG, spec.Source.Project, spec.Path, spec.ProjectID)
 	if n > 0 {
 		t.changed(Change{Kind: ChangeDAG, DAG: spec.DAG})
 	}

@@ -162,16 +162,16 @@ func memberCond(w *where, table, column string, values []string) string {
 }
 
 // scopePush keeps the pushes of the scope; the query calls the table "p". A push
-// is seen by its DAG, and by its project's path. One that became no DAG of its
-// own is also seen by the DAGs of its project; a refused one may name the DAG
-// of somebody else.
+// is seen by its DAG, if that is its project's, and by its project's path. One that
+// became no DAG of its own is also seen by the DAGs of its project; a refused one
+// may name the DAG of somebody else.
 func (t *tx) scopePush(w *where) {
 	if t.scope.All {
 		return
 	}
 	w.conds = append(w.conds, "("+t.nameCond(w, "p.dag_id", "p.project")+
 		" AND p.state <> 'refused' OR "+t.nameCond(w, "''", "p.project")+
-		" OR p.state <> 'refused' AND EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = p.dag_id AND "+t.dagCond(w)+
+		" OR p.state <> 'refused' AND EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = p.dag_id AND "+ofProject("p")+" AND "+t.dagCond(w)+
 		") OR (p.dag_id = '' OR p.state = 'refused') AND EXISTS (SELECT 1 FROM dag d WHERE d.project = p.project AND "+t.dagCond(w)+"))")
 }
 
@@ -182,7 +182,13 @@ func (t *tx) scopeSpec(w *where) {
 		return
 	}
 	w.conds = append(w.conds, "("+t.nameCond(w, "s.dag_id", "s.project")+
-		" OR EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = s.dag_id AND "+t.dagCond(w)+"))")
+		" OR EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = s.dag_id AND "+ofProject("s")+" AND "+t.dagCond(w)+"))")
+}
+
+// ofProject asks that a DAG, "d", is of the project of a push or provenance: that
+// of a project which has just got the DAG's id comes before the DAG of its own.
+func ofProject(table string) string {
+	return "(d.project_id = " + table + ".project_id OR d.project = " + table + ".project)"
 }
 
 // scopeImportError keeps the broken files of the scope: those in the folder of a

@@ -14,14 +14,26 @@ const maxSight = 20_000
 // a DAG or project until that changes, so that a change costs no query as a rule,
 // and none at all for a scope that has everything. It belongs to one goroutine.
 type Sight struct {
-	store    *Store
-	dags     map[dag.ID]bool
-	projects map[string]bool
+	store  *Store
+	dags   map[dag.ID]bool
+	pushes map[pushSight]bool
+}
+
+// pushSight is what a scope asks of a push, or of a file with an import error.
+type pushSight struct {
+	dag     dag.ID // "" for one that is refused, which may name the DAG of another project
+	project string
 }
 
 // Sight returns a Sight that has seen nothing yet.
 func (s *Store) Sight() *Sight {
-	return &Sight{store: s, dags: map[dag.ID]bool{}, projects: map[string]bool{}}
+	return &Sight{store: s, dags: map[dag.ID]bool{}, pushes: map[pushSight]bool{}}
+}
+
+// Forget has everything looked up again. It is called when changes were missed.
+func (v *Sight) Forget() {
+	clear(v.dags)
+	clear(v.pushes)
 }
 
 // Sees reports whether the context's scope has what changed. A change that
@@ -31,12 +43,15 @@ func (v *Sight) Sees(ctx context.Context, c Change) (bool, error) {
 	if ScopeOf(ctx).All {
 		return true, nil
 	}
-	// A refused push may name the DAG of another project.
-	if c.DAG != "" && !(c.Kind == ChangePush && c.State == string(PushRefused)) {
-		return v.seesDAG(ctx, c)
-	}
 	if c.Project != "" {
-		return v.seesProject(ctx, c.Project)
+		p := pushSight{c.DAG, c.Project}
+		if c.State == string(PushRefused) {
+			p.dag = ""
+		}
+		return v.seesPush(ctx, p)
+	}
+	if c.DAG != "" {
+		return v.seesDAG(ctx, c)
 	}
 	return false, nil
 }
@@ -46,7 +61,7 @@ func (v *Sight) seesDAG(ctx context.Context, c Change) (bool, error) {
 	if known && c.Kind != ChangeDAG {
 		return before, nil
 	}
-	clear(v.projects) // this DAG may be why one is seen
+	clear(v.pushes) // this DAG may be why one is seen
 	now, err := v.store.Visible(ctx, c.DAG)
 	if err != nil {
 		return false, err
@@ -58,26 +73,27 @@ func (v *Sight) seesDAG(ctx context.Context, c Change) (bool, error) {
 	return now || before, nil
 }
 
-// seesProject reports whether the scope has a project's path, or a DAG of it.
-func (v *Sight) seesProject(ctx context.Context, project string) (seen bool, err error) {
-	if seen, known := v.projects[project]; known {
+// seesPush reports whether the scope has a project's path, or a DAG of it, or, by its
+// name, the DAG of a push.
+func (v *Sight) seesPush(ctx context.Context, p pushSight) (seen bool, err error) {
+	if seen, known := v.pushes[p]; known {
 		return seen, nil
 	}
 	err = v.store.db.read(ctx, func(t *tx) error {
 		w := &where{}
-		from := w.number("CAST(? AS TEXT)", project)
-		w.conds = append(w.conds, t.nameCond(w, "''", "p.project")+
+		from := w.number("CAST(? AS TEXT) AS dag_id, CAST(? AS TEXT) AS project", p.dag, p.project)
+		w.conds = append(w.conds, t.nameCond(w, "p.dag_id", "p.project")+
 			" OR EXISTS (SELECT 1 FROM dag d WHERE d.project = p.project AND "+t.dagCond(w)+")")
 		var one int
-		seen, err = t.row(`SELECT 1 FROM (SELECT `+from+` AS project) p`+w.String(), w.args, &one)
+		seen, err = t.row(`SELECT 1 FROM (SELECT `+from+`) p`+w.String(), w.args, &one)
 		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("look for project %.250q: %w", project, err)
+		return false, fmt.Errorf("look for project %.250q: %w", p.project, err)
 	}
-	if len(v.projects) >= maxSight {
-		clear(v.projects)
+	if len(v.pushes) >= maxSight {
+		clear(v.pushes)
 	}
-	v.projects[project] = seen
+	v.pushes[p] = seen
 	return seen, nil
 }

@@ -60,6 +60,7 @@ func (c *specCache) parse(k specKey, definition string) (*dag.DAG, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the stored version %d of DAG %q is %w: %w", k.version, k.dag, errUnreadable, err)
 	}
+	spec.ID = k.dag // a former owner's definition has the id that it was written with
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.items[k]; !ok {

@@ -67,7 +67,10 @@ func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
 			return fmt.Errorf("claim DAG name %q: %w", spec.DAG, err)
 		}
 		if n == 1 {
-			return refuseLikeName(t, spec)
+			if err := refuseLikeName(t, spec); err != nil {
+				return err
+			}
+			return lookAgain(t, spec)
 		}
 		holder, err := findSpec(t, spec.DAG)
 		if err != nil {
@@ -91,6 +94,17 @@ func refuseLikeName(t *tx, spec Spec) error {
 	}
 	if found {
 		return fmt.Errorf("the DAG name %q differs from %q of project %s by upper and lower case alone: %w", spec.DAG, other, project, dag.ErrConflict)
+	}
+	return nil
+}
+
+// lookAgain has the next sync look at the file of a DAG whose id was another
+// project's, even if the file is what it was.
+func lookAgain(t *tx, spec Spec) error {
+	_, err := t.exec(`UPDATE synced_file SET blob = '' WHERE path =
+		(SELECT file FROM dag WHERE dag_id = $1 AND project_id <> 0 AND project_id <> $2)`, spec.DAG, spec.ProjectID)
+	if err != nil {
+		return fmt.Errorf("claim DAG name %q: %w", spec.DAG, err)
 	}
 	return nil
 }

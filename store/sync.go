@@ -35,6 +35,9 @@ type SyncResult struct {
 	Added, Updated, Archived, Broken int
 	// DAGs are those whose definition changed, for the scheduler.
 	DAGs []dag.ID
+	// Waiting are ids of DAGs whose former owner's attempts are being stopped. The
+	// files that define them are to be looked at again when those have ended.
+	Waiting []dag.ID
 }
 
 // SaveDAGs takes a Sync into the store in one transaction: new DAGs (paused as
@@ -43,10 +46,15 @@ type SyncResult struct {
 // id that another file defines already is an import error naming both paths,
 // and the first file keeps it; the file's other DAGs are taken. SyncedFiles
 // then gives no blob for that file, so that it is looked at again.
+//
+// A DAG whose id was another owner's (another project's, or another file's outside
+// of all projects) is a new one, and paused. What there was under the id is kept
+// under [dag.FormerID], archived, for those who saw it. Attempts of it that are
+// active are stopped first; the file is an import error until they have ended.
 func (s *Store) SaveDAGs(ctx context.Context, sync Sync) (SyncResult, error) {
 	var result SyncResult
 	err := s.db.write(ctx, func(t *tx) error {
-		sv := &saver{t: t, commit: sync.Commit, ledger: newLedger(t)}
+		sv := &saver{store: s, t: t, commit: sync.Commit, ledger: newLedger(t)}
 		if err := sv.save(sync); err != nil {
 			return err
 		}
@@ -58,6 +66,7 @@ func (s *Store) SaveDAGs(ctx context.Context, sync Sync) (SyncResult, error) {
 
 // saver takes one Sync into the store.
 type saver struct {
+	store  *Store
 	t      *tx
 	commit string
 	ledger *ledger
@@ -248,11 +257,35 @@ func (sv *saver) define(f SpecFile, spec *dag.DAG) (*dag.SpecError, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old == nil {
-		return nil, sv.add(spec, next)
+	now, err := ownerOf(sv.t, spec, f.Path)
+	if err != nil {
+		return nil, fmt.Errorf("find its project: %w", err)
 	}
-	return nil, sv.update(spec, next, old)
+	switch {
+	case old == nil:
+		epoch, err := epochOf(sv.t, spec.ID, now)
+		if err != nil {
+			return nil, err
+		}
+		return nil, sv.add(spec, next, now, epoch)
+	case old.owner().same(now):
+		return nil, sv.update(spec, next, old, now)
+	}
+	free, err := sv.setAside(old.dagRecord)
+	if err != nil {
+		return nil, err
+	}
+	if !free {
+		sv.result.Waiting = append(sv.result.Waiting, spec.ID)
+		return &dag.SpecError{File: f.Path, Path: string(spec.ID), Reason: stillHeld}, nil
+	}
+	delete(sv.dags, spec.ID)
+	return nil, sv.add(spec, next, now, old.epoch+1)
 }
+
+// stillHeld is the fault of a file whose DAG's id is not free yet.
+const stillHeld = "the id was another project's or file's, whose attempts are still being stopped; " +
+	"the file is taken by itself as soon as they have ended"
 
 func duplicate(id dag.ID, path, owner string) *dag.SpecError {
 	reason := fmt.Sprintf("DAG %q is defined in %s already; %s was not taken: rename one of the two", id, owner, path)
@@ -262,17 +295,16 @@ func duplicate(id dag.ID, path, owner string) *dag.SpecError {
 	return &dag.SpecError{File: path, Path: string(id), Reason: reason}
 }
 
-func (sv *saver) add(spec *dag.DAG, v newDAGVersion) error {
+// add writes a new DAG. One whose id had another owner before is paused, whatever
+// its file says.
+func (sv *saver) add(spec *dag.DAG, v newDAGVersion, now owner, epoch int) error {
 	v.number = 1
-	project, err := fileOwner(sv.t, spec, v.file)
-	if err != nil {
-		return err
-	}
-	_, err = sv.t.exec(`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit,
-			version, digest, parsed_at, is_paused, unpaused_at, project)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+	paused := spec.PausedUponCreation || epoch > 0
+	_, err := sv.t.exec(`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit,
+			version, digest, parsed_at, is_paused, unpaused_at, project, project_id, epoch)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
 		spec.ID, sv.t.now, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit,
-		v.number, v.digest, sv.t.now, spec.PausedUponCreation, unpausedAt(sv.t, spec), project)
+		v.number, v.digest, sv.t.now, paused, unpausedAt(sv.t, paused), now.project, now.projectID, epoch)
 	if err != nil {
 		return err
 	}
@@ -287,7 +319,7 @@ func (sv *saver) add(spec *dag.DAG, v newDAGVersion) error {
 	return insertTags(sv.t, spec)
 }
 
-func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG) error {
+func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG, now owner) error {
 	t := sv.t
 	moved := old.file != v.file
 	old.archived = false
@@ -301,13 +333,9 @@ func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG) error {
 			return err
 		}
 	}
-	project, err := fileOwner(t, spec, v.file)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`UPDATE dag SET dag_display_name = $2, owner = $3, search_text = $4, file = $5, dag_commit = $6,
-			version = $7, digest = $8, parsed_at = $9, is_archived = 0, project = $10 WHERE dag_id = $1`,
-		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now, project)
+	_, err := t.exec(`UPDATE dag SET dag_display_name = $2, owner = $3, search_text = $4, file = $5, dag_commit = $6,
+			version = $7, digest = $8, parsed_at = $9, is_archived = 0, project = $10, project_id = $11 WHERE dag_id = $1`,
+		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now, now.project, old.keptID(now))
 	if err != nil {
 		return err
 	}

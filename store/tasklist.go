@@ -112,7 +112,7 @@ func (s *Store) ListTasks(ctx context.Context, f TaskFilter) (tasks []dag.TaskIn
 			return fmt.Errorf("count task instances: %w", err)
 		}
 		w = f.where(t)
-		rows, err := t.query(`SELECT `+taskColumns+`, r.dag_id, r.run_id`+from+w.String()+order+w.page(f.Limit, f.Offset), w.args...)
+		rows, err := t.query(`SELECT `+taskColumns+`, r.dag_id, r.run_id, r.epoch`+from+w.String()+order+w.page(f.Limit, f.Offset), w.args...)
 		tasks, err = collect(rows, err, scanTaskOfRun)
 		if err != nil {
 			return fmt.Errorf("list task instances: %w", err)
@@ -122,9 +122,9 @@ func (s *Store) ListTasks(ctx context.Context, f TaskFilter) (tasks []dag.TaskIn
 	return tasks, total, err
 }
 
-// scanTaskOfRun reads taskColumns and the names of the run.
+// scanTaskOfRun reads taskColumns, the names of the run and its epoch.
 func scanTaskOfRun(r scanner) (dag.TaskInstance, error) {
 	var rec taskRecord
-	err := r.Scan(append(rec.fields(), &rec.DAG, &rec.TaskInstance.Run)...)
+	err := r.Scan(append(rec.fields(), &rec.DAG, &rec.TaskInstance.Run, &rec.Epoch)...)
 	return rec.TaskInstance, err
 }

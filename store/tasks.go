@@ -98,16 +98,16 @@ func tasksOf(t *tx, r *runRecord, spec *dag.DAG) ([]dag.TaskInstance, error) {
 	for i, task := range spec.Tasks {
 		ti, ok := written[task.ID]
 		if !ok {
-			ti = dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: task.ID, MaxTries: task.Retries + 1}
+			ti = dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: task.ID, MaxTries: task.Retries + 1, Epoch: r.Epoch}
 		}
 		tasks[i] = ti
 	}
 	return tasks, nil
 }
 
-// of names the record's run.
+// of names the record's run and its epoch.
 func (t taskRecord) of(r *runRecord) dag.TaskInstance {
-	t.DAG, t.Run = r.DAG, r.ID
+	t.DAG, t.Run, t.Epoch = r.DAG, r.ID, r.Epoch
 	return t.TaskInstance
 }
 

@@ -200,7 +200,7 @@ func (tr Trigger) insert(t *tx, d *dagRecord) (*runRecord, error) {
 
 func (tr Trigger) run(d *dagRecord, now time.Time) dag.Run {
 	r := dag.Run{
-		DAG: d.id, ID: tr.Run, Type: dag.RunManual, State: dag.RunQueued, Version: d.version,
+		DAG: d.id, ID: tr.Run, Epoch: d.epoch, Type: dag.RunManual, State: dag.RunQueued, Version: d.version,
 		LogicalDate: storedTime(tr.LogicalDate), RunAfter: now, QueuedAt: now,
 		Interval: dag.DataInterval{Start: storedTime(tr.Interval.Start), End: storedTime(tr.Interval.End)},
 		Conf:     tr.Conf, Note: cleanText(tr.Note), TriggeredBy: tr.By.Via, User: cleanText(tr.By.name()),

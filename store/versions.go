@@ -124,8 +124,8 @@ func searchText(spec *dag.DAG) string {
 
 // unpausedAt is now for a DAG that begins un-paused: its schedule is followed
 // from now on.
-func unpausedAt(t *tx, spec *dag.DAG) time.Time {
-	if spec.PausedUponCreation {
+func unpausedAt(t *tx, paused bool) time.Time {
+	if paused {
 		return time.Time{}
 	}
 	return t.now

@@ -37,6 +37,7 @@ func (s *server) events(c echo.Context) error {
 		case <-st.beat.C:
 			err = st.ping()
 		case <-sub.Lagged:
+			sight.Forget()
 			if err = st.send(0, "lagged", ""); err == nil {
 				err = st.flush()
 			}

@@ -88,7 +88,8 @@ func (s *server) logPage(c echo.Context) error {
 // logKey is the try that the request names, the newest one otherwise. Before
 // the first try that is the first: its log can be waited for.
 func logKey(c echo.Context, t dag.TaskInstance) (dag.AttemptKey, error) {
-	key := dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: max(1, t.Try)}
+	key := t.Key()
+	key.Try = max(1, key.Try)
 	if text := c.QueryParam("try"); text != "" {
 		try, err := strconv.Atoi(text)
 		if err != nil || try < 1 || try > key.Try {

@@ -60,7 +60,7 @@ type modelClone struct {
 // open returns the working folder of an attempt's run, making it at the first
 // task, and the variables that tell the model where to keep things.
 func (w *workspaces) open(ctx context.Context, a executor.Attempt) (process.Workdir, error) {
-	dir := w.folder(a.Key.DAG, a.Key.Run)
+	dir := w.folder(a.Key.Place(), a.Key.Run)
 	if a.Source.Commit == "" {
 		// A spec that was written by hand has no files to work on.
 		return process.Workdir{Dir: dir}, os.MkdirAll(dir, 0o700)
@@ -87,6 +87,7 @@ const (
 	gonePrefix   = ".gone-"   // while they are removed
 )
 
+// folder is the working folder of a run of a DAG's place ([dag.AttemptKey.Place]).
 func (w *workspaces) folder(id dag.ID, run dag.RunID) string {
 	return filepath.Join(w.root, "work", dagPrefix+string(id), runPrefix+string(run))
 }
@@ -266,12 +267,13 @@ func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Tim
 	var errs []error
 	for _, dir := range dirs {
 		id := strings.TrimPrefix(filepath.Base(filepath.Dir(dir)), dagPrefix)
-		run, err := runs.Run(ctx, dag.ID(id), dag.RunID(strings.TrimPrefix(filepath.Base(dir), runPrefix)))
+		run, err := runs.Run(ctx, dag.ID(id).Taken(), dag.RunID(strings.TrimPrefix(filepath.Base(dir), runPrefix)))
 		if err != nil && !errors.Is(err, dag.ErrNotFound) {
 			errs = append(errs, err)
 			continue
 		}
-		if err == nil && !isOld(run, now) {
+		// The run of one name that another owner of the DAG's id has is not this one's.
+		if err == nil && run.Place() == dag.ID(id) && !isOld(run, now) {
 			continue
 		}
 		errs = append(errs, removeFolder(dir))

@@ -98,7 +98,7 @@ func (a *app) openLogs() (*tasklog.Dir, error) {
 		tasks, err := a.store.ActiveAttempts(ctx)
 		keys := make([]dag.AttemptKey, len(tasks))
 		for i, t := range tasks {
-			keys[i] = dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: t.Try}
+			keys[i] = t.Key()
 		}
 		return keys, err
 	}

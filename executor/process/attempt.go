@@ -48,6 +48,9 @@ func idOf(key dag.AttemptKey) string {
 	h := sha256.New()
 	// Ids hold no control characters, so no two keys give the same bytes.
 	fmt.Fprintf(h, "%s\n%s\n%s\n%d", key.DAG, key.Run, key.Task, key.Try)
+	if key.Epoch > 0 { // the first owner's attempts keep the names that they always had
+		fmt.Fprintf(h, "\n%d", key.Epoch)
+	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 

@@ -18,7 +18,7 @@ func dagTests() []test {
 		{"a broken file keeps its last good DAG", testBrokenFile},
 		{"two files with one DAG id", testDuplicateDAG},
 		{"one file with one DAG id twice", testDuplicateInFile},
-		{"a DAG moves to another file in one sync", testMovedDAG},
+		{"a DAG of no project that moves to another file begins anew", testMovedDAG},
 		{"a removed file archives its DAGs, and they come back", testArchive},
 		{"a DAG that left its file is archived", testDAGLeftFile},
 		{"pausing", testPause},
@@ -173,11 +173,11 @@ func testDuplicateDAG(f fixture) {
 
 	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"a/x.yaml"}, Changed: []store.SpecFile{second}})
 	f.ok(err)
-	f.equal(result, store.SyncResult{Updated: 1, DAGs: []dag.ID{"x"}})
+	f.equal(result, store.SyncResult{Added: 1, Archived: 1, DAGs: []dag.ID{"x", "x~1"}})
 	row, err = f.DAG(f.ctx(), "x")
 	f.ok(err)
-	if row.File != "b/x.yaml" || row.Version != 2 || row.ImportError {
-		f.Errorf("the second file did not take over: %+v", row)
+	if row.File != "b/x.yaml" || row.Version != 1 || row.ImportError {
+		f.Errorf("the second file has not got the id: %+v", row)
 	}
 }
 
@@ -191,16 +191,23 @@ func testDuplicateInFile(f fixture) {
 
 func testMovedDAG(f fixture) {
 	f.define("d", "t")
-	f.trigger("d")
+	f.ok(f.SetPaused(f.ctx(), alice, "d", false))
+	run := f.trigger("d")
 	moved := file("elsewhere/d.yaml", "source of d", newDAG("d", "t"))
 	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"d.yaml"}, Changed: []store.SpecFile{moved}})
 	f.ok(err)
-	f.equal(result, store.SyncResult{Updated: 1, DAGs: []dag.ID{"d"}})
+	f.equal(result, store.SyncResult{Added: 1, Archived: 1, DAGs: []dag.ID{"d", "d~1"}})
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)
-	if row.Archived || row.File != "elsewhere/d.yaml" || row.Version != 1 {
+	if row.Archived || row.File != "elsewhere/d.yaml" || row.Version != 1 || !row.Paused || row.LastRun != nil {
 		f.Errorf("wrong row after the move: %+v", row)
 	}
+	row, err = f.DAG(f.ctx(), "d~1")
+	f.ok(err)
+	if !row.Archived || row.ID != "d~1" || row.LastRun == nil || row.LastRun.ID != run.ID || row.LastRun.State != dag.RunFailed {
+		f.Errorf("wrong row of the former DAG: %+v", row)
+	}
+	f.checkCounts("d", "d~1")
 }
 
 func testArchive(f fixture) {

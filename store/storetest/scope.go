@@ -45,7 +45,13 @@ func twoTeams(f fixture) (risk, fraud team) {
 
 func makeTeam(f fixture, name string, id int64) team {
 	f.Helper()
-	tm := team{name: name, dag: dag.ID(name + "-churn"), project: "gbc/" + name + "/" + name + "-churn", id: id}
+	return makeTeamOf(f, name, id, dag.ID(name+"-churn"))
+}
+
+// makeTeamOf is makeTeam with a DAG of another id.
+func makeTeamOf(f fixture, name string, id int64, dagID dag.ID) team {
+	f.Helper()
+	tm := team{name: name, dag: dagID, project: "gbc/" + name + "/" + name + "-churn", id: id}
 	d := newDAG(tm.dag, dag.TaskID(name+"-task"), "second")
 	d.Owner, d.Tags, d.Description = name+"-team", []string{name + "-tag", "common-" + name}, name+" description"
 	for i := range d.Tasks {
@@ -131,6 +137,10 @@ func scopedReads() []scopedRead {
 		}},
 		{method: "ListTasks", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.ListTasks(ctx, store.TaskFilter{}))
+		}},
+		{method: "FormerDAGs", want: 0, list: func(ctx context.Context, f fixture) (any, int, error) {
+			former, err := f.FormerDAGs(ctx, "risk-churn")
+			return map[string]any{"risk": former}, len(former), err
 		}},
 		{method: "PendingRemovals", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.PendingRemovals(ctx)) }},
 
@@ -278,6 +288,7 @@ func scopedActs() []scopedAct {
 		}},
 		{"DeleteRun", func(ctx context.Context, f fixture, tm team) error { return f.DeleteRun(ctx, alice, tm.dag, tm.run) }},
 		{"RequestRemoval", func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
+		{"TakeOver", func(ctx context.Context, f fixture, tm team) error { return f.TakeOver(ctx, alice, tm.dag) }},
 		{"DeleteDAG", func(ctx context.Context, f fixture, tm team) error { return f.DeleteDAG(ctx, alice, tm.dag) }},
 	}
 }
