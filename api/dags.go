@@ -297,6 +297,23 @@ func (s *server) deleteDAG(c echo.Context) error {
 	return c.NoContent(http.StatusNoContent)
 }
 
+// takeOver gives what a former owner of an id left to the DAG that has the id, which
+// is the answer.
+func (s *server) takeOver(c echo.Context) error {
+	if err := readQuery(c).err(); err != nil {
+		return err
+	}
+	ctx, former := c.Request().Context(), dagID(c)
+	if err := s.Store.TakeOver(ctx, s.actor(c), former); err != nil {
+		return missingDAG(err, former)
+	}
+	row, err := s.findDAG(ctx, former.Taken())
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, newDAGAnswer(row))
+}
+
 func runStates() []string {
 	all := make([]string, len(dag.RunStates))
 	for i, state := range dag.RunStates {

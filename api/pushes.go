@@ -89,6 +89,10 @@ func (s *server) pushRoutes() []route {
 				truth("dry_run", false, "Only make the difference."), nullable(integer("version_number", "Only when the DAG is at this version.")),
 			},
 		}},
+		{http.MethodPost, "/dags/:dag_id/take_over", dag.ActTakeOver, s.takeOver, operation{
+			id: "take_over_dag", tag: "dagwright", answer: dagAnswer{}, refusals: []int{http.StatusConflict},
+			summary: "Give what a former owner of a DAG's id left, under an id such as churn~1, to the DAG that has the id now.",
+		}},
 		{http.MethodGet, "/dags/:dag_id/promotions", dag.ActRead, s.listPromotions, operation{
 			id: "get_promotions", tag: "dagwright", summary: "List a DAG's promotions, the newest first.", answer: promotionList{},
 		}},

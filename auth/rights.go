@@ -16,6 +16,9 @@ import (
 // may see and not do, and dag.ErrNotFound, in the words in which the store says
 // that there is no such DAG, for what the person may not see.
 //
+// Taking over what a former owner of an id left is between two teams: it needs its
+// role over every DAG.
+//
 // Replaying a push names no DAG. It is open to whoever has its role over any DAG,
 // and the request sees no more than those DAGs from then on: the store then does
 // not find the pushes of others.
@@ -23,7 +26,9 @@ func Allow(s *store.Store) func(c echo.Context, act dag.Act, id dag.ID) error {
 	return func(c echo.Context, act dag.Act, id dag.ID) error {
 		ctx := c.Request().Context()
 		if id != "" {
-			return allowOver(ctx, s, act, id)
+			if err := allowOver(ctx, s, act, id); err != nil || act != dag.ActTakeOver {
+				return err
+			}
 		}
 		if err := allowAny(From(ctx), act); err != nil {
 			return err

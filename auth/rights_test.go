@@ -30,6 +30,7 @@ func TestAllow(t *testing.T) {
 	}
 	tagged := func(tags ...string) store.Scope { return store.Scope{Any: []store.Selection{{Tags: tags}}} }
 	half := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleOperator, Scope: tagged("mine")}, {Role: dag.RoleViewer, Scope: tagged("seen")}}}
+	admin := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleAdmin, Scope: tagged("mine")}}}
 	ask := func(i auth.Identity, act dag.Act, id dag.ID) error {
 		r := httptest.NewRequestWithContext(auth.With(t.Context(), i), http.MethodPost, "/", nil)
 		return auth.Allow(s)(echo.New().NewContext(r, httptest.NewRecorder()), act, id)
@@ -51,6 +52,9 @@ func TestAllow(t *testing.T) {
 		{"settings", half, dag.ActSettings, "", nil},
 		{"push", half, dag.ActReplay, "", nil},
 		{"the fleet", half, dag.ActRerender, "", dag.ErrForbidden},
+		{"take over, as admin of the DAG", admin, dag.ActTakeOver, "mine", dag.ErrForbidden},
+		{"take over what is hidden", admin, dag.ActTakeOver, "hidden", dag.ErrNotFound},
+		{"take over, as admin of every DAG", auth.Everybody(), dag.ActTakeOver, "mine", nil},
 		{"an act that nobody knows", half, "new", "mine", dag.ErrForbidden},
 		{"an act that nobody knows upon nothing", half, "new", "", dag.ErrForbidden},
 		{"nobody reads", auth.Identity{}, dag.ActRead, "", dag.ErrForbidden},

@@ -72,10 +72,10 @@ func (d *dispatcher) startStored(k dag.AttemptKey) {
 // somebody has stopped it.
 func (d *dispatcher) startDecided(ti dag.TaskInstance) {
 	if ti.Wish != dag.WishNone || isStopped(&ti) {
-		d.drop(key(ti))
+		d.drop(ti.Key())
 		return
 	}
-	d.startStored(key(ti))
+	d.startStored(ti.Key())
 }
 
 // stop ends an attempt. One that waits for its start is not started any more.

@@ -68,7 +68,7 @@ func (l *loop) startUndone(ctx context.Context) error {
 	}
 	l.doubt = false
 	for _, ti := range active {
-		k := key(ti)
+		k := ti.Key()
 		if ti.State != dag.TaskQueued || l.dispatcher.known.has(k) {
 			continue
 		}

@@ -16,8 +16,9 @@ import (
 // DAGHead is what stands over every tab of a DAG.
 type DAGHead struct {
 	DAGRowView
-	Tab  string
-	Tabs []Tab
+	Tab    string
+	Tabs   []Tab
+	Former FormerPart
 }
 
 // Tab leads to one of the pages of a DAG.
@@ -39,7 +40,7 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 	if err != nil {
 		return DAGHead{}, fmt.Errorf("%w", err)
 	}
-	h := DAGHead{DAGRowView: s.dagRowView(s.reader(c), row, dagsQuery{Number: 1}), Tab: tab}
+	h := DAGHead{DAGRowView: s.dagRowView(s.reader(c), row, dagsQuery{Number: 1}), Tab: tab, Former: formerPart(c, id)}
 	roles, err := s.roles(c.Request().Context(), id)
 	if err != nil {
 		return DAGHead{}, err

@@ -24,7 +24,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	v := newViews()
 	pages := map[string]any{
 		"dags": dagsPage{}, "graph": graphPage{}, "runs": runsPage{}, "run": runPage{}, "task": taskPage{}, "code": codePage{},
-		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "promote": promotePage{}, "log": logPage{}, "models": modelsPage{},
+		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "takeover": takeOverPage{}, "promote": promotePage{}, "log": logPage{}, "models": modelsPage{},
 		"confirm": confirmPage{}, "importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{}, "grid": gridPage{}, "gantt": ganttPage{},
 		"rendered": renderedPage{}, "dagaudit": dagAuditPage{}, "loglines": linesPart{},
 		"login": loginPage{}, "tokens": tokensPage{}, "sessions": sessionsPage{},

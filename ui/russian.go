@@ -74,6 +74,15 @@ var russian = map[string]string{
 
 	// a DAG's pages
 	"Pages of the DAG": "Страницы DAG-а", "Graph": "Граф", "Grid": "Сетка", "Gantt": "Диаграмма Ганта", "Code": "Код", "Details": "Сведения",
+	"Take over %s": "Забрать историю %s",
+	"Take over the history of %s?": "Забрать историю %s?",
+	"The id %s belonged to another project or file. What is left of that becomes part of the DAG that has the id now:": "Имя %s принадлежало другому проекту или файлу. Всё, что от него осталось, перейдёт к DAG-у, у которого это имя сейчас:",
+	"with their logs, every version of the code and the audit log. The team of that DAG sees it from then on; the former team does not. This cannot be undone.": "с логами, все версии кода и журнал действий. Дальше это видит команда этого DAG-а, а прежняя команда — нет. Отменить это нельзя.",
+	"Take over the history": "Забрать историю",
+	"Leave it": "Не забирать",
+	"The history of %s is part of %s now.": "История %s теперь часть %s.",
+	"This DAG has its own id: nothing is to be taken over.": "Имя этого DAG-а никому не переходило: забирать нечего.",
+	"The id %s went to another project or file. This is what was under it before: nothing of it runs any more.": "Имя %s перешло к другому проекту или файлу. Здесь то, что было под ним раньше: больше ничего из этого не запускается.",
 	"archived: its file is gone": "в архиве: файла больше нет",
 	"The scheduler cannot plan this DAG now, so its runs wait. It is tried again by itself.": "Планировщик сейчас не может запланировать этот DAG, поэтому его запуски ждут. Попытки повторяются автоматически.",
 	"not planned": "не планируется",

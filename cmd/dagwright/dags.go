@@ -75,7 +75,7 @@ un-paused. It can be triggered all the same.`,
 	cmd.AddCommand(newDAGsListCommand(&f), newDAGsShowCommand(&f), newPauseCommand(&f, true), newPauseCommand(&f, false),
 		newTriggerCommand(&f), newDAGsDeleteCommand(&f), newDAGsNextCommand(&f),
 		newBackfillCommand(&f), newVersionsCommand(&f), newSourceCommand(&f),
-		newProvenanceCommand(&f), newDAGsPromoteCommand(&f))
+		newProvenanceCommand(&f), newDAGsPromoteCommand(&f), newTakeOverCommand(&f))
 	return cmd
 }
 
