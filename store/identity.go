@@ -157,6 +157,9 @@ func stopWishes(t *tx, id dag.ID) error {
 	if _, err := t.exec(`UPDATE removal SET done_at = $2 WHERE dag_id = $1 AND done_at = 0`, id, t.now); err != nil {
 		return fmt.Errorf("end removal: %w", err)
 	}
+	if _, err := t.exec(`DELETE FROM import_error WHERE dag_id = $1`, id); err != nil { // it is not planned any more
+		return fmt.Errorf("clear import error: %w", err)
+	}
 	_, err := t.exec(`UPDATE promotion SET state = 'refused', reason = $2, finished_at = $3 WHERE dag_id = $1 AND state = 'pending'`, id, gaveUp, t.now)
 	if err != nil {
 		return fmt.Errorf("end promotions: %w", err)

@@ -78,6 +78,10 @@ func merge(t *tx, from, to *dagRecord) error {
 			return fmt.Errorf("number versions: %w", err)
 		}
 	}
+	// What a former owner triggered by a key is not found by it any more.
+	if _, err := t.exec(`UPDATE dag_run SET trigger_key = '' WHERE dag_id = $1`, from.id); err != nil {
+		return fmt.Errorf("forget keys of runs: %w", err)
+	}
 	_, err := t.exec(`INSERT INTO dag_run_count (dag_id, state, n) SELECT $2, state, n FROM dag_run_count WHERE dag_id = $1
 		ON CONFLICT (dag_id, state) DO UPDATE SET n = dag_run_count.n + excluded.n`, from.id, to.id)
 	if err != nil {
