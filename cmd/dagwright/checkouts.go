@@ -273,7 +273,7 @@ func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Tim
 			continue
 		}
 		// The run of one name that another owner of the DAG's id has is not this one's.
-		if err == nil && run.Place() == dag.ID(id) && !isOld(run, now) {
+		if err == nil && (dag.AttemptKey{DAG: dag.ID(id).Taken(), Epoch: run.Epoch}).Place() == dag.ID(id) && !isOld(run, now) {
 			continue
 		}
 		errs = append(errs, removeFolder(dir))
