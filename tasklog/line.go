@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"strings"
 	"time"
+
+	"dagwright/tasklog/limit"
 )
 
 const (
-	// lineTime is RFC 3339 in UTC with all nine digits of the nanoseconds, so
-	// that every timestamp has the same length and sorts as text.
-	lineTime = "2006-01-02T15:04:05.000000000Z"
-	// ownMark stands before dagwright's own text.
-	ownMark = "dagwright: "
+	lineTime = limit.LineTime
+	ownMark  = limit.OwnMark
 	// baseMark stands before the base container's text where that text would
 	// be taken for something else. An empty name is no container's.
 	baseMark = "[] "

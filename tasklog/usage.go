@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"dagwright/tasklog/limit"
 )
 
 const (
@@ -22,6 +24,12 @@ const (
 	// their limit together: other processes that write logs look for it.
 	fullMark = ".full"
 )
+
+// Limits bound what one try may write into its log.
+type Limits = limit.Limits
+
+// Appender appends to one log within Limits.
+type Appender = limit.Appender
 
 // Limits are the limits of the logs in this folder.
 func (d *Dir) Limits() Limits { return d.limits }
@@ -77,7 +85,7 @@ func (s *spool) disk() (free, size int64, err error) {
 		return 0, 0, err
 	}
 	defer f.Close()
-	return diskOf(f)
+	return limit.Disk(f)
 }
 
 // usage counts the bytes of a spool: those of logs that do not change any more,
@@ -220,7 +228,7 @@ func (d *Dir) setFull(was bool) bool {
 		if err := d.spool.remove(fullMark); err != nil {
 			d.config.Logger.Error("remove mark of task logs", "err", err)
 		}
-	} else if err := d.spool.touch(fullMark); err != nil && !isFull(err) {
+	} else if err := d.spool.touch(fullMark); err != nil && !limit.IsFull(err) {
 		d.config.Logger.Error("write mark of task logs", "err", err)
 	}
 	switch {

@@ -1,4 +1,4 @@
-package tasklog
+package limit
 
 import (
 	"bytes"
@@ -82,7 +82,7 @@ func TestAppenderGoesOn(t *testing.T) {
 		if err := a.Note([]byte("dagwright: exit code 1\n")); err != nil {
 			t.Fatal(err)
 		}
-		a.dropped = 0
+		a.state.Dropped = 0
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +145,7 @@ func freeBytes(t *testing.T) int64 {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	free, _, err := diskOf(f)
+	free, _, err := Disk(f)
 	if err != nil {
 		t.Fatal(err)
 	}

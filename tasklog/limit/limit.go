@@ -1,12 +1,24 @@
-package tasklog
+// Package limit writes the log of one try within limits, so that no task takes
+// the room of the other logs and of the database. It imports nothing but the
+// standard library, since the supervisor of local processes writes with it.
+package limit
 
 import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
+)
 
-	"golang.org/x/sys/unix"
+// What begins a line of dagwright's own, with a space between the two; package
+// tasklog reads it.
+const (
+	// LineTime is RFC 3339 in UTC with all nine digits of the nanoseconds, so
+	// that every timestamp has the same length and sorts as text.
+	LineTime = "2006-01-02T15:04:05.000000000Z"
+	// OwnMark stands before dagwright's own text.
+	OwnMark = "dagwright: "
 )
 
 const (
@@ -37,18 +49,35 @@ type Limits struct {
 // Append returns what appends to a log within the limits. The file must be
 // open for appending (O_APPEND) and have no other writer. Closing the Appender
 // closes the file.
-func (l Limits) Append(f *os.File) (*Appender, error) {
+func (l Limits) Append(f *os.File) (*Appender, error) { return l.Resume(f, State{}) }
+
+// Resume is Append for a log that an earlier Appender has left in a state.
+func (l Limits) Resume(f *os.File, s State) (*Appender, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("append to task log: %w", err)
 	}
-	a := &Appender{limits: l, file: f, size: info.Size(), now: time.Now}
-	if l.MaxBytes > 0 && a.size >= l.MaxBytes {
+	a := &Appender{limits: l, file: f, size: info.Size(), now: time.Now, state: s}
+	if !s.Cut && l.MaxBytes > 0 && a.size >= l.MaxBytes {
 		// An earlier writer has cut it; with its mark it is longer than that.
-		a.cut, a.marked = true, a.size > l.MaxBytes
-		a.why = a.atLimit()
+		a.state.Cut, a.state.Marked = true, a.size > l.MaxBytes
+		a.state.Why = a.atLimit()
 	}
 	return a, nil
+}
+
+// State is what an Appender knows beside its file: plain data, to be handed to
+// another program that goes on with the log.
+type State struct {
+	// Cut says that nothing more of the task is written, Why what the log says
+	// of it, and Marked that it has said so.
+	Cut    bool   `json:"cut,omitempty"`
+	Why    string `json:"why,omitempty"`
+	Marked bool   `json:"marked,omitempty"`
+	// Dropped is how many bytes were dropped since the cut.
+	Dropped int64 `json:"dropped,omitempty"`
+	// InLine says that what was written last did not end a line.
+	InLine bool `json:"in_line,omitempty"`
 }
 
 // Appender appends to one log within Limits: where these end, the log gets a
@@ -64,11 +93,7 @@ type Appender struct {
 	atSize int64
 	space  space
 
-	cut     bool   // nothing more of the task is written
-	why     string // the log's last line
-	marked  bool   // that line is there
-	dropped int64  // bytes since
-	inLine  bool   // what was written last did not end a line
+	state State
 }
 
 // space is what a look at the disk has found.
@@ -84,8 +109,8 @@ const (
 // Write appends p as far as the limits allow. What they cut off is dropped, and
 // counts as written. On an error nothing of p is in the log.
 func (a *Appender) Write(p []byte) (int, error) {
-	if a.cut {
-		a.dropped += int64(len(p))
+	if a.state.Cut {
+		a.state.Dropped += int64(len(p))
 		return len(p), a.mark()
 	}
 	most, why := a.most(int64(len(p)))
@@ -95,21 +120,21 @@ func (a *Appender) Write(p []byte) (int, error) {
 	}
 	n, err := a.append(fits)
 	switch {
-	case isFull(err):
+	case IsFull(err):
 		why = "the disk is full"
 	case err != nil:
 		return 0, err
 	case len(fits) == len(p):
 		return len(p), nil
 	}
-	a.cut, a.why, a.dropped = true, cutLine(why), int64(len(p)-n)
+	a.state.Cut, a.state.Why, a.state.Dropped = true, cutLine(why), int64(len(p)-n)
 	return len(p), a.mark()
 }
 
 // Note appends whole lines of dagwright's own, whatever the limits say. On an
 // error nothing of them is in the log.
 func (a *Appender) Note(lines []byte) error {
-	if a.inLine {
+	if a.state.InLine {
 		lines = append([]byte("\n"), lines...)
 	}
 	n, err := a.append(lines)
@@ -121,11 +146,14 @@ func (a *Appender) Note(lines []byte) error {
 
 // Cut reports whether the log was cut: nothing more that a task writes comes
 // into it.
-func (a *Appender) Cut() bool { return a.cut }
+func (a *Appender) Cut() bool { return a.state.Cut }
+
+// State is the state of the log, for Resume.
+func (a *Appender) State() State { return a.state }
 
 // StopCounting leaves out of the log how much was dropped: for a writer that does
 // not read on after the log was cut.
-func (a *Appender) StopCounting() { a.dropped = 0 }
+func (a *Appender) StopCounting() { a.state.Dropped = 0 }
 
 // Size is the length of the log in bytes.
 func (a *Appender) Size() int64 { return a.size }
@@ -133,10 +161,10 @@ func (a *Appender) Size() int64 { return a.size }
 // Close says in the log how much was dropped, and closes the file.
 func (a *Appender) Close() error {
 	err := a.mark()
-	if err == nil && a.dropped > 0 {
-		err = a.own(fmt.Sprintf("%d bytes of output were dropped", a.dropped))
+	if err == nil && a.state.Dropped > 0 {
+		err = a.own(fmt.Sprintf("%d bytes of output were dropped", a.state.Dropped))
 	}
-	if isFull(err) {
+	if IsFull(err) {
 		err = nil // there is no room to say so
 	}
 	return errors.Join(err, a.file.Close())
@@ -151,13 +179,13 @@ func (a *Appender) append(p []byte) (int, error) {
 	n, err := a.file.Write(p)
 	a.size += int64(n)
 	if n > 0 {
-		a.inLine = p[n-1] != '\n'
+		a.state.InLine = p[n-1] != '\n'
 	}
 	if err == nil {
 		return n, nil
 	}
 	err = fmt.Errorf("write task log: %w", err)
-	if n > 0 && !isFull(err) {
+	if n > 0 && !IsFull(err) {
 		return 0, errors.Join(err, a.undo(n))
 	}
 	return n, err
@@ -171,19 +199,20 @@ func (a *Appender) undo(n int) error {
 
 // mark writes the last line of a log that was cut, once.
 func (a *Appender) mark() error {
-	if !a.cut || a.marked {
+	if !a.state.Cut || a.state.Marked {
 		return nil
 	}
-	err := a.own(a.why)
-	if isFull(err) {
+	err := a.own(a.state.Why)
+	if IsFull(err) {
 		return nil // it is written when there is room again, or not at all
 	}
-	a.marked = err == nil
+	a.state.Marked = err == nil
 	return err
 }
 
 func (a *Appender) own(text string) error {
-	return a.Note(append(AppendLine(nil, Line{Time: a.now(), Own: true, Text: text}), '\n'))
+	line := a.now().UTC().AppendFormat(nil, LineTime)
+	return a.Note(append(line, " "+OwnMark+text+"\n"...))
 }
 
 // most is how long the log may become now, -1 for no limit, and why.
@@ -240,7 +269,7 @@ func (a *Appender) look(coming int64) space {
 
 func (l Limits) look(f *os.File) space {
 	if l.MinFree > 0 {
-		if free, _, err := diskOf(f); err == nil && free < l.MinFree {
+		if free, _, err := Disk(f); err == nil && free < l.MinFree {
 			if free < l.MinFree/2 {
 				return spaceGone
 			}
@@ -255,17 +284,17 @@ func (l Limits) look(f *os.File) space {
 	return spaceThere
 }
 
-// diskOf gives the free bytes and the size of a file's file system.
-func diskOf(f *os.File) (free, size int64, err error) {
-	var s unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &s); err != nil {
+// Disk gives the free bytes and the size of a file's file system.
+func Disk(f *os.File) (free, size int64, err error) {
+	var s syscall.Statfs_t
+	if err := syscall.Fstatfs(int(f.Fd()), &s); err != nil {
 		return 0, 0, fmt.Errorf("look for space: %w", err)
 	}
 	return int64(s.Bavail) * s.Bsize, int64(s.Blocks) * s.Bsize, nil
 }
 
-// isFull says whether an error is that of a disk or a quota of a disk that is
+// IsFull says whether an error is that of a disk or a quota of a disk that is
 // full.
-func isFull(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
