@@ -68,6 +68,62 @@ func testStopByForce(t *testing.T, s *suite) {
 	assertSilent(t, file)
 }
 
+func testStopWithoutGrace(t *testing.T, s *suite) {
+	file := filepath.Join(s.Shared, "child")
+	a := s.script("no-grace", `trap '' TERM; `+stubborn)
+	a.Task.Arguments = []string{file}
+	s.start(t, a)
+	s.awaitLine(t, a.Key, "child ready")
+	if err := s.x.Stop(t.Context(), a.Key, 0); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if e := s.await(t, a.Key, dag.AttemptEnded); !e.Stopped || e.Lost || e.ExitCode != 137 {
+		t.Errorf("an attempt stopped without grace is reported as %+v", e)
+	}
+	assertSilent(t, file)
+}
+
+// testStopFlood stops what writes without an end, after its log was cut.
+func testStopFlood(t *testing.T, s *suite) {
+	a := s.script("flood", `trap 'exit 9' TERM; while :; do echo `+strings.Repeat("x", 999)+`; done`)
+	s.start(t, a)
+	s.awaitNote(t, a.Key, "the log is cut here: ")
+	if err := s.x.Stop(t.Context(), a.Key, wait); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if e := s.await(t, a.Key, dag.AttemptEnded); !e.Stopped || e.Lost || e.Succeeded() {
+		t.Errorf("a stopped flood is reported as %+v", e)
+	}
+	if text, sealed := s.Log(t, a.Key); !sealed || int64(len(text)) > s.MaxLog+1000 {
+		t.Errorf("its log has %d bytes, sealed %v", len(text), sealed)
+	}
+}
+
+// testRestartAfterDeadline is away when the grace of a stop runs out.
+func testRestartAfterDeadline(t *testing.T, s *suite) {
+	const grace = 300 * time.Millisecond
+	file := filepath.Join(s.Shared, "child")
+	a := s.script("deadline", `trap '' TERM; `+stubborn)
+	a.Task.Arguments = []string{file}
+	s.start(t, a)
+	s.awaitLine(t, a.Key, "child ready")
+	if err := s.x.Stop(t.Context(), a.Key, grace); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	deadline := time.After(grace)
+	s.close(t)
+	<-deadline
+	s.use(t, s.Reopen(t))
+	e := s.listedOf(t, a.Key)
+	if e.Phase != dag.AttemptEnded {
+		e = s.await(t, a.Key, dag.AttemptEnded)
+	}
+	if !e.Stopped || e.Lost || e.ExitCode != 137 {
+		t.Errorf("stopped before the restart it ended as %+v", e)
+	}
+	assertSilent(t, file)
+}
+
 func testStopUnknown(t *testing.T, s *suite) {
 	a := s.script("ended", "exit 0")
 	if err := s.x.Stop(t.Context(), a.Key, 0); err != nil {
@@ -177,11 +233,8 @@ func testForget(t *testing.T, s *suite) {
 	if len(s.listed) != 0 {
 		t.Errorf("listed after Forget and a restart: %v", s.listed)
 	}
-	text, sealed := s.Log(t, a.Key)
-	if s.Notes != nil {
-		text = s.Notes(t, a.Key)
-	}
-	if text == "" || !sealed {
+	_, sealed := s.Log(t, a.Key)
+	if text := s.notes(t, a.Key); text == "" || !sealed {
 		t.Errorf("Forget took the log: %q, sealed %v", text, sealed)
 	}
 }

@@ -41,6 +41,9 @@ type Harness struct {
 	// Shared is a folder that attempts see under this path and in which the
 	// test reads and writes files.
 	Shared string
+	// MaxLog is the most in bytes that the log of an attempt holds, between 64 KiB
+	// and 4 MiB.
+	MaxLog int64
 	// GivenEnv holds the names of variables that the executor adds to every
 	// attempt.
 	GivenEnv []string
@@ -60,15 +63,19 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"environment as given", testEnvironment},
 		{"arguments as given", testArguments},
 		{"log complete before the end", testLogComplete},
+		{"log within its limit", testLogLimit},
+		{"flood stopped", testStopFlood},
 		{"no command", testNoCommand},
 		{"command not found", testCommandNotFound},
 		{"started twice runs once", testStartTwice},
 		{"stop reaches children", testStopChildren},
 		{"stop by force after grace", testStopByForce},
+		{"stop without grace", testStopWithoutGrace},
 		{"stop of the unknown and the ended", testStopUnknown},
 		{"adopted after a restart", testAdopted},
 		{"ended while closed", testEndedWhileClosed},
 		{"stopped after a restart", testStopAfterRestart},
+		{"restarted after a stop's deadline", testRestartAfterDeadline},
 		{"odd names", testOddNames},
 		{"a hundred at once", testConcurrency},
 		{"forget", testForget},
@@ -183,6 +190,32 @@ func (s *suite) awaitLine(t *testing.T, key dag.AttemptKey, line string) {
 		case <-tick.C:
 		case <-ctx.Done():
 			t.Fatalf("no line %q in the log:\n%s", line, text)
+		}
+	}
+}
+
+// notes returns what the executor wrote itself into a log, if not more.
+func (s *suite) notes(t *testing.T, key dag.AttemptKey) string {
+	t.Helper()
+	if s.Notes != nil {
+		return s.Notes(t, key)
+	}
+	text, _ := s.Log(t, key)
+	return text
+}
+
+// awaitNote waits for what the executor says in a log.
+func (s *suite) awaitNote(t *testing.T, key dag.AttemptKey, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), wait)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !strings.Contains(s.notes(t, key), text) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the log does not say %q", text)
 		}
 	}
 }

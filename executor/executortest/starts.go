@@ -111,6 +111,31 @@ func testLogComplete(t *testing.T, s *suite) {
 	}
 }
 
+// testLogLimit writes 10 MB, which is more than the log may hold: it is cut with
+// a mark, and the attempt goes on to its own end.
+func testLogLimit(t *testing.T, s *suite) {
+	const line, n = 100, 100_000
+	file := filepath.Join(s.Shared, "last")
+	a := s.script("large", fmt.Sprintf(`yes "$1" | head -n %d; : > "$0"; exit 6`, n))
+	a.Task.Arguments = []string{file, strings.Repeat("x", line-1)}
+	s.start(t, a)
+	if e := s.await(t, a.Key, dag.AttemptEnded); e.ExitCode != 6 || e.Lost || e.Stopped {
+		t.Errorf("it ended as %+v", e)
+	}
+	s.awaitFile(t, file)
+	text, sealed := s.Log(t, a.Key)
+	if !sealed {
+		t.Error("the log is not sealed")
+	}
+	// A timestamp may stand before each line.
+	if size := int64(strings.Count(text, "x")); size > s.MaxLog || size < s.MaxLog/2 {
+		t.Errorf("the log has %d bytes of output, want about %d", size, s.MaxLog)
+	}
+	if notes := s.notes(t, a.Key); strings.Count(notes, "the log is cut here: ") != 1 || !strings.Contains(notes, "exit code 6") {
+		t.Errorf("dagwright says %q", notes)
+	}
+}
+
 func testNoCommand(t *testing.T, s *suite) {
 	a := s.script("nothing", "")
 	a.Task.Cmds = nil
@@ -127,11 +152,8 @@ func testCommandNotFound(t *testing.T, s *suite) {
 	if e.Succeeded() || e.ExitCode == 0 || !strings.Contains(e.Reason, "python3x-is-not-there") {
 		t.Errorf("a missing command is reported as %+v", e)
 	}
-	text, sealed := s.Log(t, a.Key)
-	if s.Notes != nil {
-		text = s.Notes(t, a.Key)
-	}
-	if !sealed || !strings.Contains(text, "python3x-is-not-there") {
+	_, sealed := s.Log(t, a.Key)
+	if text := s.notes(t, a.Key); !sealed || !strings.Contains(text, "python3x-is-not-there") {
 		t.Errorf("the log is %q, sealed %v", text, sealed)
 	}
 }

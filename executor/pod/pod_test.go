@@ -22,6 +22,9 @@ import (
 	"dagwright/test/cluster/clustertest"
 )
 
+// maxLog is the most that a log of the conformance suite holds.
+const maxLog = 1 << 20
+
 const busybox = "localhost/busybox:1"
 
 // A connection to the API server that a cancelled request still held when it was to
@@ -33,6 +36,11 @@ func TestMain(m *testing.M) {
 func TestConformance(t *testing.T) {
 	executortest.Run(t, func(t *testing.T) executortest.Harness {
 		h := newHome(t, clustertest.Open(t))
+		var err error
+		h.logs, err = tasklog.Open(tasklog.Config{Dir: filepath.Join(t.TempDir(), "logs"), MaxBytesPerTry: maxLog})
+		if err != nil {
+			t.Fatal(err)
+		}
 		shared := t.TempDir()
 		if err := os.Chmod(shared, 0o777); err != nil {
 			t.Fatal(err)
@@ -47,6 +55,7 @@ func TestConformance(t *testing.T) {
 			Notes:    h.notes,
 			Shell:    shell,
 			Shared:   shared,
+			MaxLog:   maxLog,
 			GivenEnv: []string{
 				"PATH", "HOSTNAME", "KUBERNETES_PORT", "KUBERNETES_PORT_443_TCP", "KUBERNETES_PORT_443_TCP_ADDR", "KUBERNETES_PORT_443_TCP_PORT",
 				"KUBERNETES_PORT_443_TCP_PROTO", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS",

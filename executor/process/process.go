@@ -30,6 +30,8 @@ type Config struct {
 	// Env is given to every attempt, such as PATH. Variables of Workdir and
 	// then those of the attempt win over it.
 	Env []dag.EnvVar
+	// Umask is that of the attempts (umask(2)); 0 stands for 022.
+	Umask int
 	// Logger is told of faults that no caller hears of; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.

@@ -40,9 +40,13 @@ func TestConformance(t *testing.T) {
 			Shell:    func(script string) []string { return []string{"sh", "-c", script} },
 			Shared:   t.TempDir(),
 			GivenEnv: []string{"PATH"},
+			MaxLog:   maxLog,
 		}
 	})
 }
+
+// maxLog is the most that a log of these tests holds.
+const maxLog = 1 << 20
 
 // home is a state folder and a log folder that outlive an executor.
 type home struct {
@@ -57,7 +61,7 @@ func newHome(t testing.TB) *home {
 
 func openHome(t testing.TB, dir string) *home {
 	t.Helper()
-	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs")})
+	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs"), MaxBytesPerTry: maxLog})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,7 +187,10 @@ func (x *Executor) try(ctx context.Context, t *attempt, a executor.Attempt, argv
 	if err != nil {
 		return none, fmt.Errorf("encode attempt: %w", err)
 	}
-	spec := supervisor.Spec{ID: t.name, Note: noted, Env: listEnv(env), Dir: work.Dir}
+	spec := supervisor.Spec{
+		ID: t.name, Note: noted, Env: listEnv(env), Dir: work.Dir,
+		Limits: x.config.Logs.Limits(), Umask: x.config.Umask,
+	}
 	path, bad := lookUp(argv[0], work.Dir, env["PATH"])
 	if bad != nil {
 		spec.End = bad.end(x.config.Now())

@@ -1,6 +1,6 @@
 // Package supervisor runs processes that outlive the program that asks for
-// them. It needs Linux and imports nothing but the standard library, so that
-// its process is up before the packages of the rest of dagwright are.
+// them. It needs Linux, and it and what it imports use nothing but the standard
+// library, so that its process is up before the rest of dagwright is.
 //
 //	dagwright ──socket──► supervisor ──fork──► process ──► its children …
 //	                         │  ▲                  │
@@ -24,6 +24,10 @@
 //	{"op":"end","id":"…","end":{…}}              when the output is in the log
 //	{"op":"forget","id":"…"}
 //
+// What the disk does not take is kept and written as soon as it does; until then
+// nothing new is started and the supervisor does not leave. So a full disk loses
+// no end.
+//
 // An id is started once: a second start finds the first, also one that has
 // ended, until it is forgotten. Should the supervisor itself be killed, the next
 // one finds in the journal what had begun and not ended; it ends what is left of
@@ -34,9 +38,10 @@
 // The process writes into a pipe, and the supervisor appends to the log. So a
 // process that opens /dev/stderr anew cannot truncate the log, and nothing is
 // written into it after the end: by then the supervisor has closed its end of
-// the pipe, whoever holds the other. What cannot be written, as when the disk
-// is full, is dropped and counted, and the log says so once it can be written
-// again: the process itself is not held up.
+// the pipe, whoever holds the other. Where the limits of the log end, or the
+// disk is full, the log gets a last line that says so, and the rest is read,
+// dropped and counted (package tasklog/limit): the process itself is not held up,
+// and the limits hold whether or not a client is connected.
 //
 // # Everything that a process started
 //

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"dagwright/tasklog/limit"
 )
 
 const handOverName = "handover"
@@ -22,11 +24,14 @@ type handOver struct {
 // handed is a task that runs during a hand-over. Pipe and Log are -1 when its
 // output is complete and only its end is not noted yet.
 type handed struct {
-	ID       string `json:"id"`
-	Pipe     int    `json:"pipe"`
-	Log      int    `json:"log"`
-	Exited   bool   `json:"exited,omitempty"`
-	ExitCode int    `json:"exit_code,omitempty"`
+	ID   string `json:"id"`
+	Pipe int    `json:"pipe"`
+	Log  int    `json:"log"`
+	// Limits and State are those of the log.
+	Limits   limit.Limits `json:"limits,omitzero"`
+	State    limit.State  `json:"state,omitzero"`
+	Exited   bool         `json:"exited,omitempty"`
+	ExitCode int          `json:"exit_code,omitempty"`
 }
 
 // ownBuild tells this program from another build of it: what runs is this very
@@ -53,6 +58,9 @@ func (s *server) handOver(program string) error {
 	if s.forks > 0 {
 		return errors.New("a process is being started")
 	}
+	if err := s.catchUp(); err != nil {
+		return err
+	}
 	h := handOver{PID: os.Getpid(), Lock: int(s.lock.Fd())}
 	open := []int{h.Lock}
 	for _, t := range s.tasks {
@@ -61,7 +69,10 @@ func (s *server) handOver(program string) error {
 		}
 		pipe, log := t.output.pause()
 		defer t.output.resume()
-		h.Tasks = append(h.Tasks, handed{ID: t.ID, Pipe: pipe, Log: log, Exited: t.exited, ExitCode: t.exitCode})
+		h.Tasks = append(h.Tasks, handed{
+			ID: t.ID, Pipe: pipe, Log: log, Limits: t.limits, State: t.output.log.State(),
+			Exited: t.exited, ExitCode: t.exitCode,
+		})
 		if pipe >= 0 {
 			open = append(open, pipe, log)
 		}
@@ -125,6 +136,20 @@ func isLock(dir string, fd int) bool {
 	return ok && want.Dev == own.Dev && want.Ino == own.Ino
 }
 
+// output goes on with the copying.
+func (h handed) output() *output {
+	file := os.NewFile(uintptr(h.Log), "log")
+	log, err := h.Limits.Resume(file, h.State)
+	if err != nil {
+		// There is no log to write to, so nobody reads.
+		fmt.Fprintln(os.Stderr, err)
+		_ = file.Close()
+		_ = syscall.Close(h.Pipe)
+		return nil
+	}
+	return copyOutput(h.Pipe, file, log)
+}
+
 // adopt goes on with the tasks of a hand-over, and says which those are.
 func (s *server) adopt(h *handOver) map[string]bool {
 	kept := map[string]bool{}
@@ -139,7 +164,7 @@ func (s *server) adopt(h *handOver) map[string]bool {
 		kept[from.ID] = true
 		if from.Pipe >= 0 {
 			setCloseOnExec([]int{from.Pipe, from.Log}, true)
-			t.output = copyOutput(from.Pipe, os.NewFile(uintptr(from.Log), "log"))
+			t.limits, t.output = from.Limits, from.output()
 		}
 		if from.Exited {
 			t.exited, t.exitCode = true, from.ExitCode

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"dagwright/tasklog/limit"
 )
 
 const (
@@ -24,22 +26,23 @@ var pieces = sync.Pool{New: func() any { return new([outputPiece]byte) }}
 // output copies what a process writes into its log.
 type output struct {
 	pipe   *os.File
-	log    *os.File
-	copied chan struct{} // closed when the copying has stopped
+	file   *os.File        // of the log
+	log    *limit.Appender // writes it
+	copied chan struct{}   // closed when the copying has stopped
 
 	life   sync.Mutex // held by finish, and from pause to resume
 	closed bool
 
-	mu      sync.Mutex // guards the log and what follows
-	dropped int64      // bytes that could not be written
-	why     error
+	mu     sync.Mutex // guards the log and what follows
+	failed int64      // bytes that could not be written
+	why    error
 }
 
 // copyOutput begins to copy from the reading end of a pipe.
-func copyOutput(pipe int, log *os.File) *output {
+func copyOutput(pipe int, file *os.File, log *limit.Appender) *output {
 	// Only the reader is made non-blocking; the writers have an end of their own.
 	_ = syscall.SetNonblock(pipe, true)
-	o := &output{pipe: os.NewFile(uintptr(pipe), "output"), log: log}
+	o := &output{pipe: os.NewFile(uintptr(pipe), "output"), file: file, log: log}
 	o.run()
 	return o
 }
@@ -83,32 +86,27 @@ func (o *output) copyOnce(fd uintptr) int {
 	}
 }
 
-// write appends to the log. What it does not take is counted; the process is
-// not held up.
+// write appends to the log. What the limits cut off, the Appender drops and
+// counts; what fails is counted here. The process is not held up.
 func (o *output) write(b []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dropped > 0 && !o.sayDropped() {
-		o.dropped += int64(len(b))
+	if o.failed > 0 && !o.sayFailed() {
+		o.failed += int64(len(b))
 		return
 	}
-	n, err := o.log.Write(b)
-	if err != nil {
-		o.dropped, o.why = int64(len(b)-n), err
+	if _, err := o.log.Write(b); err != nil && !o.log.Cut() {
+		o.failed, o.why = int64(len(b)), err
 	}
 }
 
-// sayDropped says in the log what is missing there. o.mu is held.
-func (o *output) sayDropped() bool {
-	text := fmt.Sprintf("\ndagwright: %d bytes of output are missing here: %v\n", o.dropped, errors.Unwrap(o.why))
-	n, err := o.log.WriteString(text)
-	if err != nil {
-		if n > 0 {
-			_, _ = o.log.WriteString("\n")
-		}
+// sayFailed says in the log what is missing there. o.mu is held.
+func (o *output) sayFailed() bool {
+	text := fmt.Sprintf("dagwright: %d bytes of output are missing here: %v\n", o.failed, o.why)
+	if err := o.log.Note([]byte(text)); err != nil {
 		return false
 	}
-	o.dropped = 0
+	o.failed = 0
 	return true
 }
 
@@ -149,8 +147,8 @@ func (o *output) control(f func(fd uintptr)) {
 func (o *output) settle() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.dropped > 0 {
-		_ = o.sayDropped()
+	if o.failed > 0 {
+		_ = o.sayFailed()
 	}
 }
 
@@ -164,7 +162,7 @@ func (o *output) pause() (pipe, log int) {
 	o.stop()
 	o.settle()
 	o.control(func(fd uintptr) { pipe = int(fd) })
-	return pipe, int(o.log.Fd())
+	return pipe, int(o.file.Fd())
 }
 
 // resume goes on after pause.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"dagwright/tasklog/limit"
 )
 
 // protocol is the version that this build speaks.
@@ -26,6 +28,10 @@ type Spec struct {
 	// must exist, and somebody must have the right to write to it: a log that
 	// is read-only is complete and refused.
 	Log string `json:"log"`
+	// Limits bound what is appended to Log.
+	Limits limit.Limits `json:"limits,omitzero"`
+	// Umask is the process's (umask(2)); 0 stands for 022.
+	Umask int `json:"umask,omitempty"`
 	// End says that nothing is to be run and how that counts.
 	End *End `json:"end,omitempty"`
 }

@@ -21,6 +21,9 @@ const (
 	readyFD = 3
 	// firstClient is how long a new supervisor waits for its first client.
 	firstClient = 30 * time.Second
+	// journalPause is the pause between two tries to write what the journal did
+	// not take.
+	journalPause = time.Second
 	// exitBusy says that another supervisor has the folder.
 	exitBusy = 75
 )
@@ -45,14 +48,17 @@ type server struct {
 
 	mu      sync.Mutex
 	journal *journal
-	tag     uint64           // of the last fork; the next is lower
-	tasks   map[string]*task // by id, until Forget
-	mains   map[int]*task    // by process id, until reaped
-	forks   int              // under way: their process ids are not known yet
-	early   map[int]int      // exit codes of what ended while a fork was under way
-	reaped  chan struct{}    // closed and renewed when children were reaped
-	client  *conn            // the newest; others are dropped
-	started bool             // a client has come
+	// unwritten is what the journal did not take, and retry the next try.
+	unwritten []entry
+	retry     *time.Timer
+	tag       uint64           // of the last fork; the next is lower
+	tasks     map[string]*task // by id, until Forget
+	mains     map[int]*task    // by process id, until reaped
+	forks     int              // under way: their process ids are not known yet
+	early     map[int]int      // exit codes of what ended while a fork was under way
+	reaped    chan struct{}    // closed and renewed when children were reaped
+	client    *conn            // the newest; others are dropped
+	started   bool             // a client has come
 }
 
 // supervise is the life of a supervisor, which is fresh unless it was handed
@@ -104,9 +110,7 @@ func openServer(dir string) (*server, error) {
 	if s.journal, err = openJournal(dir, s.replay); err != nil {
 		return nil, err
 	}
-	if err := s.takeUp(handed); err != nil {
-		return nil, err
-	}
+	s.takeUp(handed)
 	s.listen, err = listenIn(dir)
 	return s, err
 }
@@ -201,7 +205,7 @@ func (s *server) accept() {
 
 // leaveIfIdle ends the supervisor when nothing is left. s.mu is held.
 func (s *server) leaveIfIdle() {
-	if s.client != nil || !s.started || s.busy() {
+	if s.client != nil || !s.started || s.busy() || len(s.unwritten) > 0 {
 		return
 	}
 	select {
@@ -247,7 +251,7 @@ func (s *server) replay(e entry) {
 
 // takeUp goes on with what was handed over, and ends as lost what an earlier
 // supervisor, which was killed, had begun.
-func (s *server) takeUp(h *handOver) error {
+func (s *server) takeUp(h *handOver) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	kept := s.adopt(h)
@@ -267,5 +271,5 @@ func (s *server) takeUp(h *handOver) error {
 			ends = append(ends, entry{Op: opEnd, ID: id, End: t.End})
 		}
 	}
-	return s.journal.append(ends...)
+	s.note(ends...)
 }

@@ -408,14 +408,7 @@ func TestHandOver(t *testing.T) {
 	l.await(t, "ended")
 	before := p.supervisor()
 	for range 3 {
-		link, err := c.await(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		r := request{Op: opHandOver, Build: fmt.Sprintf("/proc/%d/exe", os.Getpid())}
-		if _, err := link.call(t.Context(), r); !errors.Is(err, errLost) {
-			t.Fatalf("the supervisor keeps its program: %v", err)
-		}
+		p.handOver(c)
 		again := Spec{ID: "writes", Argv: []string{"/bin/false"}, Log: filepath.Join(p.dir, "writes.log")}
 		if got, err := c.Start(t.Context(), again); err != nil || got.PID != s.PID {
 			t.Errorf("it is not known any more: %+v, %v", got, err)

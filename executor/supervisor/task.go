@@ -1,11 +1,14 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"syscall"
 	"time"
+
+	"dagwright/tasklog/limit"
 )
 
 // task is one process and what it is to the supervisor, until Forget. The
@@ -13,16 +16,17 @@ import (
 type task struct {
 	Status
 	tag      uint64
-	forked   bool        // it was started, or is not to be
-	deadline time.Time   // of Stop
-	force    *time.Timer // runs out at the deadline
-	output   *output     // nil when there was none
-	exited   bool        // its process was reaped
+	limits   limit.Limits // of the log
+	forked   bool         // it was started, or is not to be
+	deadline time.Time    // of Stop
+	force    *time.Timer  // runs out at the deadline
+	output   *output      // nil when there was none
+	exited   bool         // its process was reaped
 	exitCode int
 }
 
 func newTask(spec Spec, tag uint64) *task {
-	return &task{Status: Status{ID: spec.ID, Note: spec.Note}, tag: tag}
+	return &task{Status: Status{ID: spec.ID, Note: spec.Note}, tag: tag, limits: spec.Limits}
 }
 
 // start starts a process, or finds what has its id. current says that the
@@ -46,7 +50,11 @@ func (s *server) start(spec Spec, current func() bool) (Status, *StartError) {
 	if spec.End != nil {
 		first = append(first, entry{Op: opEnd, ID: spec.ID, End: spec.End})
 	}
-	if err := s.journal.append(first...); err != nil {
+	err := s.catchUp()
+	if err == nil {
+		err = s.journal.append(first...)
+	}
+	if err != nil {
 		s.mu.Unlock()
 		return Status{}, startError(StepJournal, err)
 	}
@@ -91,40 +99,82 @@ func (s *server) forkDone() {
 	}
 }
 
-// note appends to the journal what is true whether or not it can be written.
-func (s *server) note(e entry) {
-	if err := s.journal.append(e); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+// note appends to the journal what is true whether or not it can be written,
+// now or when the disk takes it. s.mu is held.
+func (s *server) note(e ...entry) {
+	s.unwritten = append(s.unwritten, e...)
+	_ = s.catchUp() // it tries again
+}
+
+// catchUp writes what the journal lacks, in its order. When that fails it is
+// tried again from time to time, and until then the supervisor does not leave.
+// s.mu is held.
+func (s *server) catchUp() error {
+	if len(s.unwritten) == 0 {
+		return nil
 	}
+	err := s.journal.append(s.unwritten...)
+	if err == nil {
+		s.unwritten = nil
+		return nil
+	}
+	if s.retry == nil {
+		fmt.Fprintln(os.Stderr, err)
+		s.retry = time.AfterFunc(journalPause, s.retryJournal)
+	}
+	return err
+}
+
+func (s *server) retryJournal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.catchUp() != nil {
+		s.retry.Reset(journalPause)
+		return
+	}
+	s.retry = nil
+	s.leaveIfIdle()
 }
 
 // launch opens the log, and forks unless there is nothing to run.
 func (s *server) launch(spec Spec, tag uint64) (pid int, out *output, fault *StartError) {
-	log, err := openLog(spec.Log)
+	file, err := openLog(spec.Log)
 	if err != nil {
 		return 0, nil, logError(err)
 	}
 	if spec.End != nil {
-		_ = log.Close()
+		_ = file.Close()
 		return 0, nil, nil
 	}
+	log, err := spec.Limits.Append(file)
+	if err != nil {
+		_ = file.Close()
+		return 0, nil, logError(err)
+	}
+	pid, pipe, fault := s.forkInto(spec, tag)
+	if fault != nil {
+		_ = file.Close()
+		return 0, nil, fault
+	}
+	return pid, copyOutput(pipe, file, log), nil
+}
+
+// forkInto forks with a new pipe as output, and returns its reading end.
+func (s *server) forkInto(spec Spec, tag uint64) (pid, pipe int, fault *StartError) {
 	if err := setTag(tag); err != nil {
-		_ = log.Close()
-		return 0, nil, startError(StepMark, err)
+		return 0, 0, startError(StepMark, err)
 	}
 	var p [2]int
 	if err := syscall.Pipe2(p[:], syscall.O_CLOEXEC); err != nil {
-		_ = log.Close()
-		return 0, nil, startError(StepRun, err)
+		return 0, 0, startError(StepRun, err)
 	}
 	defer syscall.Close(p[1])
-	pid, err = s.fork(spec, p[1])
+	pid, err := s.fork(spec, p[1])
 	if err != nil {
-		_ = log.Close()
 		_ = syscall.Close(p[0])
-		return 0, nil, startError(StepRun, err)
+		return 0, 0, startError(StepRun, err)
 	}
-	return pid, copyOutput(p[0], log), nil
+	return pid, p[0], nil
 }
 
 var errSealed = errors.New("the log is complete, so the process has ended before")
@@ -157,9 +207,15 @@ func startError(step Step, err error) *StartError {
 	return e
 }
 
+// usualUmask lets everybody read what a process writes.
+const usualUmask = 0o022
+
 // fork forks and executes. A script without a first line that names its
 // interpreter is one for sh, as execvp(3) has it.
 func (s *server) fork(spec Spec, out int) (int, error) {
+	// The process inherits it. The supervisor gives each of its files the mode
+	// that it is to have, so that it needs none of its own.
+	syscall.Umask(cmp.Or(spec.Umask, usualUmask))
 	attr := &syscall.ProcAttr{
 		Dir: spec.Dir, Env: spec.Env,
 		Files: []uintptr{s.null.Fd(), uintptr(out), uintptr(out)},
@@ -277,11 +333,9 @@ func (s *server) stop(id string, deadline time.Time) error {
 	if t == nil || t.End != nil || t.exited || t.Stopped && !deadline.Before(t.deadline) {
 		return nil
 	}
-	if err := s.journal.append(entry{Op: opStop, ID: id, Deadline: deadline}); err != nil {
-		// A wish that cannot be written is carried out all the same: it frees
-		// what is short.
-		fmt.Fprintln(os.Stderr, err)
-	}
+	// A wish that cannot be written is carried out all the same: it frees what
+	// is short.
+	s.note(entry{Op: opStop, ID: id, Deadline: deadline})
 	t.Stopped, t.deadline = true, deadline
 	s.pursue(t)
 	return nil
@@ -326,6 +380,8 @@ func (s *server) forget(id string) error {
 	if len(s.tasks) == 0 || s.journal.size > compactFrom && s.journal.size > int64(len(s.tasks))*4096 {
 		if err := s.journal.rewrite(s.entries()); err != nil {
 			fmt.Fprintln(os.Stderr, err)
+		} else {
+			s.unwritten = nil
 		}
 	}
 	return nil
