@@ -133,6 +133,9 @@ func TestReconcileHoldsUpNoPush(t *testing.T) {
 	t.Parallel()
 	var config generator.Config
 	l := newLab(t, func(c *generator.Config) { config = *c })
+	// GitLab is asked about a project that is new, and about none that has a DAG.
+	l.Commit(churn, "main", map[string]string{"main.py": "0"})
+	l.settled(store.PushRendered)
 	l.stop()
 	config.Reconcile = 10 * time.Millisecond
 	config.Projects = func(context.Context) ([]generator.Project, error) {

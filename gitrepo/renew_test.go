@@ -264,7 +264,7 @@ func TestMillionFiles(t *testing.T) {
 			t.Errorf("%s: Files: %v", name, err)
 		}
 		dir := filepath.Join(t.TempDir(), "out")
-		if err := r.Export(commit, dir); !errors.Is(err, dag.ErrInvalid) {
+		if _, err := r.Export(commit, dir); !errors.Is(err, dag.ErrInvalid) {
 			t.Errorf("%s: Export: %v", name, err)
 		}
 		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
@@ -294,7 +294,7 @@ func TestAttributesChangeNothing(t *testing.T) {
 	r := open(t, remote)
 	mustFetch(t, r)
 	dir := filepath.Join(t.TempDir(), "out")
-	if err := r.Export(head, dir); err != nil {
+	if _, err := r.Export(head, dir); err != nil {
 		t.Fatal(err)
 	}
 	for name := range files {
