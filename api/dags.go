@@ -47,6 +47,10 @@ func (s *server) dagRoutes() []route {
 			id: "delete_dag", tag: "DAG", summary: "Have the DAG's file removed from the DAG repository; a DAG whose file is gone is deleted with its history.",
 			status: http.StatusNoContent,
 		}},
+		{http.MethodPost, "/dags/:dag_id/restore", dag.ActRestore, s.restoreDAG, operation{
+			id: "restore_dag", tag: "dagwright", status: http.StatusNoContent,
+			summary: "Have the file of a DAG that is gone brought back into the DAG repository; a model's DAG is rendered again from the head of its branch.",
+		}},
 		{http.MethodGet, "/dags/:dag_id/details", dag.ActRead, s.getDetails, operation{
 			id: "get_dag_details", tag: "DAG", summary: "Read a DAG with its params and settings.", answer: detailsAnswer{},
 		}},
@@ -312,6 +316,18 @@ func (s *server) takeOver(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, newDAGAnswer(row))
+}
+
+// restoreDAG asks for the file of an archived DAG to be brought back.
+func (s *server) restoreDAG(c echo.Context) error {
+	row, err := s.loadDAG(c)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Store.RequestRestore(c.Request().Context(), s.actor(c), row.ID); err != nil {
+		return missingDAG(err, row.ID)
+	}
+	return c.NoContent(http.StatusNoContent)
 }
 
 func runStates() []string {

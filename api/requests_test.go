@@ -257,6 +257,12 @@ func TestDelete(t *testing.T) {
 	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound {
 		t.Errorf("trigger of an archived DAG: %d %s", a.status, a.body)
 	}
+	if a := f.do("POST", "/api/v2/dags/churn-model/restore", ""); a.status != http.StatusNoContent {
+		t.Errorf("restore of an archived DAG: %d %s", a.status, a.body)
+	}
+	if a := f.do("POST", "/api/v2/dags/churn-model-retrain/restore", ""); a.status != http.StatusConflict {
+		t.Errorf("restore of a DAG whose file is there: %d %s", a.status, a.body)
+	}
 	if a := f.do("DELETE", "/api/v2/dags/churn-model", ""); a.status != http.StatusNoContent {
 		t.Fatalf("%d %s", a.status, a.body)
 	}

@@ -51,6 +51,7 @@ const (
 	ActNote          Act = "note"           // write a run's note
 	ActBackfill      Act = "backfill"       // start the runs of a past range
 	ActDelete        Act = "delete"         // remove the DAG from the DAG repository
+	ActRestore       Act = "restore"        // bring the file of a removed DAG back
 	ActDeleteHistory Act = "delete_history" // remove what has been
 	ActReplay        Act = "replay"         // look at a push again
 	ActRerender      Act = "rerender"       // render many DAGs anew
@@ -64,7 +65,8 @@ var actRoles = map[Act]Role{
 	ActPause: RoleOperator, ActTrigger: RoleOperator, ActClear: RoleOperator, ActMarkRun: RoleOperator,
 	ActMarkTask: RoleOperator, ActCancel: RoleOperator, ActNote: RoleOperator, ActBackfill: RoleOperator,
 	ActPromote: RoleOperator, ActReplay: RoleOperator,
-	ActDelete: RoleAdmin, ActDeleteHistory: RoleAdmin, ActRerender: RoleAdmin, ActTakeOver: RoleAdmin, ActAdminister: RoleAdmin,
+	ActDelete: RoleAdmin, ActRestore: RoleAdmin, ActDeleteHistory: RoleAdmin, ActRerender: RoleAdmin, ActTakeOver: RoleAdmin,
+	ActAdminister: RoleAdmin,
 }
 
 // Needs is the least role that may do the act; RoleAdmin for an act that is not

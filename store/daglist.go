@@ -18,6 +18,8 @@ type DAGFilter struct {
 	Owners    []string
 	Paused    *bool
 	Archived  bool // also archived DAGs
+	// OnlyArchived leaves out those whose file is there, whatever Archived is.
+	OnlyArchived bool
 	// RunStates keeps DAGs that have at least one run in one of these states;
 	// LastRunState those whose newest run is in that state.
 	RunStates    []dag.RunState
@@ -43,9 +45,15 @@ var dagOrders = map[string]string{
 // the index dag_by_state: through it, the table itself is read in a bad order.
 func (f DAGFilter) where(t *tx, byState bool) *where {
 	w := &where{}
-	if !f.Archived && byState {
+	switch {
+	case f.OnlyArchived && byState:
+		w.add("d.is_archived = 1")
+	case f.OnlyArchived:
+		w.add("d.is_archived + 0 = 1")
+	case f.Archived:
+	case byState:
 		w.add("d.is_archived = 0")
-	} else if !f.Archived {
+	default:
 		w.add("d.is_archived + 0 = 0")
 	}
 	if f.IDs != nil && len(f.IDs) == 0 {
@@ -124,13 +132,13 @@ func (s *Store) DAGs(ctx context.Context, f DAGFilter) (rows []DAGRow, total int
 }
 
 // DAGCounts are the numbers beside the filters of the DAG list.
-type DAGCounts struct{ All, Active, Paused, Failed, Running int }
+type DAGCounts struct{ All, Active, Paused, Failed, Running, Archived int }
 
-// CountDAGs counts the DAGs that match f by pause state, and those whose
-// newest run failed or that have a running run. f.Paused, f.RunStates and
-// f.LastRunState are not looked at.
+// CountDAGs counts the DAGs that match f by pause state, those whose newest run failed
+// or that have a running run, and apart from these the archived ones. f.Paused,
+// f.RunStates, f.LastRunState and f.OnlyArchived are not looked at.
 func (s *Store) CountDAGs(ctx context.Context, f DAGFilter) (DAGCounts, error) {
-	f.Paused, f.RunStates, f.LastRunState = nil, nil, ""
+	f.Paused, f.RunStates, f.LastRunState, f.OnlyArchived = nil, nil, "", false
 	var c DAGCounts
 	err := s.db.read(ctx, func(t *tx) error {
 		w := f.where(t, f.plain(t))
@@ -145,6 +153,11 @@ func (s *Store) CountDAGs(ctx context.Context, f DAGFilter) (DAGCounts, error) {
 		w = f.where(t, false)
 		if _, err := t.row(`SELECT COUNT(*) FROM dag d`+w.String(), w.args, &c.Running); err != nil {
 			return fmt.Errorf("count running DAGs: %w", err)
+		}
+		f.RunStates, f.OnlyArchived = nil, true
+		w = f.where(t, f.plain(t))
+		if _, err := t.row(`SELECT COUNT(*) FROM dag d`+w.String(), w.args, &c.Archived); err != nil {
+			return fmt.Errorf("count archived DAGs: %w", err)
 		}
 		return nil
 	})

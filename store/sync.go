@@ -348,6 +348,9 @@ func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG, now owner
 	}
 	if old.wasArchived {
 		sv.result.Added++
+		if err := finishProposedRemoval(t, spec.ID, true); err != nil {
+			return err
+		}
 	} else {
 		sv.result.Updated++
 	}
@@ -369,7 +372,7 @@ func (sv *saver) archive() error {
 			sv.ledger.changed(d.dagRecord)
 			sv.result.Archived++
 			sv.result.DAGs = append(sv.result.DAGs, d.id)
-			if err := finishProposedRemoval(sv.t, d.id); err != nil {
+			if err := finishProposedRemoval(sv.t, d.id, false); err != nil {
 				return err
 			}
 			entry := AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "archive", DAG: d.id}

@@ -66,6 +66,21 @@ func (s *server) requestRemoval(c echo.Context) error {
 	return done(c, dagURL(id, "details"))
 }
 
+// restore asks for the file of an archived DAG to be brought back.
+func (s *server) restore(c echo.Context) error {
+	id := dagParam(c)
+	push, err := s.Store.RequestRestore(c.Request().Context(), s.actor(c), id)
+	if err != nil {
+		return err
+	}
+	if push != 0 {
+		notice(c, s.reader(c).t("The branch of %s is being rendered once more.", string(id)))
+		return done(c, "/models")
+	}
+	notice(c, s.reader(c).t("The file of %s is being restored in the DAG repository.", string(id)))
+	return done(c, dagURL(id, "details"))
+}
+
 // deleteHistory removes an archived DAG with all its runs.
 func (s *server) deleteHistory(c echo.Context) error {
 	id := dagParam(c)

@@ -55,6 +55,7 @@ type DAGRowView struct {
 	Href       string
 	TriggerURL string
 	DeleteURL  string
+	RestoreURL string
 	PauseURL   string
 	AuditURL   string
 	Back       string
@@ -78,7 +79,7 @@ type Pager struct {
 
 // dagsQuery is the state of the table, which is all in its address.
 type dagsQuery struct {
-	State  string // "", active, paused, failed, running
+	State  string // "", active, paused, failed, running, archived
 	Search string
 	Tags   []string
 	Owner  string
@@ -147,8 +148,10 @@ func (q dagsQuery) filter() (store.DAGFilter, error) {
 		f.LastRunState = dag.RunFailed
 	case "running":
 		f.RunStates = []dag.RunState{dag.RunRunning}
+	case "archived":
+		f.OnlyArchived = true
 	default:
-		return f, invalid("The filter %q is not known: want active, paused, failed or running.", q.State)
+		return f, invalid("The filter %q is not known: want active, paused, failed, running or archived.", q.State)
 	}
 	return f, nil
 }
@@ -191,7 +194,7 @@ func (s *server) dagTable(c echo.Context) error {
 	}
 	if total == 0 {
 		p.Empty = "filtered"
-		if counts.All == 0 && q.Search == "" && len(q.Tags) == 0 && q.Owner == "" {
+		if counts.All+counts.Archived == 0 && q.Search == "" && len(q.Tags) == 0 && q.Owner == "" {
 			p.Empty = "none"
 			pushes, err := s.Store.Pushes(ctx, store.PushFilter{Limit: 1})
 			if err != nil {
@@ -266,7 +269,7 @@ func toggleSort(now, by string) string {
 	return by
 }
 
-// filters are the buttons 1 to 3 of the guide, and two more.
+// filters are the buttons 1 to 3 of the guide, and three more.
 func (q dagsQuery) filters(n store.DAGCounts) []FilterView {
 	var views []FilterView
 	for _, f := range []struct {
@@ -275,6 +278,7 @@ func (q dagsQuery) filters(n store.DAGCounts) []FilterView {
 	}{
 		{say("All"), "", n.All}, {say("Active"), "active", n.Active}, {say("Paused"), "paused", n.Paused},
 		{say("Running"), "running", n.Running}, {say("Failed"), "failed", n.Failed},
+		{say("Archived"), "archived", n.Archived},
 	} {
 		views = append(views, FilterView{Name: f.name, Count: f.count, Current: q.State == f.state,
 			Href: q.with(func(q *dagsQuery) { q.State = f.state })})
@@ -297,7 +301,7 @@ func (q dagsQuery) pager(total int) Pager {
 // dagRowView makes a row; q is where its links lead back to.
 func (s *server) dagRowView(rd *reader, row store.DAGRow, q dagsQuery) DAGRowView {
 	v := DAGRowView{
-		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"), DeleteURL: dagURL(row.ID, "delete"),
+		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"), DeleteURL: dagURL(row.ID, "delete"), RestoreURL: dagURL(row.ID, "restore"),
 		PauseURL: dagURL(row.ID, "pause"), AuditURL: dagURL(row.ID, "audit"), Back: q.url(), Runs: runCounters(row), Schedule: scheduleView(rd, row),
 	}
 	for _, tag := range row.Tags {

@@ -291,7 +291,9 @@ func TestMarkRunAndNote(t *testing.T) {
 func TestDelete(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.save(newDAG("churn-model", "run_model"))
+	d := newDAG("churn-model", "run_model")
+	d.Source = dag.Source{} // written by hand
+	s.save(d)
 	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "dags/churn-model.yaml", "History stays")
 	s.posted("/dags/churn-model/delete", nil, "/dags/churn-model/details")
 	removals, err := s.store.PendingRemovals(t.Context())
@@ -303,6 +305,15 @@ func TestDelete(t *testing.T) {
 		t.Errorf("deleting the history of a DAG with a file gives %d, want 409", w.Code)
 	}
 	s.sync(store.Sync{Commit: "gone", Removed: []string{"dags/churn-model.yaml"}})
+	s.get(http.StatusOK, "/").wants(t, `href="/?state=archived">Archived <span class="n">1</span>`)
+	s.get(http.StatusOK, "/").lacks(t, `id="dag-churn-model"`, "There are no DAGs yet")
+	s.get(http.StatusOK, "/?state=archived").wants(t, `id="dag-churn-model"`, "/dags/churn-model/restore", "Delete the history of churn-model")
+	for _, tab := range []string{"graph", "grid", "gantt", "runs"} {
+		s.get(http.StatusOK, "/dags/churn-model/"+tab).wants(t, "archived: its file is gone", "/dags/churn-model/restore")
+		s.get(http.StatusOK, "/dags/churn-model/"+tab).lacks(t, "/dags/churn-model/trigger")
+	}
+	s.posted("/dags/churn-model/restore", nil, "/dags/churn-model/details")
+	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "alice asked to restore")
 	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "Delete the history")
 	s.posted("/dags/churn-model/delete-history", nil, "/")
 	s.get(http.StatusNotFound, "/dags/churn-model/graph")

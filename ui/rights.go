@@ -72,5 +72,9 @@ var needFile = []dag.Act{dag.ActPause, dag.ActTrigger, dag.ActClear, dag.ActMark
 
 // Can reports whether the reader may do an act to the DAG, and it is possible.
 func (v DAGRowView) Can(act dag.Act) bool {
-	return v.Role >= act.Needs() && !(v.Archived && slices.Contains(needFile, act))
+	switch {
+	case act == dag.ActRestore && (!v.Archived || v.ID.Former()), v.Archived && slices.Contains(needFile, act):
+		return false
+	}
+	return v.Role >= act.Needs()
 }

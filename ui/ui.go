@@ -151,6 +151,7 @@ func (s *server) acts() []act {
 		{dag.ActPause, "/dags/:dag/pause", s.setPaused},
 		{dag.ActTrigger, "/dags/:dag/trigger", s.trigger},
 		{dag.ActDelete, "/dags/:dag/delete", s.requestRemoval},
+		{dag.ActRestore, "/dags/:dag/restore", s.restore},
 		{dag.ActPromote, "/dags/:dag/promote", s.promote},
 		{dag.ActTakeOver, "/dags/:dag/take-over", s.takeOverFormer},
 		{dag.ActDeleteHistory, "/dags/:dag/delete-history", s.deleteHistory},

@@ -20,6 +20,8 @@ func dagTests() []test {
 		{"one file with one DAG id twice", testDuplicateInFile},
 		{"a DAG of no project that moves to another file begins anew", testMovedDAG},
 		{"a removed file archives its DAGs, and they come back", testArchive},
+		{"the file of an archived DAG comes back on demand", testRestore},
+		{"archived DAGs are listed and counted apart", testListArchived},
 		{"a DAG that left its file is archived", testDAGLeftFile},
 		{"pausing", testPause},
 		{"deleting a DAG", testDeleteDAG},
@@ -235,6 +237,29 @@ func testArchive(f fixture) {
 	f.equal(f.remove("d.yaml"), store.SyncResult{})
 }
 
+func testListArchived(f fixture) {
+	for _, id := range []dag.ID{"a", "b", "c"} {
+		f.define(id, "t")
+	}
+	f.remove("b.yaml")
+	for _, filter := range []store.DAGFilter{{OnlyArchived: true}, {OnlyArchived: true, Archived: true}, {OnlyArchived: true, Search: "B"}} {
+		rows, total, err := f.DAGs(f.ctx(), filter)
+		f.ok(err)
+		if total != 1 || len(rows) != 1 || rows[0].ID != "b" || !rows[0].Archived {
+			f.Errorf("archived DAGs with %+v: %d, %+v", filter, total, rows)
+		}
+	}
+	paused := true
+	for _, filter := range []store.DAGFilter{{}, {OnlyArchived: true, Paused: &paused}} {
+		counts, err := f.CountDAGs(f.ctx(), filter)
+		f.ok(err)
+		f.equal(counts, store.DAGCounts{All: 2, Paused: 2, Archived: 1})
+	}
+	counts, err := f.CountDAGs(f.ctx(), store.DAGFilter{IDs: []dag.ID{"a"}})
+	f.ok(err)
+	f.equal(counts, store.DAGCounts{All: 1, Paused: 1})
+}
+
 func testDAGLeftFile(f fixture) {
 	f.save(file("f.yaml", "both", newDAG("a", "t"), newDAG("b", "t")))
 	result := f.save(file("f.yaml", "one", newDAG("b", "t")))
@@ -305,6 +330,74 @@ func testRemoval(f fixture) {
 	pending, err = f.PendingRemovals(f.ctx())
 	f.ok(err)
 	f.equal(len(pending), 1)
+}
+
+// testRestore brings the file of an archived DAG back: as it was stored, or by its
+// model's branch.
+func testRestore(f fixture) {
+	restore := func(id dag.ID, want error) int64 {
+		f.Helper()
+		push, err := f.RequestRestore(f.ctx(), alice, id)
+		f.is(err, want)
+		return push
+	}
+	restore("d", dag.ErrNotFound)
+	f.define("d", "t")
+	restore("d", dag.ErrConflict)
+	f.remove("d.yaml")
+	for range 2 { // asking again is asking once
+		f.equal(restore("d", nil), int64(0))
+		due, _, err := f.DueRemoval(f.ctx(), someTime)
+		f.ok(err)
+		if due == nil || due.DAG != "d" || due.Path != "d.yaml" || due.Restores != 1 || due.By != alice {
+			f.Fatalf("due is %+v", due)
+		}
+	}
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "d"})) // of a removal that is not the newest wish
+	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "d", Restores: 1, MergeRequest: "https://gitlab/mr/1"}))
+	pending, err := f.PendingRemovals(f.ctx())
+	f.ok(err)
+	if len(pending) != 1 || pending[0].MergeRequest == "" {
+		f.Fatalf("pending: %+v", pending)
+	}
+	f.save(file("d.yaml", "source of d", newDAG("d", "t"))) // it is merged
+	pending, err = f.PendingRemovals(f.ctx())
+	f.ok(err)
+	f.equal(len(pending), 0)
+	f.ok(f.RequestRemoval(f.ctx(), alice, "d"))
+	due, _, err := f.DueRemoval(f.ctx(), someTime)
+	f.ok(err)
+	if due == nil || due.Restores != 0 {
+		f.Errorf("due after the file is to go again: %+v", due)
+	}
+	entries, _, err := f.Audit(f.ctx(), store.AuditFilter{DAG: "d"})
+	f.ok(err)
+	var events []string
+	for _, e := range entries {
+		events = append(events, e.Event)
+	}
+	f.equal(events, []string{"request_removal", "propose_restoring", "request_restore", "request_restore", "archive"})
+
+	// The file has other DAGs now: it is not written over.
+	f.save(file("f.yaml", "both", newDAG("a", "t"), newDAG("b", "t")))
+	f.save(file("f.yaml", "one", newDAG("b", "t")))
+	restore("a", dag.ErrConflict)
+
+	// A model's.
+	m := newDAG("m", "t")
+	m.Source = dag.Source{Project: "gbc/risk/m", Branch: "main", Commit: "c1"}
+	id, _ := f.record(store.Push{ProjectID: 7, Project: m.Source.Project, Branch: "main", Commit: "c1"})
+	spec := store.Spec{DAG: "m", ProjectID: 7, Path: "m.yaml", DAGCommit: "d1", Source: m.Source}
+	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: id, State: store.PushRendered, DAG: "m", Specs: []store.Spec{spec}}}))
+	f.save(file("m.yaml", "source of m", m))
+	f.remove("m.yaml")
+	pushes, err := f.Pushes(f.ctx(), store.PushFilter{ID: restore("m", nil)})
+	f.ok(err)
+	if len(pushes) != 1 || pushes[0].Via != store.ViaReplay || pushes[0].State != store.PushPending || pushes[0].ProjectID != 7 || pushes[0].Branch != "main" || pushes[0].User != "alice" {
+		f.Errorf("pushes: %+v", pushes)
+	}
+	f.ok(f.ReleaseSpec(f.ctx(), "m")) // its branch was deleted
+	restore("m", dag.ErrConflict)
 }
 
 // testRefusedRemovals has one removal fail and another proposed: neither stands in
@@ -443,7 +536,7 @@ func testDAGCounts(f fixture) {
 	yes := true
 	counts, err := f.CountDAGs(f.ctx(), store.DAGFilter{Paused: &yes, LastRunState: dag.RunSuccess})
 	f.ok(err)
-	f.equal(counts, store.DAGCounts{All: 3, Active: 1, Paused: 2, Failed: 1, Running: 1})
+	f.equal(counts, store.DAGCounts{All: 3, Active: 1, Paused: 2, Failed: 1, Running: 1, Archived: 1})
 	counts, err = f.CountDAGs(f.ctx(), store.DAGFilter{Search: "churn"})
 	f.ok(err)
 	f.equal(counts, store.DAGCounts{All: 1, Paused: 1, Running: 1})
