@@ -44,6 +44,8 @@ type world struct {
 	// checkSpec is its CheckSpec.
 	checkSpec func(context.Context, string, []byte, []string) error
 	recheck   time.Duration
+	// late delays what the executor finds at the start until it is closed.
+	late chan struct{}
 	// claims and version are its CheckClaims and ClaimsVersion.
 	claims  func(*dag.DAG) error
 	version func() string
@@ -132,7 +134,7 @@ func (w *world) up() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := New(Config{Store: w.store, Executor: x, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
+	s := New(Config{Store: w.store, Executor: lateExecutor{x, w.late}, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
 		CheckTask: w.check, CheckSpec: w.checkSpec, CheckClaims: w.claims, ClaimsVersion: w.version, Rules: w.rules, Recheck: w.recheck,
 		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())

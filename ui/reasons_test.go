@@ -46,9 +46,10 @@ type sources struct {
 }
 
 var reasonSources = []sources{
+	{folder: "../cmd/dagwright", in: []string{"diskTrouble", "logsTrouble"}},
 	{folder: "../scheduler", names: []string{"Reason", "reason"}, calls: []string{"stop", "settleAs"}, in: []string{"failure", "failedTasks"}},
 	{folder: "../executor/pod", names: []string{"Reason", "reason", "why", "waiting", "doomed", "text"}, calls: []string{"sentence", "fail"},
-		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending"},
+		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending", "Trouble"},
 		maps: []string{"disruptions", "podReasons"}},
 	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram", "scarcity", "refusedBySystem"}},
 	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,

@@ -22,6 +22,12 @@ var reasonWords = []struct{ english, russian string }{
 	{"no upstream task failed", "ни одна таска до неё не завершилась ошибкой"},
 	{"no upstream task succeeded or failed", "ни одна таска до неё не завершилась ни успехом, ни ошибкой"},
 
+	// what of the instance does not work
+	{"no task is started or followed: Kubernetes has not answered since dagwright started", "таски не запускаются и не отслеживаются: после запуска dagwright Kubernetes ещё не ответил"},
+	{"the disk of the task logs cannot be looked at", "не удаётся узнать, сколько места на диске с логами"},
+	{"no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)", "таски не запускаются: на диске с логами осталось %s МиБ, а свободными должны оставаться %s МиБ (logs.min_free)"},
+	{"large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)", "большие логи обрезаются: логи занимают %s МиБ из разрешённых %s МиБ (logs.max_bytes)"},
+
 	// why a push is not rendered, and a file not removed
 	{"the message of its last commit asks for no CI ([skip ci])", "об этом просит сообщение последнего коммита ([skip ci])"},
 	{"the push asks for no CI (-o ci.skip)", "об этом просит сам push (-o ci.skip)"},

@@ -68,6 +68,7 @@ var russian = map[string]string{
 	"Open the merge request": "Открыть merge request", "Promotions": "Переносы", "When": "Когда",
 	"Version %d, by %s:": "Версия %d, %s:", "is under way": "идёт", "is compared": "сравнено", "has a merge request": "есть merge request",
 	"is there already": "там уже есть", "cannot be promoted": "перенести нельзя",
+	"This instance does not work as it should: %s.":                      "Инстанс работает с неполадками: %s.",
 	"This instance promotes DAGs nowhere.":                               "С этого инстанса DAG-и никуда не переносятся.",
 	"The form lacks the field version: want the version that was shown.": "В форме нет поля version: нужна показанная версия.",
 	"%s is being promoted. The link to its merge request appears here.":  "%s переносится. Ссылка на merge request появится здесь.",

@@ -61,6 +61,10 @@ type Config struct {
 	// PromotesTo is the GitLab path of the DAG repository that DAGs can be promoted
 	// to; they cannot when empty.
 	PromotesTo string
+	// Troubles says what of the instance does not work now, each a reason of
+	// dagwright in English. Every page shows them to people with a role over the
+	// whole instance. There are none when it is nil.
+	Troubles func() []string
 	// Done is closed when the server is about to stop: streams then end. They
 	// end with their request only when it is nil.
 	Done <-chan struct{}

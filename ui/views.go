@@ -22,6 +22,7 @@ import (
 	"golang.org/x/text/message"
 
 	"dagwright/auth"
+	"dagwright/dag"
 )
 
 //go:embed html/*.html
@@ -120,8 +121,9 @@ type Page struct {
 	Zone        string // zoneUTC, zoneDAG or an IANA name
 	OwnZone     bool
 	Languages   []Choice
-	Notice      string // what the last act did
-	Texts       string // what the script says, as JSON
+	Notice      string   // what the last act did
+	Troubles    []string // what of the instance does not work, where the reader may know
+	Texts       string   // what the script says, as JSON
 }
 
 // Choice is an entry of a menu.
@@ -158,6 +160,11 @@ func (s *server) page(c echo.Context, title string) Page {
 	who := auth.From(c.Request().Context())
 	if p.Role = rd.roleWords(who); who.Via == "none" {
 		p.User = "" // the instance asks nobody: there is no name to tell
+	}
+	if s.Troubles != nil && mayHere(c, dag.ActRead) {
+		for _, trouble := range s.Troubles() {
+			p.Troubles = append(p.Troubles, rd.reason(trouble))
+		}
 	}
 	p.Mark, _ = c.Get("mark").(string)
 	if c.Request().Method != http.MethodGet {

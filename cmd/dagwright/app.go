@@ -345,7 +345,7 @@ func (a *app) router(done <-chan struct{}) *echo.Echo {
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
 			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
 			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject,
-			Auth: a.auth, User: auth.User, Allow: a.auth.Allow,
+			Auth: a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
 		})
 	}
 	return e

@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
+
+	"dagwright/tasklog"
 )
 
 // addProbes answers /healthz and /readyz, and nothing else, at an address of its
@@ -47,23 +50,32 @@ func (a *app) ready(c echo.Context) error {
 
 // troubles says what of the instance does not work, for people.
 func (a *app) troubles() []string {
-	var all []string
-	if a.trouble != nil {
-		if text := a.trouble(); text != "" {
-			all = append(all, text)
-		}
-	}
 	space, err := a.logs.Space()
-	if err != nil {
-		all = append(all, "the disk of the task logs cannot be looked at")
+	all := []string{diskTrouble(space, err), logsTrouble(space)}
+	if a.trouble != nil {
+		all = append(all, a.trouble())
 	}
-	if err == nil && space.Short() {
-		all = append(all, fmt.Sprintf("no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)",
-			space.Free>>20, space.MinFree>>20))
+	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
+}
+
+// diskTrouble says what the disk of the task logs holds up; empty when nothing.
+func diskTrouble(space tasklog.Space, err error) string {
+	switch {
+	case err != nil:
+		return "the disk of the task logs cannot be looked at"
+	case space.Short():
+		return fmt.Sprintf("no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)",
+			space.Free>>20, space.MinFree>>20)
 	}
-	if space.Full() {
-		all = append(all, fmt.Sprintf("large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)",
-			space.Used>>20, space.Most>>20))
+	return ""
+}
+
+// logsTrouble says that the task logs have all the room that they may have;
+// empty when they have not.
+func logsTrouble(space tasklog.Space) string {
+	if !space.Full() {
+		return ""
 	}
-	return all
+	return fmt.Sprintf("large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)",
+		space.Used>>20, space.Most>>20)
 }
