@@ -104,12 +104,31 @@ func gridRuns(rd *reader, runs []dag.Run, zone string) []GridRun {
 		}
 		longest = max(longest, took[i])
 	}
+	labels := gridLabels(rd, runs, zone)
 	var views []GridRun
 	for i, r := range runs {
-		local, _ := rd.in(r.LogicalDate, zone)
-		views = append(views, GridRun{RunView: rd.runView(r, zone), Label: local.Format("01-02"), Tall: 1 + int(4*took[i]/longest)})
+		views = append(views, GridRun{RunView: rd.runView(r, zone), Label: labels[i], Tall: 1 + int(4*took[i]/longest)})
 	}
 	return views
+}
+
+// gridLabels name the columns by day, those of one day by the time too, down to what
+// tells them apart.
+func gridLabels(rd *reader, runs []dag.Run, zone string) []string {
+	labels := make([]string, len(runs))
+	for _, layout := range []string{"01-02", "01-02 15:04", "01-02 15:04:05"} {
+		same := map[string]int{}
+		for _, label := range labels {
+			same[label]++
+		}
+		for i, r := range runs {
+			if same[labels[i]] > 1 || labels[i] == "" {
+				local, _ := rd.in(r.LogicalDate, zone)
+				labels[i] = local.Format(layout)
+			}
+		}
+	}
+	return labels
 }
 
 // gridTasks are the tasks of the newest version, in order, and after them those

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -466,4 +467,22 @@ func FuzzHighlight(f *testing.F) {
 			t.Errorf("got %q, want %q", b.String(), line)
 		}
 	})
+}
+
+// TestGridTellsRunsOfOneDayApart reads the heads of the grid's columns.
+func TestGridTellsRunsOfOneDayApart(t *testing.T) {
+	t.Parallel()
+	rd := &reader{zones: newZones()}
+	at := func(text string) dag.Run {
+		when, err := time.Parse(time.DateTime, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dag.Run{LogicalDate: when}
+	}
+	runs := []dag.Run{at("2026-03-01 06:00:00"), at("2026-03-02 06:00:00"), at("2026-03-02 07:30:00"), at("2026-03-02 08:15:01"), at("2026-03-02 08:15:02")}
+	want := []string{"03-01", "03-02 06:00", "03-02 07:30", "03-02 08:15:01", "03-02 08:15:02"}
+	if got := gridLabels(rd, runs, "UTC"); !slices.Equal(got, want) {
+		t.Errorf("heads %q, want %q", got, want)
+	}
 }

@@ -79,7 +79,7 @@ await row(page, "churn-model").locator(".schedule").hover();
 await page.getByRole("tooltip").getByText("Каждый день в 06:00").first().waitFor();
 await shot(page, "dags-ru");
 await page.goto(`${run}/tasks/run_model/log`);
-await page.getByText("Лог полон.").waitFor();
+await page.getByText("Лог завершён.").waitFor();
 await shot(page, "log-ru");
 await page.locator("details.menu summary").click();
 await page.getByLabel("Язык").selectOption("en");
@@ -110,5 +110,27 @@ await page.goto(url);
 await row(page, "fraud-model").getByRole("switch").tap();
 await link(row(page, "fraud-model"), "fraud-model").first().tap();
 await page.waitForURL(/fraud-model\/graph/);
+// The whole of a schedule's tip can be seen, and the log is the one thing that scrolls.
+await page.locator(".schedule").first().tap();
+const tip = await page.locator(".schedule .tip:visible").first().boundingBox();
+assert.ok(tip.x >= 0 && tip.x + tip.width <= 390 && tip.y + tip.height <= 844, `the tip is cut off: ${JSON.stringify(tip)}`);
+await page.goto(`${run}/tasks/run_model/log`);
+assert.ok(await page.evaluate(() => document.documentElement.scrollHeight <= innerHeight), "the page of a log does not scroll");
+assert.ok((await page.locator("#log").boundingBox()).height >= 200, "the log has room");
+await shot(page, "phone-log");
+
+// The grid opens at the newest run, also when there are more than fit; the arrow keys
+// go where they point.
+await page.setViewportSize({ width: 200, height: 844 });
+await page.goto(`${url}/dags/fraud-model/grid?runs=100`);
+const newest = page.locator("#grid thead th").last();
+const [box, cell] = [await page.locator("#grid").boundingBox(), await newest.boundingBox()];
+assert.ok(cell.x >= box.x && cell.x + cell.width <= box.x + box.width, `the newest run is out of sight: ${JSON.stringify([box, cell])}`);
+await newest.getByRole("link").focus();
+await page.keyboard.press("ArrowDown");
+assert.ok(await page.evaluate(() => document.activeElement.matches("#grid tbody tr:first-child td:last-child a")), "down leads to the run's first task");
+await page.keyboard.press("ArrowUp");
+await page.keyboard.press("ArrowLeft");
+assert.ok(await page.evaluate(() => document.activeElement.matches("#grid thead th:nth-last-child(2) a")), "left leads to the run before");
 await page.context().close();
 await done();

@@ -851,6 +851,18 @@ function startPage() {
   tick(document);
 }
 
+// In the grid, the arrow keys go where they point.
+const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+document.addEventListener("keydown", (event) => {
+  const cell = event.target.closest(".grid td, .grid th"), step = steps[event.key];
+  if (!cell || !step || event.altKey || event.ctrlKey || event.metaKey) return;
+  const row = cell.closest("table").rows[cell.parentNode.rowIndex + step[0]];
+  const next = row?.cells[cell.cellIndex + step[1]]?.querySelector("a");
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+});
+
 setClock(document);
 startPage();
 const log = byId("log");
