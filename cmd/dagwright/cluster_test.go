@@ -53,7 +53,8 @@ gitlab: {url: GITLAB, token_file: DIR/token, groups: [gbc]}
 webhook: {secret_files: [DIR/hook]}
 models: {registry: localhost, templates: "TEMPLATES"}
 scheduler: {executor: kubernetes, max_active_tasks: 40, poll: 1s}
-kubernetes: {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, qps: 500, burst: 1000, startup_timeout: 10m}
+kubernetes:
+  {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, qps: 500, burst: 1000, startup_timeout: 10m, policy: {volume_claims: [models]}}
 `)))
 	return o
 }
