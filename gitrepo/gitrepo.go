@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-git/go-billy/v5"
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -135,7 +136,7 @@ func (r *Repo) init() error {
 	if _, err := os.Stat(filepath.Join(r.Dir, "HEAD")); err == nil {
 		return nil
 	}
-	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
+	if err := os.MkdirAll(r.Dir, 0o700); err != nil {
 		return err
 	}
 	_, err := git.InitWithOptions(r.newStorage(), nil, git.InitOptions{DefaultBranch: branchRef(r.Branch)})
@@ -146,8 +147,17 @@ func (r *Repo) init() error {
 }
 
 func (r *Repo) newStorage() *storage {
-	return &storage{filesystem.NewStorageWithOptions(osfs.New(r.Dir), cache.NewObjectLRU(objectCacheSize),
+	return &storage{filesystem.NewStorageWithOptions(files{osfs.New(r.Dir)}, cache.NewObjectLRU(objectCacheSize),
 		filesystem.Options{LargeObjectThreshold: largeObject})}
+}
+
+// files is the folder of a clone.
+type files struct{ billy.Filesystem }
+
+// Chmod takes what go-git gives to everybody from all but the owner: it makes
+// objects readable whatever the umask says.
+func (f files) Chmod(name string, mode fs.FileMode) error {
+	return os.Chmod(f.Join(f.Root(), name), mode&0o700)
 }
 
 // storage is go-git's, without its leak of a file at each look for the size of a loose

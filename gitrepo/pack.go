@@ -32,7 +32,7 @@ const (
 // of one.
 func (r *Repo) storePack(ctx context.Context, pack io.Reader) (err error) {
 	dir := filepath.Join(r.Dir, "objects", "pack")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	file, err := os.CreateTemp(dir, "tmp_pack_*")

@@ -18,9 +18,9 @@ import (
 // Logs may hold data of the models, so other users of the machine do not read
 // them.
 const (
-	openMode   fs.FileMode = 0o640
-	sealedMode fs.FileMode = 0o440
-	dirMode    fs.FileMode = 0o750
+	openMode   fs.FileMode = 0o600
+	sealedMode fs.FileMode = 0o400
+	dirMode    fs.FileMode = 0o700
 )
 
 const (

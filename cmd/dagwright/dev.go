@@ -62,6 +62,7 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	if err != nil {
 		return addressHint(err, "choose another with --listen, such as --listen 127.0.0.1:8081, or port 0 for a free one")
 	}
+	syscall.Umask(privateUmask)
 	home, err := openHome(f.dir) //nolint:contextcheck // git init takes no time and is not broken off half way
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -106,7 +107,7 @@ func openHome(dir string) (*devHome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(abs, 0o700); err != nil {
+	if err := makePrivate(abs); err != nil {
 		return nil, fmt.Errorf("make --dir: %w", err)
 	}
 	h := &devHome{dir: abs}
@@ -151,7 +152,7 @@ func (h *devHome) prepare() error {
 }
 
 func (h *devHome) writeListen(addr string) error {
-	return os.WriteFile(h.path("listen"), []byte(addr+"\n"), 0o644)
+	return os.WriteFile(h.path("listen"), []byte(addr+"\n"), 0o600)
 }
 
 func (h *devHome) settings(listen string, logger *slog.Logger) settings {

@@ -83,11 +83,23 @@ func (h *devHome) prepareRepositories() error {
 				return err
 			}
 		}
-		if err := h.writeHook(dir, p); err != nil {
+		if err := errors.Join(keepRepositoryPrivate(dir), h.writeHook(dir, p)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepRepositoryPrivate gives what is pushed the modes of the data folder: it is
+// written by the git of who pushes, with that user's umask.
+func keepRepositoryPrivate(dir string) error {
+	const name = "sharedRepository"
+	text, err := os.ReadFile(filepath.Join(dir, "config"))
+	if err != nil || strings.Contains(string(text), name) {
+		return err
+	}
+	_, err = git(context.Background(), dir, "config", "core."+name, "0600")
+	return err
 }
 
 // writeHook writes the post-receive hook that does what GitLab does after a
@@ -106,10 +118,10 @@ fi
 exec %[1]s post-receive --dir %[2]s --project %[3]s --project-id %[4]d
 `, shellQuote(program), shellQuote(h.dir), shellQuote(p.Path), p.ID)
 	hook := filepath.Join(repo, "hooks", "post-receive")
-	if err := os.MkdirAll(filepath.Dir(hook), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(hook), 0o700); err != nil {
 		return err
 	}
-	return os.WriteFile(hook, []byte(script), 0o755)
+	return os.WriteFile(hook, []byte(script), 0o700)
 }
 
 // pushExamples pushes the example models to their main and retrain branches,

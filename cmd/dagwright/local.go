@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -24,6 +26,23 @@ func newLogger(w io.Writer, level string) (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
 }
 
+// privateUmask is the umask of an instance (umask(2)): what it writes is its own
+// user's alone, and so is what local processes write unless they set another.
+const privateUmask = 0o077
+
+// makePrivate makes the data folder if need be, and takes away what others may do
+// there, also with files that an earlier version has made. A folder that belongs
+// to another user, such as a volume's, keeps its mode.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o700); err != nil && !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return nil
+}
+
 // openProcesses runs attempts as processes of this machine, with what they need
 // below the folder data.
 func openProcesses(data string, work *workspaces, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
@@ -33,7 +52,7 @@ func openProcesses(data string, work *workspaces, logs *tasklog.Dir, logger *slo
 	}
 	return process.Open(process.Config{
 		StateDir: filepath.Join(data, "attempts"), Logs: logs, Workdir: work.open,
-		Env: localEnv(filepath.Join(data, "bin")), Logger: logger,
+		Env: localEnv(filepath.Join(data, "bin")), Umask: privateUmask, Logger: logger,
 	})
 }
 

@@ -57,6 +57,10 @@ generator and the scheduler must each run once.`,
 				return err
 			}
 			s.Logger = logger
+			syscall.Umask(privateUmask)
+			if err := makePrivate(c.Data); err != nil {
+				return fmt.Errorf("make data folder: %w", err)
+			}
 			return serve(cmd.Context(), s, cmd.OutOrStdout())
 		},
 	}
