@@ -14,6 +14,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/store"
+	"dagwright/tasklog"
 )
 
 // heartbeat is how often a silent event stream shows that it lives, so that
@@ -55,8 +56,11 @@ func (s *server) followLog(c echo.Context, r logRequest) error {
 	case cause != nil && err != nil:
 		err = cause
 	}
-	if err == nil {
+	switch {
+	case err == nil:
 		err = out.end()
+	case errors.Is(err, tasklog.ErrShort):
+		err = out.short()
 	}
 	if errors.Is(err, errGone) || errors.Is(err, context.Canceled) {
 		return nil
@@ -69,6 +73,9 @@ func (s *server) sendRest(r logRequest, offset int64, out *lineStream) error {
 	size, err := s.logSize(&r)
 	if err != nil {
 		return err
+	}
+	if size < offset {
+		return tasklog.ErrShort
 	}
 	_, err = s.readLines(r.key, span{offset, size, true}, out.line)
 	return err
@@ -184,6 +191,29 @@ func (l *lineStream) end() error {
 		return nil
 	}
 	if err := l.write([]byte("event: end\ndata: {}\n\n")); err != nil {
+		return err
+	}
+	l.w.Flush()
+	return nil
+}
+
+// short says that the log has become shorter than what was sent of it: as the
+// event "short", or as a line of dagwright's own.
+func (l *lineStream) short() error {
+	const text = "the log is shorter than what was read of it: something has cut the file; read it from its start"
+	var b bytes.Buffer
+	if l.format == eventStream {
+		b.WriteString("event: short\ndata: ")
+	}
+	line := tasklog.AppendLine(nil, tasklog.Line{Time: time.Now(), Own: true, Text: text})
+	if err := writeJSON(&b, timedLine(newLogLine(line))); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	if l.format == eventStream {
+		b.WriteByte('\n')
+	}
+	if err := l.write(b.Bytes()); err != nil {
 		return err
 	}
 	l.w.Flush()

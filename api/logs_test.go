@@ -195,6 +195,36 @@ func TestFollowEvents(t *testing.T) {
 	resumed.expect("id: 10", `data: {"timestamp":null,"event":"<two>"}`, "")
 }
 
+// TestFollowOfACutLog cuts the file under a stream, which says so and does not end as
+// if it were complete; so does one that is opened behind the end.
+func TestFollowOfACutLog(t *testing.T) {
+	t.Parallel()
+	l := newLogging(t)
+	events, _ := l.follow("Accept: text/event-stream")
+	lines, _ := l.follow()
+	l.write(l.key, "one\n")
+	events.expect("id: 4", `data: {"timestamp":null,"event":"one"}`, "")
+	lines.expect(`{"timestamp":null,"event":"one"}`)
+	f, err := l.logs.File(l.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := f.Truncate(2); err != nil {
+		t.Fatal(err)
+	}
+	late, _ := l.follow("Accept: text/event-stream", "Last-Event-ID: 4")
+	for what, r := range map[string]io.Reader{"events": events, "lines": lines, "late": late} {
+		rest, err := io.ReadAll(r)
+		if err != nil || !strings.Contains(string(rest), "the log is shorter than what was read of it") || strings.Contains(string(rest), "event: end") {
+			t.Errorf("%s: %q, %v", what, rest, err)
+		}
+		if events := strings.Contains(string(rest), "event: short\n"); events != (what != "lines") {
+			t.Errorf("%s: %q", what, rest)
+		}
+	}
+}
+
 func TestFollowNDJSON(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)

@@ -12,6 +12,10 @@ import (
 	"dagwright/dag"
 )
 
+// ErrShort says that a log is shorter than what was read of it: something other
+// than dagwright has cut the file.
+var ErrShort = errors.New("the log is shorter than what was read of it")
+
 const (
 	// pieceSize is how much of a log is read at once, and so the longest line
 	// that is delivered whole.
@@ -30,7 +34,8 @@ const (
 //
 // It returns nil when the log is sealed and read to its end, ctx's error when
 // ctx ends first, fn's error when fn fails, dag.ErrNotFound when the log is
-// removed meanwhile, and ErrUnavailable when the bucket fails. A log that does
+// removed meanwhile, ErrShort when the log is shorter than offset or becomes
+// shorter than it was, and ErrUnavailable when the bucket fails. A log that does
 // not exist yet is waited for.
 func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn func(offset int64, lines []byte) error) error {
 	name, err := logName(key)
@@ -82,6 +87,9 @@ func (s *spool) follow(ctx context.Context, name string, lines *lineReader) erro
 		if err != nil {
 			return fmt.Errorf("follow task log: %w", err)
 		}
+		if err := lines.measure(info.Size()); err != nil {
+			return err
+		}
 		from := io.NewSectionReader(f, lines.offset, max(0, info.Size()-lines.offset))
 		if err := lines.readTo(ctx, from, info.Size(), sealed(info)); err != nil {
 			return err
@@ -109,6 +117,11 @@ func (b *bucket) follow(ctx context.Context, name string, lines *lineReader) err
 		}
 		if err != nil {
 			return err
+		}
+		if log.Sealed { // what grows may come here later than it was read elsewhere
+			if err := lines.measure(log.Size); err != nil {
+				return err
+			}
 		}
 		from := b.open(ctx, log, lines.offset, log.Size)
 		err = lines.readTo(ctx, from, log.Size, log.Sealed)
@@ -153,8 +166,19 @@ func (s *spool) await(ctx context.Context, name string) error {
 // lineReader delivers a growing log in whole lines.
 type lineReader struct {
 	offset  int64
+	longest int64 // that the log was
 	deliver func(offset int64, lines []byte) error
 	buf     []byte
+}
+
+// measure takes in the present size of the log, which only grows.
+func (r *lineReader) measure(size int64) error {
+	r.longest = max(r.longest, r.offset)
+	if size < r.longest {
+		return fmt.Errorf("follow task log: %w: it had %d bytes and has %d", ErrShort, r.longest, size)
+	}
+	r.longest = size
+	return nil
 }
 
 // readTo delivers what lies before size; from is the log from r.offset on. An
@@ -168,7 +192,7 @@ func (r *lineReader) readTo(ctx context.Context, from io.Reader, size int64, all
 		n := int(min(size-r.offset, pieceSize))
 		r.grow(n, kept)
 		if _, err := io.ReadFull(from, r.buf[kept:n]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return fmt.Errorf("follow task log: it was cut short: %w", dag.ErrConflict)
+			return fmt.Errorf("follow task log: %w", ErrShort)
 		} else if err != nil {
 			return fmt.Errorf("follow task log: %w", err)
 		}

@@ -272,8 +272,39 @@ func TestFollowFromOffsetAndLongLine(t *testing.T) {
 	if err != nil || got.String() != "two\n"+long+"\nend" {
 		t.Errorf("Follow: %d bytes, %v", got.Len(), err)
 	}
-	if err := d.Follow(t.Context(), key, 1<<40, nil); err != nil {
+	if err := d.Follow(t.Context(), key, 1<<40, nil); !errors.Is(err, tasklog.ErrShort) {
 		t.Errorf("Follow beyond the end of a sealed log: %v", err)
+	}
+}
+
+// TestFollowOfACutLog cuts the file under a follower, to nothing and in the middle,
+// before and after its place: it says so, and what is written again is not taken
+// for what comes next.
+func TestFollowOfACutLog(t *testing.T) {
+	t.Parallel()
+	for name, size := range map[string]int64{"to nothing": 0, "within what was read": 3, "an unfinished line": 9} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d, _ := openDir(t)
+			write(t, d, "one\ntwo\nthree")
+			f, err := d.File(key)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			var got bytes.Buffer
+			err = d.Follow(t.Context(), key, 0, func(_ int64, lines []byte) error {
+				got.Write(lines)
+				return f.Truncate(size)
+			})
+			if !errors.Is(err, tasklog.ErrShort) || got.String() != "one\ntwo\n" {
+				t.Errorf("Follow: %q, %v", got.String(), err)
+			}
+			seal(t, d)
+			if err := d.Follow(t.Context(), key, 13, nil); !errors.Is(err, tasklog.ErrShort) {
+				t.Errorf("Follow from the old end: %v", err)
+			}
+		})
 	}
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/tasklog"
 )
 
 // logText is a piece of a log on its way to a page.
@@ -20,7 +22,8 @@ type logText struct {
 // logStream sends a log from an offset on while it grows. An event's data is
 // lines as HTML in a JSON string, and its id the offset behind it, so that a reader who
 // lost the connection goes on where it was (Last-Event-ID). The event "end"
-// says that the log is complete.
+// says that the log is complete, and "short" that it is shorter than the reader's
+// place, since something has cut it.
 func (s *server) logStream(c echo.Context) error {
 	t, err := s.Store.TaskInstance(c.Request().Context(), dagParam(c), runParam(c), taskParam(c))
 	if err != nil {
@@ -93,7 +96,11 @@ func (st *stream) copyLog(ctx context.Context, offset int64, pieces <-chan logTe
 				err = st.flush()
 			}
 		case err := <-ended:
-			if err == nil && st.send(offset, "end", struct{}{}) == nil {
+			name := "end"
+			if errors.Is(err, tasklog.ErrShort) {
+				name, err = "short", nil
+			}
+			if err == nil && st.send(offset, name, struct{}{}) == nil {
 				_ = st.flush() // the stream ends either way
 			}
 			return nil

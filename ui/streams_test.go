@@ -185,6 +185,10 @@ func TestLogStream(t *testing.T) {
 	resumed := s.listen(address+"?try=1&offset=0", "16")
 	resumed.wants(event{"20", "", line(16, `done`)})
 	resumed.wants(event{"20", "end", "{}"})
+
+	cut := s.listen(address+"?try=1&offset=0", "33") // more than the log has
+	cut.wants(event{"33", "short", "{}"})
+	cut.wantsEnd()
 }
 
 func TestLogStreamWaitsForTheLog(t *testing.T) {

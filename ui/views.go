@@ -142,6 +142,7 @@ var _ = []string{say("manual"), say("scheduled"), say("backfill")}
 var scriptTexts = []string{
 	say("The server did not answer. If it was done all the same, the page will show it."), say("The server does not answer. Try again in a moment."), say("The server does not answer. Trying again…"),
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
+	say("The log is shorter than what is shown: something has cut it. Reload the page."),
 	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
 	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
 	say("%.0f s"), say("%d min %d s"), say("%d h %d min"),

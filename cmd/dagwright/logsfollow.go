@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -130,6 +131,8 @@ func (f *follower) events(stream *bufio.Reader, offset *string) (bool, error) {
 			id = string(value)
 		} else if bytes.Equal(text, []byte("event: end")) {
 			return true, nil
+		} else if bytes.Equal(text, []byte("event: short")) {
+			return true, errors.New("the log is shorter than what was printed of it: something has cut the file; read it without --follow")
 		} else if value, ok := bytes.CutPrefix(text, []byte("data: ")); ok {
 			if err := f.line(f.cmd.OutOrStdout(), value); err != nil {
 				return false, err

@@ -732,6 +732,11 @@ function startLog(log) {
       state.textContent = say("The log is complete.");
       refreshSoon();
     });
+    stream.addEventListener("short", () => {
+      stream.close();
+      delete log.dataset.stream;
+      state.textContent = say("The log is shorter than what is shown: something has cut it. Reload the page.");
+    });
     stream.onerror = () => {
       state.textContent = stream?.readyState === EventSource.CLOSED
         ? say("The log is not followed any more: reload the page.") : say("The connection is lost; trying again…");
