@@ -100,7 +100,9 @@ func newHome(t testing.TB, c *clustertest.Cluster) *home {
 	}
 	return &home{
 		Cluster: c, client: c.Client, logs: logs,
-		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute, Grace: 30 * time.Second},
+		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute, Grace: 30 * time.Second,
+			// What the fake nodes go by.
+			Policy: podspec.Policy{Annotations: []string{"dagwright.dev/*"}}},
 	}
 }
 
