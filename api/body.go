@@ -11,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
+
+	"dagwright/dag"
 )
 
 // body is a request's JSON object. Its methods take one field each and collect
@@ -253,7 +255,11 @@ func (b *body) time(name string) time.Time {
 		return time.Time{}
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
-		if t, err := time.Parse(layout, strings.Replace(s, " ", "T", 1)); err == nil && t.Year() >= 1 {
+		if t, err := time.Parse(layout, strings.Replace(s, " ", "T", 1)); err == nil {
+			if dag.CheckLogicalDate(t) != nil {
+				b.fault("value_error", "Value error, a date must be within the years 1 to 9999 in UTC", v, name)
+				return time.Time{}
+			}
 			return t.UTC().Truncate(time.Microsecond)
 		}
 	}

@@ -197,7 +197,7 @@ func (s *Service) serveKnown(w http.ResponseWriter, r *http.Request, next http.H
 }
 
 // costly reports whether a request makes us ask the identity provider: the end of a
-// sign-in that was begun here.
+// sign-in that was begun here, in this browser.
 func (s *Service) costly(r *http.Request) bool {
 	if route(r) != "/auth/callback" || s.open() {
 		return false
@@ -206,8 +206,9 @@ func (s *Service) costly(r *http.Request) bool {
 	if err != nil {
 		return false
 	}
+	var a attempt
 	text, err := s.sealer.open(purposeSignIn, c.Value)
-	return err == nil && text != ""
+	return err == nil && json.Unmarshal([]byte(text), &a) == nil && same(a.State, r.URL.Query().Get("state"))
 }
 
 // byHand reports whether a person does something, and not a page by itself: an open

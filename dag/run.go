@@ -1,6 +1,9 @@
 package dag
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // RunType says what created a run.
 type RunType string
@@ -185,4 +188,14 @@ func isoTime(t time.Time) string {
 		return t.Format("2006-01-02T15:04:05") + "+00:00"
 	}
 	return t.Format("2006-01-02T15:04:05.000000") + "+00:00"
+}
+
+// CheckLogicalDate says what is wrong with a date that somebody gives: that it is not
+// within the years 1 to 9999 in UTC, which is what RFC 3339 and Python can write. The
+// very first moment of year 1 stands for no date. The error is an [ErrInvalid].
+func CheckLogicalDate(t time.Time) error {
+	if year := t.UTC().Year(); year < 1 || year > 9999 || t.IsZero() {
+		return fmt.Errorf("%w logical date: it is not within the years 1 to 9999 in UTC", ErrInvalid)
+	}
+	return nil
 }

@@ -171,10 +171,14 @@ func (s *Store) openTaskAct(t *tx, by Actor, key dag.AttemptKey) (*taskAct, dag.
 
 // mark writes the state of a task instance that holds no slot.
 func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, reason string) error {
-	ti.State, ti.Reason, ti.EndedAt = state, reason, a.t.now
+	// A task that has run keeps its times: they say how long it ran.
+	if !ti.State.Ended() || ti.EndedAt.IsZero() {
+		ti.EndedAt = a.t.now
+	}
 	if ti.StartedAt.IsZero() {
 		ti.StartedAt = a.t.now
 	}
+	ti.State, ti.Reason = state, reason
 	if err := a.write(ti); err != nil {
 		return err
 	}

@@ -154,6 +154,11 @@ func (tr Trigger) check() error {
 	if len(tr.Key) > maxTriggerKey {
 		return fmt.Errorf("the key of a trigger has %d bytes; %d are allowed: %w", len(tr.Key), maxTriggerKey, dag.ErrInvalid)
 	}
+	if !tr.LogicalDate.IsZero() {
+		if err := dag.CheckLogicalDate(tr.LogicalDate); err != nil {
+			return err
+		}
+	}
 	if err := dag.CheckNote(tr.Note); err != nil {
 		return err
 	}

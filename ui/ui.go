@@ -18,6 +18,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"mime"
 	"net/http"
 	"time"
 
@@ -210,6 +211,11 @@ func limitForm() echo.MiddlewareFunc { return middleware.BodyLimit(maxForm) }
 // fields as empty.
 func readForm(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		// Another body would be left unread, and the act be done with no values.
+		kind, _, _ := mime.ParseMediaType(c.Request().Header.Get("Content-Type"))
+		if c.Request().ContentLength != 0 && kind != echo.MIMEApplicationForm && kind != echo.MIMEMultipartForm {
+			return invalid("The form cannot be read.")
+		}
 		if _, err := c.FormParams(); err != nil {
 			var he *echo.HTTPError
 			if errors.As(err, &he) {

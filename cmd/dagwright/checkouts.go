@@ -26,8 +26,10 @@ const (
 	// keepHalf is how long a folder that is half made or half removed may have
 	// been left alone.
 	keepHalf = 24 * time.Hour
-	// sweepEvery is how often folders are looked through.
+	// sweepEvery is how often folders are looked through, and shortEvery how often
+	// the disk is asked for its space.
 	sweepEvery = 10 * time.Minute
+	shortEvery = 10 * time.Second
 	// fetchLimit bounds the fetch of a model repository.
 	fetchLimit = time.Minute
 	// mostNotes bounds the lines in a task's log about what was left out.
@@ -43,6 +45,8 @@ type workspaces struct {
 	// for a project that may not be cloned.
 	clone  func(project, branch string) (gitrepo.Config, error)
 	logger *slog.Logger
+	// short reports whether the disk is nearly full, so that no task starts.
+	short func() bool
 
 	mu    sync.Mutex // guards clones, and is held for a look only
 	repos map[string]*modelClone
@@ -245,21 +249,28 @@ type runReader interface {
 // sweep removes working folders of runs that ended some time ago, at once and
 // from then on, until ctx ends.
 func (w *workspaces) sweep(ctx context.Context, runs runReader) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+	look := time.NewTicker(shortEvery)
+	defer look.Stop()
+	var swept time.Time
 	for {
-		if err := w.sweepOnce(ctx, runs, time.Now()); err != nil && ctx.Err() == nil {
-			w.logger.Error("remove old working folders", "err", err)
+		if short := w.short(); short || time.Since(swept) >= sweepEvery {
+			swept = time.Now()
+			if err := w.sweepOnce(ctx, runs, swept, short); err != nil && ctx.Err() == nil {
+				w.logger.Error("remove old working folders", "err", err)
+			}
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-look.C:
 		}
 	}
 }
 
-func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Time) error {
+// sweepOnce removes the folders of runs that ended long ago, and while the disk is
+// short those of all that have ended: what is kept for a look must not keep other runs
+// from starting.
+func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Time, short bool) error {
 	dirs, err := filepath.Glob(filepath.Join(w.root, "work", dagPrefix+"*", runPrefix+"*"))
 	if err != nil {
 		return err
@@ -273,8 +284,11 @@ func (w *workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Tim
 			continue
 		}
 		// The run of one name that another owner of the DAG's id has is not this one's.
-		if err == nil && (dag.AttemptKey{DAG: dag.ID(id).Taken(), Epoch: run.Epoch}).Place() == dag.ID(id) && !isOld(run, now) {
+		if err == nil && (dag.AttemptKey{DAG: dag.ID(id).Taken(), Epoch: run.Epoch}).Place() == dag.ID(id) && !isOld(run, now) && (!short || run.EndedAt.IsZero()) {
 			continue
+		}
+		if short {
+			w.logger.Warn("the disk is nearly full: the working folder of a run that has ended is removed", "folder", dir)
 		}
 		errs = append(errs, removeFolder(dir))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -156,7 +157,7 @@ func TestOldWorkingFolders(t *testing.T) {
 	if err := os.Chtimes(half, now, now.Add(-2*keepHalf)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.sweepOnce(t.Context(), runs, now); err != nil {
+	if err := w.sweepOnce(t.Context(), runs, now, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range all {
@@ -166,5 +167,15 @@ func TestOldWorkingFolders(t *testing.T) {
 	}
 	if there, _ := exists(half); there {
 		t.Error("a folder that was half made stays")
+	}
+	// On a disk that is nearly full, what is kept for a look goes.
+	w.logger = slog.New(slog.DiscardHandler)
+	if err := w.sweepOnce(t.Context(), runs, now, true); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range all {
+		if there, err := exists(w.folder("model", id)); err != nil || there != (id == "running") {
+			t.Errorf("on a full disk the folder of %s is there: %v (%v)", id, there, err)
+		}
 	}
 }

@@ -67,7 +67,7 @@ func postReceive(ctx context.Context, f postReceiveFlags, in io.Reader, out io.W
 			fmt.Fprintf(out, "dagwright does not answer at %s; it sees this push when it starts again.\n", base)
 			return nil //nolint:nilerr // the push itself went well
 		}
-		fmt.Fprintf(out, "dagwright: push to %s %s. See %s\n", push.Branch, answer, base)
+		fmt.Fprintf(out, "dagwright: push to %s %s. What becomes of it: %s/models\n", push.Branch, answer, base)
 	}
 	return lines.Err()
 }
