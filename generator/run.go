@@ -191,6 +191,9 @@ func (g *Generator) work(ctx context.Context) time.Duration {
 	const whenBroken, whenIdle = 5 * time.Second, time.Minute
 	for ctx.Err() == nil {
 		if err := g.handlePending(ctx); err != nil {
+			if ctx.Err() != nil {
+				return whenBroken
+			}
 			g.Logger.Error("handle pushes", "err", err)
 			return whenBroken
 		}

@@ -195,6 +195,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"command: part %d has %d bytes, of which a process gets %d at most", "аргумент %s команды занимает %s байт; процессу можно передать не больше %s"},
 	{"environment: variables and command take %d bytes in all, of which a process gets %d at most", "переменные окружения и команда занимают вместе %s байт; процессу можно передать не больше %s"},
 	{"logical date: it is not within the years 1 to 9999 in UTC", "логическая дата должна быть в пределах 1–9999 годов по UTC"},
+	{"is tried again: %s", "пробуем ещё раз: %s"},
 	{"the key of a trigger has %d bytes; %d are allowed", "в ключе запуска %s байт; можно не больше %s"},
 	{"run %q of DAG %q was triggered with the same key and other values", "запуск %s DAG-а %s создан с тем же ключом и другими значениями"},
 	{"note: it is longer than %d characters", "заметка длиннее %s символов"},

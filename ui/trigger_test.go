@@ -3,6 +3,7 @@ package ui
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -276,5 +277,23 @@ func TestTriggerFormIsOne(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]any{"LIMIT": 7, "TARGET": "scores"}, s.lastRun().Conf); diff != "" {
 		t.Errorf("conf (-want +got):\n%s", diff)
+	}
+}
+
+// TestBodyThatIsNoForm sends a body that the form's reader does not read: the act must
+// not be done with no values.
+func TestBodyThatIsNoForm(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	for _, kind := range []string{"application/json", "text/plain", ""} {
+		r := httptest.NewRequest(http.MethodPost, "/dags/churn-model/trigger", strings.NewReader(`{"conf": "{}"}`))
+		r.Header.Set("Content-Type", kind)
+		if w := s.do(r); w.Code != http.StatusUnprocessableEntity {
+			t.Errorf("a body of the type %q: %d, want 422", kind, w.Code)
+		}
+	}
+	if runs, _, err := s.store.Runs(t.Context(), store.RunFilter{DAG: "churn-model", Limit: 1}); err != nil || len(runs) != 0 {
+		t.Errorf("runs: %v, %v; want none", runs, err)
 	}
 }

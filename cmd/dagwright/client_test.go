@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -98,7 +99,7 @@ func (s *served) advance(id dag.ID, actions ...store.Action) {
 func (s *served) start(id dag.ID, run dag.RunID, tasks ...dag.TaskID) dag.Run {
 	s.Helper()
 	r, err := s.store.TriggerRun(s.Context(), store.Trigger{
-		DAG: id, Run: run, Conf: map[string]any{"N": 1}, By: store.Actor{User: "ann", Via: "ui"},
+		DAG: id, Run: run, Conf: map[string]any{"N": json.Number("12345678901234567890")}, By: store.Actor{User: "ann", Via: "ui"},
 	})
 	if err != nil {
 		s.Fatal(err)

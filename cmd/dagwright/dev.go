@@ -35,7 +35,8 @@ func newDevCommand() *cobra.Command {
 repositories that send push events like GitLab, the webhook, the generator, the
 scheduler with local processes, and the pages. It needs git and python3 and
 nothing else. Everything is kept under --dir; delete that folder to start anew.
-Ctrl-C ends it; started again it goes on where it was.`,
+Ctrl-C ends it, and so does closing the terminal; started again it goes on where
+it was.`,
 		Example: `  dagwright dev
   git clone .dagwright/models/churn-model.git   # edit, commit, push: a new DAG version`,
 		Args: noArguments,
@@ -53,6 +54,10 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	logger, err := newLogger(errOut, f.logLevel)
 	if err != nil {
 		return err
+	}
+	if !loopbackAddress(f.listen) {
+		return usageError{fmt.Errorf("--listen %s: want an address of this machine's loopback, such as 127.0.0.1:8080: "+
+			"dev asks nobody who they are; others reach an instance of \"dagwright serve\"", f.listen)}
 	}
 	// A terminal that is closed ends it like Ctrl-C.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP)
@@ -189,6 +194,10 @@ func (h *devHome) greet(w io.Writer, url string) {
 			rel = r
 		}
 	}
+	server := "" // which the client asks unless it is told otherwise
+	if url != defaultServer {
+		server = " --server " + url
+	}
 	fmt.Fprintf(w, `dagwright dev is running. Ctrl-C ends it.
 
   Pages     %[1]s
@@ -203,8 +212,8 @@ Try next, in another terminal:
   git push origin HEAD:main        # a new version of the DAG churn-model
   git push origin HEAD:retrain     # ... and of churn-model-retrain
 
-  dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait
-  dagwright logs churn-model -f
+  dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait%[4]s
+  dagwright logs churn-model -f%[4]s
 
-`, url, rel, dagRepository)
+`, url, rel, dagRepository, server)
 }

@@ -45,3 +45,15 @@ func TestTakenAddress(t *testing.T) {
 		t.Error("dev on a taken address made its folder")
 	}
 }
+
+// TestDevListensOnLoopbackOnly holds that nobody from elsewhere is let in unasked.
+func TestDevListensOnLoopbackOnly(t *testing.T) {
+	t.Parallel()
+	for _, listen := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:8080"} {
+		dir := filepath.Join(t.TempDir(), "dev")
+		err := runDev(t.Context(), devFlags{dir: dir, listen: listen, logLevel: "warn"}, io.Discard, io.Discard)
+		if exitCode(err) != exitUsage || !strings.Contains(err.Error(), "127.0.0.1:8080") {
+			t.Errorf("dev at %s: %v", listen, err)
+		}
+	}
+}

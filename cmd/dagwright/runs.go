@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,17 +14,17 @@ import (
 
 // runFields is what the commands use of a run.
 type runFields struct {
-	ID          string         `json:"dag_run_id"`
-	DAG         string         `json:"dag_id"`
-	State       string         `json:"state"`
-	Type        string         `json:"run_type"`
-	LogicalDate *time.Time     `json:"logical_date"`
-	StartedAt   *time.Time     `json:"start_date"`
-	EndedAt     *time.Time     `json:"end_date"`
-	User        *string        `json:"triggering_user_name"`
-	Note        *string        `json:"note"`
-	Reason      *string        `json:"reason"`
-	Conf        map[string]any `json:"conf"`
+	ID          string          `json:"dag_run_id"`
+	DAG         string          `json:"dag_id"`
+	State       string          `json:"state"`
+	Type        string          `json:"run_type"`
+	LogicalDate *time.Time      `json:"logical_date"`
+	StartedAt   *time.Time      `json:"start_date"`
+	EndedAt     *time.Time      `json:"end_date"`
+	User        *string         `json:"triggering_user_name"`
+	Note        *string         `json:"note"`
+	Reason      *string         `json:"reason"`
+	Conf        json.RawMessage `json:"conf"` // with its numbers as they are
 }
 
 // took is how long the run has taken. One that was cleared and waits has its first
@@ -205,8 +206,9 @@ func (r runFields) describe(t *table, now time.Time) {
 	t.field("Started", r.StartedAt)
 	t.field("Duration", r.took(now))
 	t.field("Note", dash(r.Note))
-	if conf, err := json.Marshal(r.Conf); err == nil {
-		t.field("Conf", string(conf))
+	var conf bytes.Buffer
+	if err := json.Compact(&conf, r.Conf); err == nil {
+		t.field("Conf", conf.String())
 	}
 }
 

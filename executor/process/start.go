@@ -100,6 +100,8 @@ func (x *Executor) launch(t *attempt, a executor.Attempt, argv []string) {
 		case try == maxStartTries:
 			x.unstarted(t, dag.AttemptEvent{Lost: true, Reason: "not started: " + err.Error()})
 			return
+		default:
+			x.wait(t, "is tried again: "+err.Error())
 		}
 		x.logger(t).Warn("local process is not started yet", "err", err)
 		select {
