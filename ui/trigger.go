@@ -312,6 +312,9 @@ func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 			p.Errors.Conf = s.reader(c).words(err)
 		}
 	}
+	if err := dag.CheckConf(given); err != nil && p.Errors.Conf == "" {
+		p.Errors.Conf = rd.words(err)
+	}
 	if t.LogicalDate, err = parseLogicalDate(p.Form.LogicalDate); err != nil {
 		p.Errors.LogicalDate = rd.words(err)
 	}

@@ -44,6 +44,7 @@ func TestLogsOfTwoProcesses(t *testing.T) {
 	defer h.close()
 	writer := h.settings("127.0.0.1:0", slog.New(slog.DiscardHandler))
 	writer.Logs.Bucket = bucket
+	writer.Database = dag.NewSecret(postgresSchema(t)) // SQLite is for one process
 	pages := writer
 	pages.Components, pages.Logs.Dir = []string{"ui"}, t.TempDir()
 

@@ -131,6 +131,10 @@ await page.keyboard.press("ArrowDown");
 assert.ok(await page.evaluate(() => document.activeElement.matches("#grid tbody tr:first-child td:last-child a")), "down leads to the run's first task");
 await page.keyboard.press("ArrowUp");
 await page.keyboard.press("ArrowLeft");
-assert.ok(await page.evaluate(() => document.activeElement.matches("#grid thead th:nth-last-child(2) a")), "left leads to the run before");
+const left = await page.evaluate(() => {
+  const runs = [...document.querySelectorAll("#grid thead th a")];
+  return { runs: runs.length, at: runs.indexOf(document.activeElement) };
+});
+assert.equal(left.at, Math.max(0, left.runs - 2), "left leads to the run before, if there is one");
 await page.context().close();
 await done();
