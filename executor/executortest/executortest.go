@@ -75,20 +75,29 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"adopted after a restart", testAdopted},
 		{"ended while closed", testEndedWhileClosed},
 		{"stopped after a restart", testStopAfterRestart},
-		{"restarted after a stop's deadline", testRestartAfterDeadline},
 		{"odd names", testOddNames},
 		{"a hundred at once", testConcurrency},
 		{"forget", testForget},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			h := open(t)
-			s := &suite{Harness: h}
-			s.use(t, h.Executor)
-			defer func() { s.close(t) }()
-			test.run(t, s)
-		})
+		runCase(t, test.name, open, test.run)
 	}
+}
+
+// RunStopKept runs the case of an executor that carries a stop out by itself while it is
+// closed. Others are asked again by the scheduler, whose store keeps the wish.
+func RunStopKept(t *testing.T, open func(t *testing.T) Harness) {
+	runCase(t, "restarted after a stop's deadline", open, testRestartAfterDeadline)
+}
+
+func runCase(t *testing.T, name string, open func(t *testing.T) Harness, run func(*testing.T, *suite)) {
+	t.Run(name, func(t *testing.T) {
+		t.Parallel()
+		h := open(t)
+		s := &suite{Harness: h}
+		s.use(t, h.Executor)
+		defer func() { s.close(t) }()
+		run(t, s)
+	})
 }
 
 // suite is one test's executor, with its events gathered by attempt.

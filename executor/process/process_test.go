@@ -31,7 +31,7 @@ var systemPath = []dag.EnvVar{{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bi
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	executortest.Run(t, func(t *testing.T) executortest.Harness {
+	open := func(t *testing.T) executortest.Harness {
 		h := newHome(t)
 		return executortest.Harness{
 			Executor: h.open(t),
@@ -42,7 +42,9 @@ func TestConformance(t *testing.T) {
 			GivenEnv: []string{"PATH"},
 			MaxLog:   maxLog,
 		}
-	})
+	}
+	executortest.Run(t, open)
+	executortest.RunStopKept(t, open)
 }
 
 // maxLog is the most that a log of these tests holds.
