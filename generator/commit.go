@@ -231,7 +231,7 @@ func (g *Generator) checkFree(head, path string, content []byte) error {
 // driftError says that a file is somebody's work by hand.
 type driftError struct {
 	path string
-	// foreign says that dagwright has never written the file.
+	// foreign: dagwright never wrote the file.
 	foreign bool
 }
 

@@ -23,9 +23,9 @@ const (
 	reportAge = 24 * time.Hour
 )
 
-// tell calls what at once, whenever a change of a kind is told of, and every few
-// seconds, until ctx ends. Each thing that is told to GitLab has such a loop: a GitLab
-// that is slow to take a status must hold up neither the next push nor a preview.
+// tell calls what at once, at each change of a kind, and every few seconds, until ctx
+// ends. Everything that dagwright reports to GitLab has such a loop, so that a slow
+// GitLab delays neither the next push nor a preview.
 func (g *Generator) tell(ctx context.Context, kind store.ChangeKind, what func(context.Context)) {
 	if g.GitLab == nil {
 		return

@@ -30,7 +30,7 @@ func (s *Store) Sight() *Sight {
 	return &Sight{store: s, dags: map[dag.ID]bool{}, pushes: map[pushSight]bool{}}
 }
 
-// Forget has everything looked up again. It is called when changes were missed.
+// Forget clears the cache. Callers use it after they missed changes.
 func (v *Sight) Forget() {
 	clear(v.dags)
 	clear(v.pushes)

@@ -81,7 +81,7 @@ func TestHangingModelRepository(t *testing.T) {
 }
 
 // TestLinksAreTold has a symlink that is made and one that is not: each attempt
-// is told of the latter.
+// finds the latter in its log.
 func TestLinksAreTold(t *testing.T) {
 	t.Parallel()
 	bare, commit := modelRepository(t)

@@ -162,7 +162,7 @@ func testFreedWhileRunning(f fixture) {
 	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"a/d.yaml"}, Changed: []store.SpecFile{next}})
 	f.ok(err)
 	f.equal(result, store.SyncResult{Archived: 1, Broken: 1, DAGs: []dag.ID{"d"}, Waiting: []dag.ID{"d"}})
-	// The file says so, and is looked at again; the old DAG ends.
+	// The import error names the file, which the next sync reads again; the old DAG ends.
 	faults, _, err := f.ImportErrors(f.ctx(), 10, 0)
 	f.ok(err)
 	if len(faults) != 1 || faults[0].Path != "b/d.yaml" || !strings.Contains(faults[0].Errors.Error(), "still being stopped") {
