@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -306,13 +307,8 @@ func (s *server) readConfig(c echo.Context, p *triggerPage, t *store.Trigger) {
 		}
 		p.Fields = append(p.Fields, f)
 	}
-	for key, value := range given {
-		t.Conf[key] = value
-		if err := dag.CheckConf(map[string]any{key: value}); err != nil {
-			p.Errors.Conf = s.reader(c).words(err)
-		}
-	}
-	if err := dag.CheckConf(given); err != nil && p.Errors.Conf == "" {
+	maps.Copy(t.Conf, given)
+	if err := dag.CheckConf(given); err != nil {
 		p.Errors.Conf = rd.words(err)
 	}
 	if t.LogicalDate, err = parseLogicalDate(p.Form.LogicalDate); err != nil {
