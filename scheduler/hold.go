@@ -18,11 +18,7 @@ const waitsForSpace = "waits for space: little is left on the disk of the task l
 // isShort reports whether the disk of the task logs has less space than it
 // should: a task that starts would take more of it.
 func (d *dispatcher) isShort() bool {
-	if d.Logs == nil {
-		return false
-	}
-	space, err := d.Logs.Space()
-	return err == nil && space.Short()
+	return d.Logs != nil && d.Logs.Short()
 }
 
 // hold brings an attempt back after a while, since space is short, unless it is

@@ -78,6 +78,13 @@ func (d *Dir) Space() (Space, error) {
 	return Space{Used: d.spool.usage.total(), Most: d.mostBytes, Free: free, MinFree: d.limits.MinFree}, err
 }
 
+// Short reports whether the folder's file system has less free than it should; false
+// while it cannot be asked.
+func (d *Dir) Short() bool {
+	space, err := d.Space()
+	return err == nil && space.Short()
+}
+
 // disk gives the free bytes and the size of the folder's file system.
 func (s *spool) disk() (free, size int64, err error) {
 	f, err := s.root.Open(".")

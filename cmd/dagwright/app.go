@@ -295,11 +295,7 @@ func (a *app) addScheduler() error {
 	}
 	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
 	if a.Workspaces != nil {
-		a.Workspaces.logger = a.Logger
-		a.Workspaces.short = func() bool {
-			space, err := a.logs.Space()
-			return err == nil && space.Short()
-		}
+		a.Workspaces.logger, a.Workspaces.short = a.Logger, a.logs.Short
 		a.actors = append(a.actors, func(ctx context.Context) error { return a.Workspaces.sweep(ctx, a.store) })
 	}
 	return nil

@@ -62,7 +62,7 @@ func (a *app) troubles() []string {
 func diskTrouble(space tasklog.Space, err error) string {
 	switch {
 	case err != nil:
-		return "the disk of the task logs cannot be looked at"
+		return "the free space of the task logs' disk cannot be read"
 	case space.Short():
 		return fmt.Sprintf("no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)",
 			space.Free>>20, space.MinFree>>20)
