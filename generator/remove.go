@@ -101,8 +101,8 @@ func removalTitle(r store.Removal) string {
 	return fmt.Sprintf("%s: remove, as %s asked", r.DAG, r.By.User)
 }
 
-// proposeRemoval makes the merge request that removes a DAG's file, or brings it back. Whether it is merged is up to people: the removal is not tried again
-// by itself.
+// proposeRemoval makes the merge request that removes a DAG's file, or brings it back.
+// Whether it is merged is up to people: the removal is not tried again by itself.
 func (g *Generator) proposeRemoval(ctx context.Context, r store.Removal, content []byte) (store.RemovalResult, error) {
 	branch := removalBranch(r.DAG)
 	commit, _, err := g.Repo.Propose(ctx, branch, g.removal(r, content))

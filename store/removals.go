@@ -168,11 +168,11 @@ func finishProposedRemoval(t *tx, id dag.ID, restored bool) error {
 // model's push made is rendered again from the head of its branch: push is then the new
 // push's id. For a file that was written by hand, the generator is asked to commit the
 // last version that is stored, and push is 0; until then the request is in
-// PendingRemovals. Asking again has one that failed tried at once.
+// PendingRemovals. Asking again retries one that failed at once.
 //
-// The error is dag.ErrNotFound when there is no such DAG, and dag.ErrConflict when it is
-// not archived, when its id went to another owner, when the DAG repository has the file still (without the DAG), or when
-// the DAG's branch makes it no more.
+// The error is dag.ErrNotFound when there is no such DAG. It is dag.ErrConflict when the
+// DAG is not archived, its id went to another owner, the DAG repository still has the
+// file (without the DAG), or the DAG's branch no longer makes it.
 func (s *Store) RequestRestore(ctx context.Context, by Actor, id dag.ID) (push int64, err error) {
 	err = s.db.write(ctx, func(t *tx) error {
 		push = 0

@@ -342,7 +342,7 @@ func parseLogicalDate(text string) (time.Time, error) {
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC(), nil
+			return t.UTC(), dag.CheckLogicalDate(t)
 		}
 	}
 	return time.Time{}, invalid("Not a date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")

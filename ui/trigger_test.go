@@ -147,6 +147,8 @@ func TestTriggerTellsWhatIsWrong(t *testing.T) {
 		{"no choice", url.Values{"param.MODE": {"slow"}}, "fast"},
 		{"no JSON in a field", url.Values{"param.COLUMNS": {"a, b"}}, "line 1, column 1"},
 		{"a wrong value in JSON", url.Values{"conf": {`{"LIMIT": "x"}`}}, "LIMIT"},
+		{"a date before all dates", url.Values{"logical_date": {"0001-01-01T00:00:00Z"}}, "years 1 to 9999"},
+		{"a date after all dates", url.Values{"logical_date": {"9999-12-31T23:59:59-12:00"}}, "years 1 to 9999"},
 		{"logical date", url.Values{"logical_date": {"tomorrow"}}, "Not a date and time"},
 		{"run id", url.Values{"run_id": {"a/b"}}, "a/b"},
 		{"scheduled run id", url.Values{"run_id": {"scheduled__x"}}, "scheduled__"},
