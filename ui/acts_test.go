@@ -483,3 +483,13 @@ func TestArchivedDAGOffersOnlyWhatIsPossible(t *testing.T) {
 	s.get(http.StatusOK, dagURL(r.DAG, "trigger")).lacks(t, "Trigger DAG", "Preview")
 	s.get(http.StatusOK, dagURL(r.DAG, "graph")).wants(t, "Delete")
 }
+
+// TestBulkClearNamesWhatItStops clears a run of which a task runs.
+func TestBulkClearNamesWhatItStops(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.running()
+	p := s.asked(dagURL(r.DAG, "runs"), url.Values{"run": {string(r.ID)}, "act": {"clear"}})
+	p.wants(t, "Clear 1 task?", "will be stopped and run once more: run_model")
+	p.lacks(t, "will run once more:")
+}

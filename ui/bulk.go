@@ -222,11 +222,22 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 		return markedRun(rd, dag.RunState(act)), 0, nil
 	}
 	chosen, err := s.toClear(c, s.bulkClear(c, r.DAG, r.ID, act))
-	var names []dag.TaskID
+	var ended, active []dag.TaskID
 	for _, ti := range chosen {
-		names = append(names, ti.Task)
+		if ti.State.Active() {
+			active = append(active, ti.Task)
+		} else {
+			ended = append(ended, ti.Task)
+		}
 	}
-	return rd.t("will run once more: %s", shorten(joinTasks(names), maxRecentText)), len(names), err
+	var parts []string
+	if len(ended) > 0 {
+		parts = append(parts, rd.t("will run once more: %s", shorten(joinTasks(ended), maxRecentText)))
+	}
+	if len(active) > 0 {
+		parts = append(parts, rd.t("will be stopped and run once more: %s", shorten(joinTasks(active), maxRecentText)))
+	}
+	return strings.Join(parts, "; "), len(chosen), err
 }
 
 // bulkResult collects what became of each thing of a bulk act. Each was changed

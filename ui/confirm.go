@@ -165,10 +165,11 @@ func (s *server) markTaskPlan(c echo.Context, k dag.AttemptKey, state dag.TaskSt
 		p.Button, what = rd.t("Mark task %s as failed", string(k.Task)), rd.t("will be marked as failed")
 	}
 	for _, ti := range chosen {
+		row := taskRow(ti, what)
 		if ti.State.Active() {
-			what = rd.t("will be stopped") + ", " + what
+			row.What = rd.t("will be stopped") + ", " + what
 		}
-		p.add(rd, taskRow(ti, what), nil)
+		p.add(rd, row, nil)
 	}
 	if state == dag.TaskFailed {
 		return p, nil
