@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"dagwright/gitlab"
 )
@@ -155,22 +156,29 @@ func (d *devProcess) get(t *testing.T, path string) (int, string) {
 }
 
 // await reads a page again with each change that the server tells of, until it
-// matches.
+// matches. It gives up when the page stayed the same for scriptPatience: how long
+// the whole of it takes depends on what else the machine does.
 func (d *devProcess) await(t *testing.T, pattern, path string) string {
 	t.Helper()
 	want := regexp.MustCompile(pattern)
-	ctx, cancel := context.WithTimeout(t.Context(), scriptPatience)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
+	stuck := time.AfterFunc(scriptPatience, cancel)
+	defer stuck.Stop()
 	changes, err := openEvents(ctx, d.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer changes.Close()
-	lines := bufio.NewReader(changes)
+	lines, last := bufio.NewReader(changes), ""
 	for {
 		_, body := d.get(t, path)
 		if want.MatchString(body) {
 			return body
+		}
+		if body != last {
+			stuck.Reset(scriptPatience)
+			last = body
 		}
 		if _, err := lines.ReadString('\n'); err != nil {
 			t.Fatalf("no match for %q in %s before the end (%v):\n%s\nlog:\n%s", pattern, path, err, body, d.log)
