@@ -10,11 +10,12 @@ import (
 	"testing"
 )
 
-// TestBrowser drives a real browser over a real "dagwright dev". Screenshots
+// TestBrowser drives real browsers over a real "dagwright dev": Chromium over everything,
+// and Firefox over the main path. Screenshots
 // go to DAGWRIGHT_SCREENSHOTS when that is set.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for _, need := range []string{"node", "chromium"} {
+	for _, need := range []string{"node", "chromium", "firefox-esr"} {
 		if _, err := exec.LookPath(need); err != nil {
 			t.Fatalf(`%s is missing: run "make setup", or use "make test", which does it`, need)
 		}
@@ -34,17 +35,21 @@ func TestBrowser(t *testing.T) {
 			runScript(sub, script, d, func() { d.restart(t) })
 		})
 	}
+	t.Run("firefox", func(sub *testing.T) {
+		runScript(sub, "mainpath", d, func() { d.restart(t) }, "BROWSER=firefox")
+	})
 }
 
 // browserScripts is the folder of the scripts, seen from this package.
 const browserScripts = "../../test/browser"
 
 // runScript runs one script to its end. A line "stop" or "start" of its output
-// asks for that to be done to the server, and is answered with "ok".
-func runScript(t *testing.T, script string, d *devProcess, restart func()) {
+// asks for that to be done to the server, and is answered with "ok". env is added to
+// the environment of the script.
+func runScript(t *testing.T, script string, d *devProcess, restart func(), env ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", script+".mjs", d.url, os.Getenv("DAGWRIGHT_SCREENSHOTS"))
-	cmd.Dir = browserScripts
+	cmd.Dir, cmd.Env = browserScripts, append(os.Environ(), env...)
 	var faults strings.Builder
 	cmd.Stderr = &faults
 	in, err := cmd.StdinPipe()
