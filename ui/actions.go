@@ -28,7 +28,7 @@ func (s *server) setPaused(c echo.Context) error {
 		paused = true
 	case "false":
 	default:
-		return invalid("The form lacks the field paused: want true or false.")
+		return invalid("The form has no field paused: send true or false.")
 	}
 	if err := s.Store.SetPaused(c.Request().Context(), s.actor(c), id, paused); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (s *server) restore(c echo.Context) error {
 		return err
 	}
 	if push != 0 {
-		notice(c, s.reader(c).t("The branch of %s is being rendered once more.", string(id)))
+		notice(c, s.reader(c).t("The branch of %s is being rendered again.", string(id)))
 		return done(c, "/models")
 	}
 	notice(c, s.reader(c).t("The file of %s is being restored in the DAG repository.", string(id)))
@@ -190,6 +190,6 @@ func (s *server) replayPush(c echo.Context) error {
 	if _, err := s.Store.ReplayPush(c.Request().Context(), s.actor(c), id); err != nil {
 		return err
 	}
-	notice(c, s.reader(c).t("The branch is being rendered once more."))
+	notice(c, s.reader(c).t("The branch is being rendered again."))
 	return done(c, "/models")
 }

@@ -265,7 +265,7 @@ func TestTriggerPreviewAndRecentConfigs(t *testing.T) {
 		t.Errorf("%d recent configs, want the 2 different ones", n)
 	}
 	p = s.get(http.StatusOK, "/dags/churn-model/trigger?from=r1")
-	p.wants(t, `"EXTRA": "new"`, "The config of r1 was taken over.")
+	p.wants(t, `"EXTRA": "new"`, "The config of r1 was filled in.")
 	if v := p.attr("param.LIMIT", "value"); v != "5" {
 		t.Errorf("LIMIT is %q, want 5", v)
 	}
@@ -338,7 +338,7 @@ func TestActsSayFirstWhatTheyWouldTouch(t *testing.T) {
 	}{
 		{
 			"clear a task and what follows", "/tasks/b/clear", url.Values{"downstream": {"1"}},
-			[]string{"Clear 2 tasks?", "b", "c", "will run once more"}, "a=success b= c=",
+			[]string{"Clear 2 tasks?", "b", "c", "will run again"}, "a=success b= c=",
 		},
 		{"clear a run", "/clear", nil, []string{"Clear 3 tasks?", "a", "b", "c"}, "a= b= c="},
 		{"clear what failed", "/clear", url.Values{"only_failed": {"1"}}, []string{"Clear 2 tasks?"}, "a=success b= c="},
@@ -393,7 +393,7 @@ func TestActIsNotDoneToWhatWasNotShown(t *testing.T) {
 		t.Fatalf("status %d, want 409", w.Code)
 	}
 	p := checkPage(t, path, w)
-	p.wants(t, "This has changed since you looked", "Clear 3 tasks?")
+	p.wants(t, "Something has changed since this list was made", "Clear 3 tasks?")
 	if got := s.states(r); got != "a=failed b=failed c=upstream_failed" {
 		t.Errorf("states %q", got)
 	}
@@ -424,7 +424,7 @@ func TestCancelNamesWhatWouldBeStopped(t *testing.T) {
 	r := s.running()
 	path := taskURL(r.DAG, r.ID, "run_model") + "/cancel"
 	p := s.asked(path, nil)
-	p.wants(t, "Cancel task run_model?", "will be stopped and not be tried again")
+	p.wants(t, "Cancel task run_model?", "will be stopped and not retried")
 	s.posted(path, url.Values{"shown": {p.shown()}}, runURL(r.DAG, r.ID))
 	if got := s.states(r); got != "run_model=runningcancel" {
 		t.Errorf("states %q", got)
@@ -464,7 +464,7 @@ func TestBulkActsSayFirstWhatTheyWouldTouch(t *testing.T) {
 	p.wants(t, "Mark 1 run as failed?", "The run has ended already.", "absent")
 	runs.Set("act", "clear")
 	p = s.asked(dagURL(r.DAG, "runs"), runs)
-	p.wants(t, "Clear 3 tasks?", "will run once more: a, b, c", "There is nothing to clear.")
+	p.wants(t, "Clear 3 tasks?", "will run again: a, b, c", "There is nothing to clear.")
 	runs.Set("shown", p.shown())
 	s.posted(dagURL(r.DAG, "runs"), runs, dagURL(r.DAG, "runs"))
 	if got := s.states(r) + s.states(queued); got != "a= b= c=a= b= c=" {
@@ -490,6 +490,6 @@ func TestBulkClearNamesWhatItStops(t *testing.T) {
 	s := newSite(t)
 	r := s.running()
 	p := s.asked(dagURL(r.DAG, "runs"), url.Values{"run": {string(r.ID)}, "act": {"clear"}})
-	p.wants(t, "Clear 1 task?", "will be stopped and run once more: run_model")
-	p.lacks(t, "will run once more:")
+	p.wants(t, "Clear 1 task?", "will be stopped and run again: run_model")
+	p.lacks(t, "will run again:")
 }

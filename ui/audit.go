@@ -24,9 +24,12 @@ type AuditList struct {
 // AuditView is an entry with links to what it is about.
 type AuditView struct {
 	store.AuditEntry
-	At     TimeView
-	DAGURL string
-	RunURL string
+	At      TimeView
+	What    string // the event in words
+	Via     string // by what door it came, in words
+	Details string
+	DAGURL  string
+	RunURL  string
 }
 
 // auditPage lists who did what in the whole instance.
@@ -84,7 +87,10 @@ func (s *server) auditList(c echo.Context, id dag.ID, path string) (AuditList, e
 	}
 	rd := s.reader(c)
 	for _, e := range entries {
-		v := AuditView{AuditEntry: e, At: rd.time(e.At, "")}
+		v := AuditView{
+			AuditEntry: e, At: rd.time(e.At, ""), Details: rd.auditExtra(e.Extra),
+			What: named(rd, auditWords, e.Event), Via: named(rd, viaWords, e.By.Via),
+		}
 		if e.DAG != "" {
 			v.DAGURL = dagURL(e.DAG, "")
 			if e.Run != "" {

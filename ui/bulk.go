@@ -34,7 +34,7 @@ func (s *server) bulkDAGs(c echo.Context) error {
 		}
 	case "trigger": // asks for each DAG
 	default:
-		return invalid("There is no act %q.", act)
+		return invalid("There is no action %q.", act)
 	}
 	ok, err := s.confirmed(c, func() (plan, error) { return s.bulkDAGsPlan(c, ids, act), nil })
 	if err != nil || !ok {
@@ -157,7 +157,7 @@ func (s *server) bulkRuns(c echo.Context) error {
 			return err
 		}
 	default:
-		return invalid("There is no act %q.", act)
+		return invalid("There is no action %q.", act)
 	}
 	ok, err := s.confirmed(c, func() (plan, error) { return s.bulkRunsPlan(c, id, runs, act), nil })
 	if err != nil || !ok {
@@ -232,10 +232,10 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 	}
 	var parts []string
 	if len(ended) > 0 {
-		parts = append(parts, rd.t("will run once more: %s", shorten(joinTasks(ended), maxRecentText)))
+		parts = append(parts, rd.t("will run again: %s", shorten(joinTasks(ended), maxRecentText)))
 	}
 	if len(active) > 0 {
-		parts = append(parts, rd.t("will be stopped and run once more: %s", shorten(joinTasks(active), maxRecentText)))
+		parts = append(parts, rd.t("will be stopped and run again: %s", shorten(joinTasks(active), maxRecentText)))
 	}
 	return strings.Join(parts, "; "), len(chosen), err
 }

@@ -24,7 +24,7 @@ var plurals = []struct {
 	{"%d DAGs", [2]string{"%d DAG", "%d DAGs"}, [3]string{"%d DAG", "%d DAG-а", "%d DAG-ов"}},
 	{"%d runs", [2]string{"%d run", "%d runs"}, [3]string{"%d запуск", "%d запуска", "%d запусков"}},
 	{"%d broken files", [2]string{"%d broken file", "%d broken files"}, [3]string{"%d файл с ошибками", "%d файла с ошибками", "%d файлов с ошибками"}},
-	{"%d tasks were cleared", [2]string{"%d task was cleared", "%d tasks were cleared"}, [3]string{"Сброшена %d задача", "Сброшено %d задачи", "Сброшено %d задач"}},
+	{"%d tasks were cleared", [2]string{"%d task was cleared", "%d tasks were cleared"}, [3]string{"Перезапущена %d таска", "Перезапущено %d таски", "Перезапущено %d тасок"}},
 	{"%d DAGs changed", [2]string{"%d DAG changed", "%d DAGs changed"}, [3]string{"Изменён %d DAG", "Изменено %d DAG-а", "Изменено %d DAG-ов"}},
 	{"%d runs were started", [2]string{"%d run was started", "%d runs were started"}, [3]string{"Создан %d запуск", "Создано %d запуска", "Создано %d запусков"}},
 	{"%d runs changed", [2]string{"%d run changed", "%d runs changed"}, [3]string{"Изменён %d запуск", "Изменено %d запуска", "Изменено %d запусков"}},
@@ -35,7 +35,15 @@ var plurals = []struct {
 	{"Un-pause %d DAGs", [2]string{"Un-pause %d DAG", "Un-pause %d DAGs"}, [3]string{"Снять с паузы %d DAG", "Снять с паузы %d DAG-а", "Снять с паузы %d DAG-ов"}},
 	{"Trigger %d DAGs", [2]string{"Trigger %d DAG", "Trigger %d DAGs"}, [3]string{"Запустить %d DAG", "Запустить %d DAG-а", "Запустить %d DAG-ов"}},
 	{"%d tries", [2]string{"%d try", "%d tries"}, [3]string{"%d попытка", "%d попытки", "%d попыток"}},
+	{"%d hours", [2]string{"%d hour", "%d hours"}, [3]string{"%d час", "%d часа", "%d часов"}},
+	{"%d days", [2]string{"%d day", "%d days"}, [3]string{"%d день", "%d дня", "%d дней"}},
 	{"%d matches", [2]string{"%d match", "%d matches"}, [3]string{"%d совпадение", "%d совпадения", "%d совпадений"}},
+}
+
+// english holds the English text of keys that say more than their text: Russian
+// words agree with what they are about, such as a run or a task.
+var english = map[string]string{
+	"Mark success (task)": "Mark success", "Mark failed (task)": "Mark failed",
 }
 
 // newCatalogue holds every text of the pages in every language. The key of a
@@ -45,6 +53,11 @@ func newCatalogue() (catalog.Catalog, error) {
 	b := catalog.NewBuilder(catalog.Fallback(language.English))
 	for key, text := range russian {
 		if err := b.SetString(language.Russian, key, text); err != nil {
+			return nil, err
+		}
+	}
+	for key, text := range english {
+		if err := b.SetString(language.English, key, text); err != nil {
 			return nil, err
 		}
 	}

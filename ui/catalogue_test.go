@@ -15,6 +15,9 @@ import (
 
 	"golang.org/x/net/html"
 	"golang.org/x/text/language"
+
+	"dagwright/dag"
+	"dagwright/store"
 )
 
 // TestEveryTextIsTranslated finds every text in templates and code and holds
@@ -245,6 +248,107 @@ func TestSiblingLeadsToTheSamePage(t *testing.T) {
 	} {
 		if got, want := s.get(200, here).attr("sibling", "href"), "https://dev.example.com"+there; got != want {
 			t.Errorf("%s leads to %s, want %s", here, got, want)
+		}
+	}
+}
+
+// TestEveryAuditEventHasWords finds the events that the sources write to the audit
+// log, by what tells of one: the field Event, variables named event, and functions
+// that take one.
+func TestEveryAuditEventHasWords(t *testing.T) {
+	t.Parallel()
+	found := map[string]string{}
+	for _, folder := range []string{"../store", "../auth", "../scheduler", "../generator", "../api", "../ui", "../webhook", "../cijob"} {
+		auditEvents(t, folder, found)
+	}
+	for _, event := range []string{store.ViaRerender, store.ViaOverwrite, store.ViaDryRun} { // RerenderPushes writes how it was asked
+		found[event] = "../store/pushwork.go"
+	}
+	for _, state := range []dag.TaskState{dag.TaskSuccess, dag.TaskFailed, dag.TaskSkipped} {
+		found["mark_task_"+string(state)] = found["mark_task_"]
+	}
+	for _, state := range []dag.RunState{dag.RunSuccess, dag.RunFailed} {
+		found["mark_"+string(state)] = found["mark_"]
+	}
+	delete(found, "mark_task_")
+	delete(found, "mark_")
+	for _, event := range slices.Sorted(maps.Keys(found)) {
+		if auditWords[event] == "" {
+			t.Errorf("%s: no words for the audit log's event %q", found[event], event)
+		}
+	}
+	for event := range auditWords {
+		if found[event] == "" {
+			t.Errorf("nothing writes the event %q to the audit log any more, or the test has lost sight of it", event)
+		}
+	}
+}
+
+var eventName = regexp.MustCompile(`^[a-z_]+$`)
+
+// auditEvents collects the events that a package writes, with their place.
+func auditEvents(t *testing.T, folder string, found map[string]string) {
+	t.Helper()
+	fset := token.NewFileSet()
+	packages, err := parser.ParseDir(fset, folder, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := func(e ast.Expr) {
+		if sum, ok := e.(*ast.BinaryExpr); ok {
+			e = sum.X
+		}
+		if literal, ok := e.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+			if name, err := strconv.Unquote(literal.Value); err == nil && eventName.MatchString(name) {
+				found[name] = fset.Position(e.Pos()).String()
+			}
+		}
+	}
+	for _, pkg := range packages {
+		ast.Inspect(pkg, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if nameOf(n.Key) == "Event" {
+					keep(n.Value)
+				}
+			case *ast.AssignStmt:
+				for i, left := range n.Lhs {
+					if len(n.Lhs) == len(n.Rhs) && slices.Contains([]string{"event", "proposed"}, nameOf(left)) {
+						keep(n.Rhs[i])
+					}
+				}
+			case *ast.CallExpr:
+				if slices.Contains([]string{"note", "noteRefusal", "EndSession", "onBackfill"}, nameOf(n.Fun)) {
+					for _, arg := range n.Args {
+						keep(arg)
+					}
+				}
+			}
+			return true
+		})
+	}
+}
+
+func TestAuditDetailsInWords(t *testing.T) {
+	t.Parallel()
+	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
+	for _, test := range []struct{ extra, want string }{
+		{"", ""},
+		{`{"conf_keys":["A","SCORING_DATE"]}`, "ключи конфигурации: A, SCORING_DATE"},
+		{`{"more": 3, "tasks": ["a", "b"]}`, "таски: a, b; ещё тасок: 3"},
+		{`{"act":"delete_history","needs":"admin"}`, "действие: удаление истории; нужна роль: администратор"},
+		{`{"reason":"The ID token cannot be read.","x":"y"}`, "причина: ID token не читается.; x: y"},
+		{"no JSON", "no JSON"},
+	} {
+		if got := rd.auditExtra(test.extra); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.extra, got, test.want)
+		}
+	}
+	for _, a := range []dag.Act{dag.ActRead, dag.ActSettings, dag.ActPause, dag.ActTrigger, dag.ActClear, dag.ActMarkRun, dag.ActMarkTask,
+		dag.ActCancel, dag.ActNote, dag.ActBackfill, dag.ActDelete, dag.ActRestore, dag.ActDeleteHistory, dag.ActReplay, dag.ActRerender,
+		dag.ActPromote, dag.ActTakeOver, dag.ActAdminister} {
+		if actWords[a] == "" {
+			t.Errorf("no words for the act %q", a)
 		}
 	}
 }

@@ -137,9 +137,9 @@ func (s *server) clearPlan(c echo.Context, cl store.Clear) (plan, error) {
 		return p, err
 	}
 	for _, ti := range chosen {
-		what := rd.t("will run once more")
+		what := rd.t("will run again")
 		if ti.State.Active() {
-			what = rd.t("will be stopped and run once more")
+			what = rd.t("will be stopped and run again")
 		}
 		p.add(rd, taskRow(ti, what), nil)
 	}
@@ -208,10 +208,10 @@ func (s *server) cancelPlan(c echo.Context, k dag.AttemptKey) (plan, error) {
 		return p, err
 	}
 	if !ti.State.Active() {
-		return p, conflict(say("The task does not run any more."))
+		return p, conflict(say("The task is no longer running."))
 	}
 	p.Button, p.Danger = rd.t("Cancel task %s", string(k.Task)), true
-	p.add(rd, taskRow(ti, rd.t("will be stopped and not be tried again")), nil)
+	p.add(rd, taskRow(ti, rd.t("will be stopped and not retried")), nil)
 	return p, nil
 }
 

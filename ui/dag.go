@@ -146,7 +146,7 @@ func (s *server) dagFacts(rd *reader, row store.DAGRow) []Fact {
 		{Name: say("Documentation"), Value: row.DocMD},
 	}
 	if row.RunTimeout > 0 {
-		facts = append(facts, Fact{Name: say("Run time-out"), Value: rd.duration(row.RunTimeout)})
+		facts = append(facts, Fact{Name: say("Run timeout"), Value: rd.duration(row.RunTimeout)})
 	}
 	return slices.DeleteFunc(facts, func(f Fact) bool { return f.Value == "" })
 }

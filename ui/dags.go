@@ -151,7 +151,7 @@ func (q dagsQuery) filter() (store.DAGFilter, error) {
 	case "archived":
 		f.OnlyArchived = true
 	default:
-		return f, invalid("The filter %q is not known: want active, paused, failed, running or archived.", q.State)
+		return f, invalid("There is no filter %q; there are active, paused, failed, running and archived.", q.State)
 	}
 	return f, nil
 }

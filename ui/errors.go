@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -22,7 +23,23 @@ type pageError struct {
 	args []any
 }
 
+// words is an argument of a pageError that is translated itself, as a text of the
+// catalogue or as a reason.
+type words string
+
 func (e *pageError) Error() string { return fmt.Sprintf(e.key, e.args...) }
+
+// in is the text in a reader's language.
+func (e *pageError) in(rd *reader) string {
+	args := slices.Clone(e.args)
+	for i, arg := range args {
+		if w, ok := arg.(words); ok {
+			args[i] = rd.told(string(w))
+		}
+	}
+	return rd.t(e.key, args...)
+}
+
 func (e *pageError) Unwrap() error { return e.kind }
 
 func notFound(key string, args ...any) error { return &pageError{dag.ErrNotFound, key, args} }
@@ -40,17 +57,17 @@ var errorKinds = []struct {
 		say("It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.")},
 	{dag.ErrForbidden, http.StatusForbidden, notAllowed, notAllowedHint},
 	{dag.ErrConflict, http.StatusConflict, say("Not possible now"),
-		say("Something has changed since the page was loaded. Go back, reload the page and look before you try again.")},
+		say("Something has changed since the page was loaded. Go back, reload the page and check before you try again.")},
 	{dag.ErrInvalid, http.StatusUnprocessableEntity, say("Not valid"), say("Go back and correct it: nothing was changed.")},
 	{store.ErrUnknown, http.StatusServiceUnavailable, say("Not confirmed"),
-		say("It may have been done or not. Wait a moment and look before you repeat it.")},
+		say("It may or may not have been done. Wait a moment and check before you repeat it.")},
 	{store.ErrUnavailable, http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},
 }
 
 // What a reader hears who may not do what was asked for.
 var (
 	notAllowed     = say("Not allowed")
-	notAllowedHint = say("Your role does not include this. Ask the owner of the DAG or the platform's team.")
+	notAllowedHint = say("Your role does not allow this. Ask the owner of the DAG or the platform team.")
 )
 
 // httpErrors are the errors of HTTP itself that a reader may meet.
@@ -59,7 +76,7 @@ var httpErrors = []struct {
 	title, hint string
 }{
 	{http.StatusForbidden, notAllowed, notAllowedHint},
-	{http.StatusUnauthorized, say("Signed out"), say("Sign in again, then repeat what you did.")},
+	{http.StatusUnauthorized, say("You are signed out"), say("Sign in again, then repeat what you did.")},
 	{http.StatusRequestEntityTooLarge, say("Too large"), say("Go back and shorten it: nothing was changed.")},
 	{http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},
 }
@@ -92,14 +109,14 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 		p := errorPage{Page: s.page(c, rd.t(title)), Words: rd.words(err), Hint: hint}
 		if errors.Is(err, store.ErrUnavailable) {
 			p.RequestID = rand.Text()
-			p.Words = rd.t("The database does not answer now.")
+			p.Words = rd.t("The database is not responding.")
 			c.Response().Header().Set("Retry-After", "2")
 			s.Logger.ErrorContext(c.Request().Context(), "request failed", "request", p.RequestID,
 				"method", c.Request().Method, "route", c.Path(), "err", err)
 		}
 		if status == http.StatusInternalServerError {
 			p.RequestID = rand.Text()
-			p.Words = rd.t("Something went wrong on the server. It is not your doing.")
+			p.Words = rd.t("Something went wrong on the server. It is not your fault.")
 			s.Logger.ErrorContext(c.Request().Context(), "request failed", "request", p.RequestID,
 				"method", c.Request().Method, "route", c.Path(), "err", err)
 		}
@@ -141,7 +158,7 @@ func classify(err error) (status int, title, hint string) {
 func (rd *reader) words(err error) string {
 	var pe *pageError
 	if errors.As(err, &pe) {
-		return rd.t(pe.key, pe.args...)
+		return pe.in(rd)
 	}
 	var he *echo.HTTPError
 	text := err.Error()

@@ -22,9 +22,9 @@ func (s *server) missingLog(rd *reader, t TaskView) string {
 // kept writes for how long logs are kept.
 func (rd *reader) kept(keep time.Duration) string {
 	if keep%(24*time.Hour) != 0 {
-		return rd.t("%d hours", keep/time.Hour)
+		return rd.t("%d hours", int(keep/time.Hour))
 	}
-	return rd.t("%d days", keep/(24*time.Hour))
+	return rd.t("%d days", int(keep/(24*time.Hour)))
 }
 
 // mayComeLog says whether the log of a try may still come: its task goes on, or
@@ -39,5 +39,5 @@ func (s *server) mayComeLog(t TaskView) bool {
 func (s *server) unavailableLog(c echo.Context, key dag.AttemptKey, err error) string {
 	s.Logger.ErrorContext(c.Request().Context(), "look for log",
 		"dag", key.DAG, "run", key.Run, "task", key.Task, "try", key.Try, "err", err)
-	return s.reader(c).t("The log cannot be shown now: the storage of the logs does not answer. Reload the page in a while.")
+	return s.reader(c).t("The log cannot be shown now: the log storage is not responding. Reload the page later.")
 }

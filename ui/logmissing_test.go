@@ -81,6 +81,6 @@ func TestLogStorageFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := s.get(http.StatusOK, logURL(r.DAG, r.ID, "run_model", 0))
-	p.wants(t, "the storage of the logs does not answer")
+	p.wants(t, "the log storage is not responding")
 	p.lacks(t, bucket)
 }

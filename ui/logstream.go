@@ -122,7 +122,7 @@ func streamOffset(c echo.Context) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
-		return 0, invalid("The offset %q is none: want a number of bytes from the start of the log.", text)
+		return 0, invalid("The offset %q is not valid: it is a number of bytes from the start of the log.", text)
 	}
 	return n, nil
 }

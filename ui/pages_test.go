@@ -198,7 +198,7 @@ func TestDAGPages(t *testing.T) {
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/code?version=-1")
 	s.get(http.StatusOK, "/dags/churn-model-retrain/graph").wants(t, "version 1 of the DAG; the newest is 2")
 	s.get(http.StatusOK, "/dags/churn-model-retrain/details").wants(t, "dags/churn-model-retrain.yaml", "Europe/Moscow", "task-evaluate_model")
-	s.get(http.StatusOK, "/audit?dag=churn-model-retrain").wants(t, "trigger", "bob")
+	s.get(http.StatusOK, "/audit?dag=churn-model-retrain").wants(t, "Triggered a run", "bob")
 }
 
 func TestUnknownIsNotFound(t *testing.T) {
@@ -323,8 +323,8 @@ func TestDelete(t *testing.T) {
 func TestModelsAndImportErrors(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.get(http.StatusOK, "/models").wants(t, "No pushes here")
-	s.get(http.StatusOK, "/import-errors").wants(t, "Every file is good")
+	s.get(http.StatusOK, "/models").wants(t, "No pushes")
+	s.get(http.StatusOK, "/import-errors").wants(t, "All files are valid")
 	id, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abcdef0123456789", User: "Carol", Title: "Fix features", ReceivedAt: now})
 	if err != nil {
 		t.Fatal(err)
@@ -333,7 +333,7 @@ func TestModelsAndImportErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.get(http.StatusOK, "/models").wants(t, "refused", "no cron expression", "gbc/churn-model", "Fix features", "https://gitlab.example.com/gbc/churn-model/-/commit/abcdef0123456789")
+	s.get(http.StatusOK, "/models").wants(t, "rejected", "no cron expression", "gbc/churn-model", "Fix features", "https://gitlab.example.com/gbc/churn-model/-/commit/abcdef0123456789")
 	s.get(http.StatusOK, "/models?state=rendered").lacks(t, "Fix features")
 	s.get(http.StatusOK, "/models?project=nothing").lacks(t, "Fix features")
 	s.get(http.StatusUnprocessableEntity, "/models?state=odd")
@@ -341,9 +341,9 @@ func TestModelsAndImportErrors(t *testing.T) {
 	s.save(newDAG("churn-model", "run_model"))
 	s.sync(store.Sync{Commit: "broken", Changed: []store.SpecFile{{Path: "dags/churn-model.yaml", Blob: "b", Source: "x",
 		Errors: dag.SpecErrors{{File: "dags/churn-model.yaml", Line: 4, Column: 2, Path: "churn-model.tasks", Reason: "unknown key"}}}}})
-	s.get(http.StatusOK, "/").wants(t, "1 broken file", "file broken")
+	s.get(http.StatusOK, "/").wants(t, "1 broken file", "broken file")
 	s.get(http.StatusOK, "/import-errors").wants(t, "dags/churn-model.yaml", "churn-model.yaml:4:2", "unknown key")
-	s.get(http.StatusOK, "/dags/churn-model/graph").wants(t, "the last good version stays in force")
+	s.get(http.StatusOK, "/dags/churn-model/graph").wants(t, "the last good version stays in use")
 }
 
 // TestHostileText puts a payload into every text that a stranger can choose.

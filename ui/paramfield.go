@@ -232,7 +232,7 @@ func parseConf(text string) (map[string]any, error) {
 	}
 	conf, ok := v.(map[string]any)
 	if !ok {
-		return nil, invalid("This is %s; want a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.", jsonKind(v))
+		return nil, invalid("This is %s, not a JSON object such as {\"SCORING_DATE\": \"2026-01-31\"}.", jsonKind(v))
 	}
 	return conf, nil
 }
@@ -247,14 +247,14 @@ func decodeJSON(text string, into *any) error {
 		end := d.InputOffset()
 		rest := text[end:]
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
-			return jsonError("Not valid JSON: line %d, column %d: there is more text behind the end of the value.", text, end+int64(blank))
+			return jsonError("Not valid JSON: line %d, column %d: there is more text after the end of the value.", text, end+int64(blank))
 		}
 		*into = dag.PlainNumbers(*into)
 		return nil
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return jsonError("Not valid JSON: line %d, column %d: %s.", text, syntax.Offset-1, strings.TrimPrefix(syntax.Error(), "json: "))
+		return jsonError("Not valid JSON: line %d, column %d: %s.", text, syntax.Offset-1, words(strings.TrimPrefix(syntax.Error(), "json: ")))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return jsonError("Not valid JSON: line %d, column %d: the text ends too early.", text, int64(len(text)))
@@ -281,19 +281,20 @@ func isNumber(v any) bool {
 	return false
 }
 
-func jsonKind(v any) string {
+// jsonKind names what kind of JSON value decodeJSON gave.
+func jsonKind(v any) words {
 	switch v.(type) {
 	case nil:
 		return "null"
 	case []any:
-		return "a list"
+		return words(say("a list"))
 	case string:
-		return "a text"
+		return words(say("a string"))
 	case bool:
-		return "true or false"
+		return words(say("true or false"))
 	}
 	if isNumber(v) {
-		return "a number"
+		return words(say("a number"))
 	}
-	return "something else"
+	return words(say("something else"))
 }

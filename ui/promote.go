@@ -35,15 +35,15 @@ type PromotionView struct {
 
 func (rd *reader) promotionView(p store.Promotion, zone string) PromotionView {
 	words := map[store.PromotionState]string{
-		store.PromotionPending: say("is under way"), store.PromotionCompared: say("is compared"), store.PromotionProposed: say("has a merge request"),
-		store.PromotionUnchanged: say("is there already"), store.PromotionRefused: say("cannot be promoted"),
+		store.PromotionPending: say("in progress"), store.PromotionCompared: say("compared"), store.PromotionProposed: say("merge request open"),
+		store.PromotionUnchanged: say("nothing to change"), store.PromotionRefused: say("not possible"),
 	}[p.State]
 	return PromotionView{Promotion: p, Asked: rd.time(p.At, zone), Words: words}
 }
 
 func (s *server) promoteForm(c echo.Context) error {
 	if s.PromotesTo == "" {
-		return notFound("This instance promotes DAGs nowhere.")
+		return notFound("This instance has nowhere to promote DAGs to.")
 	}
 	h, err := s.dagHead(c, "")
 	if err != nil {
@@ -73,12 +73,12 @@ func (s *server) promoteForm(c echo.Context) error {
 // promote asks for the comparison, or for the merge request.
 func (s *server) promote(c echo.Context) error {
 	if s.PromotesTo == "" {
-		return notFound("This instance promotes DAGs nowhere.")
+		return notFound("This instance has nowhere to promote DAGs to.")
 	}
 	id := dagParam(c)
 	version, err := strconv.Atoi(c.FormValue("version"))
 	if err != nil || version < 1 {
-		return invalid("The form lacks the field version: want the version that was shown.")
+		return invalid("The form has no field version: send the version that was shown.")
 	}
 	dry := c.FormValue("step") != "propose"
 	if _, err := s.Store.RequestPromotion(c.Request().Context(), s.actor(c), id, version, dry); err != nil {

@@ -18,7 +18,7 @@ func TestPromote(t *testing.T) {
 	const page = "/dags/churn-model/promote"
 	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "Promote to gbc/airflow-prod")
 	p := s.get(http.StatusOK, page)
-	p.wants(t, "Promote version 1 to gbc/airflow-prod", "First see what would change there.", "Compare")
+	p.wants(t, "Promote version 1 to gbc/airflow-prod", "First compare: see what would change there.", "Compare")
 	p.lacks(t, "Open the merge request")
 
 	finish := func(r store.PromotionResult) {
@@ -43,7 +43,7 @@ func TestPromote(t *testing.T) {
 	finish(store.PromotionResult{State: store.PromotionProposed, MergeRequest: "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7"})
 	for _, at := range []string{page, "/dags/churn-model/details"} {
 		p = s.get(http.StatusOK, at)
-		p.wants(t, "has a merge request", "alice", "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7")
+		p.wants(t, "merge request open", "alice", "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7")
 	}
 
 	for name, c := range map[string]struct {

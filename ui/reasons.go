@@ -36,6 +36,8 @@ var reasonPatterns = sync.OnceValue(func() []reasonPattern {
 				b.WriteString(`(-?\d+)`)
 			case 'q':
 				b.WriteString(`("(?:[^"\\]|\\.)*")`)
+			case 'v':
+				b.WriteString(`(\S+?)`)
 			default:
 				b.WriteString(`(.*?)`)
 			}
@@ -43,7 +45,7 @@ var reasonPatterns = sync.OnceValue(func() []reasonPattern {
 			at = v[1]
 		}
 		b.WriteString(regexp.QuoteMeta(w.english[at:]))
-		if at < len(w.english) || at == 0 {
+		if at < len(w.english) || at == 0 || strings.IndexByte("vqd", w.english[at-1]) >= 0 {
 			b.WriteString(`(?:: (.*))?`) // words of Kubernetes or of a program may follow
 		} else {
 			b.WriteString(`()`)
@@ -74,15 +76,16 @@ var faultPlace = regexp.MustCompile(`^[\w./-]+:\d+(?::\d+)?: (?:[\w.\[\]-]+: )?`
 // russianFault translates a line behind the place that it begins with.
 func russianFault(line string) string {
 	place := faultPlace.FindString(line)
-	if text, ok := russianReason(line[len(place):], maxNestedReasons); ok {
-		return place + text
+	text, ok := russianReason(line[len(place):], maxNestedReasons)
+	if !ok && place != "" {
+		return place + "текст ошибки: " + text
 	}
-	return line
+	return place + text
 }
 
 // maxNestedReasons bounds how many reasons may stand in one another, as in
 // "task a failed: stopped: cancelled by alice".
-const maxNestedReasons = 5
+const maxNestedReasons = 7
 
 func russianReason(text string, depth int) (string, bool) {
 	if depth == 0 {
@@ -94,13 +97,9 @@ func russianReason(text string, depth int) (string, bool) {
 		if found == nil {
 			continue
 		}
-		values := make([]any, len(found)-2)
-		for i, value := range found[1 : len(found)-1] {
-			values[i] = russianPart(value, depth)
-		}
 		whole := p.russian
-		if len(values) > 0 {
-			whole = fmt.Sprintf(p.russian, values...)
+		if values := found[1 : len(found)-1]; len(values) > 0 {
+			whole = fmt.Sprintf(p.russian, russianValues(p.russian, values, depth)...)
 		}
 		if rest := found[len(found)-1]; rest != "" {
 			whole += ": " + russianPart(rest, depth)
@@ -108,6 +107,38 @@ func russianReason(text string, depth int) (string, bool) {
 		return whole, true
 	}
 	return text, false
+}
+
+var (
+	// russianVerb is where a value stands in a Russian text.
+	russianVerb = regexp.MustCompile(`%[sv]`)
+	// foreign is a text that has two English words in a row.
+	foreign = regexp.MustCompile(`^[A-Z]?[a-z]{2,} [a-z]{2,}|[^.,;:)] [a-z]{2,} [a-z]{2,}`)
+)
+
+// russianValues are the values of a reason as they stand in its Russian text. One
+// that has no Russian is put into quotes when the sentence goes on after it.
+func russianValues(russian string, values []string, depth int) []any {
+	places := russianVerb.FindAllStringIndex(russian, -1)
+	all := make([]any, len(values))
+	for i, value := range values {
+		text := russianPart(value, depth)
+		switch {
+		case i >= len(places):
+		case russian[places[i][0]:places[i][1]] == "%v":
+			text = stateRussian(value)
+		case text == value && places[i][1] < len(russian) && foreign.MatchString(value):
+			text = "«" + value + "»"
+		}
+		all[i] = text
+	}
+	return all
+}
+
+// stateRussian names a state of a run or a task, which may be quoted.
+func stateRussian(state string) string {
+	state = strings.Trim(state, `"`)
+	return cmp.Or(russian[strings.ReplaceAll(state, "_", " ")], state)
 }
 
 var stateInBrackets = regexp.MustCompile(`\((?:not started|[a-z_]+)\)`)
@@ -122,7 +153,6 @@ func russianPart(value string, depth int) string {
 		return text + value[len(strings.TrimSuffix(value, ": ")):]
 	}
 	return stateInBrackets.ReplaceAllStringFunc(value, func(s string) string {
-		state := strings.ReplaceAll(strings.Trim(s, "()"), "_", " ")
-		return "(" + cmp.Or(russian[state], state) + ")"
+		return "(" + stateRussian(strings.Trim(s, "()")) + ")"
 	})
 }

@@ -98,7 +98,7 @@ func (r *renderings) begin(ctx context.Context) (rendering *macro.Rendering, end
 	case r.places <- struct{}{}:
 		return r.macros.Begin(ctx), func() { <-r.places }, nil
 	case <-wait.C:
-		return nil, nil, echo.NewHTTPError(http.StatusServiceUnavailable, say("Other tasks are being rendered for pages at the moment."))
+		return nil, nil, echo.NewHTTPError(http.StatusServiceUnavailable, say("The server is busy rendering other tasks."))
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}

@@ -65,7 +65,7 @@ func TestRenderingForPagesIsBounded(t *testing.T) {
 		}
 		ends = append(ends, end)
 	}
-	s.get(http.StatusServiceUnavailable, path).wants(t, "Other tasks are being rendered for pages at the moment.")
+	s.get(http.StatusServiceUnavailable, path).wants(t, "The server is busy rendering other tasks.")
 	for _, end := range ends {
 		end()
 	}

@@ -56,7 +56,7 @@ func (rd *reader) roleWords(who auth.Identity) string {
 	case role == dag.RoleNone:
 		return ""
 	case who.InstanceRole() == role:
-		return rd.t("%s of every DAG", rd.t(role.String()))
+		return rd.t("%s of all DAGs", rd.t(role.String()))
 	}
 	return rd.t("%s of some DAGs", rd.t(role.String()))
 }

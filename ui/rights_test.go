@@ -26,7 +26,7 @@ func TestPagesShowWhatOneMayDo(t *testing.T) {
 	}
 
 	p := as(alice, "/")
-	p.wants(t, `aria-label="Trigger churn-model"`, `aria-label="Select churn-model"`, "Your role does not include this.")
+	p.wants(t, `aria-label="Trigger churn-model"`, `aria-label="Select churn-model"`, "Your role does not allow this.")
 	p.lacks(t, `aria-label="Trigger fraud-model"`, `aria-label="Select fraud-model"`, `aria-label="Delete the file of`)
 	as(alice, runURL("churn-model", churn)).wants(t, "Trigger again", "Save note")
 	as(alice, runURL("fraud-model", fraud)).lacks(t, "Trigger again", "Save note", "Mark success", "Clear")

@@ -22,6 +22,7 @@ type RunView struct {
 	IntervalStart, IntervalEnd      TimeView
 	Lasted                          SpanView
 	Conf                            string // JSON, "" when empty
+	Via                             string // what asked for the run, in words
 }
 
 func (rd *reader) runView(r dag.Run, zone string) RunView {
@@ -31,7 +32,7 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
-	v.Reason = rd.reason(r.Reason)
+	v.Reason, v.Via = rd.reason(r.Reason), named(rd, viaWords, r.TriggeredBy)
 	if r.State != dag.RunQueued {
 		v.Lasted = rd.span(r.StartedAt, r.EndedAt)
 	}
@@ -64,7 +65,7 @@ func (s *server) dagRuns(c echo.Context) error {
 	f := store.RunFilter{DAG: h.ID, Limit: pageSize}
 	if state != "" {
 		if !slices.Contains(dag.RunStates, dag.RunState(state)) {
-			return invalid("There is no run state %q: want queued, running, success or failed.", state)
+			return invalid("There is no run state %q; there are queued, running, success and failed.", state)
 		}
 		f.States = []dag.RunState{dag.RunState(state)}
 	}

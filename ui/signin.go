@@ -80,7 +80,7 @@ func (s *server) finishSignIn(c echo.Context) error {
 	switch {
 	case errors.Is(err, auth.ErrProviderAway):
 		s.Logger.WarnContext(c.Request().Context(), "a sign-in failed", "err", err)
-		return echo.NewHTTPError(http.StatusServiceUnavailable, say("The identity provider does not answer now. Try to sign in again in a while."))
+		return echo.NewHTTPError(http.StatusServiceUnavailable, say("The identity provider is not responding. Try to sign in again later."))
 	case err != nil:
 		return s.signInFault(c, err)
 	}
@@ -96,9 +96,12 @@ func (s *server) signInFault(c echo.Context, err error) error {
 	}
 	s.Logger.WarnContext(c.Request().Context(), "a sign-in was refused", "err", err)
 	rd := s.reader(c)
-	p := errorPage{Page: s.page(c, rd.t("Not signed in")), Words: rd.known(why.Reason), Hint: say("Begin again on the page to sign in.")}
+	p := errorPage{Page: s.page(c, rd.t("Not signed in")), Words: rd.told(why.Reason), Hint: say("Start again from the sign-in page.")}
 	return s.answerError(c, http.StatusBadRequest, p)
 }
+
+// told translates what another package says: a text of the catalogue, or a reason.
+func (rd *reader) told(text string) string { return rd.reason(rd.known(text)) }
 
 // known translates a text that may be one of the catalogue's.
 func (rd *reader) known(text string) string {

@@ -48,17 +48,17 @@ func pushStateView(s store.PushState) StateView {
 	case store.PushUnchanged:
 		v.Words, v.Class, v.Mark = say("unchanged"), "s-success", "="
 	case store.PushProposed:
-		v.Words, v.Class, v.Mark = say("proposed"), "s-running", "⇡"
+		v.Words, v.Class, v.Mark = say("merge request opened"), "s-running", "⇡"
 	case store.PushCompared:
-		v.Words, v.Class, v.Mark = say("compared"), "s-none", "≈"
+		v.Words, v.Class, v.Mark = say("only compared"), "s-none", "≈"
 	case store.PushRefused:
-		v.Words, v.Class, v.Mark = say("refused"), "s-failed", "✕"
+		v.Words, v.Class, v.Mark = say("rejected"), "s-failed", "✕"
 	case store.PushSuperseded:
 		v.Words, v.Class, v.Mark = say("superseded"), "s-skipped", "»"
 	case store.PushSkipped:
-		v.Words, v.Class, v.Mark = say("skipped as asked"), "s-skipped", "»"
+		v.Words, v.Class, v.Mark = say("skipped on request"), "s-skipped", "»"
 	case store.PushRemoved:
-		v.Words, v.Class, v.Mark = say("removed"), "s-removed", "–"
+		v.Words, v.Class, v.Mark = say("DAG removed"), "s-removed", "–"
 	}
 	return v
 }

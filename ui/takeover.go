@@ -24,7 +24,7 @@ func (s *server) takeOverForm(c echo.Context) error {
 		return err
 	}
 	if !h.ID.Former() {
-		return notFound("This DAG has its own id: nothing is to be taken over.")
+		return notFound("This DAG has kept its own id: there is no history to take over.")
 	}
 	p := takeOverPage{
 		Page: s.dagPage(c, h, s.reader(c).t("Take over %s", string(h.ID))), DAG: h, Taken: h.ID.Taken(), PostURL: dagURL(h.ID, "take-over"),
@@ -42,7 +42,7 @@ func (s *server) takeOverFormer(c echo.Context) error {
 	if err := s.Store.TakeOver(c.Request().Context(), s.actor(c), id); err != nil {
 		return err
 	}
-	notice(c, s.reader(c).t("The history of %s is part of %s now.", string(id), string(id.Taken())))
+	notice(c, s.reader(c).t("The history of %s now belongs to %s.", string(id), string(id.Taken())))
 	return done(c, dagURL(id.Taken(), "runs"))
 }
 

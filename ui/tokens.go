@@ -79,7 +79,7 @@ func (s *server) createToken(c echo.Context) error {
 	}
 	days, err := strconv.Atoi(c.FormValue("days"))
 	if err != nil || days < 1 || days > 36500 {
-		return invalid("For how many days is the token to be good? Want a number.")
+		return invalid("Enter for how many days the token is valid.")
 	}
 	text, _, err := s.Auth.CreateToken(c.Request().Context(), auth.NewToken{
 		Name: c.FormValue("name"), Role: role, Life: time.Duration(days) * 24 * time.Hour,

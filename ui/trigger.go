@@ -345,5 +345,5 @@ func parseLogicalDate(text string) (time.Time, error) {
 			return t.UTC(), dag.CheckLogicalDate(t)
 		}
 	}
-	return time.Time{}, invalid("Not a date and time: want 2026-01-31T06:00, or with an offset 2026-01-31T06:00:00+03:00.")
+	return time.Time{}, invalid("Not a date and time. Write it like 2026-01-31T06:00 or, with an offset, 2026-01-31T06:00:00+03:00.")
 }

@@ -21,7 +21,7 @@ func TestTroubles(t *testing.T) {
 	team := auth.Identity{Name: "bob", Grants: []auth.Grant{
 		{Role: dag.RoleAdmin, Scope: store.Scope{Any: []store.Selection{{DAGs: []string{"churn-*"}}}}},
 	}}
-	const english = "This instance does not work as it should: " +
+	const english = "This instance has a problem: " +
 		"no task is started or followed: Kubernetes has not answered since dagwright started."
 	read := func(who auth.Identity, path, language string) page {
 		r := newGet(path)

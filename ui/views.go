@@ -140,10 +140,10 @@ var _ = []string{say("manual"), say("scheduled"), say("backfill")}
 
 // scriptTexts are the texts that the script shows.
 var scriptTexts = []string{
-	say("The server did not answer. If it was done all the same, the page will show it."), say("The server does not answer. Try again in a moment."), say("The server does not answer. Trying again…"),
+	say("The server did not respond. If the action was done anyway, the page will show it."), say("The server is not responding. Try again in a moment."), say("The server is not responding. Trying again…"),
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
-	say("The log is shorter than what is shown: something has cut it. Reload the page."),
-	say("The log is not followed any more: reload the page."), say("just now"), say("in less than a minute"),
+	say("The log is shorter than what is shown: something has truncated it. Reload the page."),
+	say("The log is no longer followed: reload the page."), say("just now"), say("in less than a minute"),
 	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
 	say("%.0f s"), say("%d min %d s"), say("%d h %d min"),
 	say("You have unsaved input here. Press Esc again to discard it."),

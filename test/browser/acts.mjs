@@ -60,7 +60,7 @@ await page.locator("#run .state", { hasText: "upstream failed" }).first().waitFo
 // "Trigger again" takes the config over.
 await page.goto(run);
 await link(page, "Trigger again").click();
-await page.getByRole("dialog").getByText("was taken over").waitFor();
+await page.getByRole("dialog").getByText("was filled in").waitFor();
 await shot(page, "trigger-again");
 await page.keyboard.press("Escape");
 
@@ -89,7 +89,7 @@ await on(page, "churn-model");
 
 // Everything is in the audit log.
 await page.goto(`${url}/dags/churn-model/audit`);
-for (const event of ["clear", "mark_task_success", "mark_task_failed", "pause", "unpause"]) {
-  await page.locator("#entries code", { hasText: new RegExp(`^${event}$`) }).first().waitFor();
+for (const act of ["Cleared tasks", "Marked the task as success", "Marked the task as failed", "Paused the DAG", "Un-paused the DAG"]) {
+  await page.locator("#entries").getByText(act, { exact: true }).first().waitFor();
 }
 await done();

@@ -131,8 +131,8 @@ await shot(page, "graph");
 // The other pages open and say something.
 for (const [path, text] of [
   ["/dags/churn-model-retrain/grid", "evaluate_model"], ["/dags/churn-model-retrain/gantt", "Waited"],
-  ["/dags/churn-model/runs", "manual__"], ["/dags/churn-model/details", "Catch-up"], ["/dags/churn-model/audit", "unpause"],
-  ["/models", "churn-model"], ["/import-errors", "Every file is good"], ["/audit", "trigger"],
+  ["/dags/churn-model/runs", "manual__"], ["/dags/churn-model/details", "Catch-up"], ["/dags/churn-model/audit", "Un-paused the DAG"],
+  ["/models", "churn-model"], ["/import-errors", "All files are valid"], ["/audit", "Triggered a run"],
 ]) {
   const answer = await page.goto(url + path);
   assert.equal(answer.status(), 200, path);

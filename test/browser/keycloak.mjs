@@ -100,7 +100,7 @@ assert.equal(await ask(olga, "GET", "/api/v2/dags"), 403);
 await ada.goto(`${url}/tokens`);
 await ada.fill("[name=name]", "nightly");
 await ada.selectOption("[name=role]", "viewer");
-await button(ada, "Make the token").click();
+await button(ada, "Create token").click();
 const secret = await ada.locator("#token").textContent();
 const bearer = { Authorization: `Bearer ${secret}` };
 const who = await (await fetch(`${url}/api/v2/me`, { headers: bearer })).json();
@@ -130,7 +130,7 @@ await vera.locator("#password").waitFor();
 
 // Signing out there signs out here.
 await ada.goto(`${url}/sessions`);
-await ada.getByText("this one").waitFor();
+await ada.getByText("this session").waitFor();
 await shot(ada, "sessions");
 const start = Date.now();
 await admin("POST", `/users/${await userID("ada")}/logout`);

@@ -64,7 +64,7 @@ assert.deepEqual(requests, [], "an idle page is quiet");
 
 // The server goes away under open pages and comes back.
 await server("stop");
-await alice.getByText("The server does not answer. Trying again…").waitFor();
+await alice.getByText("The server is not responding. Trying again…").waitFor();
 const retrains = await isOn(bob, "churn-model-retrain");
 await toggle(bob, "churn-model-retrain").click();
 await bob.getByText("The server did not answer. If it was done all the same").waitFor();

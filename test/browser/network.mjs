@@ -32,7 +32,7 @@ await page.unroute("**/trigger");
 // When that fails too, the page says so and stays.
 seen = await fail("**/trigger", 2);
 await link(page.getByRole("main"), "Trigger").click();
-await page.getByText("The server does not answer. Try again in a moment.").waitFor();
+await page.getByText("The server is not responding. Try again in a moment.").waitFor();
 assert.match(page.url(), /\/graph$/);
 await page.unroute("**/trigger");
 
@@ -41,7 +41,7 @@ await page.goto(url);
 seen = await fail(`${url}/`, 3);
 const wasOn = (await toggle(page, "fraud-model").getAttribute("aria-checked")) === "true";
 await toggle(page, "fraud-model").click();
-await page.getByText("The server does not answer. Trying again…").waitFor();
+await page.getByText("The server is not responding. Trying again…").waitFor();
 await page.locator("#live").waitFor({ state: "hidden" });
 assert.ok(seen.count >= 4, `asked ${seen.count} times`);
 await page.unroute(`${url}/`);

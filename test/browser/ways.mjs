@@ -90,7 +90,7 @@ await page.context().close();
 page = await newPage({ timezoneId: "Asia/Tokyo" });
 await page.goto(run);
 await page.locator("details.menu summary").click();
-await page.getByLabel("Times in").selectOption("mine");
+await page.getByLabel("Show times in").selectOption("mine");
 await page.locator("#clock", { hasText: "Asia/Tokyo" }).waitFor();
 await page.locator("details.menu summary").click();
 await page.getByLabel("Theme").selectOption("dark");

@@ -207,7 +207,7 @@ await page.keyboard.press("Escape");
 await page.goto(`${url}/dags/churn-model-retrain/runs`);
 await page.getByLabel("Select all runs of this page").check();
 await button(page, "Clear failed tasks").click();
-await dialog.getByText("will run once more: train_model").first().waitFor();
+await dialog.getByText("will run again: train_model").first().waitFor();
 await dialog.getByRole("heading", { name: "Not affected" }).waitFor();
 await shot(page, "confirm-runs");
 await link(dialog, "Back").click();

@@ -39,7 +39,7 @@ async function read(address, headers = asPart) {
 // unanswered tells that a change got no answer, and has the page look whether it
 // was made all the same.
 function unanswered() {
-  toast(say("The server did not answer. If it was done all the same, the page will show it."));
+  toast(say("The server did not respond. If the action was done anyway, the page will show it."));
   refreshSoon(1000);
 }
 
@@ -172,7 +172,7 @@ function lost(is) {
   const bar = byId("live");
   if (bar.hidden === !is) return;
   bar.hidden = !is;
-  bar.textContent = is ? say("The server does not answer. Trying again…") : "";
+  bar.textContent = is ? say("The server is not responding. Trying again…") : "";
 }
 
 // rows lists the live parts inside a list, by which it is told whether rows came
@@ -363,7 +363,7 @@ async function openWindow(source, back = null) {
     [shown, before] = [source, back];
     if (!box.open) box.showModal();
   } catch (error) {
-    if (error instanceof TypeError || source.values) return toast(say("The server does not answer. Try again in a moment."));
+    if (error instanceof TypeError || source.values) return toast(say("The server is not responding. Try again in a moment."));
     location.href = source.address;
   }
 }
@@ -657,9 +657,9 @@ function startLog(log) {
     loading = true;
     try {
       await work();
-      if (state.textContent === say("The server does not answer. Trying again…")) state.textContent = "";
+      if (state.textContent === say("The server is not responding. Trying again…")) state.textContent = "";
     } catch {
-      state.textContent = say("The server does not answer. Trying again…");
+      state.textContent = say("The server is not responding. Trying again…");
       setTimeout(() => load(work), 2000);
     } finally { loading = false; }
   }
@@ -735,11 +735,11 @@ function startLog(log) {
     stream.addEventListener("short", () => {
       stream.close();
       delete log.dataset.stream;
-      state.textContent = say("The log is shorter than what is shown: something has cut it. Reload the page.");
+      state.textContent = say("The log is shorter than what is shown: something has truncated it. Reload the page.");
     });
     stream.onerror = () => {
       state.textContent = stream?.readyState === EventSource.CLOSED
-        ? say("The log is not followed any more: reload the page.") : say("The connection is lost; trying again…");
+        ? say("The log is no longer followed: reload the page.") : say("The connection is lost; trying again…");
     };
   }
   addEventListener("pagehide", () => { stream?.close(); stream = null; });
@@ -759,7 +759,7 @@ function startLog(log) {
     try {
       if (query) found = await (await read(pieces, {})).json();
     } catch {
-      return toast(say("The server does not answer. Try again in a moment."));
+      return toast(say("The server is not responding. Try again in a moment."));
     }
     const set = new Set(found.at);
     for (const line of lines()) line.classList.toggle("hit", set.has(Number(line.id.slice(1))));
