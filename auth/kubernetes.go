@@ -12,8 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Reviews asks a Kubernetes API server whose token it is; client-go's
-// AuthenticationV1().TokenReviews() does.
+// Reviews asks a Kubernetes API server whose token it is.
 type Reviews interface {
 	Create(context.Context, *authenticationv1.TokenReview, metav1.CreateOptions) (*authenticationv1.TokenReview, error)
 }

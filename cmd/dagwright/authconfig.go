@@ -211,11 +211,11 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	const day = 24 * time.Hour
 	c.TokenLife, c.ConfirmAge = time.Duration(a.Tokens.MaxDays)*day, time.Duration(a.Tokens.ConfirmDays)*day
 	if audiences := a.Kubernetes.Audiences; len(audiences) > 0 {
-		client, err := pod.Dial(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context, QPS: defaultQPS, Burst: defaultBurst})
+		reviews, err := pod.DialReviews(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context, QPS: defaultQPS, Burst: defaultBurst})
 		if err != nil {
 			return nil, fmt.Errorf("auth.kubernetes: %w", err)
 		}
-		c.Reviews, c.ReviewAudiences = client.AuthenticationV1().TokenReviews(), audiences
+		c.Reviews, c.ReviewAudiences = reviews, audiences
 	}
 	service, err := auth.New(c)
 	if err != nil {

@@ -3,20 +3,13 @@ package pod
 import (
 	"bytes"
 	"context"
-	"errors"
 	"log/slog"
-	"net"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 
 	"dagwright/podspec"
 	"dagwright/tasklog"
@@ -45,13 +38,8 @@ func (l *lockedBuffer) String() string {
 func TestClusterIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		client, there := fake.NewClientset(), atomic.Bool{}
-		client.PrependReactor("list", "*", func(clienttesting.Action) (bool, runtime.Object, error) {
-			if there.Load() {
-				return false, nil, nil
-			}
-			return true, nil, &net.OpError{Op: "dial", Err: errors.New(http.StatusText(http.StatusBadGateway))}
-		})
+		var there atomic.Bool
+		server := &apiServer{away: func() bool { return !there.Load() }}
 		logs, err := tasklog.Open(tasklog.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +47,7 @@ func TestClusterIsAway(t *testing.T) {
 		defer logs.Close()
 		var said lockedBuffer
 		x, err := Open(Config{
-			Client: client, Logs: logs, Pods: podspec.Config{Namespace: "tasks", Instance: "test"},
+			Client: server.client(t), Logs: logs, Pods: podspec.Config{Namespace: "tasks", Instance: "test"},
 			Logger: slog.New(slog.NewTextHandler(&said, nil)),
 		})
 		if err != nil {

@@ -9,13 +9,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/gentype"
 
 	"dagwright/dag"
 )
 
-func (x *Executor) pods(t *attempt) typedcorev1.PodInterface {
-	return x.config.Client.CoreV1().Pods(t.namespace)
+// pods reaches the pods of the attempt's namespace.
+func (x *Executor) pods(t *attempt) *gentype.Client[*corev1.Pod] {
+	return gentype.NewClient("pods", x.config.Client, parameters, t.namespace, func() *corev1.Pod { return &corev1.Pod{} })
 }
 
 // create asks for the attempt's pod. An error means that it is to be asked for

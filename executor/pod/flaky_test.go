@@ -63,7 +63,7 @@ func (h *home) throughFlaky(t *testing.T) *flaky {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.client = client
+	h.client = client.CoreV1().RESTClient()
 	return f
 }
 

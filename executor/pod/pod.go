@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 
 	"dagwright/dag"
@@ -20,8 +20,8 @@ import (
 
 // Config is what an executor of pods needs.
 type Config struct {
-	// Client reaches the cluster; Dial makes one.
-	Client kubernetes.Interface
+	// Client reaches the core/v1 API of the cluster; Dial makes one.
+	Client rest.Interface
 	// Pods says how pods are built and what the instance allows.
 	Pods podspec.Config
 	// Logs receive the output of the attempts.

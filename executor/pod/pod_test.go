@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"dagwright/dag"
 	"dagwright/executor"
@@ -87,7 +87,7 @@ func withShared(a *executor.Attempt, shared string) {
 // home is a namespace and a log folder that outlive an executor.
 type home struct {
 	*clustertest.Cluster
-	client kubernetes.Interface // of the executor; an administrator's at first
+	client rest.Interface // of the executor; an administrator's at first
 	pods   podspec.Config
 	logs   *tasklog.Dir
 }
@@ -99,7 +99,7 @@ func newHome(t testing.TB, c *clustertest.Cluster) *home {
 		t.Fatal(err)
 	}
 	return &home{
-		Cluster: c, client: c.Client, logs: logs,
+		Cluster: c, client: c.Client.CoreV1().RESTClient(), logs: logs,
 		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute, Grace: 30 * time.Second,
 			// What the fake nodes go by.
 			Policy: podspec.Policy{Annotations: []string{"dagwright.dev/*"}}},

@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,10 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
 
 	"dagwright/dag"
 	"dagwright/executor"
@@ -30,18 +28,17 @@ type quotaServer struct {
 	made  []string // the tasks of the pods, in the order of their creation
 }
 
-func (q *quotaServer) create(action clienttesting.Action) (bool, runtime.Object, error) {
-	pod := action.(clienttesting.CreateAction).GetObject().(*corev1.Pod)
+func (q *quotaServer) create(pod *corev1.Pod) *apierrors.StatusError {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.asked++
 	task := pod.Labels["task_id"]
 	if q.room == 0 || task == "huge" {
-		return true, nil, apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, pod.Name, fmt.Errorf("exceeded quota: tasks"))
+		return apierrors.NewForbidden(schema.GroupResource{Resource: "pods"}, pod.Name, errors.New("exceeded quota: tasks"))
 	}
 	q.room--
 	q.made = append(q.made, task)
-	return true, pod, nil
+	return nil
 }
 
 // count returns what was asked and made since the last call.
@@ -65,15 +62,15 @@ func (q *quotaServer) setRoom(n int) {
 func TestQuotaLine(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		q, client := &quotaServer{}, fake.NewClientset()
-		client.PrependReactor("create", "pods", q.create)
+		q := &quotaServer{}
+		server := &apiServer{create: q.create}
 		logs, err := tasklog.Open(tasklog.Config{Dir: t.TempDir()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer logs.Close()
 		x, err := Open(Config{
-			Client: client, Logs: logs, Pods: podspec.Config{Namespace: "tasks", Instance: "test"},
+			Client: server.client(t), Logs: logs, Pods: podspec.Config{Namespace: "tasks", Instance: "test"},
 			Logger: slog.New(slog.DiscardHandler),
 		})
 		if err != nil {

@@ -28,7 +28,7 @@ func (h *home) withAccount(t *testing.T, account string, rights ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.client = client
+	h.client = client.CoreV1().RESTClient()
 }
 
 // allow gives an account one right.

@@ -201,7 +201,8 @@ func (s *stream) read(ctx context.Context, over bool) (progress bool, err error)
 		defer stop()
 	}
 	options := &corev1.PodLogOptions{Container: s.container, Follow: !over, Timestamps: true, SinceTime: s.place.since()}
-	body, err := s.keeper.x.config.Client.CoreV1().Pods(s.keeper.namespace).GetLogs(s.keeper.pod, options).Stream(ctx)
+	body, err := s.keeper.x.config.Client.Get().Namespace(s.keeper.namespace).Resource("pods").Name(s.keeper.pod).
+		SubResource("log").VersionedParams(options, parameters).Stream(ctx)
 	if err != nil {
 		return false, err
 	}

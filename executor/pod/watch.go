@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/informers"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 )
 
@@ -25,15 +25,16 @@ type watcher struct {
 
 func (x *Executor) newWatcher(namespace string) (*watcher, error) {
 	w := &watcher{namespace: namespace}
-	client := x.config.Client
-	w.pods = informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = x.config.Pods.Selector() }),
-		informers.WithTransform(slimPod)).Core().V1().Pods().Informer()
-	w.events = informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector("involvedObject.kind", "Pod").String()
-		}),
-		informers.WithTransform(slimEvent)).Core().V1().Events().Informer()
+	w.pods = x.newInformer("pods", namespace, &corev1.Pod{}, func(o *metav1.ListOptions) { o.LabelSelector = x.config.Pods.Selector() })
+	w.events = x.newInformer("events", namespace, &corev1.Event{}, func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("involvedObject.kind", "Pod").String()
+	})
+	if err := w.pods.SetTransform(slimPod); err != nil {
+		return nil, fmt.Errorf("watch pods: %w", err)
+	}
+	if err := w.events.SetTransform(slimEvent); err != nil {
+		return nil, fmt.Errorf("watch events: %w", err)
+	}
 	if _, err := w.pods.AddEventHandler(x.podHandler()); err != nil {
 		return nil, fmt.Errorf("watch pods: %w", err)
 	}
@@ -46,6 +47,14 @@ func (x *Executor) newWatcher(namespace string) (*watcher, error) {
 		}
 	}
 	return w, nil
+}
+
+// newInformer returns an informer of the objects of one resource that pick selects.
+func (x *Executor) newInformer(
+	resource, namespace string, object runtime.Object, pick func(*metav1.ListOptions),
+) cache.SharedIndexInformer {
+	source := cache.NewFilteredListWatchFromClient(x.config.Client, resource, namespace, pick)
+	return cache.NewSharedIndexInformer(source, object, 0, cache.Indexers{})
 }
 
 // watchFailed notes that a watch broke off; the informer takes it up again by
