@@ -18,30 +18,41 @@ var kindTags = []string{"scoring", "retrain"}
 // when it may have all of them. An owner or tag that any rule selects by is closed to
 // models: it is for the projects that such a rule names beside it ("projects"), and
 // for no others. What the DAG repository's maintainers wrote by hand has no project
-// and may have any. The error is a *dag.SpecError.
+// and may have any. The error is a *dag.SpecError, whose path
+// is tasks[i].owner or tags[i] of the DAG.
 func (r Rules) CheckClaims(d *dag.DAG) error {
 	if d.Source.Project == "" {
 		return nil
 	}
 	for owner := range strings.SplitSeq(d.Owner, ", ") {
-		if err := r.checkClaim("owner", owner, d.Source.Project); err != nil {
-			return err
+		if reason := r.checkClaim("owner", owner, d.Source.Project); reason != "" {
+			return &dag.SpecError{Path: ownerPath(d, owner), Reason: reason}
 		}
 	}
-	for _, tag := range d.Tags {
+	for i, tag := range d.Tags {
 		if slices.Contains(kindTags, tag) {
 			continue
 		}
-		if err := r.checkClaim("tag", tag, d.Source.Project); err != nil {
-			return err
+		if reason := r.checkClaim("tag", tag, d.Source.Project); reason != "" {
+			return &dag.SpecError{Path: fmt.Sprintf("tags[%d]", i), Reason: reason}
 		}
 	}
 	return nil
 }
 
-// checkClaim checks one owner or tag. One that differs from a rule's by upper and lower
+// ownerPath is where a DAG's owner stands: a DAG has those of its tasks.
+func ownerPath(d *dag.DAG, owner string) string {
+	for i := range d.Tasks {
+		if d.Tasks[i].Owner == owner {
+			return fmt.Sprintf("tasks[%d].owner", i)
+		}
+	}
+	return "owner"
+}
+
+// checkClaim says why one owner or tag is refused; "" when it is not. One that differs from a rule's by upper and lower
 // case or spaces at its ends alone is taken for that one: people would.
-func (r Rules) checkClaim(what, value, project string) error {
+func (r Rules) checkClaim(what, value, project string) (reason string) {
 	closed := false
 	var allowed []string
 	for _, rule := range r {
@@ -49,7 +60,7 @@ func (r Rules) checkClaim(what, value, project string) error {
 			continue
 		}
 		if slices.ContainsFunc(rule.DAGs.Projects, func(p string) bool { return project == p || strings.HasPrefix(project, p+"/") }) {
-			return nil
+			return ""
 		}
 		closed = true
 		for _, p := range rule.DAGs.Projects {
@@ -60,11 +71,11 @@ func (r Rules) checkClaim(what, value, project string) error {
 	}
 	switch {
 	case !closed:
-		return nil
+		return ""
 	case len(allowed) == 0:
-		return &dag.SpecError{Path: what, Reason: fmt.Sprintf("%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", value, what, project)}
+		return fmt.Sprintf("%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", value, what, project)
 	}
-	return &dag.SpecError{Path: what, Reason: fmt.Sprintf("%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", value, strings.Join(allowed, ", "), what, project)}
+	return fmt.Sprintf("%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", value, strings.Join(allowed, ", "), what, project)
 }
 
 // named are the owners or tags that a rule with DAGs selects by.

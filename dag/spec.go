@@ -24,6 +24,11 @@ type Parser struct {
 	// [*SpecError]) begins with one of the task's arguments and gives the fault
 	// its line.
 	CheckTask func(Task) error
+	// CheckDAG says what is wrong with a DAG as a whole, such as an owner that it
+	// may not have; nil leaves that unchecked. It is asked about DAGs of files that
+	// have had no fault yet. A path in its error is a key of the DAG, as in tags[1],
+	// or an argument of one of its Tasks, as in tasks[0].owner.
+	CheckDAG func(*DAG) error
 }
 
 // Parse reads a spec file like [Parser.Parse], without a look at cron
@@ -48,7 +53,7 @@ const maxEffort = 300_000
 // its start_date, its end_date and its cron expression wherever they stand.
 func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG, error) {
 	f := &faults{}
-	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, file: file}
+	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, checkDAG: p.CheckDAG, file: file}
 	s.readDefaults(defaults)
 	if root := readTree(file, source, f); root != nil {
 		s.readFile(root)
@@ -66,6 +71,7 @@ type specReader struct {
 	reader
 	check     func(Schedule) error
 	checkTask func(Task) error
+	checkDAG  func(*DAG) error
 	file      string
 	// defaults lies under every DAG of the file; nil when there are none.
 	defaults *node
@@ -174,6 +180,9 @@ func (s *specReader) readDAG(root *node, p pair, defaults *node) bool {
 		MaxActiveTasks:     16,
 	}}
 	s.dags = append(s.dags, d.read())
+	if s.checkDAG != nil && len(s.faults.list) == 0 {
+		d.addDAGFaults(s.checkDAG(d.dag))
+	}
 	return true
 }
 

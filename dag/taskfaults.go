@@ -9,20 +9,48 @@ import (
 // addTaskFaults reports what [Parser.CheckTask] found, each fault at the value
 // that it is about, or as near to it as the file has something.
 func (d *dagReader) addTaskFaults(t *taskSpec, err error) {
+	for _, e := range specErrors(err) {
+		d.addTaskFault(t, e)
+	}
+}
+
+// addDAGFaults reports what [Parser.CheckDAG] found, likewise.
+func (d *dagReader) addDAGFaults(err error) {
+	for _, e := range specErrors(err) {
+		steps := pathSteps(e.Path)
+		if steps[0] == "tasks" && len(steps) > 2 {
+			if i, err := strconv.Atoi(steps[1]); err == nil && i < len(d.tasks) {
+				d.addTaskFault(d.tasks[i], &SpecError{Path: strings.Join(steps[2:], "."), Reason: e.Reason})
+				continue
+			}
+		}
+		n := d.node.get(steps[0])
+		if n == nil {
+			path := d.node.path()
+			if e.Path != "" {
+				path = joinPath(path, e.Path)
+			}
+			d.faults.add(d.node.at, path, "%s", e.Reason)
+			continue
+		}
+		d.addFaultBelow(n, e, steps)
+	}
+}
+
+// specErrors lists the faults of an error; one that has no place is a fault of the
+// whole.
+func specErrors(err error) SpecErrors {
 	var many SpecErrors
 	var one *SpecError
 	switch {
 	case err == nil:
-		return
+		return nil
 	case errors.As(err, &many):
+		return many
 	case errors.As(err, &one):
-		many = SpecErrors{one}
-	default:
-		d.faults.addAt(t.node, "%s", reasonOf(err))
+		return SpecErrors{one}
 	}
-	for _, e := range many {
-		d.addTaskFault(t, e)
-	}
+	return SpecErrors{{Reason: reasonOf(err)}}
 }
 
 func (d *dagReader) addTaskFault(t *taskSpec, e *SpecError) {
@@ -32,6 +60,12 @@ func (d *dagReader) addTaskFault(t *taskSpec, e *SpecError) {
 		d.faults.add(t.node.at, strings.TrimSuffix(t.node.path()+"."+e.Path, "."), "%s", e.Reason)
 		return
 	}
+	d.addFaultBelow(n, e, steps)
+}
+
+// addFaultBelow reports a fault at the value to which the steps of its path lead from
+// the one of the first step.
+func (d *dagReader) addFaultBelow(n *node, e *SpecError, steps []string) {
 	// An inherited argument has a path of its own.
 	path := n.path() + strings.TrimPrefix(e.Path, steps[0])
 	for _, step := range steps[1:] {

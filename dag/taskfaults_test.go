@@ -94,3 +94,28 @@ func TestCheckTaskSeesGoodTasks(t *testing.T) {
 		t.Errorf("a task with an unknown key: error %v, hook asked about %v", err, asked)
 	}
 }
+
+// TestCheckDAGFaults gives each fault that a hook finds in a DAG as a whole the place of
+// the value that it is about, in the file in which that stands.
+func TestCheckDAGFaults(t *testing.T) {
+	t.Parallel()
+	const spec = `churn:
+  tags: [scoring, night]
+  default_args: {owner: risk}
+  tasks:
+    - {task_id: a, operator: airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator, image: "x:1", owner: ops}
+    - {task_id: b, operator: airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator, image: "x:1"}
+`
+	for _, tt := range []struct{ path, want string }{
+		{"tags[1]", "dags/a.yaml:2:19: churn.tags[1]: is closed"},
+		{"tasks[0].owner", "dags/a.yaml:5:122: churn.tasks[0].owner: is closed"},
+		{"tasks[1].owner", "dags/a.yaml:3:25: churn.default_args.owner: is closed"},
+		{"description", "dags/a.yaml:2:3: churn.description: is closed"},
+		{"", "dags/a.yaml:2:3: churn: is closed"},
+	} {
+		p := dag.Parser{CheckDAG: func(*dag.DAG) error { return &dag.SpecError{Path: tt.path, Reason: "is closed"} }}
+		if _, err := p.Parse("dags/a.yaml", []byte(spec)); err == nil || err.Error() != tt.want {
+			t.Errorf("%q: %v, want %s", tt.path, err, tt.want)
+		}
+	}
+}

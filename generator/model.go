@@ -13,6 +13,8 @@ type Model struct {
 	// Owner is the team in charge; the top group of the project's path when
 	// empty.
 	Owner string
+	// OwnerAt is where the owner stands in the file.
+	OwnerAt Place
 	// Image may hold the placeholders {short_sha}, {sha}, {branch} and {project};
 	// the instance's ImageFormat when empty.
 	Image string
@@ -32,6 +34,9 @@ type Model struct {
 	// then what an entry says nothing of.
 	Entries []Entry
 }
+
+// Place is a place in a model's file, both from 1; zero when the file says nothing.
+type Place struct{ Line, Column int }
 
 // Entry is one of several models in a repository.
 type Entry struct {
@@ -131,7 +136,11 @@ func (r *modelReader) model(n *field, m *Model) {
 // settings are the readers of what may be said of any model.
 func (r *modelReader) settings(m *Model) map[string]func(*field) {
 	return map[string]func(*field){
-		"owner":       func(f *field) { m.Owner = r.name(f) },
+		"owner":       func(f *field) {
+			if m.Owner = r.name(f); m.Owner != "" {
+				m.OwnerAt = Place{f.line, f.column}
+			}
+		},
 		"image":       func(f *field) { m.Image = r.image(f) },
 		"timezone":    func(f *field) { m.Timezone = r.timezone(f) },
 		"env":         func(f *field) { m.Env = r.env(f) },

@@ -35,7 +35,7 @@ models: []
 func TestParseModel(t *testing.T) {
 	t.Parallel()
 	want := generator.Model{
-		Owner: "risk-team", Image: "registry.example.com/gbc/churn:{branch}-{sha}", Timezone: "Europe/Moscow",
+		Owner: "risk-team", OwnerAt: generator.Place{Line: 1, Column: 8}, Image: "registry.example.com/gbc/churn:{branch}-{sha}", Timezone: "Europe/Moscow",
 		Env: []dag.EnvVar{
 			{Name: "MODEL_NAME", Value: "churn"}, {Name: "RATE", Value: "0.50"}, {Name: "DEBUG", Value: "true"},
 			{Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "DATE", Value: "2026-01-31"},

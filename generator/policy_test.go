@@ -36,12 +36,16 @@ func TestClaimsRefuseThePush(t *testing.T) {
 	s := newSite(t, func(i *generator.Instance) {
 		i.CheckClaims = func(d *dag.DAG) error {
 			if d.Owner == "risk-team" && d.Source.Project != "gbc/risk/x" {
-				return &dag.SpecError{Path: "owner", Reason: "is for projects of gbc/risk alone"}
+				return &dag.SpecError{Path: "tasks[0].owner", Reason: "is for projects of gbc/risk alone"}
+			}
+			if d.Owner == "ops" {
+				return &dag.SpecError{Path: "owner", Reason: "is for nobody"}
 			}
 			return nil
 		}
 	})
-	s.wantRefused(s.push("gbc/sales/x", "main", "owner: risk-team"), ".dagwright.yml: owner: is for projects of gbc/risk alone")
+	s.wantRefused(s.push("gbc/sales/x", "main", "owner: risk-team"), ".dagwright.yml:1:8: owner: is for projects of gbc/risk alone")
+	s.wantRefused(s.push("ops/x", "main", ""), ".dagwright.yml: owner: is left out, so that it is the first group of the project's path: is for nobody")
 	s.wantRefused(s.push("gbc/sales/x", "retrain", "owner: risk-team"), "is for projects of gbc/risk alone")
 	s.wantState(s.push("gbc/risk/x", "main", "owner: risk-team"), store.PushRendered)
 	s.wantState(s.push("gbc/risk/x", "retrain", "owner: risk-team"), store.PushRendered)

@@ -166,7 +166,7 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 		DAG: id, Path: specPath(r, id),
 		Content: content, Template: t.Name, Digest: t.Digest,
 	}
-	d, err := check(out, r, inst)
+	d, err := check(out, r, m, inst)
 	if err != nil {
 		return out, err
 	}
@@ -198,7 +198,7 @@ func templateError(name string, err error) error {
 
 // check loads the rendered spec. A fault of it is the template's or, for a
 // schedule, the instance's: ParseModel has found the model's own.
-func check(out Rendered, r Request, inst Instance) (*dag.DAG, error) {
+func check(out Rendered, r Request, m Model, inst Instance) (*dag.DAG, error) {
 	where := "template " + out.Template
 	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule, CheckTask: inst.CheckTask}.Parse(out.Path, out.Content)
 	if err != nil {
@@ -213,19 +213,27 @@ func check(out Rendered, r Request, inst Instance) (*dag.DAG, error) {
 	}
 	if inst.CheckClaims != nil {
 		if err := inst.CheckClaims(dags[0]); err != nil {
-			return nil, claimError(err)
+			return nil, claimError(err, out, m)
 		}
 	}
 	return dags[0], nil
 }
 
-// claimError is an owner or tag that the model's file or its name asks for.
-func claimError(err error) error {
+// claimError is an owner that the model's file or its project's path asks for, or a tag
+// that the template does.
+func claimError(err error, out Rendered, m Model) error {
 	var fault *dag.SpecError
 	if !errors.As(err, &fault) {
 		return fmt.Errorf("%w: %w", err, dag.ErrInvalid)
 	}
 	named := *fault
-	named.File = ModelFile
+	if !strings.HasSuffix(fault.Path, "owner") {
+		named.File = "template " + out.Template
+		return &named
+	}
+	named.File, named.Path, named.Line, named.Column = ModelFile, "owner", m.OwnerAt.Line, m.OwnerAt.Column
+	if m.Owner == "" {
+		named.Reason = "is left out, so that it is the first group of the project's path: " + fault.Reason
+	}
 	return &named
 }

@@ -544,7 +544,7 @@ func TestClaimsAreCheckedWhenLoaded(t *testing.T) {
 	var closed atomic.Bool
 	w.claims = func(d *dag.DAG) error {
 		if closed.Load() && d.ID == "a" {
-			return &dag.SpecError{Path: "owner", Reason: "gives roles"}
+			return &dag.SpecError{Path: "tasks[0].owner", Reason: "gives roles"}
 		}
 		return nil
 	}

@@ -42,7 +42,7 @@ type syncer struct {
 }
 
 func newSyncer(c Config) *syncer {
-	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask}, fault: "?"}
+	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask, CheckDAG: c.CheckClaims}, fault: "?"}
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
@@ -259,26 +259,7 @@ func (s *syncer) parse(ctx context.Context, src specSource) (store.SpecFile, err
 		out.DAGs, out.Errors = nil, specErrors(src.Path, err)
 		return out, nil
 	}
-	if faults := s.claimFaults(src.Path, out.DAGs); faults != nil {
-		out.DAGs, out.Errors = nil, faults
-		return out, nil
-	}
 	return s.checkSpec(ctx, out, src.defaults)
-}
-
-// claimFaults lists what the DAGs of a file may not claim.
-func (s *syncer) claimFaults(file string, dags []*dag.DAG) (faults dag.SpecErrors) {
-	if s.CheckClaims == nil {
-		return nil
-	}
-	for _, d := range dags {
-		if err := s.CheckClaims(d); err != nil {
-			fault := *specErrors(file, err)[0]
-			fault.File = file
-			faults = append(faults, &fault)
-		}
-	}
-	return faults
 }
 
 // checkSpec holds a file that can be loaded against the instance's own rule. One
