@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"slices"
@@ -38,14 +37,14 @@ var (
 )
 
 // ParseRules reads a rule file: a document with the one key "rules". The error
-// joins one *dag.SpecError for each fault.
+// is a dag.SpecErrors.
 func ParseRules(file string, text []byte) (Rules, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil, &dag.SpecError{File: file, Reason: "the file is empty; want the key rules with a list"}
+		return nil, dag.SpecErrors{{File: file, Reason: "the file is empty; want the key rules with a list"}}
 	}
 	p := &ruleParser{file: file}
 	var rules Rules
@@ -58,20 +57,20 @@ func ParseRules(file string, text []byte) (Rules, error) {
 	if !found && len(p.faults) == 0 {
 		p.fault(doc.Content[0], "", "want the key rules with a list")
 	}
-	return rules, errors.Join(p.faults...)
+	return rules, p.faults.Err()
 }
 
 // ParseRuleList reads the list of rules that stands at a node of another document.
 func ParseRuleList(file string, list *yaml.Node) (Rules, error) {
 	p := &ruleParser{file: file}
 	rules := p.rules(list)
-	return rules, errors.Join(p.faults...)
+	return rules, p.faults.Err()
 }
 
 // ruleParser collects the faults of a rule file.
 type ruleParser struct {
 	file   string
-	faults []error
+	faults dag.SpecErrors
 }
 
 func (p *ruleParser) fault(n *yaml.Node, where, format string, args ...any) {
@@ -105,6 +104,9 @@ func (p *ruleParser) rules(n *yaml.Node) (rules Rules) {
 	if n.Kind != yaml.SequenceNode {
 		p.fault(n, "rules", "want a list of rules")
 		return nil
+	}
+	if len(n.Content) == 0 {
+		p.fault(n, "rules", "the list is empty, so that nobody may do anything; want at least one rule, such as {groups: [admins], role: admin}")
 	}
 	for i, item := range n.Content {
 		rules = append(rules, p.rule(item, fmt.Sprintf("rules[%d]", i)))

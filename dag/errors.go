@@ -55,6 +55,14 @@ func (e *SpecError) Is(target error) bool { return target == ErrInvalid }
 // empty when returned as an error.
 type SpecErrors []*SpecError
 
+// Err is the faults as an error; nil when there are none.
+func (es SpecErrors) Err() error {
+	if len(es) == 0 {
+		return nil
+	}
+	return es
+}
+
 // Error lists the faults, one a line.
 func (es SpecErrors) Error() string {
 	lines := make([]string, len(es))

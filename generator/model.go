@@ -136,7 +136,7 @@ func (r *modelReader) model(n *field, m *Model) {
 // settings are the readers of what may be said of any model.
 func (r *modelReader) settings(m *Model) map[string]func(*field) {
 	return map[string]func(*field){
-		"owner":       func(f *field) {
+		"owner": func(f *field) {
 			if m.Owner = r.name(f); m.Owner != "" {
 				m.OwnerAt = Place{f.line, f.column}
 			}

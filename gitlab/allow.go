@@ -35,16 +35,17 @@ func (l AllowList) Has(project string) bool {
 
 // Check says what is wrong with the list, as dag.ErrInvalid.
 func (l AllowList) Check() error {
-	for _, group := range l.Groups {
+	var faults dag.SpecErrors
+	for i, group := range l.Groups {
 		// A group's path is that of any project in it without the last part.
 		if err := checkProject(group + "/x"); err != nil || strings.Trim(group, "0123456789") == "" {
-			return fmt.Errorf("groups: %.200q is no path of a group; want one such as gbc or gbc/risk: %w", group, dag.ErrInvalid)
+			faults = append(faults, &dag.SpecError{Path: fmt.Sprintf("groups[%d]", i), Reason: fmt.Sprintf("%.200q is no path of a group; want one such as gbc or gbc/risk", group)})
 		}
 	}
-	for _, project := range l.Projects {
+	for i, project := range l.Projects {
 		if err := checkProject(project); err != nil {
-			return fmt.Errorf("projects: %.200q is no path of a project; want one such as gbc/risk/churn-model: %w", project, dag.ErrInvalid)
+			faults = append(faults, &dag.SpecError{Path: fmt.Sprintf("projects[%d]", i), Reason: fmt.Sprintf("%.200q is no path of a project; want one such as gbc/risk/churn-model", project)})
 		}
 	}
-	return nil
+	return faults.Err()
 }

@@ -87,8 +87,8 @@ func Open(c Config) (*Repo, error) {
 	if c.Dir == "" {
 		return nil, fmt.Errorf("open clone: no folder given: %w", dag.ErrInvalid)
 	}
-	if err := branchRef(c.Branch).Validate(); err != nil {
-		return nil, fmt.Errorf("open clone: branch %q: %w", c.Branch, errors.Join(err, dag.ErrInvalid))
+	if err := CheckBranch(c.Branch); err != nil {
+		return nil, fmt.Errorf("open clone: %w", err)
 	}
 	remote, err := newRemote(c)
 	if err != nil {
@@ -241,6 +241,14 @@ func (r *Repo) setHead(head plumbing.Hash) error {
 		return s.RemoveReference(name)
 	}
 	return s.SetReference(plumbing.NewHashReference(name, head))
+}
+
+// CheckBranch says whether a branch can have a name. The error is dag.ErrInvalid.
+func CheckBranch(name string) error {
+	if err := branchRef(name).Validate(); err != nil {
+		return fmt.Errorf("branch %.200q: %w", name, errors.Join(err, dag.ErrInvalid))
+	}
+	return nil
 }
 
 func branchRef(branch string) plumbing.ReferenceName { return plumbing.NewBranchReferenceName(branch) }

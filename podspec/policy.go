@@ -1,7 +1,6 @@
 package podspec
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,51 +95,48 @@ type Policy struct {
 }
 
 // Validate says what is wrong with the instance's own settings; it is nil when
-// nothing is. The error names the keys of the configuration and is
-// dag.ErrInvalid. Build and Check expect a Config that has passed it.
+// nothing is. The error is a dag.SpecErrors, whose paths are keys of the configuration. Build and Check expect a Config that has passed it.
 func (c Config) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	var faults dag.SpecErrors
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf(format, args...)})
+	}
 	if text := validation.IsValidLabelValue(c.Instance); len(text) > 0 || c.Instance == "" {
-		bad("instance: %s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
+		bad("instance", "%s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
 	}
 	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
-		bad("namespace: %s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
+		bad("namespace", "%s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
 	}
 	if c.StartupTimeout < 0 {
-		bad("startup_timeout: %s: want a duration of 0 or more", c.StartupTimeout)
+		bad("startup_timeout", "%s: want a duration of 0 or more", c.StartupTimeout)
 	}
 	if c.Grace < 0 || c.Grace%time.Second != 0 {
-		bad("grace: %s: want whole seconds, 0 or more", c.Grace)
+		bad("grace", "%s: want whole seconds, 0 or more", c.Grace)
 	}
-	if err := c.Policy.validate(); err != nil {
-		errs = append(errs, err)
-	}
-	if len(errs) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%w: %w", errors.Join(errs...), dag.ErrInvalid)
+	return append(faults, c.Policy.validate()...).Err()
 }
 
-func (p Policy) validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+func (p Policy) validate() dag.SpecErrors {
+	var faults dag.SpecErrors
+	bad := func(key, format string, args ...any) {
+		faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf(format, args...)})
+	}
 	if !slices.Contains([]string{"", "restricted", "baseline", "privileged"}, p.PodSecurity) {
-		bad("policy.pod_security: %s: want restricted, baseline or privileged", clip(p.PodSecurity))
+		bad("policy.pod_security", "%s: want restricted, baseline or privileged", clip(p.PodSecurity))
 	}
 	for i, r := range p.Registries {
 		if _, ok := registryPrefix(r); !ok {
-			bad("policy.registries[%d]: %s: want a registry's host and perhaps a path, such as registry.example.com/gbc", i, clip(r))
+			bad(fmt.Sprintf("policy.registries[%d]", i), "%s: want a registry's host and perhaps a path, such as registry.example.com/gbc", clip(r))
 		}
 	}
 	for _, name := range sortedKeys(p.MaxResources) {
 		if q, err := resource.ParseQuantity(p.MaxResources[name]); err != nil || q.Sign() < 0 {
-			bad("policy.max_resources.%s: %s: want a quantity such as 500m or 2Gi", name, clip(p.MaxResources[name]))
+			bad("policy.max_resources."+name, "%s: want a quantity such as 500m or 2Gi", clip(p.MaxResources[name]))
 		}
 	}
 	for _, name := range sortedKeys(p.NodeSelector) {
 		if len(validation.IsQualifiedName(name)) > 0 || len(validation.IsValidLabelValue(p.NodeSelector[name])) > 0 {
-			bad("policy.node_selector: %s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
+			bad("policy.node_selector", "%s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
 		}
 	}
 	for _, list := range []struct {
@@ -155,15 +151,16 @@ func (p Policy) validate() error {
 		{"secrets", p.Secrets}, {"config_maps", p.ConfigMaps},
 	} {
 		for i, name := range list.names {
+			at := fmt.Sprintf("policy.%s[%d]", list.key, i)
 			switch {
 			case name == "":
-				bad("policy.%s[%d]: is empty; want a name, or the beginning of names with \"*\" at its end", list.key, i)
+				bad(at, "is empty; want a name, or the beginning of names with \"*\" at its end")
 			case strings.Contains(name[:len(name)-1], "*"):
-				bad("policy.%s[%d]: %s: \"*\" may stand at the end only", list.key, i, clip(name))
+				bad(at, "%s: \"*\" may stand at the end only", clip(name))
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return faults
 }
 
 // level is the policy's Pod Security level; what is not known is restricted.

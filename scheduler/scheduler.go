@@ -45,7 +45,8 @@ type Config struct {
 	// (Airflow's parallelism); 32 when zero.
 	MaxActiveTasks int
 	// MaxLost is how often a task is tried again because its attempt was lost
-	// through no fault of its own, without using up a retry; 3 when zero.
+	// through no fault of its own, without using up a retry; 3 when zero, never when
+	// negative.
 	MaxLost int
 	// Grace is how long a stopped attempt may take to end by itself; 30 s
 	// when zero.
@@ -65,7 +66,7 @@ func (c Config) withDefaults() Config {
 	if c.MaxActiveTasks <= 0 {
 		c.MaxActiveTasks = 32
 	}
-	if c.MaxLost <= 0 {
+	if c.MaxLost == 0 {
 		c.MaxLost = 3
 	}
 	if c.Grace <= 0 {

@@ -2,7 +2,6 @@ package tasklog
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -27,21 +26,21 @@ type Retention struct {
 	DAGs map[string]time.Duration
 }
 
-func (r Retention) check() error {
-	var errs []error
-	check := func(what string, keep time.Duration) {
+func (r Retention) check() (faults dag.SpecErrors) {
+	check := func(key string, keep time.Duration) {
 		if keep < 0 || keep > 0 && keep < minKeep {
-			errs = append(errs, fmt.Errorf("%s of %v; want at least %v, or 0 for ever: %w", what, keep, minKeep, dag.ErrInvalid))
+			faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf("%v is too short; want at least %v, or 0 for ever", keep, minKeep)})
 		}
 	}
 	check("retention", r.Keep)
 	for _, pattern := range slices.Sorted(maps.Keys(r.DAGs)) {
-		check(fmt.Sprintf("retention for %q", pattern), r.DAGs[pattern])
+		key := "dags." + pattern
+		check(key, r.DAGs[pattern])
 		if _, err := path.Match(pattern, ""); err != nil {
-			errs = append(errs, fmt.Errorf("retention for %q: no pattern of DAG ids; want a name, or one with * and ?: %w", pattern, dag.ErrInvalid))
+			faults = append(faults, &dag.SpecError{Path: key, Reason: "no pattern of DAG ids; want a name, or one with * and ?"})
 		}
 	}
-	return errors.Join(errs...)
+	return faults
 }
 
 // some says whether any log is ever removed.

@@ -47,12 +47,12 @@ func TestConfigCheck(t *testing.T) {
 		"folder":        {tasklog.Config{Dir: "x"}, ""},
 		"no folder":     {tasklog.Config{}, "no folder"},
 		"all":           {tasklog.Config{Dir: "x", Bucket: "s3://b/p?region=r&endpoint=http://localhost:1", Retention: pattern("a*")}, ""},
-		"short":         {tasklog.Config{Dir: "x", Retention: keep(time.Minute)}, "retention of 1m0s; want at least 1h0m0s, or 0 for ever"},
-		"negative":      {tasklog.Config{Dir: "x", Retention: keep(-day)}, "retention of -24h0m0s"},
-		"bad pattern":   {tasklog.Config{Dir: "x", Retention: pattern("[a")}, `retention for "[a": no pattern of DAG ids`},
+		"short":         {tasklog.Config{Dir: "x", Retention: keep(time.Minute)}, "retention: 1m0s is too short; want at least 1h0m0s, or 0 for ever"},
+		"negative":      {tasklog.Config{Dir: "x", Retention: keep(-day)}, "retention: -24h0m0s"},
+		"bad pattern":   {tasklog.Config{Dir: "x", Retention: pattern("[a")}, `dags.[a: no pattern of DAG ids`},
 		"bad bucket":    {tasklog.Config{Dir: "x", Bucket: "b"}, "want s3://bucket/prefix"},
 		"several":       {tasklog.Config{Bucket: "b", Retention: keep(-day)}, "no folder"},
-		"several again": {tasklog.Config{Bucket: "b", Retention: keep(-day)}, "retention of"},
+		"several again": {tasklog.Config{Bucket: "b", Retention: keep(-day)}, "retention: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

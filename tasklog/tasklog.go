@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,18 +91,19 @@ type Config struct {
 }
 
 // Check says what is wrong with the configuration, without looking at the
-// folder or the bucket. The error is dag.ErrInvalid.
+// folder or the bucket. The error is a dag.SpecErrors, whose paths are keys of the
+// configuration's section.
 func (c Config) Check() error {
-	var errs []error
+	var faults dag.SpecErrors
 	if c.Dir == "" {
-		errs = append(errs, fmt.Errorf("no folder: %w", dag.ErrInvalid))
+		faults = append(faults, &dag.SpecError{Path: "dir", Reason: "no folder"})
 	}
 	if c.Bucket != "" {
-		_, err := parseAddress(c.Bucket)
-		errs = append(errs, err)
+		if _, err := parseAddress(c.Bucket); err != nil {
+			faults = append(faults, &dag.SpecError{Path: "bucket", Reason: strings.TrimSuffix(err.Error(), ": "+dag.ErrInvalid.Error())})
+		}
 	}
-	errs = append(errs, c.Retention.check())
-	return errors.Join(errs...)
+	return append(faults, c.Retention.check()...).Err()
 }
 
 // Dir is a folder of task logs, and a bucket if there is one. Its methods are

@@ -79,91 +79,56 @@ func (l *ruleList) UnmarshalYAML(node *yaml.Node) error { //nolint:unparam // ya
 // UnmarshalYAML reads the word "none" or the section.
 func (c *authConfig) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.ScalarNode {
-		if node.Value != "none" {
-			return fmt.Errorf(`line %d: auth: want "none", or a section with oidc (docs/auth.md)`, node.Line)
-		}
-		c.None = true
+		c.None = true // configFile allows no other word
 		return nil
-	}
-	if err := knownKeys(node, authKeys, ""); err != nil {
-		return err
 	}
 	type plain authConfig // has no methods, so that this one is not called again
 	return node.Decode((*plain)(c))
 }
 
-// authKeys are the keys of the section and of those in it. A value that decodes itself
-// has to look at its keys itself.
-var authKeys = map[string][]string{
-	"":           {"oidc", "key_file", "rules_file", "rules", "sessions", "tokens", "kubernetes", "hosts", "trusted_proxies"},
-	"oidc":       {"issuer", "client_id", "client_secret_file", "button", "scopes", "groups_claim", "name_claim", "cli_client_id", "audiences", "ca_file"},
-	"sessions":   {"idle", "life", "refresh"},
-	"tokens":     {"max_days", "confirm_days"},
-	"kubernetes": {"audiences", "kubeconfig", "context"},
-}
-
-func knownKeys(node *yaml.Node, keys map[string][]string, section string) error {
-	known, ok := keys[section]
-	if !ok || node.Kind != yaml.MappingNode {
-		return nil
-	}
-	var errs []error
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		key := node.Content[i]
-		found := false
-		for _, k := range known {
-			found = found || k == key.Value
-		}
-		if !found {
-			errs = append(errs, fmt.Errorf("line %d: unknown key %q%s", key.Line, key.Value, dag.DidYouMean(key.Value, known)))
-		} else if section == "" {
-			errs = append(errs, knownKeys(node.Content[i+1], keys, key.Value))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// check names everything that is wrong with the section. file is the configuration
-// file, listen the address of the pages and publicURL where people reach them.
-func (c authConfig) check(file, listen, publicURL string, tls bool) error {
-	var errs []error
-	want := func(ok bool, text string) {
-		if !ok {
-			errs = append(errs, errors.New(text))
-		}
-	}
+// check reports everything that is wrong with the section. listen is the address of the pages and publicURL where
+// people reach them.
+func (c authConfig) check(f *configFile, listen, publicURL string, tls bool) {
 	_, err := c.proxies()
-	if err != nil {
-		errs = append(errs, err)
-	}
+	f.want(err == nil, "auth.trusted_proxies", reasonOf(err))
 	if c.None {
-		want(loopbackAddress(listen), fmt.Sprintf("listen: %q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
-		return errors.Join(errs...)
+		f.want(loopbackAddress(listen), "listen", fmt.Sprintf("%q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
+		return
 	}
 	if c.OIDC.Issuer == "" {
-		return errors.New(`auth: want a section with oidc (docs/auth.md shows one), or in words "none", by which anybody who reaches the address may do everything: that is allowed on loopback only`)
+		f.fault("auth", `want a section with oidc (docs/auth.md shows one), or in words "none", by which anybody who reaches the address may do everything: that is allowed on loopback only`)
+		return
 	}
-	loopback := loopbackAddress(listen)
-	want(webAddress(c.OIDC.Issuer), "auth.oidc.issuer: want the identity provider's address, such as https://keycloak.example.com/realms/platform")
-	want(c.OIDC.ClientID != "", "auth.oidc.client_id: want the name by which the identity provider knows this instance")
-	want(c.KeyFile != "", "auth.key_file: want a file with a key, such as made by: openssl rand -hex 32")
-	want((c.RulesFile == "") != (c.Rules.node == nil), "auth: want exactly one of rules_file and rules")
-	want(publicURL != "", "public_url: want the address by which people reach the pages, such as https://dagwright.example.com")
-	want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url: want an address without a path: the pages stand at the root of their host")
-	want(loopback || publicURL == "" || strings.HasPrefix(publicURL, "https://"), "public_url: want https, since listen is no loopback address: set tls, or put a proxy in front that speaks https")
-	want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer: want https, since listen is no loopback address")
-	want(!tls || strings.HasPrefix(publicURL, "https://"), "public_url: want https, since tls is set")
-	for name, d := range map[string]time.Duration{"idle": c.Sessions.Idle, "life": c.Sessions.Life, "refresh": c.Sessions.Refresh} {
-		want(d >= 0, "auth.sessions."+name+": want a time such as 8h, or leave it out")
-	}
-	want(c.Tokens.MaxDays >= 0 && c.Tokens.ConfirmDays >= 0, "auth.tokens: want numbers of days")
-	want(c.Kubernetes.Context == "" || c.Kubernetes.Kubeconfig != "", "auth.kubernetes.context: names a context, but there is no kubeconfig")
+	c.checkAddresses(f, loopbackAddress(listen), publicURL, tls)
+	f.want(c.OIDC.ClientID != "", "auth.oidc.client_id", "want the name by which the identity provider knows this instance")
+	f.want(c.KeyFile != "", "auth.key_file", "want a file with a key, such as made by: openssl rand -hex 32")
+	f.want((c.RulesFile == "") != (c.Rules.node == nil), "auth", "want exactly one of rules_file and rules")
+	f.want(c.Kubernetes.Context == "" || c.Kubernetes.Kubeconfig != "", "auth.kubernetes.context", "names a context, but there is no kubeconfig")
+	f.want(!f.has("auth.kubernetes") || len(c.Kubernetes.Audiences) > 0, "auth.kubernetes",
+		"want audiences, such as [dagwright]: without them no service account is let in")
 	if c.Rules.node != nil {
-		if _, err := auth.ParseRuleList(file, c.Rules.node); err != nil {
-			errs = append(errs, err)
-		}
+		f.rules(c.Rules.node)
 	}
-	return errors.Join(errs...)
+}
+
+// checkAddresses reports what is wrong with the addresses that a sign-in goes through.
+func (c authConfig) checkAddresses(f *configFile, loopback bool, publicURL string, tls bool) {
+	f.want(publicURL != "", "public_url", "want the address by which people reach the pages, such as https://dagwright.example.com")
+	f.want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url", "want an address without a path: the pages stand at the root of their host")
+	f.want(loopback || publicURL == "" || strings.HasPrefix(publicURL, "https://"), "public_url",
+		"want https, since listen is no loopback address: set tls, or put a proxy in front that speaks https")
+	f.want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer", "want https, since listen is no loopback address")
+	f.want(!tls || strings.HasPrefix(publicURL, "https://"), "public_url", "want https, since tls is set")
+}
+
+// rules reports the faults of the rules that stand in the file.
+func (f *configFile) rules(list *yaml.Node) {
+	_, err := auth.ParseRuleList(f.name, list)
+	var faults dag.SpecErrors
+	errors.As(err, &faults)
+	for _, e := range faults {
+		f.faults = append(f.faults, &dag.SpecError{File: e.File, Line: e.Line, Column: e.Column, Path: "auth." + e.Path, Reason: e.Reason})
+	}
 }
 
 // proxies reads the addresses of proxies, alone or as networks.
@@ -174,7 +139,7 @@ func (c authConfig) proxies() ([]netip.Prefix, error) {
 		if err != nil {
 			addr, err := netip.ParseAddr(text)
 			if err != nil {
-				return nil, fmt.Errorf("auth.trusted_proxies: %q is no address and no network such as 10.0.0.0/8", text)
+				return nil, fmt.Errorf("%q is no address and no network such as 10.0.0.0/8", text)
 			}
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}

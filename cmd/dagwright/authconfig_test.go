@@ -11,13 +11,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
-	"gopkg.in/yaml.v3"
 )
 
 // signInFile is the least of a configuration with a sign-in.
@@ -53,7 +49,7 @@ func TestAuthConfig(t *testing.T) {
 		"no key":              {strings.Replace(signInFile, "  key_file: key\n", "", 1), "auth.key_file: want a file with a key"},
 		"no rules":            {strings.Replace(signInFile, "  rules: [{groups: [admins], role: admin}]\n", "", 1), "auth: want exactly one of rules_file and rules"},
 		"two rules":           {signInFile + "  rules_file: x\n", "auth: want exactly one of rules_file and rules"},
-		"a broken rule":       {strings.Replace(signInFile, "role: admin", "role: root", 1), `auth.yml:14:36: rules[0].role: "root" is no role`},
+		"a broken rule":       {strings.Replace(signInFile, "role: admin", "role: root", 1), `auth.yml:14:36: auth.rules[0].role: "root" is no role`},
 		"no address":          {strings.Replace(signInFile, "public_url: https://dagwright.example.com\n", "", 1), "public_url: want the address by which people reach the pages"},
 		"http to the world":   {strings.Replace(signInFile, "https://dagwright", "http://dagwright", 1), "public_url: want https"},
 		"a path":              {strings.Replace(signInFile, "dagwright.example.com", "example.com/dagwright", 1), "public_url: want an address without a path"},
@@ -64,16 +60,6 @@ func TestAuthConfig(t *testing.T) {
 		if _, fault := readConfig(t, besideAuth+test.text); !strings.Contains(strings.ReplaceAll(fault, "FILE", "auth.yml"), test.want) {
 			t.Errorf("%s: %q, want %q", name, fault, test.want)
 		}
-	}
-}
-
-// TestAuthKeysAreComplete holds the list of keys against the section's fields.
-func TestAuthKeysAreComplete(t *testing.T) {
-	t.Parallel()
-	want := map[string][]string{}
-	collectSection(&authConfig{}, "", want)
-	if diff := cmp.Diff(want, authKeys); diff != "" {
-		t.Errorf("authKeys (-fields +list):\n%s", diff)
 	}
 }
 
@@ -157,22 +143,5 @@ func writeCertificate(t *testing.T, c tlsConfig, serial int64) {
 	at := time.Now().Add(time.Duration(serial) * time.Second)
 	if err := os.Chtimes(c.CertFile, at, at); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// collectSection lists the keys of a section and of the sections in it.
-func collectSection(section any, name string, keys map[string][]string) {
-	t := reflect.TypeOf(section).Elem()
-	for i := range t.NumField() {
-		key := t.Field(i).Tag.Get("yaml")
-		if key == "-" {
-			continue
-		}
-		keys[name] = append(keys[name], key)
-		inner := reflect.New(t.Field(i).Type)
-		_, decodes := inner.Interface().(yaml.Unmarshaler)
-		if t.Field(i).Type.Kind() == reflect.Struct && !decodes {
-			collectSection(inner.Interface(), key, keys)
-		}
 	}
 }

@@ -4,15 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
 
-	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/pod"
 	"dagwright/podspec"
@@ -60,30 +56,12 @@ func (c kubernetesConfig) pods() podspec.Config {
 	return p
 }
 
-// check names everything that is wrong with the section. runs says that the
-// instance runs its tasks as pods.
-func (c kubernetesConfig) check(runs bool) error {
-	var errs []error
-	if runs && c.Namespace == "" {
-		errs = append(errs, errors.New("kubernetes.namespace: want the namespace of the tasks' pods"))
-	}
-	if runs && c.Instance == "" {
-		errs = append(errs, errors.New("kubernetes.instance: want a name that no other dagwright in the cluster has, such as prod"))
-	}
-	if c.Context != "" && c.Kubeconfig == "" {
-		errs = append(errs, errors.New("kubernetes.context: names a context, but there is no kubernetes.kubeconfig"))
-	}
-	if c.QPS < 0 {
-		errs = append(errs, fmt.Errorf("kubernetes.qps: %g: want requests a second, 0 or more", c.QPS))
-	}
-	if c.Burst < 0 {
-		errs = append(errs, fmt.Errorf("kubernetes.burst: %d: want a number of requests, 0 or more", c.Burst))
-	}
-	if err := c.pods().Validate(); err != nil {
-		text := strings.TrimSuffix(err.Error(), ": "+dag.ErrInvalid.Error())
-		errs = append(errs, errors.New("kubernetes."+strings.ReplaceAll(text, "\n", "\nkubernetes.")))
-	}
-	return errors.Join(errs...)
+// check reports what is wrong with the section. runs says that the instance runs its tasks as pods.
+func (c kubernetesConfig) check(f *configFile, runs bool) {
+	f.want(!runs || c.Namespace != "", "kubernetes.namespace", "want the namespace of the tasks' pods")
+	f.want(!runs || c.Instance != "", "kubernetes.instance", "want a name that no other dagwright in the cluster has, such as prod")
+	f.want(c.Context == "" || c.Kubeconfig != "", "kubernetes.context", "names a context, but there is no kubernetes.kubeconfig")
+	f.wantAll("kubernetes", c.pods().Validate())
 }
 
 // anyInstance allows what depends on an instance's own settings. It stands where

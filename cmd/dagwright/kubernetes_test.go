@@ -89,20 +89,22 @@ func TestWrongKubernetesConfig(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing said", "", ""},
-		{"another executor", "scheduler: {executor: kubernets}", `FILE: scheduler.executor: want "process" or "kubernetes"`},
+		{"another executor", "scheduler: {executor: kubernets}", `FILE:9:23: scheduler.executor: is "kubernets"; want "process" or "kubernetes"`},
 		{"pods without a place", "scheduler: {executor: kubernetes}",
 			"FILE: kubernetes.namespace: want the namespace of the tasks' pods\n" +
-				"kubernetes.instance: want a name that no other dagwright in the cluster has, such as prod"},
+				"FILE: kubernetes.instance: want a name that no other dagwright in the cluster has, such as prod"},
 		{"unknown keys", "kubernetes: {name_space: x, policy: {registrys: []}}",
-			"FILE: line 9: unknown key \"name_space\"; did you mean \"namespace\"?\nline 9: unknown key \"registrys\"; did you mean \"registries\"?"},
-		{"an unknown key of the whole file", "kubernets: {}", `FILE: line 9: unknown key "kubernets"; did you mean "kubernetes"?`},
-		{"a list for a name", "kubernetes: {namespace: [x]}", "FILE: line 9: cannot unmarshal !!seq into string"},
-		{"a policy that cannot hold", "kubernetes: {qps: -1, burst: -2, context: x, policy: {pod_security: strict, max_resources: {cpu: many}}}",
-			"FILE: kubernetes.context: names a context, but there is no kubernetes.kubeconfig\n" +
-				"kubernetes.qps: -1: want requests a second, 0 or more\n" +
-				"kubernetes.burst: -2: want a number of requests, 0 or more\n" +
-				"kubernetes.policy.pod_security: \"strict\": want restricted, baseline or privileged\n" +
-				"kubernetes.policy.max_resources.cpu: \"many\": want a quantity such as 500m or 2Gi"},
+			"FILE:9:14: kubernetes: unknown key \"name_space\"; did you mean \"namespace\"?\n" +
+				"FILE:9:38: kubernetes.policy: unknown key \"registrys\"; did you mean \"registries\"?"},
+		{"an unknown key of the whole file", "kubernets: {}", `FILE:9:1: unknown key "kubernets"; did you mean "kubernetes"?`},
+		{"a list for a name", "kubernetes: {namespace: [x]}", "FILE:9:25: kubernetes.namespace: is a list; want the namespace of the tasks' pods"},
+		{"numbers and words", "kubernetes: {qps: -1, burst: -2, policy: {pod_security: strict}}",
+			"FILE:9:19: kubernetes.qps: is \"-1\"; want requests a second, more than 0, such as 100\n" +
+				"FILE:9:30: kubernetes.burst: is \"-2\"; want a number of requests from 1, such as 200\n" +
+				"FILE:9:57: kubernetes.policy.pod_security: is \"strict\"; want restricted, baseline or privileged"},
+		{"a policy that cannot hold", "kubernetes: {context: x, policy: {max_resources: {cpu: many}}}",
+			"FILE:9:23: kubernetes.context: names a context, but there is no kubernetes.kubeconfig\n" +
+				"FILE:9:56: kubernetes.policy.max_resources.cpu: \"many\": want a quantity such as 500m or 2Gi"},
 	} {
 		_, got := readConfig(t, minimalConfig+tt.text)
 		if diff := cmp.Diff(tt.want, got); diff != "" {

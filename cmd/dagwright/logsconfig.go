@@ -50,15 +50,21 @@ type byteCount int64
 
 // UnmarshalYAML reads bytes as Kubernetes writes memory, such as 256Mi.
 func (b *byteCount) UnmarshalYAML(node *yaml.Node) error {
-	q, err := resource.ParseQuantity(node.Value)
-	n, whole := q.AsInt64()
-	if node.Kind != yaml.ScalarNode || err != nil || !whole || n < 0 {
-		return fmt.Errorf("line %d: %.40q is no number of bytes; want 256Mi, 10Gi or the like, or 0 for no limit", node.Line, node.Value)
+	n, ok := parseBytes(node.Value)
+	if !ok {
+		return fmt.Errorf("line %d: %.40q is no number of bytes", node.Line, node.Value)
 	}
 	if *b = byteCount(n); n == 0 {
 		*b = -1
 	}
 	return nil
+}
+
+// parseBytes reads a whole number of bytes, 0 or more.
+func parseBytes(text string) (n int64, ok bool) {
+	q, err := resource.ParseQuantity(text)
+	n, whole := q.AsInt64()
+	return n, err == nil && whole && n >= 0
 }
 
 // keepTime is a time for which something is kept, in a configuration file.
@@ -67,8 +73,8 @@ type keepTime time.Duration
 // UnmarshalYAML reads days, such as 30d, or what time.ParseDuration reads.
 func (k *keepTime) UnmarshalYAML(node *yaml.Node) error {
 	d, err := parseDays(node.Value)
-	if node.Kind != yaml.ScalarNode || err != nil {
-		return fmt.Errorf("line %d: %q is no time to keep logs; want 30d, 720h or the like, or 0 for ever", node.Line, node.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is no time to keep logs", node.Line, node.Value)
 	}
 	*k = keepTime(d)
 	return nil

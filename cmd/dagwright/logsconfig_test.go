@@ -72,20 +72,20 @@ func TestLogsConfig(t *testing.T) {
 func TestLogsConfigFaults(t *testing.T) {
 	t.Parallel()
 	for logs, want := range map[string]string{
-		"logs: {retention: 30}":           `line 9: "30" is no time to keep logs; want 30d, 720h or the like, or 0 for ever`,
-		"logs: {retention: -1d}":          `"-1d" is no time`,
-		"logs: {retention: 999999999d}":   `"999999999d" is no time`,
-		"logs: {retention: [1d]}":         "is no time",
-		"logs: {dags: {a: x}}":            `"x" is no time`,
-		"logs: {retention: 5m}":           "logs: retention of 5m0s; want at least 1h0m0s",
-		`logs: {dags: {"[a": 1d}}`:        `logs: retention for "[a": no pattern`,
-		"logs: {bucket: gs://x}":          `logs: bucket URL begins with "gs:"; want s3://bucket/prefix`,
-		"logs: {bucket: s3://k:geheim@x}": "logs: bucket URL holds credentials",
+		"logs: {retention: 30}":           `:9:19: logs.retention: is "30"; want a time to keep logs, such as 30d or 720h, or 0 for ever`,
+		"logs: {retention: -1d}":          `logs.retention: is "-1d"`,
+		"logs: {retention: 999999999d}":   `logs.retention: is "999999999d"`,
+		"logs: {retention: [1d]}":         "logs.retention: is a list",
+		"logs: {dags: {a: x}}":            `logs.dags.a: is "x"`,
+		"logs: {retention: 5m}":           "logs.retention: 5m0s is too short; want at least 1h0m0s",
+		`logs: {dags: {"[a": 1d}}`:        `logs.dags.[a: no pattern`,
+		"logs: {bucket: gs://x}":          `logs.bucket: bucket URL begins with "gs:"; want s3://bucket/prefix`,
+		"logs: {bucket: s3://k:geheim@x}": "logs.bucket: bucket URL holds credentials",
 		"logs: {keep: 30d}":               `unknown key "keep"`,
-		"logs: {max_bytes: 1 GB}":         `line 9: "1 GB" is no number of bytes; want 256Mi, 10Gi or the like, or 0 for no limit`,
-		"logs: {min_free: -1}":            `"-1" is no number of bytes`,
-		"logs: {max_bytes_per_try: 1.5}":  `"1.5" is no number of bytes`,
-		"logs: {max_bytes_per_try: [1]}":  "is no number of bytes",
+		"logs: {max_bytes: 1 GB}":         `:9:19: logs.max_bytes: is "1 GB"; want a number of bytes such as 256Mi or 10Gi, or 0 for no limit`,
+		"logs: {min_free: -1}":            `logs.min_free: is "-1"`,
+		"logs: {max_bytes_per_try: 1.5}":  `logs.max_bytes_per_try: is "1.5"`,
+		"logs: {max_bytes_per_try: [1]}":  "logs.max_bytes_per_try: is a list",
 	} {
 		_, err := readLogsConfig(t, logs)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "geheim") {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones also where the machine has none
 
@@ -45,8 +46,14 @@ func run(args []string) int {
 		fmt.Fprintln(root.ErrOrStderr(), "dagwright: interrupted")
 		return exitGoesOn
 	}
-	fmt.Fprintln(root.ErrOrStderr(), "dagwright:", err)
+	fmt.Fprintln(root.ErrOrStderr(), "dagwright:", errorText(err))
 	return exitCode(err)
+}
+
+// errorText is an error for people: without the word at the end of a line by which programs tell that the fault is the
+// caller's.
+func errorText(err error) string {
+	return strings.TrimSuffix(strings.ReplaceAll(err.Error(), ": "+dag.ErrInvalid.Error()+"\n", "\n"), ": "+dag.ErrInvalid.Error())
 }
 
 // exitCode is what a command's error tells scripts.

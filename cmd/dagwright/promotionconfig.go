@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -38,18 +37,21 @@ type promotionConfig struct {
 	From         repositoryConfig `yaml:"from"`
 }
 
-func (c promotionConfig) check() error {
-	var errs []error
-	if (c.URL == "") != (c.Project == "") {
-		errs = append(errs, errors.New("promotion: want both url and project of the DAG repository to promote to, or none"))
+// check reports what is wrong with the section. own is the project of the instance's DAG repository.
+func (c promotionConfig) check(f *configFile, own string) {
+	f.want((c.URL == "") == (c.Project == ""), "promotion", "want both url and project of the DAG repository to promote to, or none")
+	to := c.URL != ""
+	f.want(!to || c.Project != own, "promotion.project", "is the instance's own DAG repository; want that of the instance to promote to")
+	f.want(c.Username == "" || c.PasswordFile != "", "promotion.username", "needs password_file beside it")
+	for _, key := range []string{"branch", "username", "password_file", "overlay"} {
+		f.want(to || !f.has("promotion."+key), "promotion."+key, "is of use only beside url and project of the DAG repository to promote to")
 	}
-	if whole := c.From.URL != "" && c.From.Project != ""; c.OnlyPromoted && !whole {
-		errs = append(errs, errors.New("promotion.only_promoted: needs promotion.from, with url and project of the DAG repository that DAGs are promoted from"))
-	}
-	if !c.OnlyPromoted && (c.From.URL != "" || c.From.Project != "") {
-		errs = append(errs, errors.New("promotion.from: is of use with only_promoted: true alone"))
-	}
-	return errors.Join(errs...)
+	whole := c.From.URL != "" && c.From.Project != ""
+	f.want(!c.OnlyPromoted || whole, "promotion.only_promoted",
+		"needs promotion.from, with url and project of the DAG repository that DAGs are promoted from")
+	f.want(c.OnlyPromoted || !f.has("promotion.from"), "promotion.from", "is of use with only_promoted: true alone")
+	f.want(c.From.Username == "" || c.From.PasswordFile != "", "promotion.from.username", "needs password_file beside it")
+	f.want(!whole || c.From.Project != own, "promotion.from.project", "is the instance's own DAG repository; want the one that DAGs are promoted from")
 }
 
 // settings reads the passwords.

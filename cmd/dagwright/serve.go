@@ -11,14 +11,12 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"gopkg.in/yaml.v3"
 
 	"dagwright/auth"
 	"dagwright/dag"
@@ -181,68 +179,69 @@ type serveConfig struct {
 	Logs       logsConfig       `yaml:"logs"`
 }
 
-// readServeConfig reads the file strictly: an unknown key is an error with its
-// line.
+// readServeConfig reads the file strictly: an unknown key, or a value that cannot work, is an error with its place.
 func readServeConfig(file string) (serveConfig, error) {
 	c := serveConfig{Listen: "127.0.0.1:8080", Environment: "DEV"}
-	c.Scheduler.Executor = "process"
+	c.Scheduler.Executor, c.Scheduler.InfrastructureRetries = "process", 3
 	if file == "" {
 		return c, usageError{errors.New("--config is required; docs/configuration.md shows a file")}
 	}
-	f, err := os.Open(file)
+	text, err := os.Open(file)
 	if err != nil {
 		return c, usageError{fmt.Errorf("read configuration: %w", err)}
 	}
-	defer f.Close()
-	d := yaml.NewDecoder(f)
-	d.KnownFields(true)
-	if err := d.Decode(&c); err != nil {
-		return c, usageError{fmt.Errorf("%s: %w", file, explainKeys(err, reflect.TypeFor[serveConfig]()))}
+	defer text.Close()
+	f, err := parseConfig(file, text)
+	if err != nil {
+		return c, usageError{err}
 	}
+	f.decode(&c)
 	c.file = file
-	if err := c.check(); err != nil {
-		return c, usageError{fmt.Errorf("%s: %w", file, err)}
+	if len(f.faults) == 0 {
+		c.check(f)
+	}
+	if err := f.err(); err != nil {
+		return c, usageError{err}
 	}
 	return c, nil
 }
 
-// check names everything that is missing or wrong, all at once.
-func (c serveConfig) check() error {
-	var errs []error
-	want := func(ok bool, text string) {
-		if !ok {
-			errs = append(errs, errors.New(text))
-		}
+// check reports everything that is missing, and what does not go together.
+func (c serveConfig) check(f *configFile) {
+	c.Auth.check(f, c.Listen, c.PublicURL, c.TLS.CertFile != "")
+	f.want(c.Probes == "" || c.Probes != c.Listen, "probes", "want another address than that of listen")
+	f.want((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls", "want both cert_file and key_file, or neither")
+	f.want(!f.has("tls") || c.TLS.CertFile != "", "tls", "want cert_file and key_file, or leave the section out")
+	f.want(!f.has("sibling") || c.Sibling.Name != "" && c.Sibling.URL != "", "sibling",
+		"want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
+	f.want((c.Database == "") != (c.DatabaseFile == ""), "database", "want exactly one of database and database_file")
+	f.want(c.Data != "", "data", "want a folder")
+	f.want(c.Models.Registry != "", "models.registry", "want the image registry, such as registry.example.com")
+	f.want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""),
+		"models.registry_username", "want registry_password_file with it, or neither")
+	c.checkDAGRepository(f)
+	c.checkGitLab(f)
+	if c.Data != "" {
+		f.wantAll("logs", c.Logs.config(c.Data).Check())
 	}
-	if err := c.Auth.check(c.file, c.Listen, c.PublicURL, c.TLS.CertFile != ""); err != nil {
-		errs = append(errs, err)
-	}
-	want((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls: want both cert_file and key_file, or neither")
-	want(c.Sibling.URL == "" || webAddress(c.Sibling.URL) && c.Sibling.Name != "",
-		"sibling: want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
-	want((c.Database == "") != (c.DatabaseFile == ""), "database: want exactly one of database and database_file")
-	want(c.Data != "", "data: want a folder")
-	want(c.DAGRepository.URL != "", "dag_repository.url: want the URL or path of the DAG repository")
-	want(c.DAGRepository.Project != "", "dag_repository.project: want its GitLab path, such as gbc/airflow-dev")
-	want(c.GitLab.URL != "", "gitlab.url: want GitLab's address, such as https://gitlab.example.com")
-	if err := c.allowList().Check(); err != nil {
-		errs = append(errs, fmt.Errorf("gitlab.%w", err))
-	}
-	want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files: want at least one file with a secret")
-	want(c.Models.Registry != "", "models.registry: want the image registry, such as registry.example.com")
-	deliver := generator.Delivery(c.DAGRepository.Deliver)
-	want(deliver == "" || deliver == generator.DeliverPush || deliver == generator.DeliverMergeRequest, `dag_repository.deliver: want "push" or "merge_request"`)
-	want(!c.DAGRepository.AutoMerge || deliver == generator.DeliverMergeRequest, `dag_repository.auto_merge: needs deliver: merge_request`)
-	waits := []string{"", generator.WaitNone, generator.WaitPipeline, generator.WaitImage}
-	want(slices.Contains(waits, c.Models.WaitFor), `models.wait_for: want "pipeline", "image" or "none"`)
-	want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""), "models.registry_username: want registry_password_file with it, or neither")
-	want(c.PublicURL == "" || webAddress(c.PublicURL), "public_url: want an address such as https://dagwright.example.com")
-	want(c.Scheduler.Executor == "process" || c.Scheduler.Executor == "kubernetes", `scheduler.executor: want "process" or "kubernetes"`)
-	want(c.Scheduler.InfrastructureRetries >= 0, "scheduler.infrastructure_retries: want a number of tries, or 0 for the default of 3")
-	if err := c.Logs.config(c.Data).Check(); err != nil && c.Data != "" {
-		errs = append(errs, fmt.Errorf("logs: %w", err))
-	}
-	return errors.Join(append(errs, c.Promotion.check(), c.Kubernetes.check(c.Scheduler.Executor == "kubernetes"))...)
+	c.Promotion.check(f, c.DAGRepository.Project)
+	c.Kubernetes.check(f, c.Scheduler.Executor == "kubernetes")
+}
+
+func (c serveConfig) checkDAGRepository(f *configFile) {
+	r, byRequest := c.DAGRepository, c.DAGRepository.Deliver == string(generator.DeliverMergeRequest)
+	f.want(r.URL != "", "dag_repository.url", "want the URL or path of the DAG repository")
+	f.want(r.Project != "", "dag_repository.project", "want its GitLab path, such as gbc/airflow-dev")
+	f.want(r.Username == "" || r.PasswordFile != "", "dag_repository.username", "needs password_file beside it")
+	f.want(!r.AutoMerge || byRequest, "dag_repository.auto_merge", "needs deliver: merge_request")
+	f.want(!byRequest || c.GitLab.TokenFile != "", "dag_repository.deliver", "needs gitlab.token_file: merge requests are opened with its token")
+}
+
+func (c serveConfig) checkGitLab(f *configFile) {
+	f.want(c.GitLab.URL != "", "gitlab.url", "want GitLab's address, such as https://gitlab.example.com")
+	f.wantAll("gitlab", c.allowList().Check())
+	f.want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files", "want at least one file with a secret")
+	f.want(!c.Webhook.Previews || c.GitLab.TokenFile != "", "webhook.previews", "needs gitlab.token_file: notes are written with its token")
 }
 
 // webAddress reports whether a text is an http(s) address without a query.
@@ -262,6 +261,9 @@ func (c serveConfig) settings(run []string) (settings, error) {
 	if err := c.checkTaken(); err != nil {
 		return settings{}, usageError{fmt.Errorf("%s: %w", c.file, err)}
 	}
+	if c.Promotion.URL != "" && c.GitLab.TokenFile == "" { // what "dagwright promote --dry-run" can do without
+		return settings{}, usageError{fmt.Errorf("%s: promotion: needs gitlab.token_file: a promotion is a merge request, opened with its token", c.file)}
+	}
 	s := settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
 		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
@@ -271,6 +273,9 @@ func (c serveConfig) settings(run []string) (settings, error) {
 		Instance: defaultInstance(), Templates: c.Models.Templates,
 		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
 		Pods: c.Kubernetes.pods(),
+	}
+	if s.MaxLost == 0 {
+		s.MaxLost = -1 // to the scheduler, 0 is the default
 	}
 	s.Instance.Registry = c.Models.Registry
 	s.PublicURL = strings.TrimSuffix(c.PublicURL, "/")

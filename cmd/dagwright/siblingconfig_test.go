@@ -18,8 +18,12 @@ sibling: {name: DEV, url: "https://dev.example.com"}
 	if c.Sibling.Name != "DEV" || c.Sibling.URL != "https://dev.example.com" || !c.Production {
 		t.Errorf("read as %+v, production %v", c.Sibling, c.Production)
 	}
-	for _, wrong := range []string{`{url: "https://dev.example.com"}`, `{name: DEV, url: dev.example.com}`, `{name: DEV, url: "javascript:alert(1)"}`} {
-		if _, fault := readConfig(t, minimalConfig+"\nsibling: "+wrong+"\n"); !strings.Contains(fault, "sibling: want a name and the address") {
+	for wrong, want := range map[string]string{
+		`{url: "https://dev.example.com"}`:        "sibling: want a name and the address",
+		`{name: DEV, url: dev.example.com}`:       `sibling.url: is "dev.example.com"; want the address`,
+		`{name: DEV, url: "javascript:alert(1)"}`: `sibling.url: is "javascript:alert(1)"; want the address`,
+	} {
+		if _, fault := readConfig(t, minimalConfig+"\nsibling: "+wrong+"\n"); !strings.Contains(fault, want) {
 			t.Errorf("%s: fault %q", wrong, fault)
 		}
 	}

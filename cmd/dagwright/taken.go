@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -25,7 +24,7 @@ func (l *groupList) UnmarshalYAML(node *yaml.Node) error {
 		return nil
 	}
 	if err := node.Decode(&l.Names); err != nil {
-		return fmt.Errorf(`line %d: gitlab.groups: want a list of groups, such as [gbc], or the word any, which takes models of every project that there is`, node.Line)
+		return err
 	}
 	for i, name := range l.Names {
 		l.Names[i] = strings.Trim(name, "/")

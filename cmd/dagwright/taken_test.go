@@ -34,10 +34,10 @@ func TestWhoseModelsAreTaken(t *testing.T) {
 		"group any":  {"groups: [any]", "", []string{"any/x"}, []string{"gbc/x"}},
 		"neither":    {"reconcile: 5m", "gitlab: want groups or projects", nil, nil},
 		"empty":      {"groups: [], projects: []", "gitlab: want groups or projects", nil, nil},
-		"a word":     {"groups: gbc", "gitlab.groups: want a list of groups, such as [gbc], or the word any", nil, nil},
+		"a word":     {"groups: gbc", `gitlab.groups: is "gbc"; want a list of groups, such as [gbc], or the word any`, nil, nil},
 		"Any":        {"groups: Any", "or the word any", nil, nil},
-		"a star":     {"groups: ['*']", `gitlab.groups: "*" is no path of a group`, nil, nil},
-		"an id":      {"groups: [42]", `gitlab.groups: "42" is no path of a group`, nil, nil},
+		"a star":     {"groups: ['*']", `gitlab.groups[0]: "*" is no path of a group`, nil, nil},
+		"an id":      {"groups: [42]", `gitlab.groups[0]: "42" is no path of a group`, nil, nil},
 		"an address": {"projects: ['https://gitlab.example.com/gbc/x']", "is no path of a project", nil, nil},
 	} {
 		fault := start(config(c.gitlab))
