@@ -98,45 +98,45 @@ type Policy struct {
 // nothing is. The error is a dag.SpecErrors, whose paths are keys of the configuration. Build and Check expect a Config that has passed it.
 func (c Config) Validate() error {
 	var faults dag.SpecErrors
-	bad := func(key, format string, args ...any) {
+	wrong := func(key, format string, args ...any) {
 		faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf(format, args...)})
 	}
 	if text := validation.IsValidLabelValue(c.Instance); len(text) > 0 || c.Instance == "" {
-		bad("instance", "%s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
+		wrong("instance", "%s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
 	}
 	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
-		bad("namespace", "%s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
+		wrong("namespace", "%s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
 	}
 	if c.StartupTimeout < 0 {
-		bad("startup_timeout", "%s: want a duration of 0 or more", c.StartupTimeout)
+		wrong("startup_timeout", "%s: want a duration of 0 or more", c.StartupTimeout)
 	}
 	if c.Grace < 0 || c.Grace%time.Second != 0 {
-		bad("grace", "%s: want whole seconds, 0 or more", c.Grace)
+		wrong("grace", "%s: want whole seconds, 0 or more", c.Grace)
 	}
 	return append(faults, c.Policy.validate()...).Err()
 }
 
 func (p Policy) validate() dag.SpecErrors {
 	var faults dag.SpecErrors
-	bad := func(key, format string, args ...any) {
+	wrong := func(key, format string, args ...any) {
 		faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf(format, args...)})
 	}
 	if !slices.Contains([]string{"", "restricted", "baseline", "privileged"}, p.PodSecurity) {
-		bad("policy.pod_security", "%s: want restricted, baseline or privileged", clip(p.PodSecurity))
+		wrong("policy.pod_security", "%s: want restricted, baseline or privileged", clip(p.PodSecurity))
 	}
 	for i, r := range p.Registries {
 		if _, ok := registryPrefix(r); !ok {
-			bad(fmt.Sprintf("policy.registries[%d]", i), "%s: want a registry's host and perhaps a path, such as registry.example.com/gbc", clip(r))
+			wrong(fmt.Sprintf("policy.registries[%d]", i), "%s: want a registry's host and perhaps a path, such as registry.example.com/gbc", clip(r))
 		}
 	}
 	for _, name := range sortedKeys(p.MaxResources) {
 		if q, err := resource.ParseQuantity(p.MaxResources[name]); err != nil || q.Sign() < 0 {
-			bad("policy.max_resources."+name, "%s: want a quantity such as 500m or 2Gi", clip(p.MaxResources[name]))
+			wrong("policy.max_resources."+name, "%s: want a quantity such as 500m or 2Gi", clip(p.MaxResources[name]))
 		}
 	}
 	for _, name := range sortedKeys(p.NodeSelector) {
 		if len(validation.IsQualifiedName(name)) > 0 || len(validation.IsValidLabelValue(p.NodeSelector[name])) > 0 {
-			bad("policy.node_selector", "%s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
+			wrong("policy.node_selector", "%s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
 		}
 	}
 	for _, list := range []struct {
@@ -154,9 +154,9 @@ func (p Policy) validate() dag.SpecErrors {
 			at := fmt.Sprintf("policy.%s[%d]", list.key, i)
 			switch {
 			case name == "":
-				bad(at, "is empty; want a name, or the beginning of names with \"*\" at its end")
+				wrong(at, "is empty; want a name, or the beginning of names with \"*\" at its end")
 			case strings.Contains(name[:len(name)-1], "*"):
-				bad(at, "%s: \"*\" may stand at the end only", clip(name))
+				wrong(at, "%s: \"*\" may stand at the end only", clip(name))
 			}
 		}
 	}
