@@ -45,6 +45,7 @@ type budget struct {
 	work     int
 	memory   int
 	unseen   int // work since the clock was read
+	late     bool
 }
 
 func newBudget(ctx context.Context, timeout time.Duration) *budget {
@@ -116,6 +117,7 @@ func (b *budget) clock() error {
 		return stopped{err}
 	}
 	if !time.Now().Before(b.deadline) {
+		b.late = true
 		return fmt.Errorf("the task's templates take longer than %s", b.timeout)
 	}
 	return nil

@@ -64,11 +64,14 @@ type checker struct {
 	asked  map[string]bool  // what "is defined" was asked of, which may be absent
 	line   int
 	err    error
+	// steps is how many steps a rendering takes at least; times is how often what is
+	// being checked is done in every run.
+	steps, times uint64
 }
 
 // check finds the first fault of a template.
 func (t *template) check() error {
-	c := &checker{names: someRun(), scopes: []map[string]any{{}}, asked: map[string]bool{}, line: 1}
+	c := &checker{names: someRun(), scopes: []map[string]any{{}}, asked: map[string]bool{}, line: 1, times: 1}
 	c.body(t.root.Nodes)
 	if c.err != nil {
 		return &syntaxError{line: c.line, reason: c.err.Error()}
@@ -93,6 +96,7 @@ func (c *checker) body(list []nodes.Node) {
 		if c.err != nil {
 			return
 		}
+		c.once(1)
 		switch n := n.(type) {
 		case *nodes.Output:
 			c.line = n.Start.Line
@@ -109,7 +113,7 @@ func (c *checker) block(n nodes.Node) {
 	case *ifBlock:
 		for _, b := range n.branches {
 			c.optional(b.condition)
-			c.body(b.body)
+			c.repeated(0, func() { c.body(b.body) })
 		}
 	case *forBlock:
 		c.expression(n.items)
@@ -117,8 +121,11 @@ func (c *checker) block(n nodes.Node) {
 		c.bind(n.targets...)
 		c.optional(n.condition)
 		c.scopes[len(c.scopes)-1]["loop"] = (&loop{}).object()
-		c.body(n.body)
-		c.body(n.otherwise)
+		c.repeated(c.rounds(n), func() {
+			c.once(1) // for its names
+			c.body(n.body)
+		})
+		c.repeated(0, func() { c.body(n.otherwise) })
 		c.scopes = c.scopes[:len(c.scopes)-1]
 	case *setBlock:
 		if n.value != nil {
@@ -279,6 +286,7 @@ func (c *checker) call(n *nodes.Call) any {
 		c.all(n.Args)
 		return unknown{}
 	}
+	c.checkRange(n)
 	switch v := c.expression(n.Func).(type) {
 	case unknown, *function:
 	case *object:

@@ -35,7 +35,7 @@ func rangeOf(e *evaluation, a arguments) (any, error) {
 	}
 	count := rangeLength(start, stop, step)
 	if count > maxRange {
-		return nil, fmt.Errorf("range makes %d numbers at most", maxRange)
+		return nil, errRangeSize
 	}
 	if err := e.spendEach(int(count), itemSize+8); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ package macro
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -51,7 +52,8 @@ func New() *Renderer { return &Renderer{templates: map[string]*template{}} }
 //
 // The error names the field and is dag.ErrInvalid, also when the task's templates
 // exceed a limit: 200,000 steps, 64 MiB touched, 16 MiB of values, 1 MiB of one
-// result, or Timeout. When ctx ends before, it is the error of ctx instead.
+// result, or Timeout. When ctx ends before, it is the error of ctx instead. An error
+// that another try of the task would have too is ErrEveryTry.
 func (r *Renderer) Render(ctx context.Context, c Context) (dag.Task, error) {
 	return r.Begin(ctx).Render(c)
 }
@@ -80,11 +82,24 @@ func (r *Rendering) Render(c Context) (dag.Task, error) {
 	f := fields{renderer: r.renderer, budget: r.budget, names: newNames(c, r.budget)}
 	task := *c.Task
 	f.task(&task)
-	if f.err != nil {
+	var s stopped
+	switch {
+	case f.err == nil:
+		return task, nil
+	case f.names.tried || r.budget.late || errors.As(f.err, &s):
 		return dag.Task{}, f.err
 	}
-	return task, nil
+	return dag.Task{}, everyTry{f.err}
 }
+
+// ErrEveryTry says that rendering a task ends so whenever it is tried: the templates
+// see nothing that differs between tries of one run.
+var ErrEveryTry = errors.New("each try ends so")
+
+type everyTry struct{ error }
+
+func (e everyTry) Unwrap() error        { return e.error }
+func (e everyTry) Is(target error) bool { return target == ErrEveryTry }
 
 // The cache starts anew when it would grow beyond these.
 const (

@@ -16,6 +16,7 @@ type names struct {
 	conf    *dict // nil until it is asked for
 	params  *dict
 	tags    any
+	tried   bool // the number of the try was asked for
 }
 
 func newNames(c Context, b *budget) *names {
@@ -262,6 +263,7 @@ func (n *names) taskInstance(name string) (any, bool, error) {
 	case "run_id":
 		return string(n.Run.ID), true, nil
 	case "try_number":
+		n.tried = true
 		return int64(n.Try), true, nil
 	case "max_tries":
 		// Airflow counts the tries that may follow the first.
