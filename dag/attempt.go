@@ -28,6 +28,9 @@ type AttemptEvent struct {
 	Lost bool
 	// Stopped says that the attempt ended because Stop was called.
 	Stopped bool
+	// Final says that no other try would end otherwise, so that none is made
+	// (Airflow's AirflowFailException).
+	Final bool
 	// Reason says in words why the attempt failed, or what it waits for; empty
 	// on success.
 	Reason string

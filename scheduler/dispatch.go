@@ -228,9 +228,13 @@ func (d *dispatcher) startFailed(ctx context.Context, k dag.AttemptKey, err erro
 		return
 	}
 	e := dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: d.Now(), Reason: "not started: " + err.Error()}
-	if errors.Is(err, dag.ErrInvalid) {
+	switch {
+	case errors.Is(err, macro.ErrEveryTry), errors.As(err, new(environmentError)):
+		e.ExitCode, e.Final = 1, true
+		e.Reason = "not started, and not tried again since each try would end so: " + err.Error()
+	case errors.Is(err, dag.ErrInvalid):
 		e.ExitCode = 1
-	} else {
+	default:
 		e.Lost = true
 	}
 	d.Logger.Warn("attempt not started", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
@@ -307,12 +311,18 @@ func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
 	// What is too long for the kernel would end every start with an error that names
 	// nothing.
 	if err := dag.CheckEnvironment(env, append(slices.Clone(rendered.Cmds), rendered.Arguments...)); err != nil {
-		return executor.Attempt{}, err
+		return executor.Attempt{}, environmentError{err}
 	}
 	return executor.Attempt{
 		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version, Env: env,
 	}, nil
 }
+
+// environmentError is an environment of which a process cannot be started. Tries have
+// the same.
+type environmentError struct{ error }
+
+func (e environmentError) Unwrap() error { return e.error }
 
 // renderError is a fault of a task's templates. Its text may quote a value of
 // the run's conf, so it belongs into the task's log and not into dagwright's.

@@ -158,7 +158,7 @@ func failure(ti *dag.TaskInstance, e dag.AttemptEvent) string {
 
 // failedState chooses between failed and up_for_retry. A lost attempt is the
 // infrastructure's fault: it is tried again at once and uses up no retry, up
-// to maxLost times.
+// to maxLost times. After a final failure there is no other try.
 func (d *dagPlan) failedState(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
 	ti.State = dag.TaskFailed
 	task, ok := run.Spec.Task(ti.Task)
@@ -166,6 +166,7 @@ func (d *dagPlan) failedState(run *store.RunDetail, ti *dag.TaskInstance, e dag.
 		return
 	}
 	switch {
+	case e.Final:
 	case e.Lost && ti.Lost < d.maxLost:
 		ti.Lost++
 		ti.MaxTries++

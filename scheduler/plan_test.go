@@ -166,6 +166,12 @@ func TestPlanTasks(t *testing.T) {
 			want:   []string{"a running/1 -> up_for_retry/1 exit code 3"},
 		},
 		{
+			name: "a final failure leaves its retries unused",
+			dag:  chain(retried), runs: []store.RunDetail{running(chain(retried), dag.TaskRunning)},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, ExitCode: 1, Final: true, Reason: "each try ends so"}},
+			want:   []string{"a running/1 -> failed/1 each try ends so", "end r running -> failed task a failed: each try ends so"},
+		},
+		{
 			name: "a lost attempt is tried again at once and uses up no retry",
 			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
 			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: "vanished"}},

@@ -284,6 +284,37 @@ func TestFailureIsExplained(t *testing.T) {
 	w.awaitTask("bad", run, "t2", dag.TaskUpstreamFailed)
 }
 
+// TestTemplateFailuresAreFinal fails a task at its first try when each try would end the
+// same, and tries it again when what fails depends on the try.
+func TestTemplateFailuresAreFinal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up()
+	retries := "  default_args: {retries: 2, retry_delay: 0}\n"
+	w.commit(map[string]string{
+		"dags/never.yaml": shell("never", retries, "echo {{ dag_run.conf.nope.deeper }}"),
+		"dags/later.yaml": shell("later", retries, "echo {{ 1 // (ti.try_number - 1) }}"),
+		"dags/large.yaml": shell("large", retries, "{{ 'x' * 200000 }}"),
+	})
+	for id, want := range map[dag.ID]struct {
+		tries  int
+		state  dag.RunState
+		reason string
+	}{
+		"never": {1, dag.RunFailed, "task t1 failed: not started, and not tried again since each try would end so: cmds[2]: "},
+		"large": {1, dag.RunFailed, "task t1 failed: not started, and not tried again since each try would end so: invalid command: part 3"},
+		"later": {2, dag.RunSuccess, ""},
+	} {
+		w.awaitDAG(id)
+		run := w.trigger(id, nil)
+		r := w.awaitRun(id, run, want.state)
+		tries, err := w.store.Tries(t.Context(), id, run, "t1")
+		if err != nil || len(tries) != want.tries || !strings.Contains(r.Reason, want.reason) {
+			t.Errorf("%s: %d tries, reason %q, %v; want %+v", id, len(tries), r.Reason, err, want)
+		}
+	}
+}
+
 func TestRetry(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
