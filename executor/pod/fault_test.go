@@ -284,12 +284,35 @@ func TestQuota(t *testing.T) {
 	first, second := task("first", count(6, 0)), task("second", "echo ran")
 	r.start(t, first)
 	r.awaitStart(t, first.Key)
+	r.awaitQuotaFull(t, "one")
 	r.start(t, second)
 	r.awaitWaiting(t, second.Key, "waits for quota: ")
 	if e := r.awaitEnd(t, second.Key); !e.Succeeded() {
 		t.Errorf("the second ended as %+v", e)
 	}
 	r.wantLog(t, second.Key, "ran\n")
+}
+
+// awaitQuotaFull waits until Kubernetes has counted as many pods as a quota allows:
+// the first pods after a quota was made are let in before it is known everywhere.
+func (r *runner) awaitQuotaFull(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	changes, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer changes.Stop()
+	for change := range changes.ResultChan() {
+		if quota, ok := change.Object.(*corev1.ResourceQuota); ok {
+			used, hard := quota.Status.Used[corev1.ResourcePods], quota.Spec.Hard[corev1.ResourcePods]
+			if used.Cmp(hard) == 0 {
+				return
+			}
+		}
+	}
+	t.Fatalf("the watch of quota %s ended before it was full", name)
 }
 
 // TestForcedDeletion deletes a running pod by hand, with and without force: its
