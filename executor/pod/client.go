@@ -1,16 +1,19 @@
 package pod
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/types"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
-	"k8s.io/client-go/gentype"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -37,15 +40,58 @@ type Access struct {
 // more than half of a program that looks at two.
 func Dial(a Access) (rest.Interface, error) { return a.dial("/api", corev1.SchemeGroupVersion) }
 
-// DialReviews returns a client of the cluster's token reviews, which say whose a
-// service account's token is. Its errors are as those of Dial.
-func DialReviews(a Access) (*gentype.Client[*authenticationv1.TokenReview], error) {
+// Reviews asks a cluster whose a service account's token is. DialReviews makes one.
+type Reviews struct{ client rest.Interface }
+
+// DialReviews returns Reviews of the cluster. Its errors are as those of Dial.
+func DialReviews(a Access) (*Reviews, error) {
 	client, err := a.dial("/apis", authenticationv1.SchemeGroupVersion)
 	if err != nil {
 		return nil, err
 	}
-	newReview := func() *authenticationv1.TokenReview { return &authenticationv1.TokenReview{} }
-	return gentype.NewClient("tokenreviews", client, parameters, "", newReview), nil
+	return &Reviews{client}, nil
+}
+
+// Create asks one question and returns it with the answer; Kubernetes keeps neither.
+func (r *Reviews) Create(
+	ctx context.Context, review *authenticationv1.TokenReview, options metav1.CreateOptions,
+) (*authenticationv1.TokenReview, error) {
+	answer := &authenticationv1.TokenReview{}
+	return answer, r.client.Post().Resource("tokenreviews").VersionedParams(&options, parameters).Body(review).Do(ctx).Into(answer)
+}
+
+// pods reaches the pods of a namespace. The errors of its methods are those of
+// k8s.io/apimachinery/pkg/api/errors.
+type pods struct {
+	client    rest.Interface
+	namespace string
+}
+
+func (p pods) create(ctx context.Context, pod *corev1.Pod, options metav1.CreateOptions) (*corev1.Pod, error) {
+	made := &corev1.Pod{}
+	return made, p.of(p.client.Post()).VersionedParams(&options, parameters).Body(pod).Do(ctx).Into(made)
+}
+
+func (p pods) get(ctx context.Context, name string) (*corev1.Pod, error) {
+	found := &corev1.Pod{}
+	return found, p.of(p.client.Get()).Name(name).Do(ctx).Into(found)
+}
+
+func (p pods) patch(ctx context.Context, name string, kind types.PatchType, patch []byte) error {
+	return p.of(p.client.Patch(kind)).Name(name).Body(patch).Do(ctx).Error()
+}
+
+func (p pods) delete(ctx context.Context, name string, options metav1.DeleteOptions) error {
+	return p.of(p.client.Delete()).Name(name).Body(&options).Do(ctx).Error()
+}
+
+// log reads what a container of a pod has written.
+func (p pods) log(ctx context.Context, name string, options *corev1.PodLogOptions) (io.ReadCloser, error) {
+	return p.of(p.client.Get()).Name(name).SubResource("log").VersionedParams(options, parameters).Stream(ctx)
+}
+
+func (p pods) of(request *rest.Request) *rest.Request {
+	return request.Namespace(p.namespace).Resource("pods")
 }
 
 // known are the types of Kubernetes that dagwright reads and writes.

@@ -9,15 +9,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/gentype"
 
 	"dagwright/dag"
 )
 
-// pods reaches the pods of the attempt's namespace.
-func (x *Executor) pods(t *attempt) *gentype.Client[*corev1.Pod] {
-	return gentype.NewClient("pods", x.config.Client, parameters, t.namespace, func() *corev1.Pod { return &corev1.Pod{} })
-}
+func (x *Executor) pods(namespace string) pods { return pods{x.config.Client, namespace} }
 
 // create asks for the attempt's pod. An error means that it is to be asked for
 // again.
@@ -35,7 +31,7 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 		}
 		return nil
 	}
-	pod, err := x.pods(t).Create(ctx, t.wanted, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	pod, err := x.pods(t.namespace).create(ctx, t.wanted, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	if err == nil {
 		x.created(t, pod)
 		return nil
@@ -82,7 +78,7 @@ func (x *Executor) isOurs(t *attempt, pod *corev1.Pod) bool {
 // run that was deleted and asked for again.
 func (x *Executor) replace(ctx context.Context, t *attempt, kept *corev1.Pod) error {
 	zero := int64(0)
-	err := x.pods(t).Delete(ctx, kept.Name, metav1.DeleteOptions{
+	err := x.pods(t.namespace).delete(ctx, kept.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &zero, Preconditions: metav1.NewUIDPreconditions(string(kept.UID)),
 	})
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -93,7 +89,7 @@ func (x *Executor) replace(ctx context.Context, t *attempt, kept *corev1.Pod) er
 
 // live asks the API server itself for the pod; nil when there is none.
 func (x *Executor) live(ctx context.Context, t *attempt) (*corev1.Pod, error) {
-	pod, err := x.pods(t).Get(ctx, t.name, metav1.GetOptions{})
+	pod, err := x.pods(t.namespace).get(ctx, t.name)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

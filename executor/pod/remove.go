@@ -48,7 +48,7 @@ func seconds(d time.Duration) *int64 {
 
 // delete asks for the pod's deletion. That it is gone already is no error.
 func (x *Executor) delete(ctx context.Context, t *attempt, grace *int64) error {
-	err := x.pods(t).Delete(ctx, t.name, metav1.DeleteOptions{
+	err := x.pods(t.namespace).delete(ctx, t.name, metav1.DeleteOptions{
 		GracePeriodSeconds: grace, Preconditions: metav1.NewUIDPreconditions(string(t.pod.UID)),
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
@@ -154,7 +154,7 @@ func (x *Executor) patch(ctx context.Context, t *attempt, change map[string]any)
 	if err != nil {
 		return fmt.Errorf("encode patch: %w", err)
 	}
-	_, err = x.pods(t).Patch(ctx, t.name, types.StrategicMergePatchType, body, metav1.PatchOptions{})
+	err = x.pods(t.namespace).patch(ctx, t.name, types.StrategicMergePatchType, body)
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("change pod: %w", err)
 	}

@@ -201,8 +201,7 @@ func (s *stream) read(ctx context.Context, over bool) (progress bool, err error)
 		defer stop()
 	}
 	options := &corev1.PodLogOptions{Container: s.container, Follow: !over, Timestamps: true, SinceTime: s.place.since()}
-	body, err := s.keeper.x.config.Client.Get().Namespace(s.keeper.namespace).Resource("pods").Name(s.keeper.pod).
-		SubResource("log").VersionedParams(options, parameters).Stream(ctx)
+	body, err := s.keeper.x.pods(s.keeper.namespace).log(ctx, s.keeper.pod, options)
 	if err != nil {
 		return false, err
 	}
