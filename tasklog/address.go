@@ -104,7 +104,9 @@ func checkEndpoint(endpoint string) error {
 		return nil
 	}
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" {
+	plain := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		u.RawQuery == "" && strings.Trim(u.Path, "/") == ""
+	if !plain {
 		return badAddress("has an endpoint that is no plain http:// or https:// address")
 	}
 	return nil

@@ -5,6 +5,9 @@ import (
 	"errors"
 )
 
+// AskOnce makes each request to a bucket once only.
+func AskOnce() { attempts = 1 }
+
 // OpenStill is Open with nothing that runs beside the callers: Ship and Sweep
 // do it.
 func OpenStill(c Config) (*Dir, error) { return open(c) }
@@ -41,7 +44,8 @@ func (d *Dir) Sweep(ctx context.Context) error { return (&sweeper{Dir: d}).sweep
 func (d *Dir) Crash() error {
 	d.cancel()
 	d.beside.Wait()
-	return d.bucket.close()
+	d.bucket.close()
+	return nil
 }
 
 // ParseAddress returns the place that a bucket's URL names, for people.

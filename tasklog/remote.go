@@ -9,9 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"gocloud.dev/blob"
-	"gocloud.dev/gcerrors"
-
 	"dagwright/dag"
 )
 
@@ -107,8 +104,8 @@ type remoteReader struct {
 	log    remoteLog
 	at     int64
 	left   int64
-	object *blob.Reader // nil between two objects
-	end    int64        // where the log goes on in another object
+	object io.ReadCloser // nil between two objects
+	end    int64         // where the log goes on in another object
 }
 
 func (r *remoteReader) Read(p []byte) (int, error) {
@@ -148,7 +145,7 @@ func (r *remoteReader) endObject() error {
 // were replaced by the sealed object.
 func (r *remoteReader) next() error {
 	err := r.openAt()
-	if gcerrors.Code(err) != gcerrors.NotFound {
+	if !errors.Is(err, errNoObject) {
 		return err
 	}
 	if r.log, err = r.bucket.find(r.ctx, r.log.name); err != nil {
@@ -160,13 +157,13 @@ func (r *remoteReader) next() error {
 func (r *remoteReader) openAt() (err error) {
 	if r.log.Sealed {
 		r.end = r.at + r.left
-		r.object, err = r.bucket.objects.NewRangeReader(r.ctx, r.log.name, r.at, r.left, nil)
+		r.object, err = r.bucket.objects.open(r.ctx, r.log.name, r.at, r.left)
 		return err
 	}
 	for _, c := range r.log.chunks {
 		if r.at < c.end() {
 			r.end = min(r.at+r.left, c.end())
-			r.object, err = r.bucket.objects.NewRangeReader(r.ctx, chunkKey(r.log.name, c.offset), r.at-c.offset, r.end-r.at, nil)
+			r.object, err = r.bucket.objects.open(r.ctx, chunkKey(r.log.name, c.offset), r.at-c.offset, r.end-r.at)
 			return err
 		}
 	}
@@ -177,7 +174,7 @@ func (r *remoteReader) fault(err error) error {
 	if cause := context.Cause(r.ctx); cause != nil {
 		err = cause
 	}
-	if gcerrors.Code(err) == gcerrors.NotFound || errors.Is(err, dag.ErrNotFound) {
+	if errors.Is(err, errNoObject) || errors.Is(err, dag.ErrNotFound) {
 		return fmt.Errorf("task log was removed: %w", dag.ErrNotFound)
 	}
 	return r.bucket.fault("read task log", err)

@@ -3,156 +3,228 @@ package tasklog
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
+	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/fileblob"
-	"gocloud.dev/blob/s3blob"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"dagwright/dag"
 )
 
-// openTimeout bounds how long Open tries to reach the bucket.
-const openTimeout = 20 * time.Second
+const (
+	// openTimeout bounds how long Open tries to reach the bucket.
+	openTimeout = 20 * time.Second
+	// partSize is how much of a log is in memory while it is uploaded: the least
+	// that S3 allows.
+	partSize    = 5 << 20
+	contentType = "text/plain; charset=utf-8"
+)
 
-// openFolder opens a folder as a bucket: a network file system, or a test.
-func openFolder(a address) (*bucket, error) {
-	// The files are named as the logs are, with nothing beside them.
-	objects, err := fileblob.OpenBucket(a.folder, &fileblob.Options{NoTempDir: true, Metadata: fileblob.MetadataDontWrite})
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("folder %s does not exist; make it or mount it first: %w", a.folder, dag.ErrInvalid)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return &bucket{place: a, objects: objects, release: func() {}}, nil
+// attempts is how often a request is made that fails for a reason that may pass,
+// as the AWS tools have it. A test has one.
+var attempts = 3
+
+// s3 keeps objects in a bucket of S3, or of what speaks its language.
+type s3 struct {
+	client      *minio.Core
+	credentials *credentials.Credentials
+	transport   *http.Transport
+	bucket      string
+	prefix      string
 }
 
-// openS3 opens a bucket of S3 or of what speaks its language.
-func openS3(ctx context.Context, a address) (*bucket, error) {
-	var options []func(*config.LoadOptions) error
-	if a.region != "" {
-		options = append(options, config.WithRegion(a.region))
+// openS3 opens a bucket without asking for it.
+func openS3(a address) (objects, error) {
+	endpoint := cmp.Or(a.endpoint, "https://s3.amazonaws.com")
+	region := cmp.Or(a.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
+	lookup := minio.BucketLookupAuto
+	if a.endpoint != "" {
+		region, lookup = cmp.Or(region, "us-east-1"), minio.BucketLookupPath
 	}
-	c, err := config.LoadDefaultConfig(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("read the configuration of the AWS tools: %w", err)
-	}
-	if c.Region == "" && a.endpoint == "" {
+	if region == "" {
 		return nil, fmt.Errorf("no region: want ?region=… in the bucket's URL or AWS_REGION: %w", dag.ErrInvalid)
 	}
-	// Others than AWS do not know its newer checksums, or not all of them; what
-	// was uploaded is compared in any case.
-	checksums := c.RequestChecksumCalculation
-	if a.endpoint != "" {
-		c.Region = cmp.Or(c.Region, "us-east-1")
-		checksums = aws.RequestChecksumCalculationWhenRequired
-		c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return nil, fmt.Errorf("endpoint: %w", err)
 	}
-	c.RequestChecksumCalculation = checksums
-	web, release := webClient(c)
-	client := s3.NewFromConfig(c, func(o *s3.Options) {
-		o.HTTPClient = web
-		if a.endpoint != "" {
-			o.BaseEndpoint, o.UsePathStyle = &a.endpoint, true
-		}
-	})
-	objects, err := s3blob.OpenBucket(ctx, client, a.bucket, &s3blob.Options{RequestChecksumCalculation: checksums})
+	transport, err := newTransport()
 	if err != nil {
 		return nil, err
 	}
-	if a.prefix != "" {
-		objects = blob.PrefixedBucket(objects, a.prefix)
+	// The order is that of the AWS tools: variables, files, and what the platform
+	// gives a pod or a machine.
+	creds := credentials.NewChainCredentials([]credentials.Provider{
+		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Region: region},
+	})
+	client, err := minio.NewCore(u.Host, &minio.Options{
+		Creds: creds, Secure: u.Scheme == "https", Transport: transport, Region: region, BucketLookup: lookup, MaxRetries: attempts,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("bucket of task logs: %w", err)
 	}
-	manager := func() *transfermanager.Client {
-		return transfermanager.New(client, func(o *transfermanager.Options) {
-			o.PartSizeBytes, o.MultipartUploadThreshold, o.Concurrency = partSize, partSize, 1
-			o.RequestChecksumCalculation = checksums
-		})
-	}
-	return &bucket{
-		place: a, objects: objects, release: release, manager: manager, credentials: c.Credentials,
-		abort: func(ctx context.Context, before time.Time) error { return abortUploads(ctx, client, a, before) },
-	}, nil
+	return &s3{client: client, credentials: creds, transport: transport, bucket: a.bucket, prefix: a.prefix}, nil
 }
 
-// webClient makes the client through which the bucket is reached, with the
-// certificates that the configuration names, and a function that closes its
-// idle connections.
-func webClient(c aws.Config) (aws.HTTPClient, func()) {
-	buildable, ok := c.HTTPClient.(*awshttp.BuildableClient)
-	if !ok {
-		buildable = awshttp.NewBuildableClient()
+// newTransport waits for no server that is silent, and trusts the certificates in
+// the file that AWS_CA_BUNDLE names.
+func newTransport() (*http.Transport, error) {
+	t := &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+		IdleConnTimeout:       90 * time.Second,
+		MaxIdleConnsPerHost:   16,
+		DisableCompression:    true, // a log is to come as it is
+		ForceAttemptHTTP2:     true,
+		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 	}
-	web := buildable.WithDialerOptions(func(d *net.Dialer) { d.Timeout = 5 * time.Second }).
-		WithTransportOptions(func(t *http.Transport) {
-			t.TLSHandshakeTimeout = 5 * time.Second
-			t.ResponseHeaderTimeout = 30 * time.Second
-		}).Freeze()
-	if h, ok := web.(*http.Client); ok {
-		return web, h.CloseIdleConnections
+	file := os.Getenv("AWS_CA_BUNDLE")
+	if file == "" {
+		return t, nil
 	}
-	return web, func() {}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %w", err)
+	}
+	t.TLSClientConfig.RootCAs = x509.NewCertPool()
+	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("AWS_CA_BUNDLE: %s has no certificate in PEM: %w", file, dag.ErrInvalid)
+	}
+	return t, nil
 }
 
-// abortUploads removes the parts of uploads that a crash cut short: they are no
-// objects, but are paid for.
-func abortUploads(ctx context.Context, client *s3.Client, a address, before time.Time) error {
-	pages := s3.NewListMultipartUploadsPaginator(client, &s3.ListMultipartUploadsInput{Bucket: &a.bucket, Prefix: &a.prefix})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
+// checkCredentials looks for something that can sign a request.
+func (s *s3) checkCredentials() error {
+	value, err := s.credentials.GetWithContext(s.client.CredContext())
+	if err != nil {
+		return fmt.Errorf("%w: %w", errNoCredentials, err)
+	}
+	if value.SignerType.IsAnonymous() {
+		return errNoCredentials
+	}
+	return nil
+}
+
+func (s *s3) head(ctx context.Context, key string) (object, error) {
+	info, err := s.client.StatObject(ctx, s.bucket, s.prefix+key, minio.StatObjectOptions{})
+	if err != nil {
+		return object{}, notFound(err)
+	}
+	return s.object(info), nil
+}
+
+func (s *s3) list(ctx context.Context, prefix string, fn func(object) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silent := time.AfterFunc(askTimeout, func() { cancel(context.DeadlineExceeded) })
+	defer silent.Stop()
+	options := minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}
+	for info := range s.client.ListObjectsIter(ctx, s.bucket, options) {
+		if info.Err != nil {
+			return cmp.Or(context.Cause(ctx), info.Err)
+		}
+		silent.Stop()
+		if err := fn(s.object(info)); err != nil {
 			return err
 		}
-		for _, u := range page.Uploads {
-			if u.Initiated == nil || !u.Initiated.Before(before) {
-				continue
-			}
-			_, err := client.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &a.bucket, Key: u.Key, UploadId: u.UploadId})
-			if err != nil {
-				return err
-			}
+		silent.Reset(askTimeout)
+	}
+	return nil
+}
+
+// object turns what S3 says of an object into ours. Its ETag is the MD5 unless it
+// was uploaded in parts.
+func (s *s3) object(info minio.ObjectInfo) object {
+	sum, err := hex.DecodeString(strings.Trim(info.ETag, `"`))
+	if err != nil || len(sum) != 16 {
+		sum = nil
+	}
+	return object{key: strings.TrimPrefix(info.Key, s.prefix), size: info.Size, md5: sum, modTime: info.LastModified}
+}
+
+func (s *s3) remove(ctx context.Context, key string) error {
+	err := notFound(s.client.RemoveObject(ctx, s.bucket, s.prefix+key, minio.RemoveObjectOptions{}))
+	if errors.Is(err, errNoObject) {
+		return nil
+	}
+	return err
+}
+
+func (s *s3) upload(ctx context.Context, key string, from *io.SectionReader) error {
+	_, err := s.client.Client.PutObject(ctx, s.bucket, s.prefix+key, from, from.Size(), minio.PutObjectOptions{
+		ContentType: contentType, PartSize: partSize, NumThreads: 1, SendContentMd5: true,
+	})
+	return err
+}
+
+func (s *s3) open(ctx context.Context, key string, offset, n int64) (io.ReadCloser, error) {
+	var options minio.GetObjectOptions
+	if err := options.SetRange(offset, offset+n-1); err != nil {
+		return nil, err
+	}
+	body, _, _, err := s.client.GetObject(ctx, s.bucket, s.prefix+key, options)
+	return body, notFound(err)
+}
+
+func (s *s3) abortUploads(ctx context.Context, before time.Time) error {
+	for upload := range s.client.ListIncompleteUploads(ctx, s.bucket, s.prefix, true) {
+		if upload.Err != nil {
+			return upload.Err
+		}
+		if upload.Initiated.IsZero() || !upload.Initiated.Before(before) {
+			continue
+		}
+		if err := s.client.AbortMultipartUpload(ctx, s.bucket, upload.Key, upload.UploadID); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func (s *s3) close() { s.transport.CloseIdleConnections() }
+
+// notFound turns what S3 says of an object that is not there into errNoObject.
+func notFound(err error) error {
+	var said minio.ErrorResponse
+	if errors.As(err, &said) && said.Code == minio.NoSuchKey {
+		return errNoObject
+	}
+	return err
+}
+
 // explain says in words what is wrong, where that is known and can be put
 // right only by people; empty otherwise.
 func explain(err error, a address) string {
-	var api smithy.APIError
-	code := ""
-	if errors.As(err, &api) {
-		code = api.ErrorCode()
+	var said minio.ErrorResponse
+	if !errors.As(err, &said) {
+		return ""
 	}
-	switch code {
+	switch said.Code {
 	case "NoSuchBucket":
 		return fmt.Sprintf("the bucket %q does not exist", a.bucket)
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
-		return "the credentials are wrong (" + code + "): look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what stands for them"
+		return "the credentials are wrong (" + said.Code + "): look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what stands for them"
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
 		return fmt.Sprintf("the bucket is in another region than %q", a.region)
 	}
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) {
-		switch response.HTTPStatusCode() {
-		case http.StatusUnauthorized, http.StatusForbidden:
-			return "the credentials are not allowed to do this (" + cmp.Or(code, "forbidden") + "): reading, writing, listing and deleting objects is needed"
-		case http.StatusMovedPermanently:
-			return fmt.Sprintf("the bucket is in another region than %q", a.region)
-		}
-		return ""
+	switch said.StatusCode {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return "the credentials are not allowed to do this (" + cmp.Or(said.Code, "forbidden") + "): reading, writing, listing and deleting objects is needed"
+	case http.StatusMovedPermanently:
+		return fmt.Sprintf("the bucket is in another region than %q", a.region)
 	}
 	return ""
 }

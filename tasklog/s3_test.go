@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
 // The credentials are those of test/s3; servers of single tests have them too
@@ -30,7 +30,7 @@ const (
 func setCredentials() {
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": s3Access, "AWS_SECRET_ACCESS_KEY": s3Secret,
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
@@ -54,9 +54,9 @@ var buckets atomic.Int64
 func newBucket(t testing.TB, endpoint string) string {
 	t.Helper()
 	name := fmt.Sprintf("t%d-%d", os.Getpid(), buckets.Add(1))
-	client, done := s3Client(endpoint)
+	client, done := s3Client(t, endpoint)
 	defer done()
-	if _, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
+	if err := client.MakeBucket(t.Context(), name, minio.MakeBucketOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return "s3://" + name + "/some/prefix?region=us-east-1&endpoint=" + endpoint
@@ -69,27 +69,29 @@ func objectsIn(t testing.TB, bucketURL string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, done := s3Client(u.Query().Get("endpoint"))
+	client, done := s3Client(t, u.Query().Get("endpoint"))
 	defer done()
-	list, err := client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: &u.Host})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var keys []string
-	for _, o := range list.Contents {
-		keys = append(keys, strings.TrimPrefix(*o.Key, "some/prefix/"))
+	for o := range client.ListObjectsIter(t.Context(), u.Host, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			t.Fatal(o.Err)
+		}
+		keys = append(keys, strings.TrimPrefix(o.Key, "some/prefix/"))
 	}
 	return keys
 }
 
-func s3Client(endpoint string) (*s3.Client, func()) {
+func s3Client(t testing.TB, endpoint string) (*minio.Client, func()) {
+	t.Helper()
 	transport := &http.Transport{}
-	return s3.New(s3.Options{
-		BaseEndpoint: &endpoint, UsePathStyle: true, Region: "us-east-1", HTTPClient: &http.Client{Transport: transport},
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: s3Access, SecretAccessKey: s3Secret}, nil
-		}),
-	}), transport.CloseIdleConnections
+	client, err := minio.New(strings.TrimPrefix(endpoint, "http://"), &minio.Options{
+		Creds: credentials.NewStaticV4(s3Access, s3Secret, ""), Region: "us-east-1",
+		BucketLookup: minio.BucketLookupPath, Transport: transport,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, transport.CloseIdleConnections
 }
 
 // s3Server is a server of one test, which may kill it.

@@ -151,18 +151,17 @@ func (s *shipper) uploadSealed(ctx context.Context, name string, f *os.File, siz
 		}
 	}
 	sum := md5.New()
-	from := io.TeeReader(io.NewSectionReader(f, 0, size), sum)
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, size)); err != nil {
+		return false, fmt.Errorf("read task log: %w", err)
+	}
 	found, err := s.bucket.head(ctx, name)
 	if err == nil { // uploaded before a crash
-		if _, err := io.Copy(io.Discard, from); err != nil {
-			return false, fmt.Errorf("read task log: %w", err)
-		}
 		return s.bucket.holds(ctx, found, size, sum.Sum(nil))
 	}
 	if !errors.Is(err, dag.ErrNotFound) {
 		return false, err
 	}
-	if err := s.bucket.upload(ctx, name, from); err != nil {
+	if err := s.bucket.upload(ctx, name, io.NewSectionReader(f, 0, size)); err != nil {
 		return false, err
 	}
 	return true, s.verify(ctx, name, size, sum.Sum(nil))

@@ -179,7 +179,7 @@ func (d *Dir) openBucket() (err error) {
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, openTimeout)
 	defer cancel()
-	if d.bucket, err = openBucket(ctx, d.config.Bucket); err != nil {
+	if d.bucket, err = openBucket(d.config.Bucket); err != nil {
 		return fmt.Errorf("open bucket of task logs: %w", err)
 	}
 	err = d.bucket.check(ctx)
@@ -216,7 +216,8 @@ func (d *Dir) Close() error {
 	d.beside.Wait()
 	limit.Stop()
 	d.cancel()
-	return d.bucket.close()
+	d.bucket.close()
+	return nil
 }
 
 // Info is the present size of a log in bytes and whether it is complete.

@@ -21,6 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	setCredentials()
+	tasklog.AskOnce()
 	goleak.VerifyTestMain(m)
 }
 
