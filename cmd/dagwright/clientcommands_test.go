@@ -29,6 +29,9 @@ func TestClientCommands(t *testing.T) {
 			"dags list", "dags list --state paused", "dags list --search RETRAIN", "dags list --tag scoring --output yaml",
 			"dags list --limit 1", "dags list --state sleepy", "dags list --output xml", "dags list --limit -1", "dags list x",
 		}},
+		{name: "dags_archived", lines: []string{
+			"dags list --state archived", "dags list", "dags list --state archived --search nothing", "dags list --state archived --limit 1 --no-headers",
+		}},
 		{name: "dags_show", lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},
 		{name: "dags_show_json", lines: []string{"dags show churn-model --output json"}},
 		{name: "dags_pause", lines: []string{
@@ -109,6 +112,8 @@ func TestClientCommands(t *testing.T) {
 			switch test.name {
 			case "runs", "logs", "tasks", "acts":
 				s.history()
+			case "dags_archived":
+				s.archive("dags/churn-model-retrain.yaml")
 			case "catalogue":
 				s.history()
 				s.pushes()
@@ -136,6 +141,13 @@ func (s *served) history() {
 	s.write(t, "second try\nno such column\n")
 	s.end(t, dag.TaskFailed, "exit code 1")
 	s.endRun(run, dag.RunFailed, "prepare_data failed")
+}
+
+// archive has a file gone from the DAG repository.
+func (s *served) archive(path string) {
+	if _, err := s.store.SaveDAGs(s.Context(), store.Sync{Commit: "c2", Removed: []string{path}}); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // pushes records two pushes, of which one is refused, and a file that is broken.

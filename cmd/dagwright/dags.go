@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,6 +88,7 @@ func newDAGsListCommand(f *clientFlags) *cobra.Command {
 		Use:   "list",
 		Short: "List DAGs",
 		Example: `  dagwright dags list --state active
+  dagwright dags list --state archived
   dagwright dags list --search churn --output json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -101,17 +103,19 @@ func newDAGsListCommand(f *clientFlags) *cobra.Command {
 			case "all":
 			case "active", "paused":
 				query.Set("paused", strconv.FormatBool(pause == "paused"))
+			case "archived":
+				query.Set("exclude_stale", "false")
 			default:
-				return usageError{fmt.Errorf("--state %q: want all, active or paused", pause)}
+				return usageError{fmt.Errorf("--state %q: want all, active, paused or archived", pause)}
 			}
-			return listDAGs(cmd, f, query, limit)
+			return listDAGs(cmd, f, query, limit, pause == "archived")
 		},
 	}
 	cmd.Flags().StringVar(&search, "search", "", "part of the DAG's name; % stands for any characters")
 	cmd.Flags().StringVar(&owner, "owner", "", "only DAGs of this owner")
 	cmd.Flags().StringSliceVar(&tags, "tag", nil, "only DAGs with one of these tags")
-	cmd.Flags().StringVar(&pause, "state", "all", "all, active or paused")
-	mustComplete(cmd, "state", completeFlag(oneOf("all", "active", "paused")))
+	cmd.Flags().StringVar(&pause, "state", "all", "active, paused, or all of these; or archived: DAGs whose file is gone")
+	mustComplete(cmd, "state", completeFlag(oneOf("all", "active", "paused", "archived")))
 	addLimitFlag(cmd, &limit)
 	return cmd
 }
@@ -120,12 +124,17 @@ func addLimitFlag(cmd *cobra.Command, limit *int) {
 	cmd.Flags().IntVar(limit, "limit", pageSize, "how many to list at most; 0 lists all")
 }
 
-func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) error {
+// listDAGs prints DAGs, or those of them alone that are archived, of which the API has no list.
+func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int, archived bool) error {
 	c, err := f.dial()
 	if err != nil {
 		return err
 	}
-	dags, total, err := pages(query, limit, func(query url.Values) ([]item[dagFields], int, error) {
+	most := limit
+	if archived {
+		most = 0
+	}
+	dags, total, err := pages(query, most, func(query url.Values) ([]item[dagFields], int, error) {
 		var answer struct {
 			DAGs  []item[dagFields] `json:"dags"`
 			Total int               `json:"total_entries"`
@@ -135,6 +144,13 @@ func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) e
 	})
 	if err != nil {
 		return err
+	}
+	if archived {
+		dags = slices.DeleteFunc(dags, func(d item[dagFields]) bool { return !d.fields.Stale })
+		total = len(dags)
+		if limit > 0 {
+			dags = dags[:min(limit, total)]
+		}
 	}
 	err = f.show(cmd.OutOrStdout(), dags, func(t *table) {
 		t.header("DAG", "STATE", "SCHEDULE", "NEXT RUN", "OWNERS", "TAGS")

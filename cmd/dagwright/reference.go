@@ -93,7 +93,8 @@ model's file, ` + "`dagwright dev`" + ` runs a model's commands as local process
 ` + "`dagwright dags trigger DAG --conf … --wait`" + ` with ` + "`dagwright logs -f`" + ` runs it where it belongs.
 `
 
-// writeReference writes docs/cli.md: every command that --help shows.
+// writeReference writes docs/cli.md: every command that --help shows, but help and completion, which its head
+// tells of.
 func writeReference(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
 	b.WriteString(referenceHead)
@@ -103,6 +104,12 @@ func writeReference(w io.Writer, root *cobra.Command) error {
 			if c.GroupID == g.ID {
 				describeCommand(&b, c)
 			}
+		}
+	}
+	b.WriteString("\n## The program itself\n")
+	for _, c := range root.Commands() {
+		if c.GroupID == "" && c.Name() != "help" && c.Name() != "completion" {
+			describeCommand(&b, c)
 		}
 	}
 	_, err := io.WriteString(w, b.String())

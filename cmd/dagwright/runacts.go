@@ -220,9 +220,12 @@ func newBackfillCommand(f *clientFlags) *cobra.Command {
 		Short: "Start the runs of a past range of the schedule",
 		Long: `Start the runs that the DAG's schedule calls for between two logical dates, both
 included. A date that has a run already is left alone, unless --reprocess says that
-failed runs, or all that have ended, are to run once more.`,
-		Example: `  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31 --dry-run
-  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31 --max-active-runs 2`,
+failed runs, or all that have ended, are to run once more.
+
+A date without a time is its midnight, as in Airflow's "backfill create": a run at 06:00
+of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31T23:59.`,
+		Example: `  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31T23:59 --dry-run
+  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31T23:59 --max-active-runs 2`,
 		Args: exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := b.body(cmd, args[0])
@@ -240,8 +243,8 @@ failed runs, or all that have ended, are to run once more.`,
 		},
 		ValidArgsFunction: completeArguments(completeDAGs),
 	}
-	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, UTC unless it has an offset (required)")
-	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date` (required)")
+	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, at midnight unless it has a time, UTC unless it has an offset (required)")
+	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date`, at midnight unless it has a time (required)")
 	cmd.Flags().StringVar(&b.conf, "conf", "", "JSON object for every run, @FILE or @- as in \"dagwright dags trigger\"")
 	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "dates that have a run already: none, failed or completed ones")
 	cmd.Flags().IntVar(&b.most, "max-active-runs", 10, "how many of the runs go on at a time")
