@@ -7,6 +7,9 @@ import (
 	"io"
 	"io/fs"
 	"net/netip"
+	"os"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -187,15 +190,14 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-// TestConcatenated reads the manifests as "sed … deploy/kubernetes/*.yaml | kubectl
-// apply -f -" does: as one stream. It wants every object that the files have.
-func TestConcatenated(t *testing.T) {
+// TestSecondInstance runs the documented command for a second instance, up to kubectl.
+// It wants every object that the files have, and nothing that is of the first one.
+func TestSecondInstance(t *testing.T) {
 	t.Parallel()
 	files, err := fs.Glob(deploy.Kubernetes, "kubernetes/*.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stream []byte
 	for _, file := range files {
 		content, err := deploy.Kubernetes.ReadFile(file)
 		if err != nil {
@@ -204,15 +206,20 @@ func TestConcatenated(t *testing.T) {
 		if !bytes.HasPrefix(content, []byte("---\n")) {
 			t.Errorf("%s does not begin with ---", file)
 		}
-		stream = append(stream, content...)
 	}
-	stream = bytes.ReplaceAll(stream, []byte("dagwright-dev"), []byte("dagwright-prod"))
+	stream := documentedStream(t)
+	for line := range strings.Lines(string(stream)) {
+		if mention := regexp.MustCompile(`(?i)(^|[^a-z])dev([^a-z]|$)`).FindString(line); mention != "" && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+			t.Errorf("the second instance has a name of the first one: %s", line)
+		}
+	}
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(stream), 4096)
 	found := map[string]bool{}
 	for {
 		var object struct {
 			Kind     string            `json:"kind"`
 			Metadata metav1.ObjectMeta `json:"metadata"`
+			Data     map[string]string `json:"data"`
 		}
 		err := decoder.Decode(&object)
 		if errors.Is(err, io.EOF) {
@@ -222,15 +229,47 @@ func TestConcatenated(t *testing.T) {
 			t.Fatal(err)
 		}
 		found[object.Kind+" "+object.Metadata.Namespace+"/"+object.Metadata.Name] = true
+		config, ok := object.Data["dagwright.yml"]
+		for _, want := range []string{
+			"environment: PROD\n", "production: true\n", "instance: prod\n", "namespace: dagwright-prod-tasks\n",
+			"client_id: dagwright-prod\n", "project: gbc/airflow-prod\n", "/gbc/airflow-prod.git\n",
+		} {
+			if ok && !strings.Contains(config, want) {
+				t.Errorf("the configuration lacks %q", want)
+			}
+		}
 	}
 	if len(found) != len(objects(t)) || len(found) < 14 {
 		t.Errorf("the stream has %d objects, the files %d: %v", len(found), len(objects(t)), found)
 	}
-	for _, name := range []string{"Namespace /dagwright-prod", "Namespace /dagwright-prod-tasks", "ServiceAccount dagwright-prod/dagwright", "NetworkPolicy dagwright-prod/dagwright"} {
+	for _, name := range []string{
+		"Namespace /dagwright-prod", "Namespace /dagwright-prod-tasks", "ServiceAccount dagwright-prod/dagwright",
+		"NetworkPolicy dagwright-prod/dagwright", "ConfigMap dagwright-prod/dagwright",
+	} {
 		if !found[name] {
 			t.Errorf("the stream lacks %s", name)
 		}
 	}
+}
+
+// documentedStream is what docs/kubernetes.md hands to kubectl for a second instance.
+func documentedStream(t *testing.T) []byte {
+	t.Helper()
+	text, err := os.ReadFile("../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile("(?s)```sh\n(sed [^`]*) \\| kubectl apply -f -\n```").FindStringSubmatch(string(text))
+	if command == nil {
+		t.Fatal("docs/kubernetes.md has no command for a second instance")
+	}
+	sh := exec.CommandContext(t.Context(), "sh", "-c", command[1])
+	sh.Dir = ".."
+	stream, err := sh.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
 }
 
 // networkPolicy is the only one of a namespace.
