@@ -67,6 +67,10 @@ func supervise(dir string, fresh bool) int {
 	said := os.Stderr
 	if fresh {
 		said = os.NewFile(readyFD, "ready")
+		if err := closeInherited(readyFD); err != nil {
+			_, _ = fmt.Fprintln(said, err)
+			return 1
+		}
 	}
 	s, err := openServer(dir)
 	if err != nil {
@@ -96,6 +100,9 @@ func openServer(dir string) (*server, error) {
 		return nil, err
 	}
 	if handed != nil {
+		if err := closeInherited(handed.descriptors()...); err != nil {
+			return nil, err
+		}
 		s.lock = os.NewFile(uintptr(handed.Lock), lockName)
 		syscall.CloseOnExec(handed.Lock)
 	} else if s.lock, err = takeLock(dir); err != nil {

@@ -165,6 +165,36 @@ func TestOutputAndExit(t *testing.T) {
 	}
 }
 
+// TestInheritedDescriptors keeps what dagwright was started with, such as the lock of a
+// script, from the supervisor and from tasks.
+func TestInheritedDescriptors(t *testing.T) {
+	t.Parallel()
+	held, err := os.Create(filepath.Join(t.TempDir(), "held.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	fd, err := syscall.Dup(int(held.Fd())) // which is passed on, unlike Go's own
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Close(fd)
+	p := newPlace(t)
+	c, l := p.dial()
+	p.start(c, "a", "ls -l /proc/$$/fd; echo; ls -l /proc/$PPID/fd")
+	l.await(t, "a")
+	own, supervisor, ok := strings.Cut(p.log("a"), "\n\n")
+	if !ok || !strings.Contains(supervisor, lockName) {
+		t.Fatalf("descriptors of task and supervisor: %s", p.log("a"))
+	}
+	if strings.Contains(own, "held.lock") || strings.Contains(supervisor, "held.lock") {
+		t.Errorf("what dagwright was started with was passed on:\n%s\n%s", own, supervisor)
+	}
+	if n := strings.Count(own, " -> "); n != 3 {
+		t.Errorf("the task has %d descriptors, want 3:\n%s", n, own)
+	}
+}
+
 // escapes are ways in which a child leaves the process group, the session or
 // the sight of its parent.
 var escapes = map[string]string{
