@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -93,23 +94,26 @@ func (s *server) setState(c echo.Context, run dag.Run, state dag.RunState) error
 }
 
 // deleteRun removes a run and then its logs. Should dagwright die in between,
-// retention removes the logs, and a run of the same name appends to them.
+// retention removes the logs, and a run of the same name appends to them. A run that is
+// not there may have been deleted by this request's first try.
 func (s *server) deleteRun(c echo.Context) error {
 	if err := readQuery(c).err(); err != nil {
 		return err
 	}
-	run, err := s.loadRun(c)
-	if err != nil {
+	ctx, id, run := c.Request().Context(), dagID(c), runID(c)
+	found, err := s.Store.Run(ctx, id, run)
+	if err == nil && found.State == dag.RunRunning {
+		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id, run, found.State)
+	}
+	if err != nil && !errors.Is(err, dag.ErrNotFound) {
 		return err
 	}
-	if run.State == dag.RunRunning {
-		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", run.DAG, run.ID, run.State)
+	place, err := s.Store.DeleteRun(ctx, s.actor(c), id, run)
+	if err != nil {
+		return missingRun(err, id, run)
 	}
-	if err := s.Store.DeleteRun(c.Request().Context(), s.actor(c), run.DAG, run.ID); err != nil {
-		return missingRun(err, run.DAG, run.ID)
-	}
-	if err := s.Logs.Remove(run.Place(), run.ID); err != nil {
-		return fmt.Errorf("remove logs of run %q of DAG %q: %w", run.ID, run.DAG, err)
+	if err := s.Logs.Remove(place, run); err != nil {
+		return fmt.Errorf("remove logs of run %q of DAG %q: %w", run, id, err)
 	}
 	return c.NoContent(http.StatusNoContent)
 }

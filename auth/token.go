@@ -121,8 +121,8 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, mad
 	if !n.Service {
 		made.Owner = store.Person{Issuer: who.Issuer, Subject: who.Subject}
 	}
-	if err := s.Store.CreateToken(ctx, who.actor(), made); err != nil {
-		return "", made, err
+	if made.ID, err = s.Store.CreateToken(ctx, who.actor(), made); err != nil {
+		return "", store.APIToken{}, err
 	}
 	return text, made, nil
 }

@@ -52,27 +52,46 @@ const tokensKept = 30 * 24 * time.Hour
 
 // CreateToken writes a new token, and forgets those that ended long ago. The error
 // is dag.ErrConflict when its owner, or for a service's anybody, has one of that
-// name.
-func (s *Store) CreateToken(ctx context.Context, by Actor, a APIToken) error {
+// name. Asked again under the key of ctx ([WithKey]), the first one's secret may have
+// been told to nobody: the token, whose ID is returned, gets the Hash of now. The error
+// is dag.ErrConflict once it was used or revoked.
+func (s *Store) CreateToken(ctx context.Context, by Actor, a APIToken) (id string, err error) {
 	scope, err := json.Marshal(a.Scope)
 	if err != nil {
-		return fmt.Errorf("encode scope of token: %w", err)
+		return "", fmt.Errorf("encode scope of token: %w", err)
 	}
-	return s.db.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`DELETE FROM api_token WHERE expires_at < $1`, t.now.Add(-tokensKept)); err != nil {
-			return fmt.Errorf("forget old tokens: %w", err)
-		}
-		n, err := t.exec(`INSERT INTO api_token (id, hash, name, issuer, subject, role, scope, created_by, created_at, expires_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT 1 FROM api_token WHERE issuer = $4 AND subject = $5 AND name = $3)`,
-			a.ID, a.Hash, a.Name, a.Owner.Issuer, a.Owner.Subject, int64(a.Role), string(scope), a.CreatedBy, a.CreatedAt, a.ExpiresAt)
+	args := []any{a.Name, a.Owner.Issuer, a.Owner.Subject, a.Role, a.Scope}
+	id, err = act(ctx, s, by, "CreateToken", args, func(t *tx) (string, error) { return a.ID, createToken(t, by, a, string(scope)) })
+	if err != nil || id == a.ID {
+		return id, err
+	}
+	return id, s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE api_token SET hash = $2, created_at = $3, expires_at = $4 WHERE id = $1 AND last_used_at = 0`,
+			id, a.Hash, a.CreatedAt, a.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("write token: %w", err)
 		}
 		if n == 0 {
-			return fmt.Errorf("there is a token named %q already: %w", a.Name, dag.ErrConflict)
+			return fmt.Errorf("the token %q was made before, and used or revoked since: %w", a.Name, dag.ErrConflict)
 		}
-		return record(t, AuditEntry{By: by, Event: "create_token", Extra: tokenNote(a.ID, a.Name)})
+		return nil
 	})
+}
+
+func createToken(t *tx, by Actor, a APIToken, scope string) error {
+	if _, err := t.exec(`DELETE FROM api_token WHERE expires_at < $1`, t.now.Add(-tokensKept)); err != nil {
+		return fmt.Errorf("forget old tokens: %w", err)
+	}
+	n, err := t.exec(`INSERT INTO api_token (id, hash, name, issuer, subject, role, scope, created_by, created_at, expires_at)
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT 1 FROM api_token WHERE issuer = $4 AND subject = $5 AND name = $3)`,
+		a.ID, a.Hash, a.Name, a.Owner.Issuer, a.Owner.Subject, int64(a.Role), scope, a.CreatedBy, a.CreatedAt, a.ExpiresAt)
+	if err != nil {
+		return fmt.Errorf("write token: %w", err)
+	}
+	if n == 0 {
+		return fmt.Errorf("there is a token named %q already: %w", a.Name, dag.ErrConflict)
+	}
+	return record(t, AuditEntry{By: by, Event: "create_token", Extra: tokenNote(a.ID, a.Name)})
 }
 
 // tokenNote is what the audit log says of a token.
@@ -116,7 +135,7 @@ func (s *Store) tokens(ctx context.Context, cond string, args ...any) (found []A
 
 // UseToken notes when a token was used last.
 func (s *Store) UseToken(ctx context.Context, id string, at time.Time) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`UPDATE api_token SET last_used_at = $2 WHERE id = $1`, id, at); err != nil {
 			return fmt.Errorf("note use of token: %w", err)
 		}
@@ -127,7 +146,7 @@ func (s *Store) UseToken(ctx context.Context, id string, at time.Time) error {
 // RevokeToken ends the token with an ID. With a subject it must be that person's.
 // The error is dag.ErrNotFound otherwise.
 func (s *Store) RevokeToken(ctx context.Context, by Actor, id, issuer, subject string) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "RevokeToken", []any{id, issuer, subject}, func(t *tx) error {
 		w := &where{}
 		w.add("id = ?", id)
 		if subject != "" {

@@ -107,5 +107,5 @@ func scanAudit(r scanner) (AuditEntry, error) {
 // Note writes an act into the audit log that changed nothing in the store, such as
 // a refusal.
 func (s *Store) Note(ctx context.Context, e AuditEntry) error {
-	return s.db.write(ctx, func(t *tx) error { return record(t, e) })
+	return s.plainAct(ctx, e.By, "Note", []any{e}, func(t *tx) error { return record(t, e) })
 }

@@ -68,42 +68,52 @@ func (s *Store) CreateBackfill(ctx context.Context, req BackfillRequest) (b Back
 	if err != nil {
 		return b, err
 	}
-	err = s.db.write(ctx, func(t *tx) error {
-		d, err := lockDAG(t, req.DAG)
-		if err != nil {
-			return err
-		}
-		if d.archived {
-			return fmt.Errorf("DAG %q is archived, its file is gone: %w", d.id, dag.ErrConflict)
-		}
-		active, err := activeBackfill(t, d.id)
-		if err != nil {
-			return err
-		}
-		if active != nil {
-			return fmt.Errorf("DAG %q has a backfill that is not completed, %d: %w", d.id, active.ID, dag.ErrConflict)
-		}
-		var id int64
-		_, err = t.row(`INSERT INTO backfill (dag_id, from_date, to_date, conf, backwards, reprocess, max_active_runs, user_name, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id`,
-			[]any{d.id, req.From, req.To, conf, req.Backwards, req.Reprocess, req.MaxActiveRuns, req.By.name(), t.now}, &id)
-		if err != nil {
-			return fmt.Errorf("write backfill: %w", err)
-		}
-		if err := s.addBackfillRuns(t, req, id); err != nil {
-			return err
-		}
-		if err := completeBackfill(t, id); err != nil {
-			return err
-		}
-		t.changed(Change{Kind: ChangeDAG, DAG: d.id})
-		if err := record(t, AuditEntry{By: req.By, Event: "backfill", DAG: d.id, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
-			return err
-		}
-		b, err = findBackfill(t, id)
-		return err
+	id, err := act(ctx, s, req.By, "CreateBackfill", []any{req}, func(t *tx) (int64, error) {
+		b, err = s.createBackfill(t, req, conf)
+		return b.ID, err
 	})
-	return b, err
+	switch {
+	case err != nil:
+		return Backfill{}, err
+	case b.ID == id:
+		return b, nil
+	}
+	return s.Backfill(ctx, id) // it was created before
+}
+
+func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backfill, err error) {
+	d, err := lockDAG(t, req.DAG)
+	if err != nil {
+		return b, err
+	}
+	if d.archived {
+		return b, fmt.Errorf("DAG %q is archived, its file is gone: %w", d.id, dag.ErrConflict)
+	}
+	active, err := activeBackfill(t, d.id)
+	if err != nil {
+		return b, err
+	}
+	if active != nil {
+		return b, fmt.Errorf("DAG %q has a backfill that is not completed, %d: %w", d.id, active.ID, dag.ErrConflict)
+	}
+	var id int64
+	_, err = t.row(`INSERT INTO backfill (dag_id, from_date, to_date, conf, backwards, reprocess, max_active_runs, user_name, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id`,
+		[]any{d.id, req.From, req.To, conf, req.Backwards, req.Reprocess, req.MaxActiveRuns, req.By.name(), t.now}, &id)
+	if err != nil {
+		return b, fmt.Errorf("write backfill: %w", err)
+	}
+	if err := s.addBackfillRuns(t, req, id); err != nil {
+		return b, err
+	}
+	if err := completeBackfill(t, id); err != nil {
+		return b, err
+	}
+	t.changed(Change{Kind: ChangeDAG, DAG: d.id})
+	if err := record(t, AuditEntry{By: req.By, Event: "backfill", DAG: d.id, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
+		return b, err
+	}
+	return findBackfill(t, id)
 }
 
 func (req BackfillRequest) check() error {
@@ -225,7 +235,7 @@ func (s *Store) CancelBackfill(ctx context.Context, by Actor, id int64) (Backfil
 // onBackfill does something to a backfill that is not completed, and returns it as
 // it is then.
 func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string, do func(*tx, *dagRecord, Backfill) error) (b Backfill, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.plainAct(ctx, by, event, []any{id}, func(t *tx) error {
 		if b, err = findBackfill(t, id); err != nil {
 			return err
 		}
@@ -249,5 +259,11 @@ func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string
 		b, err = findBackfill(t, id)
 		return err
 	})
-	return b, err
+	switch {
+	case err != nil:
+		return Backfill{}, err
+	case b.ID == id:
+		return b, nil
+	}
+	return s.Backfill(ctx, id) // it was done before
 }

@@ -160,7 +160,7 @@ func (s *Store) addLastRuns(t *tx, rows []DAGRow, records []*dagRecord) error {
 // nothing and is no error. The error is dag.ErrNotFound when there is no such
 // DAG and dag.ErrConflict when it is archived.
 func (s *Store) SetPaused(ctx context.Context, by Actor, id dag.ID, paused bool) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "SetPaused", []any{id, paused}, func(t *tx) error {
 		d, err := lockDAG(t, id)
 		if err != nil {
 			return err
@@ -193,7 +193,7 @@ func (d *dagRecord) setPaused(t *tx, by Actor, paused bool) error {
 // DeleteDAG removes an archived DAG with its versions, runs and task
 // instances. It is dag.ErrConflict while its file exists or a run is active.
 func (s *Store) DeleteDAG(ctx context.Context, by Actor, id dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "DeleteDAG", []any{id}, func(t *tx) error {
 		d, err := lockDAG(t, id)
 		if err != nil {
 			return err

@@ -17,7 +17,7 @@ import (
 // run, and how its changes reach the feed.
 type database interface {
 	// write runs fn in a transaction that is durable when write returns nil.
-	// When it returns an error nothing was written. fn may be called again
+	// When it returns an error nothing was written, but for [ErrUnknown]. fn may be called again
 	// when the database asks for the transaction to be repeated.
 	write(ctx context.Context, fn func(*tx) error) error
 	// read runs fn on one consistent view.

@@ -83,7 +83,7 @@ func importError(t *tx, path string, id dag.ID, faults dag.SpecErrors, replace s
 // and why. Faults of the file itself say more, and stay. A DAG that does not exist or is
 // archived has none.
 func (s *Store) SetUnplanned(ctx context.Context, id dag.ID, reason string) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		d, err := lockDAG(t, id)
 		if errors.Is(err, dag.ErrNotFound) || err == nil && d.archived {
 			return nil
@@ -98,7 +98,7 @@ func (s *Store) SetUnplanned(ctx context.Context, id dag.ID, reason string) erro
 
 // ClearUnplanned records that a DAG can be planned.
 func (s *Store) ClearUnplanned(ctx context.Context, id dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		rows, err := t.query(`DELETE FROM import_error WHERE dag_id = $1 RETURNING path`, id)
 		return each(rows, err, func(r scanner) error {
 			var path string
@@ -138,7 +138,7 @@ const RepositoryPath = "."
 // an import error of RepositoryPath; "" takes it back. The same fault once more
 // changes nothing.
 func (s *Store) SetRepositoryFault(ctx context.Context, reason string) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		if reason == "" {
 			return clearImportError(t, RepositoryPath)
 		}

@@ -15,8 +15,8 @@ import (
 	"dagwright/store/storetest"
 )
 
-// TestAnswerToCommitIsLost wants to be told that the outcome is unknown, and the next
-// write to work.
+// TestAnswerToCommitIsLost wants one lost answer not to be noticed, and else to be told
+// that the outcome is unknown, and the next write to work.
 func TestAnswerToCommitIsLost(t *testing.T) {
 	t.Parallel()
 	dsn := postgresDSN(t)
@@ -24,8 +24,12 @@ func TestAnswerToCommitIsLost(t *testing.T) {
 	proxy := storetest.NewProxy(t, dsn)
 	s := storetest.Open(t, store.Config{DSN: proxy.DSN()})
 	swallowed := proxy.SwallowCommit(0)
-	err := s.WantSync(t.Context())
+	if err := s.WantSync(t.Context()); err != nil {
+		t.Errorf("one answer lost: %v", err)
+	}
 	<-swallowed
+	proxy.LoseCommits(2)
+	err := s.WantSync(t.Context())
 	if !errors.Is(err, store.ErrUnknown) || !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("error = %v, want one that is ErrUnknown", err)
 	}

@@ -11,15 +11,14 @@ import (
 // PauseAll pauses or un-pauses several DAGs in one transaction and returns those
 // that changed. Unknown and archived ones, and those that are so already, are
 // left out.
-func (s *Store) PauseAll(ctx context.Context, by Actor, ids []dag.ID, paused bool) (changed []dag.ID, err error) {
+func (s *Store) PauseAll(ctx context.Context, by Actor, ids []dag.ID, paused bool) ([]dag.ID, error) {
 	sorted := slices.Clone(ids)
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
-	err = s.db.write(ctx, func(t *tx) error {
-		changed = nil
+	return act(ctx, s, by, "PauseAll", []any{sorted, paused}, func(t *tx) (changed []dag.ID, err error) {
 		dags, err := lockDAGs(t, sorted)
 		if err != nil {
-			return fmt.Errorf("read DAGs: %w", err)
+			return nil, fmt.Errorf("read DAGs: %w", err)
 		}
 		for _, id := range sorted {
 			d := dags[id]
@@ -27,14 +26,13 @@ func (s *Store) PauseAll(ctx context.Context, by Actor, ids []dag.ID, paused boo
 				continue
 			}
 			if err := d.setPaused(t, by, paused); err != nil {
-				return err
+				return nil, err
 			}
 			if err := d.save(t); err != nil {
-				return fmt.Errorf("write DAG %q: %w", id, err)
+				return nil, fmt.Errorf("write DAG %q: %w", id, err)
 			}
 			changed = append(changed, id)
 		}
-		return nil
+		return changed, nil
 	})
-	return changed, err
 }

@@ -20,7 +20,7 @@ type Preview struct {
 // WantPreview writes down that a merge request has a new head. A ChangePreview
 // follows, unless that head is known already.
 func (s *Store) WantPreview(ctx context.Context, p Preview) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO preview (project_id, merge_request, project, target_branch, head_commit) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (project_id, merge_request) DO UPDATE SET project = excluded.project, target_branch = excluded.target_branch,
 				head_commit = excluded.head_commit, done_commit = '', tries = 0, retry_at = 0, reason = ''
@@ -57,12 +57,13 @@ func (s *Store) PendingPreviews(ctx context.Context, now time.Time, limit int) (
 // FinishPreview marks a preview as done, or as to be tried again at retryAt
 // when that is not zero. One that has a newer head meanwhile is left alone.
 func (s *Store) FinishPreview(ctx context.Context, p Preview, retryAt time.Time, reason string) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		done := p.Commit
 		if !retryAt.IsZero() {
 			done = ""
 		}
-		_, err := t.exec(`UPDATE preview SET done_commit = $4, retry_at = $5, reason = $6, tries = tries + 1
+		_, err := t.exec(`UPDATE preview SET done_commit = $4, retry_at = $5, reason = $6,
+			tries = tries + CASE WHEN retry_at = $5 AND reason = $6 THEN 0 ELSE 1 END
 			WHERE project_id = $1 AND merge_request = $2 AND head_commit = $3`,
 			p.ProjectID, p.MergeRequest, p.Commit, done, retryAt, reason)
 		if err != nil {

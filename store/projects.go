@@ -43,7 +43,7 @@ func scanProject(r scanner) (ModelProject, error) {
 // written, when the project has and had no generated DAG: an instance's system hook
 // tells of every project that there is. A ChangeProject follows.
 func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted bool) (known bool, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		missing := time.Time{}
 		if deleted {
 			missing = time.Unix(1, 0) // long enough ago: no grace is needed
@@ -109,7 +109,7 @@ func (s *Store) TakeProject(ctx context.Context, id int64) (p ModelProject, foun
 		return err
 	})
 	if err == nil && p.Due {
-		err = s.db.write(ctx, func(t *tx) error {
+		err = s.write(ctx, func(t *tx) error {
 			rows, err := t.query(`UPDATE model_project SET due = 0 WHERE project_id = $1 RETURNING `+projectColumns, id)
 			all, err := collect(rows, err, scanProject)
 			if err == nil && len(all) > 0 {
@@ -129,7 +129,7 @@ func (s *Store) TakeProject(ctx context.Context, id int64) (p ModelProject, foun
 // both may have been written by an event meanwhile. Pushes and provenance keep the
 // path that they had.
 func (s *Store) SaveProject(ctx context.Context, p ModelProject) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO model_project (`+projectColumns+`) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (project_id) DO UPDATE SET project = excluded.project, state = excluded.state, checked_at = excluded.checked_at,
 				missing_at = CASE WHEN excluded.missing_at <> 0 AND model_project.missing_at <> 0 AND model_project.missing_at < excluded.missing_at

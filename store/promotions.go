@@ -57,36 +57,35 @@ func scanPromotion(r scanner) (Promotion, error) {
 // and returns the same id. The error is dag.ErrNotFound when there is no such DAG,
 // and dag.ErrConflict when it is archived or has a newer version. A ChangePromotion
 // follows.
-func (s *Store) RequestPromotion(ctx context.Context, by Actor, id dag.ID, version int, dry bool) (promotion int64, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+func (s *Store) RequestPromotion(ctx context.Context, by Actor, id dag.ID, version int, dry bool) (int64, error) {
+	return act(ctx, s, by, "RequestPromotion", []any{id, version, dry}, func(t *tx) (promotion int64, err error) {
 		d, err := lockDAG(t, id)
 		switch {
 		case err != nil:
-			return err
+			return 0, err
 		case d.archived:
-			return fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrConflict)
+			return 0, fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrConflict)
 		case version != 0 && version != d.version:
-			return fmt.Errorf("DAG %q has changed: its newest version is %d, and not %d: compare again: %w", id, d.version, version, dag.ErrConflict)
+			return 0, fmt.Errorf("DAG %q has changed: its newest version is %d, and not %d: compare again: %w", id, d.version, version, dag.ErrConflict)
 		}
 		found, err := t.row(`SELECT id FROM promotion WHERE dag_id = $1 AND version = $2 AND is_dry = $3 AND state = 'pending' LIMIT 1`,
 			[]any{id, d.version, dry}, &promotion)
 		if err != nil || found {
-			return err
+			return promotion, err
 		}
 		_, err = t.row(`INSERT INTO promotion (dag_id, version, path, dag_commit, is_dry, user_name, via, asked_at, state)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`,
 			[]any{id, d.version, d.file, d.commit, dry, by.name(), by.Via, t.now, PromotionPending}, &promotion)
 		if err != nil {
-			return fmt.Errorf("ask for promotion of DAG %q: %w", id, err)
+			return 0, fmt.Errorf("ask for promotion of DAG %q: %w", id, err)
 		}
 		t.changed(Change{Kind: ChangePromotion, DAG: id, State: string(PromotionPending)})
 		event := "promote"
 		if dry {
 			event = "compare_promotion"
 		}
-		return record(t, AuditEntry{By: by, Event: event, DAG: id})
+		return promotion, record(t, AuditEntry{By: by, Event: event, DAG: id})
 	})
-	return promotion, err
 }
 
 // Promotions lists up to limit promotions of a DAG, the newest first.
@@ -135,13 +134,14 @@ type PromotionResult struct {
 // FinishPromotion writes down what became of a promotion. One that is not pending
 // is left alone.
 func (s *Store) FinishPromotion(ctx context.Context, r PromotionResult) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		tries, finished := 1, time.Time{}
 		if r.State != PromotionPending {
 			tries, finished, r.RetryAt = 0, t.now, time.Time{}
 		}
 		var id dag.ID
-		found, err := t.row(`UPDATE promotion SET state = $2, reason = $3, merge_request = $4, finished_at = $5, tries = tries + $6, retry_at = $7
+		found, err := t.row(`UPDATE promotion SET state = $2, reason = $3, merge_request = $4, finished_at = $5,
+			tries = tries + CASE WHEN retry_at = $7 AND reason = $3 THEN 0 ELSE $6 END, retry_at = $7
 			WHERE id = $1 AND state = 'pending' RETURNING dag_id`,
 			[]any{r.ID, r.State, r.Reason, r.MergeRequest, finished, tries, r.RetryAt}, &id)
 		if err != nil {

@@ -97,7 +97,7 @@ func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool,
 	if id, err = s.knownPush(ctx, p); err != nil || id != 0 {
 		return id, false, err
 	}
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		if err := lockBranch(t, p.ProjectID, p.Branch); err != nil {
 			return fmt.Errorf("lock branch: %w", err)
 		}
@@ -267,7 +267,7 @@ type PushResult struct {
 // pending is left alone, and so are the Specs and Released of its result. When
 // any of them was rendered or removed, a ChangeSyncWanted follows.
 func (s *Store) FinishPushes(ctx context.Context, results []PushResult) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		news := false
 		for _, r := range results {
 			finished, err := finishPush(t, r)
@@ -292,7 +292,9 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
 	}
 	var project string
-	finished, err = t.row(`UPDATE push SET state = $2, finished_at = $3, tries = tries + $4, retry_at = $5, reason = $6,
+	// A try that failed is counted once: what is told again has the same next try.
+	finished, err = t.row(`UPDATE push SET state = $2, finished_at = $3,
+		tries = tries + CASE WHEN retry_at = $5 AND reason = $6 THEN 0 ELSE $4 END, retry_at = $5, reason = $6,
 		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
 		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END
 		WHERE id = $1 AND state = 'pending' AND ($2 <> 'superseded' OR repeats = $12) RETURNING project`,
@@ -361,7 +363,7 @@ func (s *Store) Pushes(ctx context.Context, f PushFilter) (pushes []Push, err er
 // WantSync tells the scheduler, through the change feed, that the DAG
 // repository has news.
 func (s *Store) WantSync(ctx context.Context) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		t.changed(Change{Kind: ChangeSyncWanted})
 		return nil
 	})

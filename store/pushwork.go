@@ -26,7 +26,7 @@ func (s *Store) SettledPush(ctx context.Context, project int64, branch string) (
 // WakePushes has the pushes of a commit that wait for its pipeline, or were
 // refused because of it, looked at again. It returns how many there are.
 func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (woken int64, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		woken, err = t.exec(`UPDATE push SET retry_at = 0, state = 'pending', finished_at = 0
 			WHERE project_id = $1 AND after_commit = $2 AND waits_for <> '' AND state IN ('pending', 'refused')`, project, commit)
 		if err != nil {
@@ -44,41 +44,40 @@ func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (w
 // is rendered again; the branch's head decides what is rendered. It returns the
 // new push's id. The error is dag.ErrNotFound when there is no such push and
 // dag.ErrConflict when it is still pending.
-func (s *Store) ReplayPush(ctx context.Context, by Actor, id int64) (replayed int64, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+func (s *Store) ReplayPush(ctx context.Context, by Actor, id int64) (int64, error) {
+	return act(ctx, s, by, "ReplayPush", []any{id}, func(t *tx) (int64, error) {
 		w := PushFilter{ID: id}.where(t)
 		rows, err := t.query(`SELECT `+pushColumns+` FROM push p`+w.String(), w.args...)
 		found, err := collect(rows, err, scanPush)
 		switch {
 		case err != nil:
-			return fmt.Errorf("read push: %w", err)
+			return 0, fmt.Errorf("read push: %w", err)
 		case len(found) == 0:
-			return fmt.Errorf("push %d: %w", id, dag.ErrNotFound)
+			return 0, fmt.Errorf("push %d: %w", id, dag.ErrNotFound)
 		case found[0].State == PushPending:
-			return fmt.Errorf("push %d is not finished yet: %w", id, dag.ErrConflict)
+			return 0, fmt.Errorf("push %d is not finished yet: %w", id, dag.ErrConflict)
 		}
 		p := found[0]
 		p.Delivery, p.ReceivedAt, p.User, p.Via = "", time.Time{}, by.name(), ViaReplay
-		if replayed, err = insertPush(t, p); err != nil {
-			return err
+		replayed, err := insertPush(t, p)
+		if err != nil {
+			return 0, err
 		}
-		return record(t, AuditEntry{By: by, Event: "replay_push", DAG: p.DAG})
+		return replayed, record(t, AuditEntry{By: by, Event: "replay_push", DAG: p.DAG})
 	})
-	return replayed, err
 }
 
 // RerenderPushes records the branches behind the given DAGs once more, so that
 // they are rendered with the templates and settings of now. how is ViaRerender,
 // ViaOverwrite or ViaDryRun. It returns the ids of the new pushes. DAGs that were
 // not generated are left out.
-func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how string) (pushes []int64, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
-		pushes = nil
+func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how string) ([]int64, error) {
+	return act(ctx, s, by, "RerenderPushes", []any{dags, how}, func(t *tx) (pushes []int64, err error) {
 		seen := map[string]bool{}
 		for _, id := range dags {
 			spec, err := oneSpec(t, "", id)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if spec == nil {
 				continue
@@ -93,13 +92,12 @@ func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how
 				Via: how, User: by.name(),
 			})
 			if err != nil {
-				return err
+				return nil, err
 			}
 			pushes = append(pushes, push)
 		}
-		return record(t, AuditEntry{By: by, Event: how, Extra: fmt.Sprintf(`{"dags": %d}`, len(dags))})
+		return pushes, record(t, AuditEntry{By: by, Event: how, Extra: fmt.Sprintf(`{"dags": %d}`, len(dags))})
 	})
-	return pushes, err
 }
 
 // NextPushRetry is when the first of the pushes that wait is to be looked at
@@ -145,7 +143,7 @@ type Report struct {
 
 // WriteReports writes reports down in one transaction.
 func (s *Store) WriteReports(ctx context.Context, reports []Report) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		for _, r := range reports {
 			if err := writeReport(t, r); err != nil {
 				return fmt.Errorf("write report of push %d: %w", r.ID, err)
@@ -165,7 +163,9 @@ func writeReport(t *tx, r Report) error {
 		return err
 	}
 	wait := min(5*time.Second<<min(tries, 10), time.Hour)
-	_, err := t.exec(`UPDATE push SET report_tries = report_tries + 1, report_retry_at = $2 WHERE id = $1`, r.ID, t.now.Add(wait))
+	// One that is not due was told of before.
+	_, err := t.exec(`UPDATE push SET report_tries = report_tries + 1, report_retry_at = $2 WHERE id = $1 AND report_retry_at <= $3`,
+		r.ID, t.now.Add(wait), t.now)
 	return err
 }
 

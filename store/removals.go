@@ -15,7 +15,7 @@ import (
 // again; else it changes nothing. The error is dag.ErrNotFound when there is no such
 // DAG and dag.ErrConflict when it is archived. A ChangeDAG and a ChangeRemoval follow.
 func (s *Store) RequestRemoval(ctx context.Context, by Actor, id dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "RequestRemoval", []any{id}, func(t *tx) error {
 		d, err := lockDAG(t, id)
 		if err != nil {
 			return err
@@ -113,9 +113,10 @@ type RemovalResult struct {
 }
 
 // FinishRemoval writes what became of a removal. A sync is wanted after one that is
-// done. Finishing what is not pending changes nothing.
+// done. Finishing what is not
+// pending, and finishing in the same way once more, changes nothing.
 func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		r.Reason = plainText(r.Reason)
 		done, failed := time.Time{}, 0
 		switch {
@@ -125,7 +126,7 @@ func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
 			done = t.now
 		}
 		n, err := t.exec(`UPDATE removal SET done_at = $2, dag_commit = $3, tries = tries + $4, retry_at = $5, reason = $6, merge_request = $7
-			WHERE dag_id = $1 AND done_at = 0 AND restores = $8`,
+			WHERE dag_id = $1 AND done_at = 0 AND restores = $8 AND NOT (retry_at = $5 AND reason = $6 AND merge_request = $7 AND done_at = $2)`,
 			r.DAG, done, r.DAGCommit, failed, r.RetryAt, r.Reason, r.MergeRequest, r.Restores)
 		if err != nil {
 			return fmt.Errorf("finish removal of DAG %q: %w", r.DAG, err)
@@ -173,22 +174,21 @@ func finishProposedRemoval(t *tx, id dag.ID, restored bool) error {
 // The error is dag.ErrNotFound when there is no such DAG. It is dag.ErrConflict when the
 // DAG is not archived, its id went to another owner, the DAG repository still has the
 // file (without the DAG), or the DAG's branch no longer makes it.
-func (s *Store) RequestRestore(ctx context.Context, by Actor, id dag.ID) (push int64, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
-		push = 0
+func (s *Store) RequestRestore(ctx context.Context, by Actor, id dag.ID) (int64, error) {
+	return act(ctx, s, by, "RequestRestore", []any{id}, func(t *tx) (push int64, err error) {
 		d, err := lockDAG(t, id)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !d.archived {
-			return fmt.Errorf("DAG %q is not archived, its file is there: %w", id, dag.ErrConflict)
+			return 0, fmt.Errorf("DAG %q is not archived, its file is there: %w", id, dag.ErrConflict)
 		}
 		if id.Former() {
-			return fmt.Errorf("the id %s went to another project or file: what was under it has no file to restore: %w", id.Taken(), dag.ErrConflict)
+			return 0, fmt.Errorf("the id %s went to another project or file: what was under it has no file to restore: %w", id.Taken(), dag.ErrConflict)
 		}
 		spec, err := s.spec(t, d.key(d.version))
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if spec.Source.Project != "" {
 			push, err = renderAgain(t, by, id, spec.Source)
@@ -196,11 +196,10 @@ func (s *Store) RequestRestore(ctx context.Context, by Actor, id dag.ID) (push i
 			err = restoreFile(t, by, d)
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return record(t, AuditEntry{By: by, Event: "request_restore", DAG: id})
+		return push, record(t, AuditEntry{By: by, Event: "request_restore", DAG: id})
 	})
-	return push, err
 }
 
 // renderAgain records a push of the branch that made a DAG, which is rendered although

@@ -15,7 +15,7 @@ func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.Ru
 	if !state.Ended() {
 		return fmt.Errorf("a run can be marked success or failed, not %.60q: %w", state, dag.ErrInvalid)
 	}
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "SetRunState", []any{id, run, state}, func(t *tx) error {
 		d, err := lockDAG(t, id)
 		if err != nil {
 			return err

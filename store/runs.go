@@ -155,18 +155,21 @@ func runCounts(t *tx, ids []dag.ID) (map[dag.ID]map[dag.RunState]int, error) {
 	return counts, nil
 }
 
-// SetRunNote changes a run's note.
+// SetRunNote changes a run's note. The note that it has already changes nothing.
 func (s *Store) SetRunNote(ctx context.Context, by Actor, id dag.ID, run dag.RunID, note string) error {
 	if err := dag.CheckNote(note); err != nil {
 		return err
 	}
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "SetRunNote", []any{id, run, note}, func(t *tx) error {
 		if _, err := lockDAG(t, id); err != nil {
 			return err
 		}
 		r, err := findRun(t, id, run)
 		if err != nil {
 			return err
+		}
+		if r.Note == cleanText(note) {
+			return nil
 		}
 		if _, err := t.exec(`UPDATE dag_run SET note = $2 WHERE id = $1`, r.pk, note); err != nil {
 			return fmt.Errorf("write note: %w", err)

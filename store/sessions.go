@@ -52,23 +52,26 @@ func scanSession(r scanner) (Session, error) {
 
 // StartSession writes a new session and what its person is like now, and forgets
 // the sessions that are over. replaces is the hash of the session that the browser
-// had before, which ends; it may be empty.
-func (s *Store) StartSession(ctx context.Context, n Session, replaces string) error {
-	return s.db.write(ctx, func(t *tx) error {
-		if err := savePerson(t, n.Person); err != nil {
+// had before, which ends; it may be empty. Starting it once more changes nothing.
+func (s *Store) StartSession(ctx context.Context, begun Session, replaces string) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := savePerson(t, begun.Person); err != nil {
 			return err
 		}
 		if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1 OR expires_at < $2 OR idle_until < $2`, replaces, t.now); err != nil {
 			return fmt.Errorf("forget old sessions: %w", err)
 		}
-		_, err := t.exec(`INSERT INTO session (id_hash, id, issuer, subject, sid, agent, id_token, refresh_token,
-			created_at, seen_at, idle_until, expires_at, refresh_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-			n.Hash, n.ID, n.Person.Issuer, n.Person.Subject, n.SID, n.Agent, n.IDToken, n.RefreshToken,
-			n.CreatedAt, n.SeenAt, n.IdleUntil, n.ExpiresAt, n.RefreshAt)
+		n, err := t.exec(`INSERT INTO session (id_hash, id, issuer, subject, sid, agent, id_token, refresh_token,
+			created_at, seen_at, idle_until, expires_at, refresh_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id_hash) DO NOTHING`,
+			begun.Hash, begun.ID, begun.Person.Issuer, begun.Person.Subject, begun.SID, begun.Agent, begun.IDToken, begun.RefreshToken,
+			begun.CreatedAt, begun.SeenAt, begun.IdleUntil, begun.ExpiresAt, begun.RefreshAt)
 		if err != nil {
 			return fmt.Errorf("write session: %w", err)
 		}
-		return record(t, AuditEntry{By: Actor{User: n.Person.Name, Via: "ui"}, Event: "sign_in"})
+		if n == 0 {
+			return nil
+		}
+		return record(t, AuditEntry{By: Actor{User: begun.Person.Name, Via: "ui"}, Event: "sign_in"})
 	})
 }
 
@@ -86,7 +89,7 @@ func savePerson(t *tx, p Person) error {
 // SavePerson writes what the identity provider said of somebody, unless something
 // newer is known.
 func (s *Store) SavePerson(ctx context.Context, p Person) error {
-	return s.db.write(ctx, func(t *tx) error { return savePerson(t, p) })
+	return s.write(ctx, func(t *tx) error { return savePerson(t, p) })
 }
 
 // Session returns the session with a hash, also one that is over; dag.ErrNotFound
@@ -124,7 +127,7 @@ func (s *Store) sessions(ctx context.Context, cond string, args ...any) (found [
 
 // UseSession notes that a session was used just now.
 func (s *Store) UseSession(ctx context.Context, hash string, seen, idleUntil time.Time) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`UPDATE session SET seen_at = $2, idle_until = $3 WHERE id_hash = $1`, hash, seen, idleUntil); err != nil {
 			return fmt.Errorf("note use of session: %w", err)
 		}
@@ -136,22 +139,20 @@ func (s *Store) UseSession(ctx context.Context, hash string, seen, idleUntil tim
 // the one to do it: it reports whether this is the one. Should nothing come of it,
 // the session is due again at again.
 func (s *Store) ClaimRefresh(ctx context.Context, hash string, was, again time.Time) (mine bool, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	return act(withoutKey(ctx), s, Actor{}, "ClaimRefresh", nil, func(t *tx) (bool, error) {
 		n, err := t.exec(`UPDATE session SET refresh_at = $3 WHERE id_hash = $1 AND refresh_at = $2`, hash, was, again)
 		if err != nil {
-			return fmt.Errorf("claim refresh of session: %w", err)
+			return false, fmt.Errorf("claim refresh of session: %w", err)
 		}
-		mine = n > 0
-		return nil
+		return n > 0, nil
 	})
-	return mine, err
 }
 
 // RefreshSession writes what a refresh brought: the person's claims, and the
 // session's tokens and RefreshAt. The error is dag.ErrNotFound when the session has
 // ended meanwhile.
 func (s *Store) RefreshSession(ctx context.Context, n Session) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		count, err := t.exec(`UPDATE session SET id_token = $2, refresh_token = $3, refresh_at = $4, sid = $5 WHERE id_hash = $1`,
 			n.Hash, n.IDToken, n.RefreshToken, n.RefreshAt, n.SID)
 		if err != nil {
@@ -167,7 +168,7 @@ func (s *Store) RefreshSession(ctx context.Context, n Session) error {
 // EndSession ends the session with an ID, and audits it as event when it was there.
 // With a subject it must be that person's. The error is dag.ErrNotFound otherwise.
 func (s *Store) EndSession(ctx context.Context, by Actor, event, id, issuer, subject string) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "EndSession", []any{event, id, issuer, subject}, func(t *tx) error {
 		w := &where{}
 		w.add("id = ?", id)
 		if subject != "" {
@@ -198,7 +199,7 @@ type Logout struct {
 // EndSessionsOf ends the sessions that a logout token names, and returns how many
 // there were. A token that was here before ends nothing.
 func (s *Store) EndSessionsOf(ctx context.Context, l Logout) (ended int, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		ended = 0
 		if _, err := t.exec(`DELETE FROM logout_token WHERE expires_at < $1`, t.now); err != nil {
 			return fmt.Errorf("forget old logout tokens: %w", err)

@@ -21,7 +21,7 @@ const (
 // earlier one's. A pending push of the commit that the reconciler found itself,
 // before the hook arrived, becomes the skipped one. A ChangePush follows.
 func (s *Store) RecordSkip(ctx context.Context, p Push) (id int64, created bool, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		if err := lockBranch(t, p.ProjectID, p.Branch); err != nil {
 			return fmt.Errorf("lock branch: %w", err)
 		}

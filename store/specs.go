@@ -60,7 +60,7 @@ func (s Spec) conflict(holder Spec) error {
 // The error is dag.ErrConflict, naming both projects, when another project
 // holds the name; claiming again is no error and changes nothing.
 func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES (`+specValues+`)
 			ON CONFLICT (dag_id) DO NOTHING`, spec.args(t)...)
 		if err != nil {
@@ -211,7 +211,7 @@ func (s *Store) SpecsOf(ctx context.Context, project int64, branch string) (spec
 // ReleaseSpec gives up a DAG's name: its file was removed. Giving up what is
 // not held changes nothing.
 func (s *Store) ReleaseSpec(ctx context.Context, id dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error { return releaseSpec(t, id) })
+	return s.write(ctx, func(t *tx) error { return releaseSpec(t, id) })
 }
 
 func releaseSpec(t *tx, id dag.ID) error {

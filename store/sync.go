@@ -53,7 +53,7 @@ type SyncResult struct {
 // active are stopped first; the file is an import error until they have ended.
 func (s *Store) SaveDAGs(ctx context.Context, sync Sync) (SyncResult, error) {
 	var result SyncResult
-	err := s.db.write(ctx, func(t *tx) error {
+	err := s.write(ctx, func(t *tx) error {
 		sv := &saver{store: s, t: t, commit: sync.Commit, ledger: newLedger(t)}
 		if err := sv.save(sync); err != nil {
 			return err

@@ -15,7 +15,7 @@ import (
 // DAG of the id, dag.ErrInvalid for an id that is not a former owner's, and
 // dag.ErrConflict when both have a run of one id or logical date.
 func (s *Store) TakeOver(ctx context.Context, by Actor, former dag.ID) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "TakeOver", []any{former}, func(t *tx) error {
 		if !former.Former() {
 			if _, err := findDAG(t, former); err != nil {
 				return err

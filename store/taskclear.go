@@ -33,45 +33,43 @@ type Clear struct {
 // queued again. The error is dag.ErrNotFound for an unknown run or task, and
 // dag.ErrConflict when there is nothing to clear, the DAG is archived or
 // attempts of the ended run are still being stopped.
-func (s *Store) ClearTasks(ctx context.Context, c Clear) (cleared []dag.TaskID, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
-		if cleared, err = s.clearRun(t, c); err != nil {
-			return err
+func (s *Store) ClearTasks(ctx context.Context, c Clear) ([]dag.TaskID, error) {
+	return act(ctx, s, c.By, "ClearTasks", []any{c}, func(t *tx) ([]dag.TaskID, error) {
+		cleared, err := s.clearRun(t, c)
+		if err != nil {
+			return nil, err
 		}
 		if len(cleared) == 0 {
-			return fmt.Errorf("run %q of DAG %q has no such task to clear: %w", c.Run, c.DAG, dag.ErrConflict)
+			return nil, fmt.Errorf("run %q of DAG %q has no such task to clear: %w", c.Run, c.DAG, dag.ErrConflict)
 		}
-		return nil
+		return cleared, nil
 	})
-	return cleared, err
 }
 
 // ClearRuns is ClearTasks for several runs of a DAG, all or none of them. It
 // returns the task instances that the clear chose, as they are now; none chosen
 // is no error. Clear.Run is not looked at.
-func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) (chosen []dag.TaskInstance, err error) {
-	err = s.db.write(ctx, func(t *tx) error {
-		chosen = nil
+func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) ([]dag.TaskInstance, error) {
+	return act(ctx, s, c.By, "ClearRuns", []any{c, runs}, func(t *tx) (chosen []dag.TaskInstance, err error) {
 		for _, run := range runs {
 			c.Run = run
 			found, err := s.chosen(t, c)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			if len(found) == 0 {
 				continue
 			}
 			if _, err := s.clearRun(t, c); err != nil {
-				return err
+				return nil, err
 			}
 			if found, err = s.reread(t, found); err != nil {
-				return err
+				return nil, err
 			}
 			chosen = append(chosen, found...)
 		}
-		return nil
+		return chosen, nil
 	})
-	return chosen, err
 }
 
 // ClearChoice returns the task instances that ClearRuns would choose.

@@ -36,25 +36,23 @@ type Mark struct {
 // MarkTasks is MarkTask for several tasks or runs, all or none of them, and
 // returns the task instances that had another state, as they are now: an active
 // one is still being stopped.
-func (s *Store) MarkTasks(ctx context.Context, m Mark) (marked []dag.TaskInstance, err error) {
+func (s *Store) MarkTasks(ctx context.Context, m Mark) ([]dag.TaskInstance, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	err = s.db.write(ctx, func(t *tx) error {
-		marked = nil
+	return act(ctx, s, m.By, "MarkTasks", []any{m}, func(t *tx) (marked []dag.TaskInstance, err error) {
 		for _, run := range m.Runs {
 			found, err := s.markRunTasks(t, m, run)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			marked = append(marked, found...)
 		}
 		if len(marked) == 0 {
-			return fmt.Errorf("task %q is %s already: %w", m.Task, m.State, dag.ErrConflict)
+			return nil, fmt.Errorf("task %q is %s already: %w", m.Task, m.State, dag.ErrConflict)
 		}
-		return nil
+		return marked, nil
 	})
-	return marked, err
 }
 
 // MarkChoice returns the task instances that MarkTasks would end.
@@ -142,15 +140,18 @@ func (s *Store) markRunTasks(t *tx, m Mark, run dag.RunID) ([]dag.TaskInstance, 
 }
 
 // CancelTask stops the active attempt of a task instance, which then has failed
-// and is not tried again. The error is dag.ErrConflict when none is active.
+// and is not tried again. Cancelling it once more changes nothing. The error is dag.ErrConflict when none is active.
 func (s *Store) CancelTask(ctx context.Context, by Actor, key dag.AttemptKey) error {
-	return s.db.write(ctx, func(t *tx) error {
+	return s.plainAct(ctx, by, "CancelTask", []any{key}, func(t *tx) error {
 		a, ti, err := s.openTaskAct(t, by, key)
 		if err != nil {
 			return err
 		}
 		if !ti.State.Active() {
 			return fmt.Errorf("task %q does not run: %w", ti.Task, dag.ErrConflict)
+		}
+		if ti.Wish == dag.WishCancel {
+			return nil
 		}
 		if err := a.wish(ti, dag.WishCancel, "stopped: cancelled by "+by.name()); err != nil {
 			return err

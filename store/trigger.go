@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,13 +31,11 @@ type Trigger struct {
 	// Unpause also un-pauses the DAG, in the same transaction.
 	Unpause bool
 	// Key names the request, so that it can be repeated: a second one of the same user
-	// with the same Key gets the run of the first. Up to 255 bytes; made when empty.
+	// with the same Key gets the run of the first, as long as there is that run. Up to
+	// MaxKey bytes; when empty it is the context's (WithKey), or else made.
 	Key string
 	By  Actor
 }
-
-// maxTriggerKey bounds Trigger.Key.
-const maxTriggerKey = 255
 
 // TriggerRun creates a queued run of the DAG's newest version. The error is
 // dag.ErrNotFound for an unknown DAG, dag.ErrInvalid for a wrong run id
@@ -49,25 +46,13 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 	if err := tr.check(); err != nil {
 		return dag.Run{}, err
 	}
-	tr.Key = cmp.Or(tr.Key, rand.Text())
-	run, err := s.triggerOnce(ctx, tr)
-	if !errors.Is(err, ErrUnknown) {
-		return run, err
-	}
-	run, again := s.triggerOnce(ctx, tr)
-	if errors.Is(again, ErrUnavailable) {
-		return dag.Run{}, err // it is still not known
-	}
-	return run, again
-}
-
-func (s *Store) triggerOnce(ctx context.Context, tr Trigger) (dag.Run, error) {
+	tr.Key = cmp.Or(tr.Key, KeyOf(ctx), rand.Text())
 	conf, err := encodeConf(tr.Conf)
 	if err != nil {
 		return dag.Run{}, err
 	}
 	var out dag.Run
-	err = s.db.write(ctx, func(t *tx) error {
+	err = s.write(ctx, func(t *tx) error {
 		d, err := lockDAG(t, tr.DAG)
 		if err != nil {
 			return err
@@ -103,6 +88,9 @@ func (s *Store) triggerOnce(ctx context.Context, tr Trigger) (dag.Run, error) {
 		}
 		return record(t, AuditEntry{By: tr.By, Event: "trigger", DAG: d.id, Run: r.ID, Extra: tr.extra()})
 	})
+	if err == nil {
+		acted(ctx)
+	}
 	return out, err
 }
 
@@ -151,8 +139,8 @@ func (tr Trigger) asked(r *runRecord) (bool, error) {
 }
 
 func (tr Trigger) check() error {
-	if len(tr.Key) > maxTriggerKey {
-		return fmt.Errorf("the key of a trigger has %d bytes; %d are allowed: %w", len(tr.Key), maxTriggerKey, dag.ErrInvalid)
+	if len(tr.Key) > MaxKey {
+		return fmt.Errorf("the key of a trigger has %d bytes; %d are allowed: %w", len(tr.Key), MaxKey, dag.ErrInvalid)
 	}
 	if !tr.LogicalDate.IsZero() {
 		if err := dag.CheckLogicalDate(tr.LogicalDate); err != nil {

@@ -182,13 +182,14 @@ func (w *writer) one(r *writeRequest) error {
 	return nil
 }
 
-// answer tells the feed, then the callers.
+// answer tells the feed, then the callers. What may have been written is told of too:
+// whoever hears of it looks.
 func (w *writer) answer(members []*writeRequest, err error) {
 	for _, r := range members {
 		if err != nil && r.err == nil {
 			r.err = err
 		}
-		if r.err == nil {
+		if r.err == nil || errors.Is(r.err, ErrUnknown) {
 			w.publish(r.changes)
 		}
 		r.reply <- r.err

@@ -25,7 +25,7 @@ type Proxy struct {
 	closed  bool
 	swallow chan struct{} // of a COMMIT; nil for none
 	pass    int           // COMMITs that are answered before
-	twice   bool          // and the one after it, too
+	lose    int           // how many more are not answered; negative for all
 	frozen  chan struct{} // closed by Thaw; nil while traffic flows
 }
 
@@ -76,12 +76,12 @@ func (p *Proxy) SwallowCommit(pass int) <-chan struct{} {
 	return p.swallow
 }
 
-// SwallowTwoCommits is SwallowCommit for the next COMMIT and the one after it.
-func (p *Proxy) SwallowTwoCommits() <-chan struct{} {
+// LoseCommits is SwallowCommit for the next n COMMITs, or with a negative n for all until
+// it is called again.
+func (p *Proxy) LoseCommits(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.swallow, p.pass, p.twice = make(chan struct{}), 0, true
-	return p.swallow
+	p.lose = n
 }
 
 // Freeze lets nothing through any more, in either direction and without a word.
@@ -191,8 +191,8 @@ func (p *Proxy) takeSwallow() chan struct{} {
 		p.pass--
 		return nil
 	}
-	if p.twice {
-		p.twice = false
+	if p.lose != 0 {
+		p.lose = max(p.lose-1, -1)
 		return make(chan struct{}) // of which nobody hears
 	}
 	taken := p.swallow

@@ -286,7 +286,10 @@ func scopedActs() []scopedAct {
 			_, err := f.RequestPromotion(ctx, alice, tm.dag, 0, false)
 			return err
 		}},
-		{"DeleteRun", func(ctx context.Context, f fixture, tm team) error { return f.DeleteRun(ctx, alice, tm.dag, tm.run) }},
+		{"DeleteRun", func(ctx context.Context, f fixture, tm team) error {
+			_, err := f.DeleteRun(ctx, alice, tm.dag, tm.run)
+			return err
+		}},
 		{"RequestRemoval", func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
 		{"TakeOver", func(ctx context.Context, f fixture, tm team) error { return f.TakeOver(ctx, alice, tm.dag) }},
 		{"RequestRestore", func(ctx context.Context, f fixture, tm team) error {
