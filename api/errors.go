@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -88,7 +89,7 @@ func asProblem(err error) (*problem, bool) {
 	}
 	if errors.Is(err, store.ErrUnknown) {
 		return &problem{http.StatusServiceUnavailable, "The database did not confirm what was asked for: it may have been done or not. " +
-			"Look before you ask again; a trigger with the same Idempotency-Key or dag_run_id makes no second run"}, false
+			"Ask once more with the Idempotency-Key of this answer's header: what was done is not done again"}, false
 	}
 	if errors.Is(err, store.ErrUnavailable) {
 		return &problem{http.StatusServiceUnavailable, "The database does not answer now; nothing was changed"}, false
@@ -104,7 +105,10 @@ func asProblem(err error) (*problem, bool) {
 func (s *server) wrap(handle echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		c.Response().Header().Set("X-Content-Type-Options", "nosniff")
-		err := decodeParams(c)
+		err := giveKey(c)
+		if err == nil {
+			err = decodeParams(c)
+		}
 		if err == nil {
 			err = handle(c)
 		}
@@ -115,7 +119,29 @@ func (s *server) wrap(handle echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
+// idempotencyKey is the header under which a client may send a request again after it
+// got no answer, or one with status 503: what was done is not done again.
+const idempotencyKey = "Idempotency-Key"
+
+// giveKey gives the request the key under which its acts are done once: the client's, or
+// a new one, of which the client is told when it matters.
+func giveKey(c echo.Context) error {
+	if c.Request().Method == http.MethodGet {
+		return nil
+	}
+	key := cmp.Or(c.Request().Header.Get(idempotencyKey), rand.Text())
+	if len(key) > store.MaxKey {
+		return refuse(http.StatusBadRequest, "The header %s has %d bytes; %d are allowed", idempotencyKey, len(key), store.MaxKey)
+	}
+	c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key)))
+	return nil
+}
+
 func (s *server) answer(c echo.Context, err error) error {
+	err = store.Unconfirmed(c.Request().Context(), err)
+	if key := store.KeyOf(c.Request().Context()); key != "" && errors.Is(err, store.ErrUnknown) {
+		c.Response().Header().Set(idempotencyKey, key)
+	}
 	if c.Request().Context().Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // nobody is there to read an answer
 	}

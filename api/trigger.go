@@ -55,10 +55,6 @@ func readTrigger(c echo.Context) (triggerBody, error) {
 	return t, b.err()
 }
 
-// idempotencyKey is the header under which a client may send a trigger again after it
-// got no answer: the repeat is answered with the run of the first.
-const idempotencyKey = "Idempotency-Key"
-
 // triggerRun asks for a manual run.
 func (s *server) triggerRun(c echo.Context) error {
 	ctx := c.Request().Context()
@@ -95,7 +91,6 @@ func (s *server) triggerRun(c echo.Context) error {
 	run, err := s.Store.TriggerRun(ctx, store.Trigger{
 		DAG: id, Run: t.run, LogicalDate: t.logicalDate, Interval: interval,
 		Conf: t.conf, Note: t.note, Unpause: t.unpause, By: s.actor(c),
-		Key: c.Request().Header.Get(idempotencyKey),
 	})
 	if errors.Is(err, dag.ErrConflict) {
 		return duplicate(err)
