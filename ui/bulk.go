@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -41,7 +42,9 @@ func (s *server) bulkDAGs(c echo.Context) error {
 		return err
 	}
 	if act == "trigger" {
-		s.triggerChosen(c, ids)
+		if err := s.triggerChosen(c, ids); err != nil {
+			return err
+		}
 	} else if err := s.pauseChosen(c, ids, act == "pause"); err != nil {
 		return err
 	}
@@ -125,8 +128,9 @@ func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 
 // triggerChosen starts a run of each DAG that can have one, and tells why the
 // others have none. It un-pauses them as the trigger of a single one does: unless
-// somebody who was asked took the tick away.
-func (s *server) triggerChosen(c echo.Context, ids []dag.ID) {
+// somebody who was asked took the tick away. The error says that the store was not
+// available, be it after some.
+func (s *server) triggerChosen(c echo.Context, ids []dag.ID) error {
 	r := bulkResult{rd: s.reader(c)}
 	unpause := c.FormValue("unpause") != "" || c.FormValue("shown") == ""
 	for _, id := range ids {
@@ -134,9 +138,13 @@ func (s *server) triggerChosen(c echo.Context, ids []dag.ID) {
 		if err == nil {
 			_, err = s.Store.TriggerRun(c.Request().Context(), store.Trigger{DAG: id, Unpause: unpause, By: s.actor(c)})
 		}
+		if errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
 		r.add(string(id), err)
 	}
 	notice(c, r.text("%d runs were started"))
+	return nil
 }
 
 // bulkRuns clears or marks the chosen runs once that is confirmed.
@@ -165,7 +173,11 @@ func (s *server) bulkRuns(c echo.Context) error {
 	}
 	r := bulkResult{rd: s.reader(c)}
 	for _, run := range runs {
-		r.add(string(run), s.actOnRun(c, id, run, act))
+		err := s.actOnRun(c, id, run, act)
+		if errors.Is(err, store.ErrUnavailable) {
+			return err
+		}
+		r.add(string(run), err)
 	}
 	notice(c, r.text("%d runs changed"))
 	return done(c, dagURL(id, "runs"))

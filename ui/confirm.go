@@ -69,6 +69,19 @@ type confirmPage struct {
 // formField is a field of a form that is sent on as it came.
 type formField struct{ Name, Value string }
 
+// sentFields are the fields of the form that was sent, by name, but for some.
+func sentFields(c echo.Context, but ...string) (fields []formField) {
+	for name, values := range c.Request().PostForm {
+		for _, value := range values {
+			if !slices.Contains(but, name) {
+				fields = append(fields, formField{name, value})
+			}
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b formField) int { return strings.Compare(a.Name, b.Name) })
+	return fields
+}
+
 // confirmed reports whether an act is to be done. It is not when the request has
 // the field "ask", as the buttons of pages send it, nor when the field "shown"
 // names another plan than what the act would do now: then the answer is the plan,
@@ -91,14 +104,7 @@ func (s *server) confirmed(c echo.Context, draw func() (plan, error)) (bool, err
 	if page.More = len(p.Rows) - maxPlanned; page.More > 0 {
 		page.Rows = p.Rows[:maxPlanned]
 	}
-	for name, values := range c.Request().PostForm {
-		for _, value := range values {
-			if !slices.Contains([]string{"ask", "shown", "unpause"}, name) {
-				page.Fields = append(page.Fields, formField{name, value})
-			}
-		}
-	}
-	slices.SortStableFunc(page.Fields, func(a, b formField) int { return strings.Compare(a.Name, b.Name) })
+	page.Fields = sentFields(c, "ask", "shown", "unpause", keyField)
 	status := http.StatusOK
 	if page.Changed {
 		status = http.StatusConflict

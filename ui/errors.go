@@ -60,7 +60,7 @@ var errorKinds = []struct {
 		say("Something has changed since the page was loaded. Go back, reload the page and check before you try again.")},
 	{dag.ErrInvalid, http.StatusUnprocessableEntity, say("Not valid"), say("Go back and correct it: nothing was changed.")},
 	{store.ErrUnknown, http.StatusServiceUnavailable, say("Not confirmed"),
-		say("It may or may not have been done. Wait a moment and check before you repeat it.")},
+		say("It may or may not have been done. Ask again in a moment: what was done is not done twice.")},
 	{store.ErrUnavailable, http.StatusServiceUnavailable, say("Too busy"), say("Wait a moment and reload the page.")},
 }
 
@@ -87,6 +87,23 @@ type errorPage struct {
 	Words     string
 	Hint      string
 	RequestID string // of an unexpected error, to be found in the log
+	Again     *repeat
+}
+
+// repeat is a form that asks once more for what was asked for.
+type repeat struct {
+	Action string
+	Fields []formField
+}
+
+// again is the repeat of an act under its key.
+func again(c echo.Context) *repeat {
+	request := c.Request()
+	key, _, _ := strings.Cut(store.KeyOf(request.Context()), ".")
+	if request.Method != http.MethodPost || key == "" {
+		return nil
+	}
+	return &repeat{request.URL.RequestURI(), append(sentFields(c, keyField), formField{keyField, key})}
 }
 
 // failures answers the errors of handlers: as a page, or as plain text to a
@@ -104,6 +121,7 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 		if errors.Is(err, echo.ErrNotFound) {
 			return err
 		}
+		err = store.Unconfirmed(c.Request().Context(), err)
 		rd := s.reader(c)
 		status, title, hint := classify(err)
 		p := errorPage{Page: s.page(c, rd.t(title)), Words: rd.words(err), Hint: hint}
@@ -111,6 +129,9 @@ func (s *server) failures(next echo.HandlerFunc) echo.HandlerFunc {
 			p.RequestID = rand.Text()
 			p.Words = rd.t("The database is not responding.")
 			c.Response().Header().Set("Retry-After", "2")
+			if errors.Is(err, store.ErrUnknown) {
+				p.Again = again(c)
+			}
 			s.Logger.ErrorContext(c.Request().Context(), "request failed", "request", p.RequestID,
 				"method", c.Request().Method, "route", c.Path(), "err", err)
 		}

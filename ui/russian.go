@@ -293,9 +293,9 @@ var russian = map[string]string{
 
 	// errors
 	"Not found": "Не найдено", "Not possible now": "Сейчас нельзя", "Not valid": "Неверно", "Not allowed": "Нет прав", "You are signed out": "Вход не выполнен", "Too large": "Слишком много", "Too busy": "Сервер занят", "Not confirmed": "Не подтверждено",
-	"It may or may not have been done. Wait a moment and check before you repeat it.":                           "Неизвестно, выполнено ли действие. Подождите немного и проверьте, прежде чем повторять.",
-	"The database is not responding.":                                                                           "База данных не отвечает.",
-	"Something went wrong":                                                                                      "Что-то пошло не так",
+	"It may or may not have been done. Ask again in a moment: what was done is not done twice.": "Неизвестно, выполнено ли действие. Повторите запрос чуть позже: выполненное не будет сделано дважды.", "Ask again": "Повторить запрос",
+	"The database is not responding.": "База данных не отвечает.",
+	"Something went wrong":            "Что-то пошло не так",
 	"It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.":                   "Возможно, это удалено или в адресе опечатка. Поищите в таблице DAG-ов.",
 	"Something has changed since the page was loaded. Go back, reload the page and check before you try again.": "С тех пор как открыта страница, что-то изменилось. Вернитесь, обновите страницу и проверьте, прежде чем повторять.",
 	"Go back and correct it: nothing was changed.":                                                              "Вернитесь и исправьте: ничего не изменено.",

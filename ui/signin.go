@@ -37,9 +37,9 @@ var _ = []string{
 
 func (s *server) addSignIn(e *echo.Echo) {
 	e.GET("/login", s.login, s.headers, s.failures, compress())
-	e.POST("/login", s.beginSignIn, s.headers, s.failures, limitForm(), readForm)
+	e.POST("/login", s.beginSignIn, s.headers, s.failures, limitForm(), readForm, giveKey)
 	e.GET("/auth/callback", s.finishSignIn, s.headers, s.failures)
-	e.POST("/logout", s.signOut, s.headers, s.failures, limitForm(), readForm)
+	e.POST("/logout", s.signOut, s.headers, s.failures, limitForm(), readForm, giveKey)
 }
 
 func (s *server) login(c echo.Context) error {

@@ -15,11 +15,16 @@
 package ui
 
 import (
+	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -185,7 +190,7 @@ type act struct {
 
 func (s *server) addActs(e *echo.Echo) {
 	for _, a := range s.acts() {
-		e.POST(a.path, a.do, s.headers, s.failures, limitForm(), readForm, s.allowed(a.name))
+		e.POST(a.path, a.do, s.headers, s.failures, limitForm(), readForm, giveKey, s.allowed(a.name))
 	}
 }
 
@@ -223,6 +228,29 @@ func readForm(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 			return invalid("The form cannot be read.")
 		}
+		return next(c)
+	}
+}
+
+// keyField is the field of a form under whose value its act is done once, however often
+// the form is sent.
+const keyField = "idempotency_key"
+
+// giveKey gives a request the key of its act: the form's field, or a new one, and what the
+// form says besides, since a form that was filled in anew asks for something else.
+func giveKey(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		const long = 64
+		key := cmp.Or(c.FormValue(keyField), rand.Text())
+		if len(key) > long || strings.Contains(key, ".") {
+			return invalid("The form cannot be read.")
+		}
+		said := sha256.New()
+		for _, f := range sentFields(c, keyField) {
+			fmt.Fprintf(said, "%q %q\n", f.Name, f.Value)
+		}
+		key += "." + hex.EncodeToString(said.Sum(nil))
+		c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key)))
 		return next(c)
 	}
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -80,6 +81,7 @@ func (v *views) funcs(p *message.Printer) template.FuncMap {
 	return template.FuncMap{
 		"asset":  v.asset,
 		"commit": shortCommit,
+		"key":    rand.Text,
 		"t":      func(key string, args ...any) string { return p.Sprintf(key, args...) },
 		"th": func(key string, args ...any) template.HTML {
 			for i, a := range args {
