@@ -108,5 +108,6 @@ func (s *Service) answerLogoutFault(w http.ResponseWriter, r *http.Request, err 
 		return
 	}
 	s.Logger.ErrorContext(r.Context(), "a back-channel logout failed", "err", err)
+	w.Header().Set("Retry-After", "2") // the provider may send it again: it counts once
 	writeJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "temporarily_unavailable"})
 }

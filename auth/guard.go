@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"dagwright/store"
 )
 
 // SessionCookie and SignInCookie are the names of the cookies: over https such that a
@@ -298,6 +300,10 @@ func (s *Service) answerUnknown(w http.ResponseWriter, r *http.Request, err erro
 		s.Logger.WarnContext(r.Context(), "a token could not be checked", "err", err)
 		w.Header().Set("Retry-After", "5")
 		refuse(w, r, http.StatusServiceUnavailable, "Who you are cannot be checked now: try again.")
+	case errors.Is(err, store.ErrUnavailable):
+		s.Logger.ErrorContext(r.Context(), "find out who makes a request", "err", err)
+		w.Header().Set("Retry-After", "2")
+		refuse(w, r, http.StatusServiceUnavailable, "Who you are cannot be checked now, since the database does not answer: try again.")
 	case !refused(err):
 		s.Logger.ErrorContext(r.Context(), "find out who makes a request", "err", err)
 		refuse(w, r, http.StatusInternalServerError, "Who you are cannot be checked now. The cause is in the server's log.")
