@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -105,8 +106,29 @@ type request struct {
 	header http.Header
 }
 
-// call sends a request and decodes the JSON answer unless answer is nil.
+// call sends a request and decodes the JSON answer unless answer is nil. An act has a key,
+// by which the server does it once: when the server was reached and its answer was lost,
+// or it could not answer now, the act is asked for again, for as long as patience.
 func (c *client) call(ctx context.Context, r request, answer any) error {
+	if r.method == "" {
+		return c.callOnce(ctx, r, answer)
+	}
+	r.header = http.Header{"Idempotency-Key": {rand.Text()}}
+	const pause = 500 * time.Millisecond
+	for end := time.Now().Add(patience); ; {
+		err := c.callOnce(ctx, r, answer)
+		if err == nil || !mayHeal(err) || time.Now().After(end) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (c *client) callOnce(ctx context.Context, r request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	resp, err := c.open(ctx, r)
@@ -121,24 +143,6 @@ func (c *client) call(ctx context.Context, r request, answer any) error {
 		return fmt.Errorf("read answer of %s: %w", c.to, err)
 	}
 	return nil
-}
-
-// callAgain is call for a request that may be sent more than once: when the server was
-// reached and its answer was lost, or it could not answer now, it is asked again, for as
-// long as patience.
-func (c *client) callAgain(ctx context.Context, r request, answer any) error {
-	const pause = 500 * time.Millisecond
-	for end := time.Now().Add(patience); ; {
-		err := c.call(ctx, r, answer)
-		if err == nil || !mayHeal(err) || time.Now().After(end) {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(pause):
-		}
-	}
 }
 
 // mayHeal reports whether the same request may be answered a moment later. A server

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,12 +59,8 @@ func trigger(cmd *cobra.Command, f *clientFlags, id string, t triggerFlags) erro
 		return err
 	}
 	var run item[runFields]
-	// The key makes it safe to ask again when an answer was lost.
-	r := request{
-		method: http.MethodPost, path: []string{"dags", id, "dagRuns"}, body: body,
-		header: http.Header{"Idempotency-Key": {rand.Text()}},
-	}
-	if err := c.callAgain(cmd.Context(), r, &run); err != nil {
+	r := request{method: http.MethodPost, path: []string{"dags", id, "dagRuns"}, body: body}
+	if err := c.call(cmd.Context(), r, &run); err != nil {
 		return err
 	}
 	if !t.wait {
