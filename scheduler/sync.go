@@ -140,13 +140,16 @@ func (s *syncer) sync(ctx context.Context) error {
 	return nil
 }
 
+// emptyRepository is no fault of an instance's first minutes.
+const emptyRepository = "the DAG repository is empty: it has no commit yet"
+
 // repositoryFault says in words why the DAG repository has nothing to read.
 func repositoryFault(a *gitrepo.Absence) string {
 	var reason string
 	switch {
 	case a == nil:
 	case len(a.Others) == 0:
-		reason = "the DAG repository is empty: it has no commit yet"
+		reason = emptyRepository
 	default:
 		reason = fmt.Sprintf("the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", a.Branch, strings.Join(a.Others, ", "))
 	}
@@ -162,7 +165,11 @@ func (s *syncer) tellFault(ctx context.Context, fault string) error {
 	if err := s.Store.SetRepositoryFault(ctx, fault); err != nil {
 		return fmt.Errorf("write what is wrong with the DAG repository: %w", err)
 	}
-	if s.fault = fault; fault != "" {
+	switch s.fault = fault; fault {
+	case "":
+	case emptyRepository:
+		s.Logger.Info("nothing to sync", "reason", fault)
+	default:
 		s.Logger.Warn("nothing to sync", "reason", fault)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"dagwright/executor"
 	"dagwright/generator"
 	"dagwright/gitrepo"
+	"dagwright/store"
 	"dagwright/tasklog"
 )
 
@@ -90,12 +92,45 @@ func runDev(ctx context.Context, f devFlags, out, errOut io.Writer) error {
 	// The examples are pushed through the webhook, which answers only while
 	// the server runs; should that fail, the reconciler finds them.
 	go func() {
+		changes := a.store.Subscribe()
+		defer changes.Close()
 		if err := home.pushExamples(ctx); err != nil && ctx.Err() == nil {
 			logger.Error("push the example models", "err", err)
 		}
+		awaitExamples(ctx, a.store, changes)
+		if ctx.Err() == nil {
+			home.greet(out, a.url())
+		}
 	}()
-	home.greet(out, a.url())
 	return a.run(ctx)
+}
+
+// examplesPatience is how long the greeting waits for the DAGs that it tells of. They
+// take a second or two; who breaks one is greeted all the same.
+const examplesPatience = 30 * time.Second
+
+// awaitExamples waits until the examples' DAGs are there.
+func awaitExamples(ctx context.Context, s *store.Store, changes *store.Subscription) {
+	ctx, cancel := context.WithTimeout(ctx, examplesPatience)
+	defer cancel()
+	var ids []dag.ID
+	for _, p := range exampleProjects() {
+		name := path.Base(p.Path)
+		ids = append(ids, dag.ID(name), dag.ID(name+"-retrain"))
+	}
+	for {
+		// The greeting is for the examples as they come; one that was archived is known, too.
+		_, total, err := s.DAGs(ctx, store.DAGFilter{IDs: ids, Archived: true})
+		if err != nil || total == len(ids) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changes.C:
+		case <-changes.Lagged:
+		}
+	}
 }
 
 // devHome is the folder of "dagwright dev".
