@@ -66,6 +66,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"stopped before it was started", "остановлена до начала"},
 	{"stopped before its pod was created", "остановлена раньше, чем создан под"},
 	{"stopped before its process was started", "остановлена раньше, чем запущен процесс"},
+	{"waits for the model's repository, which cannot be fetched", "ждёт репозитория модели: получить его не удаётся"},
 	{"waits for space on dagwright's disk", "ждёт места на диске dagwright-а"},
 	{"waits for memory or a free process on dagwright's machine", "ждёт памяти или свободного процесса на машине dagwright-а"},
 	{"waits for a free file descriptor on dagwright's machine", "ждёт свободного файлового дескриптора на машине dagwright-а"},

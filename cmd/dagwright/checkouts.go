@@ -171,7 +171,7 @@ func (c *modelClone) fetch(ctx context.Context, source dag.Source) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("fetch %s: %w", source.Project, err)
+	err = fmt.Errorf("fetch %s: %w: %w", source.Project, process.ErrAway, err)
 	if ctx.Err() == nil {
 		c.failed, c.when = err, time.Now()
 	}

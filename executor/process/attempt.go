@@ -133,9 +133,17 @@ func (t *attempt) isSettled() bool {
 // new one had to be started. It is supervisor.Handler's.
 func (x *Executor) Connected(list []supervisor.Status) {
 	known := map[string]bool{}
+	lost := 0
 	for _, s := range list {
 		known[s.ID] = true
+		if s.End != nil && s.End.Lost && !x.hasEnded(s.ID) {
+			lost++
+		}
 		x.adopt(s)
+	}
+	if lost > 0 {
+		x.config.Logger.Warn("the supervisor of local processes was killed, or the machine went down: "+
+			"what it ran is lost, and is run again without using up a retry", "attempts", lost)
 	}
 	for _, t := range x.all() {
 		if !known[t.name] && t.isSettled() {
@@ -144,6 +152,19 @@ func (x *Executor) Connected(list []supervisor.Status) {
 		}
 	}
 	x.connected = true
+}
+
+// hasEnded reports whether the end of an attempt is known.
+func (x *Executor) hasEnded(id string) bool {
+	x.mu.Lock()
+	t := x.attempts[id]
+	x.mu.Unlock()
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.ended != nil
 }
 
 // Ended takes in the end of a process. It is supervisor.Handler's.

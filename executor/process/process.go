@@ -27,6 +27,9 @@ type Config struct {
 	// the attempt for good. Nil stands for a fresh empty folder that Forget
 	// removes.
 	Workdir func(context.Context, executor.Attempt) (Workdir, error)
+	// AwayPatience is how long an attempt waits when Workdir fails with ErrAway,
+	// before it counts as lost; 15 minutes when zero.
+	AwayPatience time.Duration
 	// Env is given to every attempt, such as PATH. Variables of Workdir and
 	// then those of the attempt win over it.
 	Env []dag.EnvVar
@@ -45,6 +48,9 @@ type Workdir struct {
 	// Notes are lines for the beginning of the attempt's log.
 	Notes []string
 }
+
+// awayPatience is long enough for a GitLab that is being updated.
+const awayPatience = 15 * time.Minute
 
 // eventBuffer is how many events may wait for the receiver before the
 // attempts' goroutines do.
@@ -81,6 +87,9 @@ func Open(c Config) (*Executor, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.AwayPatience <= 0 {
+		c.AwayPatience = awayPatience
 	}
 	dir, err := filepath.Abs(c.StateDir)
 	if err != nil {

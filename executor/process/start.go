@@ -30,6 +30,10 @@ const (
 	exitTerm = 128 + int(unix.SIGTERM)
 )
 
+// ErrAway says, as an error of Config.Workdir, that another server does not answer, or
+// not as it should. The attempt waits for it.
+var ErrAway = errors.New("a server is away")
+
 // Start starts the attempt, or finds that it was started. It returns at once: a
 // command that does not exist, and a working folder that cannot be made, are
 // reported as the attempt's end.
@@ -76,7 +80,7 @@ func (x *Executor) launch(t *attempt, a executor.Attempt, argv []string) {
 		case <-ctx.Done():
 		}
 	}()
-	pause := startPause
+	pause, since := startPause, time.Now()
 	for try := 1; ; try++ {
 		status, err := x.try(ctx, t, a, argv)
 		if err == nil {
@@ -97,7 +101,10 @@ func (x *Executor) launch(t *attempt, a executor.Attempt, argv []string) {
 		case errors.Is(err, dag.ErrInvalid):
 			x.unstarted(t, dag.AttemptEvent{ExitCode: 1, Reason: "not started: " + err.Error()})
 			return
-		case try == maxStartTries:
+		case errors.Is(err, ErrAway) && time.Since(since) < x.config.AwayPatience:
+			try = 0
+			x.wait(t, "waits for the model's repository, which cannot be fetched")
+		case try == maxStartTries || errors.Is(err, ErrAway):
 			x.unstarted(t, dag.AttemptEvent{Lost: true, Reason: "not started: " + err.Error()})
 			return
 		default:
