@@ -81,7 +81,9 @@ type modelReader struct {
 
 func (r *modelReader) add(line, column int, path, format string, args ...any) {
 	if len(r.faults) < maxFaults {
-		r.faults = append(r.faults, &dag.SpecError{File: r.file, Line: line, Column: column, Path: path, Reason: fmt.Sprintf(format, args...)})
+		// Without the word by which programs tell that the fault is the author's.
+		reason := strings.TrimSuffix(fmt.Sprintf(format, args...), ": "+dag.ErrInvalid.Error())
+		r.faults = append(r.faults, &dag.SpecError{File: r.file, Line: line, Column: column, Path: path, Reason: reason})
 	}
 }
 
