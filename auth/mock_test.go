@@ -63,7 +63,13 @@ func person(name string, groups ...string) *mockoidc.MockUser {
 
 func newInstance(t *testing.T, change ...func(*auth.Config, *auth.ProviderConfig)) *instance {
 	t.Helper()
-	in := &instance{T: t, store: storetest.OpenTest(t)}
+	return newInstanceOn(t, storetest.OpenTest(t), change...)
+}
+
+// newInstanceOn is newInstance with a store of its own.
+func newInstanceOn(t *testing.T, s *store.Store, change ...func(*auth.Config, *auth.ProviderConfig)) *instance {
+	t.Helper()
+	in := &instance{T: t, store: s}
 	in.startProvider()
 	in.saveDAGs("churn", "fraud")
 	e := echo.New()
