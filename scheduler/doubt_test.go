@@ -42,6 +42,48 @@ func TestAnswerToStepIsLost(t *testing.T) {
 	}
 }
 
+// TestAnswerToStopIsLost loses the answer to one COMMIT after the other of the steps that
+// carry out what somebody did to a task that runs. No attempt goes on for it.
+func TestAnswerToStopIsLost(t *testing.T) {
+	t.Parallel()
+	dsn := storetest.Postgres(t)
+	proxy := storetest.NewProxy(t, dsn)
+	w := newWorldOn(t, t.TempDir(), proxy.DSN())
+	direct := storetest.Open(t, store.Config{DSN: dsn})
+	w.recheck = time.Hour // so that nothing but the doubt itself heals
+	w.up()
+	w.commit(map[string]string{"dags/d.yaml": shell("d", "", `[ "$AIRFLOW_CTX_TRY_NUMBER" = 1 ] || exit 0; exec sleep 600`)})
+	w.awaitDAG("d")
+	ada := store.Actor{User: "ada", Via: "ui"}
+	for _, act := range []struct {
+		name string
+		do   func(k dag.AttemptKey) error
+		run  dag.RunState
+		task dag.TaskState
+	}{
+		{"cancel", func(k dag.AttemptKey) error { return direct.CancelTask(t.Context(), ada, k) }, dag.RunFailed, dag.TaskFailed},
+		{"mark", func(k dag.AttemptKey) error { return direct.MarkTask(t.Context(), ada, k, dag.TaskSuccess) }, dag.RunSuccess, dag.TaskSuccess},
+		{"clear", func(k dag.AttemptKey) error {
+			_, err := direct.ClearTasks(t.Context(), store.Clear{DAG: k.DAG, Run: k.Run, By: ada})
+			return err
+		}, dag.RunSuccess, dag.TaskSuccess},
+		{"end the run", func(k dag.AttemptKey) error {
+			return direct.SetRunState(t.Context(), ada, k.DAG, k.Run, dag.RunFailed)
+		}, dag.RunFailed, dag.TaskFailed},
+	} {
+		for pass := range 3 {
+			run := w.trigger("d", nil)
+			w.awaitTask("d", run, "t1", dag.TaskRunning)
+			proxy.SwallowCommit(pass)
+			if err := act.do(dag.AttemptKey{DAG: "d", Run: run, Task: "t1"}); err != nil {
+				t.Fatalf("%s: %v", act.name, err)
+			}
+			w.awaitRun("d", run, act.run)
+			w.awaitTask("d", run, "t1", act.task)
+		}
+	}
+}
+
 // TestLostNotification triggers through a store whose changes the scheduler does not
 // hear of.
 func TestLostNotification(t *testing.T) {

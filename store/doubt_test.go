@@ -128,3 +128,22 @@ func writes(calls map[string][]string, name string, seen map[string]bool) bool {
 	seen[name] = true
 	return slices.ContainsFunc(calls[name], func(next string) bool { return writes(calls, next, seen) })
 }
+
+// TestDoubtfulChangeIsTold wants who listens to hear of what may have been written: on
+// SQLite nothing else tells the scheduler of it.
+func TestDoubtfulChangeIsTold(t *testing.T) {
+	t.Parallel()
+	s := storetest.OpenTest(t)
+	saveDAGs(t, s, "d")
+	changes := s.Subscribe()
+	defer changes.Close()
+	store.LoseAnswers(s, func() error { return errors.New("the disk went away") })
+	if err := s.SetPaused(t.Context(), store.Actor{}, "d", true); !errors.Is(err, store.ErrUnknown) {
+		t.Errorf("error = %v, want ErrUnknown", err)
+	}
+	for c := range changes.C {
+		if c.Kind == store.ChangeDAG && c.DAG == "d" {
+			return
+		}
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -109,23 +108,8 @@ type lossy struct {
 func openLossy(t *testing.T) *lossy {
 	t.Helper()
 	proxy := storetest.NewProxy(t, storetest.Postgres(t))
-	a, err := openApp(t.Context(), settings{
-		Listen: "127.0.0.1:0", Components: []string{"webhook", "ui"}, Database: dag.NewSecret(proxy.DSN()),
-		Logs: tasklog.Config{Dir: t.TempDir()}, Secrets: []dag.Secret{dag.NewSecret("hook-secret")}, DAGProject: "gbc/airflow-dev",
-		GitLabURL: "https://gitlab.example.com", Promotion: promotionSettings{ToProject: "gbc/airflow-prod"}, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = a.listener.Close() // nothing was served on it
-		if err := a.close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	ended := make(chan struct{})
-	close(ended)
-	return &lossy{t, servedHouse{a.store, a.router(ended)}, proxy}
+	s := settings{Logs: tasklog.Config{Dir: t.TempDir()}, Promotion: promotionSettings{ToProject: "gbc/airflow-prod"}}
+	return &lossy{t, serveHouse(t, proxy.DSN(), s), proxy}
 }
 
 // place is what a request's path may name.

@@ -193,11 +193,16 @@ func (h *house) open(t *testing.T) servedHouse {
 			t.Fatal(err)
 		}
 	}
-	a, err := openApp(t.Context(), settings{
-		Listen: "127.0.0.1:0", Components: []string{"webhook", "ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
-		Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Secrets: []dag.Secret{dag.NewSecret("hook-secret")}, DAGProject: "gbc/airflow-dev",
-		GitLabURL: "https://gitlab.example.com", Audience: "dagwright", Logger: slog.New(slog.DiscardHandler),
-	})
+	return serveHouse(t, "sqlite:"+filepath.Join(dir, "db"), settings{Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Audience: "dagwright"})
+}
+
+// serveHouse makes the routes of an instance of pages and hooks over a database.
+func serveHouse(t *testing.T, dsn string, s settings) servedHouse {
+	t.Helper()
+	s.Listen, s.Components, s.Database = "127.0.0.1:0", []string{"webhook", "ui"}, dag.NewSecret(dsn)
+	s.Secrets, s.DAGProject, s.GitLabURL = []dag.Secret{dag.NewSecret("hook-secret")}, "gbc/airflow-dev", "https://gitlab.example.com"
+	s.Logger = slog.New(slog.DiscardHandler)
+	a, err := openApp(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
