@@ -178,11 +178,12 @@ func (s *Store) Tags(ctx context.Context) (tags []string, err error) {
 	return tags, err
 }
 
-// Owners lists owners of DAGs that are not archived, sorted, up to limit.
-func (s *Store) Owners(ctx context.Context, limit int) (owners []string, err error) {
+// Owners lists owners of the DAGs that are archived, or of those that are not, sorted, up
+// to limit.
+func (s *Store) Owners(ctx context.Context, archived bool, limit int) (owners []string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
-		w.add("d.is_archived = 0 AND d.owner <> ''")
+		w.add("d.is_archived = ? AND d.owner <> ''", archived)
 		t.scopeDAG(w)
 		query := `SELECT DISTINCT d.owner FROM dag d` + w.String() + ` ORDER BY d.owner` + w.number(" LIMIT ?", limit)
 		rows, err := t.query(query, w.args...)
@@ -193,14 +194,19 @@ func (s *Store) Owners(ctx context.Context, limit int) (owners []string, err err
 }
 
 // CommonTags lists the tags that more than one DAG has, the commonest first, up
-// to limit.
-func (s *Store) CommonTags(ctx context.Context, limit int) (tags []string, err error) {
+// to limit. Of archived DAGs, which are listed apart and are few, it lists the tags of a
+// single one too.
+func (s *Store) CommonTags(ctx context.Context, archived bool, limit int) (tags []string, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
-		w.add("d.is_archived = 0")
+		w.add("d.is_archived = ?", archived)
 		t.scopeDAG(w)
+		least := 2
+		if archived {
+			least = 1
+		}
 		query := `SELECT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id` + w.String() +
-			` GROUP BY g.tag HAVING COUNT(*) > 1 ORDER BY COUNT(*) DESC, g.tag` + w.number(" LIMIT ?", limit)
+			w.number(" GROUP BY g.tag HAVING COUNT(*) >= ?", least) + ` ORDER BY COUNT(*) DESC, g.tag` + w.number(" LIMIT ?", limit)
 		rows, err := t.query(query, w.args...)
 		tags, err = collect(rows, err, scanText)
 		return err

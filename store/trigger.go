@@ -58,7 +58,7 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 			return err
 		}
 		if d.archived {
-			return fmt.Errorf("DAG %q is archived, its file is gone: %w", tr.DAG, dag.ErrInvalid)
+			return archivedTrigger(tr.DAG)
 		}
 		if first, err := tr.earlier(t); err != nil || first != nil {
 			if err == nil {
@@ -92,6 +92,29 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 		acted(ctx)
 	}
 	return out, err
+}
+
+// CheckTrigger returns the error with which TriggerRun would refuse the trigger now, nil
+// when it would not. It does not look at the Key, and writes nothing.
+func (s *Store) CheckTrigger(ctx context.Context, tr Trigger) error {
+	if err := tr.check(); err != nil {
+		return err
+	}
+	return s.db.read(ctx, func(t *tx) error {
+		d, err := findDAG(t, tr.DAG)
+		if err != nil {
+			return err
+		}
+		if d.archived {
+			return archivedTrigger(tr.DAG)
+		}
+		return tr.taken(t)
+	})
+}
+
+// archivedTrigger refuses a run of an archived DAG.
+func archivedTrigger(id dag.ID) error {
+	return fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrInvalid)
 }
 
 // digest is what is kept of the Key. It is a user's own: another one's is another.

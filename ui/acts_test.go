@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/net/html"
 
 	"dagwright/dag"
 	"dagwright/store"
@@ -200,6 +202,75 @@ func TestEveryActAsksForRights(t *testing.T) {
 	if len(asked) != len(s.server.acts()) || s.states(r) != before {
 		t.Errorf("asked %q; states %q, want %q", asked, s.states(r), before)
 	}
+}
+
+// TestActsLeadBack clears a task that was opened from a page, which is where one is
+// afterwards, with the same run.
+func TestActsLeadBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	for tab, back := range map[string]string{
+		"graph": dagURL(r.DAG, "graph") + "?run=" + string(r.ID), "graph?run=" + string(r.ID): dagURL(r.DAG, "graph") + "?run=" + string(r.ID),
+		"gantt": dagURL(r.DAG, "gantt") + "?run=" + string(r.ID), "grid?runs=50": dagURL(r.DAG, "grid") + "?runs=50",
+	} {
+		href := withBack(taskURL(r.DAG, r.ID, "b"), back)
+		if !slices.Contains(s.get(http.StatusOK, dagURL(r.DAG, tab)).links(), href) {
+			t.Errorf("%s does not lead to %s", tab, href)
+		}
+		task := s.get(http.StatusOK, href)
+		if n, acts := strings.Count(html.UnescapeString(task.source), `name="back" value="`+back+`"`), strings.Count(task.source, `name="ask"`); n != acts || acts < 2 {
+			t.Errorf("%s: %d of %d acts lead back", tab, n, acts)
+		}
+		confirm := s.asked(taskURL(r.DAG, r.ID, "b")+"/clear", url.Values{"back": {back}})
+		confirm.wants(t, `name="back" value="`+back+`"`)
+	}
+	s.posted(taskURL(r.DAG, r.ID, "b")+"/state", url.Values{"state": {"success"}, "back": {dagURL(r.DAG, "gantt") + "?run=one"}}, dagURL(r.DAG, "gantt")+"?run=one")
+	// Another site's address leads nowhere.
+	evil := s.get(http.StatusOK, withBack(taskURL(r.DAG, r.ID, "a"), "https://evil.example.com/"))
+	if strings.Contains(evil.source, `name="back" value="https`) {
+		t.Error("the page leads to another site")
+	}
+}
+
+// TestBulkTriggerIsRepeated confirms a trigger of several DAGs twice.
+func TestBulkTriggerIsRepeated(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn-model", "run_model"), newDAG("fraud-model", "run_model"))
+	form := url.Values{"act": {"trigger"}, "dag": {"churn-model", "fraud-model"}}
+	p := s.asked("/dags", form)
+	found := formKey.FindStringSubmatch(p.source)
+	if found == nil || found[1] == "" {
+		t.Fatal("the form has no key")
+	}
+	form.Set(keyField, found[1])
+	form.Set("shown", p.shown())
+	for range 2 {
+		s.posted("/dags", form, "/")
+	}
+	if _, total, err := s.store.Runs(t.Context(), store.RunFilter{}); err != nil || total != 2 {
+		t.Errorf("%d runs, %v; want one of each DAG", total, err)
+	}
+}
+
+// TestGanttShowsTheWaitForTurn looks at runs that wait, or waited, until another ends.
+func TestGanttShowsTheWaitForTurn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn-model", "run_model"))
+	first, second := s.run("churn-model", "first"), s.run("churn-model", "second")
+	asked := first.QueuedAt
+	later := func(n int) time.Time { return asked.Add(time.Duration(n) * time.Minute) }
+	s.server.Now = func() time.Time { return later(30) }
+	s.advance(first.DAG, store.StartRun{DAG: first.DAG, Run: first.ID, At: later(10), Tasks: []dag.TaskInstance{{
+		DAG: first.DAG, Run: first.ID, Task: "run_model", State: dag.TaskRunning, QueuedAt: later(10), StartedAt: later(12), Try: 1, MaxTries: 1,
+	}}})
+	p := s.get(http.StatusOK, "/dags/churn-model/gantt?run=first")
+	p.wants(t, "Whole run: queued 10 min", `data-says="Whole run: running"`, "Whole run: running 20 min", "run_model: queued 2 min", "run_model: running 18 min")
+	p = s.get(http.StatusOK, "/dags/churn-model/gantt?run=second")
+	p.wants(t, `data-says="Whole run: queued"`, `href="`+runURL(second.DAG, second.ID)+`"`, "waiting for an active run to end")
+	p.lacks(t, "Whole run: running")
 }
 
 func TestGridGanttAndRendered(t *testing.T) {

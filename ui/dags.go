@@ -26,6 +26,8 @@ type dagsPage struct {
 	Total        int
 	ImportErrors int
 	Empty        string // why there are no rows: "none", "filtered", "" when there are some
+	Archived     int    // archived DAGs that match where no other does
+	ArchivedURL  string // the list of them
 	Pager        Pager
 	Sorts        map[string]SortView // by column
 	WithoutTag   map[string]string   // chosen tag → address without it
@@ -86,6 +88,9 @@ type dagsQuery struct {
 	Sort   string
 	Number int // page, from 1
 }
+
+// stateArchived is the dagsQuery.State for archived DAGs, which no other state shows.
+const stateArchived = "archived"
 
 // dagSorts are the orders that the table offers, by column.
 var dagSorts = map[string]string{"dag": "dag_id", "last": "last_run_start_date", "next": "next_dagrun_run_after"}
@@ -148,7 +153,7 @@ func (q dagsQuery) filter() (store.DAGFilter, error) {
 		f.LastRunState = dag.RunFailed
 	case "running":
 		f.RunStates = []dag.RunState{dag.RunRunning}
-	case "archived":
+	case stateArchived:
 		f.OnlyArchived = true
 	default:
 		return f, invalid("There is no filter %q; there are active, paused, failed, running and archived.", q.State)
@@ -194,6 +199,9 @@ func (s *server) dagTable(c echo.Context) error {
 	}
 	if total == 0 {
 		p.Empty = "filtered"
+		if q.State != stateArchived {
+			p.Archived, p.ArchivedURL = counts.Archived, q.with(func(q *dagsQuery) { q.State = stateArchived })
+		}
 		if counts.All+counts.Archived == 0 && q.Search == "" && len(q.Tags) == 0 && q.Owner == "" {
 			p.Empty = "none"
 			pushes, err := s.Store.Pushes(ctx, store.PushFilter{Limit: 1})
@@ -229,7 +237,11 @@ func (s *server) addChoices(c echo.Context, p *dagsPage) error {
 	if wantsFragment(c) {
 		return nil // the menus are not refreshed
 	}
-	tags, owners, err := s.choices.read(c.Request().Context(), s.Store, s.Now())
+	menus := s.choices
+	if p.Query.State == stateArchived {
+		menus = s.archived
+	}
+	tags, owners, err := menus.read(c.Request().Context(), s.Store, s.Now())
 	if err != nil {
 		return err
 	}
@@ -278,7 +290,7 @@ func (q dagsQuery) filters(n store.DAGCounts) []FilterView {
 	}{
 		{say("All"), "", n.All}, {say("Active"), "active", n.Active}, {say("Paused"), "paused", n.Paused},
 		{say("Running"), "running", n.Running}, {say("Failed"), "failed", n.Failed},
-		{say("Archived"), "archived", n.Archived},
+		{say("Archived"), stateArchived, n.Archived},
 	} {
 		views = append(views, FilterView{Name: f.name, Count: f.count, Current: q.State == f.state,
 			Href: q.with(func(q *dagsQuery) { q.State = f.state })})

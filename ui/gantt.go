@@ -39,47 +39,68 @@ func (s *server) dagGantt(c echo.Context) error {
 	return s.render(c, http.StatusOK, "gantt", p)
 }
 
+// drawGantt draws the run, with its wait for its turn, and under it its tasks.
 func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 	tasks, err := s.Store.RunTries(c.Request().Context(), run.DAG, run.ID)
 	if err != nil {
 		return fmt.Errorf("read the tries of a run: %w", err)
 	}
 	rd := s.reader(c)
-	var bars []graph.Bar
+	bars := []graph.Bar{{Label: rd.t("Whole run"), Href: p.Choice.Run.Href, Page: true, Spans: runSpans(rd, run)}}
 	for _, tries := range tasks {
 		ti := tries[len(tries)-1]
-		bar := graph.Bar{Label: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task)}
+		bar := graph.Bar{Label: string(ti.Task), Href: p.Choice.taskURL(ti.Task)}
 		for _, try := range tries {
 			bar.Spans = append(bar.Spans, ganttSpans(rd, try)...)
 		}
 		bars = append(bars, bar)
-		p.Rows = append(p.Rows, rd.taskView(ti, p.DAG.Timezone))
+		row := rd.taskView(ti, p.DAG.Timezone)
+		row.Href = bar.Href
+		p.Rows = append(p.Rows, row)
 	}
 	p.Chart = graph.Gantt(bars, rd.t("When the tasks of %s ran", string(run.ID)), rd.duration)
 	return nil
 }
 
-// ganttSpans are the time for which a try waited and that for which it ran.
-func ganttSpans(rd *reader, t dag.TaskInstance) []graph.Span {
+// runSpans are the time for which a run waited for its turn, and that for which it ran.
+// One that was cleared keeps when it started, which is before it was queued again.
+func runSpans(rd *reader, r dag.Run) []graph.Span {
 	var spans []graph.Span
-	add := func(from, to time.Time, state StateView) {
-		open := to.IsZero() && t.State.Active()
-		if open {
-			to = rd.now
-		}
-		if from.IsZero() || to.Before(from) {
-			return
-		}
-		took := rd.duration(to.Sub(from))
-		if open {
-			took = rd.soFar(to.Sub(from))
-		}
-		says := string(t.Task) + ": " + rd.t(state.Words)
-		spans = append(spans, graph.Span{From: from, To: to, Open: open, Class: state.Class, Says: says, Took: took})
+	name, waiting := rd.t("Whole run"), r.StartedAt
+	if r.State == dag.RunQueued {
+		waiting = time.Time{}
 	}
-	add(t.QueuedAt, t.StartedAt, taskStateView(dag.TaskQueued))
-	if t.State != dag.TaskQueued {
-		add(t.StartedAt, t.EndedAt, taskStateView(t.State))
+	spans = addSpan(rd, spans, name, runStateView(dag.RunQueued), r.QueuedAt, waiting, r.State == dag.RunQueued)
+	if r.State != dag.RunQueued {
+		spans = addSpan(rd, spans, name, runStateView(r.State), r.StartedAt, r.EndedAt, !r.State.Ended())
 	}
 	return spans
+}
+
+// ganttSpans are the time for which a try waited and that for which it ran.
+func ganttSpans(rd *reader, t dag.TaskInstance) []graph.Span {
+	name := string(t.Task)
+	spans := addSpan(rd, nil, name, taskStateView(dag.TaskQueued), t.QueuedAt, t.StartedAt, t.State.Active())
+	if t.State != dag.TaskQueued {
+		spans = addSpan(rd, spans, name, taskStateView(t.State), t.StartedAt, t.EndedAt, t.State.Active())
+	}
+	return spans
+}
+
+// addSpan adds what something was from one moment to another; to now when it has no end
+// and still goes on. It adds nothing when it was not so at all.
+func addSpan(rd *reader, spans []graph.Span, name string, state StateView, from, to time.Time, active bool) []graph.Span {
+	open := to.IsZero() && active
+	if open {
+		to = rd.now
+	}
+	if from.IsZero() || to.Before(from) {
+		return spans
+	}
+	took := rd.duration(to.Sub(from))
+	if open {
+		took = rd.soFar(to.Sub(from))
+	}
+	says := name + ": " + rd.t(state.Words)
+	return append(spans, graph.Span{From: from, To: to, Open: open, Class: state.Class, Says: says, Took: took})
 }

@@ -50,7 +50,7 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 	}
 	p.Note = note
 	if p.Choice.Run == nil {
-		p.Graph = drawTasks(rd, spec, "", nil)
+		p.Graph = drawTasks(rd, spec, nil, nil)
 		return nil
 	}
 	tasks, err := s.Store.TaskInstances(c.Request().Context(), p.DAG.ID, p.Choice.Run.ID)
@@ -71,12 +71,13 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 			p.Legend = append(p.Legend, taskStateView(state))
 		}
 	}
-	p.Graph = drawTasks(rd, spec, p.Choice.Run.ID, states)
+	p.Graph = drawTasks(rd, spec, states, func(task dag.TaskID) string { return p.Choice.taskURL(task) })
 	return nil
 }
 
-// drawTasks draws a definition; states may be nil, and run empty.
-func drawTasks(rd *reader, d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.TaskInstance) template.HTML {
+// drawTasks draws a definition, with the states of a run and the addresses of its tasks
+// unless there is none.
+func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance, href func(dag.TaskID) string) template.HTML {
 	var nodes []graph.Node
 	var edges []graph.Edge
 	for i := range d.Tasks {
@@ -85,10 +86,10 @@ func drawTasks(rd *reader, d *dag.DAG, run dag.RunID, states map[dag.TaskID]dag.
 			ID: string(task.ID), Label: strings.TrimPrefix(string(task.ID), task.Group+"."), Group: task.Group,
 			Class: "s-none", Mark: "·", Title: string(task.ID), Href: dagURL(d.ID, "details") + "#task-" + url.PathEscape(string(task.ID)),
 		}
-		if run != "" {
+		if href != nil {
 			ti := states[task.ID]
 			v := taskStateView(ti.State)
-			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), taskURL(d.ID, run, task.ID)
+			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), href(task.ID)
 			if took := rd.span(ti.StartedAt, ti.EndedAt).Text; took != "" && ti.State.Ended() && ti.Try > 0 {
 				n.Detail += " · " + took
 			}

@@ -87,7 +87,7 @@ func (s *server) fillGrid(c echo.Context, p *gridPage, runs []dag.Run) error {
 		_, known := p.DAG.Task(id)
 		row.Gone = !known
 		for _, r := range runs {
-			row.Cells = append(row.Cells, gridCell(rd, tasks[r.ID], id))
+			row.Cells = append(row.Cells, gridCell(rd, tasks[r.ID], id, p.Here))
 		}
 		p.Rows = append(p.Rows, row)
 	}
@@ -147,13 +147,14 @@ func gridTasks(d *dag.DAG, tasks map[dag.RunID][]dag.TaskInstance) []dag.TaskID 
 	return append(ids, gone...)
 }
 
-func gridCell(rd *reader, tasks []dag.TaskInstance, id dag.TaskID) GridCell {
+// gridCell is a task of a run, which leads back to a page.
+func gridCell(rd *reader, tasks []dag.TaskInstance, id dag.TaskID, back string) GridCell {
 	i := slices.IndexFunc(tasks, func(ti dag.TaskInstance) bool { return ti.Task == id })
 	if i < 0 {
 		return GridCell{}
 	}
 	ti := tasks[i]
-	cell := GridCell{StateView: taskStateView(ti.State), Href: taskURL(ti.DAG, ti.Run, ti.Task)}
+	cell := GridCell{StateView: taskStateView(ti.State), Href: withBack(taskURL(ti.DAG, ti.Run, ti.Task), back)}
 	cell.Title = fmt.Sprintf("%s · %s: %s", ti.Run, ti.Task, rd.t(cell.Words))
 	if ti.Try > 1 {
 		cell.Title += " · " + rd.t("%d tries", ti.Try)

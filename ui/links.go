@@ -57,6 +57,12 @@ func pinned(c echo.Context, name, value string) string {
 	return c.Request().URL.EscapedPath() + "?" + values.Encode()
 }
 
+// withBack is an address whose page leads back to another one of this server when an act
+// on it is done.
+func withBack(href, back string) string {
+	return href + "?" + url.Values{"back": {back}}.Encode()
+}
+
 // sameElsewhere is the address of the same page of another instance. That one has
 // the same DAGs and runs of its own: of a run's pages the list of runs is the
 // same, and of versions and pushes the newest.

@@ -308,6 +308,9 @@ func TestDelete(t *testing.T) {
 	s.sync(store.Sync{Commit: "gone", Removed: []string{"dags/churn-model.yaml"}})
 	s.get(http.StatusOK, "/").wants(t, `href="/?state=archived">Archived <span class="n">1</span>`)
 	s.get(http.StatusOK, "/").lacks(t, `id="dag-churn-model"`, "There are no DAGs yet")
+	s.get(http.StatusOK, "/?q=CHURN").wants(t, "No DAG matches", "1 archived DAG matches", `href="/?q=CHURN&state=archived"`)
+	s.get(http.StatusOK, "/?q=fraud").lacks(t, "archived DAG")
+	s.get(http.StatusOK, "/?state=archived").wants(t, "<option>scoring</option>", "<option>churn-model</option>", "<option>risk-team</option>")
 	s.get(http.StatusOK, "/?state=archived").wants(t, `id="dag-churn-model"`, "/dags/churn-model/restore", "Delete the history of churn-model")
 	for _, tab := range []string{"graph", "grid", "gantt", "runs"} {
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).wants(t, "archived: its file is gone", "/dags/churn-model/restore")

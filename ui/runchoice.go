@@ -70,6 +70,12 @@ func (rc *RunChoice) address(i int) string {
 	return rc.Action + "?run=" + queryEscape(string(rc.Runs[i].ID))
 }
 
+// taskURL is the address of a task of the run, from which acts lead back to this page
+// with the same run.
+func (rc *RunChoice) taskURL(task dag.TaskID) string {
+	return withBack(taskURL(rc.Run.DAG, rc.Run.Run.ID, task), rc.PinURL)
+}
+
 // about names the run for Page.About.
 func (rc *RunChoice) about() string {
 	if rc.Run == nil {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -21,8 +22,9 @@ type RunView struct {
 	Logical, Started, Ended, Queued TimeView
 	IntervalStart, IntervalEnd      TimeView
 	Lasted                          SpanView
-	Conf                            string // JSON, "" when empty
-	Via                             string // what asked for the run, in words
+	Waited                          SpanView // from queued to started
+	Conf                            string   // JSON, "" when empty
+	Via                             string   // what asked for the run, in words
 }
 
 func (rd *reader) runView(r dag.Run, zone string) RunView {
@@ -33,8 +35,13 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
 	v.Reason, v.Via = rd.reason(r.Reason), named(rd, viaWords, r.TriggeredBy)
-	if r.State != dag.RunQueued {
+	if r.State == dag.RunQueued {
+		v.Waited = rd.span(r.QueuedAt, time.Time{})
+	} else {
 		v.Lasted = rd.span(r.StartedAt, r.EndedAt)
+		if !r.StartedAt.Before(r.QueuedAt) {
+			v.Waited = rd.span(r.QueuedAt, r.StartedAt)
+		}
 	}
 	if len(r.Conf) > 0 {
 		v.Conf = confJSON(r.Conf)

@@ -26,7 +26,8 @@ type taskPage struct {
 	Tries                         []TryView
 	SpecURL                       string // of the rendered task
 	ClearURL, StateURL, CancelURL string
-	After                         int // tasks that come after it
+	Back                          string // where acts lead afterwards; "" for the run's page
+	After                         int    // tasks that come after it
 	CanClear, CanMark, CanCancel  bool
 }
 
@@ -57,6 +58,7 @@ func (s *server) taskPage(c echo.Context) error {
 	}
 	p := taskPage{Page: s.dagPage(c, h, string(t.Task)), DAG: h, Run: r, RunURL: runURL(h.ID, r.ID), Task: s.reader(c).taskView(t, h.Timezone)}
 	here := p.Task.Href
+	p.Back = localPath(c.QueryParam("back"), "")
 	p.SpecURL, p.ClearURL, p.StateURL, p.CancelURL = here+"/spec", here+"/clear", here+"/state", here+"/cancel"
 	if spec, ok := version.Spec.Task(t.Task); ok {
 		p.Spec, p.Command = spec, commandLine(spec)

@@ -29,6 +29,7 @@ type triggerPage struct {
 	Errors     fieldErrors
 	Faults     []FormFault // what is wrong, from the top
 	FirstFault string      // the id of its field
+	Checked    bool        // nothing was to be started: the form was only looked at
 	URL        string
 	Recent     []RecentConf
 	From       string // the run whose config was taken over
@@ -205,11 +206,11 @@ func (s *server) trigger(c echo.Context) error {
 		return err
 	}
 	t := store.Trigger{DAG: h.ID, Unpause: c.FormValue("unpause") != "", By: s.actor(c)}
-	preview := c.FormValue("mode") == "preview"
+	p.Checked = c.FormValue("mode") == "preview"
 	s.readConfig(c, &p, &t)
 	p.tellFaults(s.reader(c))
-	if len(p.Faults) > 0 && !preview {
-		return s.render(c, http.StatusUnprocessableEntity, "trigger", p)
+	if len(p.Faults) > 0 {
+		return s.render(c, p.status(http.StatusUnprocessableEntity), "trigger", p)
 	}
 	if !t.LogicalDate.IsZero() {
 		table, err := timetable.Parse(h.DAG.Schedule)
@@ -218,17 +219,34 @@ func (s *server) trigger(c echo.Context) error {
 		}
 		t.Interval = table.Manual(t.LogicalDate)
 	}
-	if preview {
-		if p.Preview, err = s.preview(c, h, t); err != nil {
-			return err
-		}
-		return s.render(c, http.StatusOK, "trigger", p)
+	if p.Checked {
+		return s.showPreview(c, p, t)
 	}
 	run, err := s.Store.TriggerRun(c.Request().Context(), t)
 	if err != nil {
 		return s.refuseTrigger(c, p, err)
 	}
 	return c.Redirect(http.StatusSeeOther, runURL(run.DAG, run.ID))
+}
+
+// status is how the form is answered: one that was only looked at is no failure.
+func (p triggerPage) status(refused int) int {
+	if p.Checked {
+		return http.StatusOK
+	}
+	return refused
+}
+
+// showPreview shows what the run would be, or why the store would refuse it.
+func (s *server) showPreview(c echo.Context, p triggerPage, t store.Trigger) error {
+	err := s.Store.CheckTrigger(c.Request().Context(), t)
+	if err != nil {
+		return s.refuseTrigger(c, p, err)
+	}
+	if p.Preview, err = s.preview(c, p.DAG, t); err != nil {
+		return err
+	}
+	return s.render(c, http.StatusOK, "trigger", p)
 }
 
 // maxPreview bounds the tasks of a preview.
@@ -283,7 +301,7 @@ func (s *server) refuseTrigger(c echo.Context, p triggerPage, err error) error {
 		return err
 	}
 	p.tellFaults(s.reader(c))
-	return s.render(c, status, "trigger", p)
+	return s.render(c, p.status(status), "trigger", p)
 }
 
 // readConfig reads the form.

@@ -209,6 +209,75 @@ func TestTriggerConflict(t *testing.T) {
 	}
 }
 
+// TestTriggerFormIsRepeated sends one form twice, as somebody does who got no answer, and
+// then forms that are others.
+func TestTriggerFormIsRepeated(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	key := func() string {
+		found := formKey.FindStringSubmatch(s.get(http.StatusOK, "/dags/churn-model/trigger").source)
+		if found == nil || found[1] == "" {
+			t.Fatal("the form has no key")
+		}
+		return found[1]
+	}
+	form := defaults()
+	form.Set(keyField, key())
+	runs := map[string]bool{}
+	send := func(want int) {
+		t.Helper()
+		w := s.post("/dags/churn-model/trigger", form, "")
+		runs[w.Header().Get("Location")] = true
+		if w.Code != http.StatusSeeOther || len(runs) != want {
+			t.Fatalf("status %d, %d runs; want 303 and %d\n%s", w.Code, len(runs), want, w.Body)
+		}
+	}
+	send(1)
+	send(1)
+	form.Set("param.LIMIT", "7")
+	send(2)
+	form.Set("note", "why")
+	send(3)
+	form.Set(keyField, key())
+	send(4)
+	form.Del(keyField)
+	send(5)
+	send(6)
+}
+
+// formKey is the key of a form.
+var formKey = regexp.MustCompile(`name="idempotency_key" value="([^"]*)"`)
+
+// TestTriggerPreviewOfFaults looks at a form with faults: it is told what is wrong, and
+// not what the containers would get.
+func TestTriggerPreviewOfFaults(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(paramDAG())
+	s.run("churn-model", "mine")
+	for _, test := range []struct{ field, value, want string }{
+		{"param.LIMIT", "1000", `<a href="#param.LIMIT">`},
+		{"conf", "{", `<a href="#conf">`},
+		{"run_id", "mine", `run "mine" of DAG "churn-model" exists already`},
+	} {
+		form := defaults()
+		form.Set("mode", "preview")
+		right := s.post("/dags/churn-model/trigger", form, "")
+		p := checkPage(t, "right", right)
+		p.wants(t, "What the containers will get", "AIRFLOW_CTX_DAG_ID")
+		p.lacks(t, "Please correct")
+		form.Set(test.field, test.value)
+		w := s.post("/dags/churn-model/trigger", form, "")
+		if w.Code != http.StatusOK {
+			t.Errorf("%s: status %d, want 200", test.field, w.Code)
+		}
+		p = checkPage(t, test.field, w)
+		p.wants(t, "Please correct:", test.want, "Correct the fields first")
+		p.lacks(t, "The run was not started", "What the containers will get", "AIRFLOW_CTX_DAG_ID")
+	}
+}
+
 func TestTriggerNeedsAValueWithoutDefault(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -84,7 +84,8 @@ type server struct {
 	renderings *renderings
 	zones      *zones
 	choices    *choices
-	process    string // tells this process from others and from its next start
+	archived   *choices // of archived DAGs
+	process    string   // tells this process from others and from its next start
 }
 
 // Register adds the pages to e.
@@ -119,7 +120,7 @@ func newServer(c Config) *server {
 	if c.Auth == nil {
 		c.Auth, _ = auth.New(auth.Config{Store: c.Store}) // without a provider it cannot fail
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), renderings: newRenderings(), zones: newZones(), choices: &choices{}, process: rand.Text()}
+	return &server{Config: c, views: newViews(), streams: newStreams(c.Done), renderings: newRenderings(), zones: newZones(), choices: &choices{}, archived: &choices{archived: true}, process: rand.Text()}
 }
 
 // addPages adds what only reads.

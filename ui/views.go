@@ -147,7 +147,7 @@ var scriptTexts = []string{
 	say("The log is shorter than what is shown: something has truncated it. Reload the page."),
 	say("The log is no longer followed: reload the page."), say("just now"), say("in less than a minute"),
 	say("%d min"), say("%d h"), say("%d d"), say("in %s"), say("%s ago"), say("no match"),
-	say("%.0f s"), say("%d min %d s"), say("%d h %d min"),
+	say("%.0f s"), say("%d min %d s"), say("%d h %d min"), say("%d B"), say("%.1f KiB"), say("%.1f MiB"),
 	say("You have unsaved input here. Press Esc again to discard it."),
 	say("You have unsaved input here. Close the window with ✕ to discard it."), say("Replace what you have typed?"),
 }

@@ -383,15 +383,21 @@ func testChoices(f fixture) {
 	gone.Owner, gone.Tags = "nobody", []string{"z"}
 	f.save(file("x.yaml", "x", d), file("z.yaml", "z", other), file("w.yaml", "w", third), file("y.yaml", "y", gone))
 	f.remove("y.yaml")
-	owners, err := f.Owners(f.ctx(), 10)
+	owners, err := f.Owners(f.ctx(), false, 10)
 	f.ok(err)
 	f.equal(owners, []string{"fraud-team", "risk-team"})
-	owners, err = f.Owners(f.ctx(), 1)
+	owners, err = f.Owners(f.ctx(), false, 1)
 	f.ok(err)
 	f.equal(owners, []string{"fraud-team"})
-	tags, err := f.CommonTags(f.ctx(), 10)
+	tags, err := f.CommonTags(f.ctx(), false, 10)
 	f.ok(err)
 	f.equal(tags, []string{"daily", "scoring"})
+	owners, err = f.Owners(f.ctx(), true, 10)
+	f.ok(err)
+	f.equal(owners, []string{"nobody"})
+	tags, err = f.CommonTags(f.ctx(), true, 10)
+	f.ok(err)
+	f.equal(tags, []string{"z"})
 }
 
 func (f fixture) deleteRun(id dag.ID, run dag.RunID) error {

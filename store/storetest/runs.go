@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ func runTests() []test {
 		{"a manual run with everything given", testTriggerGiven},
 		{"manual runs that are refused", testTriggerRefused},
 		{"triggering un-pauses when asked", testTriggerUnpause},
+		{"a trigger is checked without a run", testTriggerChecked},
 		{"a trigger is repeated under its key", testTriggerKey},
 		{"conf comes back as it was given", testConf},
 		{"run filters", testRunFilters},
@@ -118,6 +120,23 @@ func testTriggerRefused(f fixture) {
 		})
 	}
 	f.checkCounts("d")
+}
+
+// testTriggerChecked wants of CheckTrigger what TriggerRun says, and no run.
+func testTriggerChecked(f fixture) {
+	f.save(file("d.yaml", "1", newDAG("d", "t")))
+	taken := f.trigger("d")
+	for _, tr := range []store.Trigger{
+		{DAG: "d", Run: taken.ID}, {DAG: "d", LogicalDate: taken.LogicalDate}, {DAG: "d", Run: "scheduled__x"},
+		{DAG: "absent"}, {DAG: "d", Conf: map[string]any{"PATH": "/tmp"}}, {DAG: "d", Run: "free"},
+	} {
+		checked := f.CheckTrigger(f.ctx(), tr)
+		_, err := f.TriggerRun(f.ctx(), tr)
+		f.equal(fmt.Sprint(checked), fmt.Sprint(err))
+	}
+	_, total, err := f.Runs(f.ctx(), store.RunFilter{DAG: "d"})
+	f.ok(err)
+	f.equal(total, 2)
 }
 
 func testTriggerUnpause(f fixture) {

@@ -115,8 +115,8 @@ func scopedReads() []scopedRead {
 			return map[string]any{"risk": c}, c.Running, err
 		}},
 		{method: "Tags", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Tags(ctx)) }},
-		{method: "Owners", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Owners(ctx, 10)) }},
-		{method: "CommonTags", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.CommonTags(ctx, 10)) }},
+		{method: "Owners", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Owners(ctx, false, 10)) }},
+		{method: "CommonTags", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.CommonTags(ctx, false, 10)) }},
 		{method: "Runs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.Runs(ctx, store.RunFilter{})) }},
 		{method: "Runs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Runs(ctx, store.RunFilter{States: []dag.RunState{dag.RunFailed, dag.RunRunning}, OrderBy: "state"}))

@@ -15,7 +15,10 @@ await page.locator("svg.graph a.node.s-up-for-retry").click();
 await button(page.getByRole("dialog"), "Mark failed").click();
 await confirm(page);
 await page.locator("#notice", { hasText: "run_model was marked." }).waitFor();
-await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
+const now = new URL(page.url());
+assert.deepEqual([now.pathname, now.searchParams.get("run")], ["/dags/churn-model/graph", decodeURIComponent(run.split("/").at(-1))],
+  "one is where one was");
+await page.locator("#run-state", { hasText: "failed" }).waitFor();
 await page.goto(`${run}/tasks/run_model/log`);
 await page.locator("#logwhy .alert", { hasText: "marked failed by anonymous" }).waitFor();
 await page.getByRole("log").getByText("no snapshot of customers up to 1999-01-01").waitFor();
@@ -29,7 +32,7 @@ await page.locator("svg.graph a.node").click();
 await button(page.getByRole("dialog"), "Clear").click();
 await confirm(page);
 await page.locator("#notice", { hasText: "1 task was cleared" }).waitFor();
-await page.locator("#run .state", { hasText: "up for retry" }).first().waitFor();
+await page.locator("svg.graph a.node.s-up-for-retry").waitFor();
 await page.goto(`${run}/tasks/run_model/log`);
 await link(page, "Try 1").waitFor();
 
@@ -48,11 +51,14 @@ await shot(page, "rendered");
 
 // Cancel stops a task that runs.
 const training = await trigger(page, "churn-model-retrain");
-await page.goto(`${url}/dags/churn-model-retrain/graph`);
-await page.locator("#node-train_model.s-running").click();
+await page.goto(`${url}/dags/churn-model-retrain/gantt`);
+await page.locator("#spans tr", { hasText: "running" }).getByRole("link", { name: "train_model" }).click();
 await button(page.getByRole("dialog"), "Cancel task").click();
 await confirm(page);
-await page.waitForURL(training);
+await page.waitForURL(/\/churn-model-retrain\/gantt\?run=/);
+await page.locator("#run-state", { hasText: "failed" }).waitFor();
+await shot(page, "gantt-cancelled");
+await page.goto(training);
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 await page.getByText("stopped: cancelled by anonymous").first().waitFor();
 await page.locator("#run .state", { hasText: "upstream failed" }).first().waitFor();

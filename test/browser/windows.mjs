@@ -116,12 +116,37 @@ assert.equal(await dialog.getByLabel("Config as JSON").inputValue(), json);
 await shot(page, "trigger-refused");
 await page.mouse.click(5, 400);
 assert.equal(await dialog.getByLabel("Config as JSON").inputValue(), json, "what was refused is not lost either");
+
+// What is corrected is no longer told, nor is there a preview of what is wrong.
+await dialog.getByText("Correct the fields first").waitFor();
 await dialog.getByLabel("TARGET").fill("scores");
+await dialog.locator("#faults").waitFor({ state: "detached" });
+await dialog.locator("#preview tr", { hasText: "TARGET" }).getByText("scores").first().waitFor();
+await dialog.getByLabel("Config as JSON").fill("{");
+await dialog.locator("#error-conf", { hasText: "Not valid JSON" }).waitFor();
+assert.equal(await dialog.locator("#preview table").count(), 0, "no preview of a form that is wrong");
+assert.equal(await dialog.locator("#faults").count(), 0, "nothing was refused since");
+await shot(page, "trigger-wrong");
+await dialog.getByLabel("Config as JSON").fill(json);
+await dialog.locator("#preview table").first().waitFor();
+
+// The answer is lost after the run was made: the same form once more makes no second one.
+await page.route("**/dags/needy/trigger", async (route) => {
+  if (route.request().postData()?.includes("mode=preview")) return route.continue();
+  await route.fetch({ maxRedirects: 0 });
+  await route.abort();
+});
+expected.push("net::ERR_FAILED");
+await button(dialog, "Trigger DAG w/ config").click();
+await page.getByText("The server did not answer. If it was done all the same").waitFor();
+assert.equal(await runs("needy"), had + 1);
+await page.unroute("**/dags/needy/trigger");
 await button(dialog, "Trigger DAG w/ config").click();
 await page.waitForURL(/\/dags\/needy\/runs\//);
 await page.locator("#run .state", { hasText: "success" }).first().waitFor();
 const { conf } = await (await page.request.get(`${url}/api/v2/dags/needy/dagRuns/${encodeURIComponent(runOf(page.url()))}`)).json();
 assert.deepEqual(conf, { SCORING_DATE: "2026-01-31", TARGET: "scores" }, "no field is dropped");
+assert.equal(await runs("needy"), had + 1, "one run");
 // What nobody has written in closes by a click beside it.
 await page.goto(url);
 await open();
@@ -156,6 +181,19 @@ await link(dialog, "Log").waitFor();
 await shot(page, "task-ended");
 await page.keyboard.press("Escape");
 await page.goto(training);
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+
+// The size of a log grows with it.
+const growing = await trigger(page, "churn-model-retrain");
+await page.goto(`${url}/dags/churn-model-retrain/graph`);
+await page.locator("#node-train_model.s-running").waitFor();
+await page.goto(`${growing}/tasks/train_model/log`);
+await page.getByText("Following the log…").waitFor();
+const bytes = await page.locator("#logsize").innerText();
+await page.waitForFunction((text) => document.getElementById("logsize").innerText !== text
+  && document.getElementById("logstate").innerText.startsWith("Following"), bytes);
+await page.getByText("The log is complete.").waitFor({ timeout: 60_000 });
+await page.goto(growing);
 await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
 
 // While nothing happens, all that goes on grows older: header, rows and bars.

@@ -9,10 +9,11 @@ import (
 	"time"
 )
 
-// Bar is a line of a Gantt chart: what happened to one task.
+// Bar is a line of a Gantt chart: what happened to one task, or to the whole run.
 type Bar struct {
 	Label string
 	Href  string // makes the line a link, where it is not empty
+	Page  bool   // the link leads to a page, instead of opening a window
 	Spans []Span
 }
 
@@ -71,7 +72,11 @@ func Gantt(bars []Bar, title string, took func(time.Duration) string) template.H
 func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {
 	open, end := `<g class="bar">`, "</g>\n"
 	if bar.Href != "" {
-		open, end = `<a class="bar" data-window="" href="`+html.EscapeString(bar.Href)+`">`, "</a>\n"
+		window := ` data-window=""`
+		if bar.Page {
+			window = ""
+		}
+		open, end = `<a class="bar"`+window+` href="`+html.EscapeString(bar.Href)+`">`, "</a>\n"
 	}
 	b.WriteString(open)
 	fmt.Fprintf(b, `<text class="label" x="%d" y="%d" text-anchor="end">%s<title>%s</title></text>`, barLabel-12, top+barHeight-4,

@@ -72,7 +72,7 @@ func TestGanttEscapesEveryText(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script>&%s`
 	now := time.Now()
-	got := string(Gantt([]Bar{{evil, evil, []Span{{now, now, true, evil, evil, evil}}}}, evil, func(time.Duration) string { return evil }))
+	got := string(Gantt([]Bar{{evil, evil, false, []Span{{now, now, true, evil, evil, evil}}}}, evil, func(time.Duration) string { return evil }))
 	wellFormed(t, got)
 	if strings.Contains(got, "<script>") {
 		t.Errorf("the payload came out unescaped:\n%s", got)

@@ -9,7 +9,7 @@ const texts = JSON.parse(body.dataset.texts || "{}");
 
 // say gives a text in the reader's language; values take the place of its verbs.
 function say(key, ...values) {
-  return values.reduce((text, value) => text.replace(/%(?:\.0f|[ds])/, value), texts[key] ?? key);
+  return values.reduce((text, value) => text.replace(/%(?:\.[01]f|[ds])/, value), texts[key] ?? key);
 }
 
 // toast tells something for a while, over an open window too.
@@ -400,12 +400,20 @@ async function refreshWindow() {
   const page = readPage(await (await load(source)).text());
   if (shown !== source || !box.open || !old.isConnected || !page.getElementById("pane")) return;
   const next = paneOf(page);
+  keepKey(old, next);
   if (old.isEqualNode(next)) return;
   const focused = document.activeElement?.id;
   keepChecked(old, next);
   old.replaceWith(next);
   if (focused && box.contains(byId(focused))) byId(focused).focus();
   holdBack(old, next);
+}
+
+// keepKey lets a form that is read anew still ask for the same as before, should that have
+// got no answer.
+function keepKey(old, next) {
+  const [was, now] = [old, next].map((pane) => pane.querySelector("input[name=idempotency_key]"));
+  if (was && now) now.setAttribute("value", was.value);
 }
 
 // holdBack lets a button that has come to mean another thing take no click that
@@ -533,10 +541,20 @@ async function showPreview(form) {
       const wrong = Boolean(field.querySelector(".error")?.textContent);
       field.querySelector("input, select, textarea")?.setAttribute("aria-invalid", String(wrong));
     }
+    correct(form.parentNode, page);
     startEditors(form.parentNode);
   } catch {
     // The next letter tries again.
   }
+}
+
+// correct keeps the summary of a refusal true while the faults are being mended; it goes with
+// the last of them. Before a refusal there is none.
+function correct(root, page) {
+  const [told, rest] = [root.querySelector("#faults"), page.getElementById("faults")];
+  if (!told) return;
+  if (!rest) told.remove();
+  else if (!told.isEqualNode(rest)) told.replaceWith(document.importNode(rest, true));
 }
 
 // nameTrigger names the button after what it will do with what stands in the form.
@@ -625,6 +643,19 @@ function startGraph(paper) {
 
 const keepLines = 12_000; // on the page at once
 
+// sizeOf writes a number of bytes, as the server does.
+function sizeOf(bytes) {
+  if (bytes < 2 ** 10) return say("%d B", bytes);
+  const [unit, much] = bytes < 2 ** 20 ? ["%.1f KiB", bytes / 2 ** 10] : ["%.1f MiB", bytes / 2 ** 20];
+  return say(unit, much.toLocaleString(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 }));
+}
+
+// tellSize says how long the log is; a log that has just begun is offered for download then.
+function tellSize(bytes) {
+  const told = byId("logsize");
+  if (told) told.textContent = sizeOf(bytes); else refreshSoon();
+}
+
 function startLog(log) {
   const [follow, state, hits] = [byId("follow"), byId("logstate"), byId("hits")];
   let [from, to] = [Number(log.dataset.from), Number(log.dataset.to)];
@@ -648,6 +679,7 @@ function startLog(log) {
     const answer = await read(`${log.dataset.pieces}&${place}=${at}`);
     if (!answer.ok) throw new Error(String(answer.status));
     const part = readPage(await answer.text()).getElementById("piece");
+    tellSize(Number(part.dataset.size));
     return { from: Number(part.dataset.from), to: Number(part.dataset.to), size: Number(part.dataset.size), lines: [...document.importNode(part, true).children] };
   }
 
@@ -723,6 +755,7 @@ function startLog(log) {
       byId("nolog")?.remove();
       log.append(...readPage(JSON.parse(event.data)).body.children);
       to = Number(event.lastEventId);
+      tellSize(to);
       dropFirst();
       if (following) toEnd();
     };
