@@ -45,6 +45,9 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 	if err != nil {
 		return DAGHead{}, err
 	}
+	if h.Refused, err = s.refusalOf(c, row); err != nil {
+		return DAGHead{}, err
+	}
 	h.Role, h.Back = roles[id], c.Request().URL.RequestURI()
 	for i := range h.TagLinks {
 		h.TagLinks[i].Href = withQuery("/", url.Values{"tag": {h.TagLinks[i].Name}})
@@ -58,7 +61,7 @@ func (s *server) dagHead(c echo.Context, tab string) (DAGHead, error) {
 // dagPage fills the frame of a DAG's page.
 func (s *server) dagPage(c echo.Context, h DAGHead, title string) Page {
 	p := s.page(c, title)
-	p.Section, p.Live = "dags", string(h.ID)
+	p.Section, p.Live, p.LiveProject = "dags", string(h.ID), h.Source.Project
 	return p
 }
 

@@ -25,6 +25,7 @@ type dagsPage struct {
 	Rows         []DAGRowView
 	Total        int
 	ImportErrors int
+	Refusals     int    // branches that stand at a refused push
 	Empty        string // why there are no rows: "none", "filtered", "" when there are some
 	Archived     int    // archived DAGs that match where no other does
 	ArchivedURL  string // the list of them
@@ -68,6 +69,7 @@ type DAGRowView struct {
 	Last, Next TimeView
 	LastState  StateView
 	LastURL    string
+	Refused    *RefusalView // the push that the DAG's branch stands at, when it was refused
 }
 
 // TagLink is a tag and the list of DAGs that have it.
@@ -188,6 +190,9 @@ func (s *server) dagTable(c echo.Context) error {
 	}
 	p.Section, p.Live = "dags", "*"
 	if err := s.addRows(c, &p, rows); err != nil {
+		return err
+	}
+	if err := s.addRefusals(c, &p); err != nil {
 		return err
 	}
 	for i, tag := range q.Tags {

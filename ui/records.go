@@ -112,9 +112,11 @@ func before(c echo.Context) int64 {
 // importErrorsPage lists the broken files of the DAG repository.
 type importErrorsPage struct {
 	Page
-	Files []ImportErrorView
-	Total int
-	Pager Pager
+	Files    []ImportErrorView
+	Total    int
+	Pager    Pager
+	Refusals []RefusalView // on the first page
+	More     int           // refusals that are not listed
 }
 
 // ImportErrorView is a broken file with its faults.
@@ -141,6 +143,12 @@ func (s *server) importErrors(c echo.Context) error {
 	}
 	if number < p.Pager.Pages {
 		p.Pager.Next = at(number + 1)
+	}
+	if number == 1 {
+		if p.Refusals, p.More, err = s.refusals(c, store.RefusalFilter{Limit: maxRefusals}); err != nil {
+			return err
+		}
+		p.More -= len(p.Refusals)
 	}
 	for _, f := range files {
 		for i, fault := range f.Errors {

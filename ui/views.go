@@ -111,6 +111,7 @@ type Page struct {
 	Role        string // of who is signed in, in words
 	Section     string // which entry of the navigation is current
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
+	LiveProject string // a model's project, whose pushes refresh the page too
 	Mark        string // names the newest change that the page shows
 	Here        string // this page's address, to come back to
 	Self        string // the address that names exactly what the page shows, to be read again after a change; Here when empty

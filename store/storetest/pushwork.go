@@ -11,6 +11,7 @@ import (
 func pushWorkTests() []test {
 	return []test{
 		{"the settled commit is that of the push worked on last", testSettledCommit},
+		{"a branch stands at a refused push until it is mended", testRefusals},
 		{"a replay is a push of its own", testReplay},
 		{"a skipped push leaves the branch at what it was", testSkips},
 		{"a skipped push is recorded once", testSkipRepeats},
@@ -52,6 +53,41 @@ func testSettledCommit(f fixture) {
 	other, _ := f.record(push("retrain", "c4", ""))
 	f.finish(other, store.PushRendered)
 	settled("c3")
+}
+
+func testRefusals(f fixture) {
+	standing := func(filter store.RefusalFilter, want ...string) {
+		f.Helper()
+		pushes, total, err := f.Refusals(f.ctx(), filter)
+		f.ok(err)
+		got := []string{}
+		for _, p := range pushes {
+			got = append(got, p.Commit)
+		}
+		f.equal(got, append([]string{}, want...))
+		f.equal(total, len(want))
+	}
+	all := store.RefusalFilter{}
+	push1 := push("main", "c1", "")
+	first, _ := f.record(push1)
+	f.finish(first, store.PushRendered)
+	second, _ := f.record(push("main", "c2", ""))
+	standing(all)
+	f.finish(second, store.PushRefused)
+	standing(all, "c2")
+	other, _ := f.record(push("retrain", "c3", ""))
+	f.finish(other, store.PushRefused)
+	standing(all, "c3", "c2")
+	standing(store.RefusalFilter{Project: push1.Project, Branch: "main"}, "c2")
+	standing(store.RefusalFilter{Project: "gbc/other"})
+	// Until what comes next is worked on, and when that is skipped, it stands.
+	next, _ := f.record(push("main", "c4", ""))
+	standing(all, "c3", "c2")
+	f.finish(next, store.PushSuperseded)
+	standing(all, "c3", "c2")
+	mended, _ := f.record(push("main", "c5", ""))
+	f.finish(mended, store.PushUnchanged)
+	standing(all, "c3")
 }
 
 func testReplay(f fixture) {

@@ -130,6 +130,9 @@ func scopedReads() []scopedRead {
 		{method: "Pushes", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return length(f.Pushes(ctx, store.PushFilter{Project: "gbc", States: []store.PushState{store.PushRefused}}))
 		}},
+		{method: "Refusals", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) {
+			return counted(f.Refusals(ctx, store.RefusalFilter{}))
+		}},
 		{method: "Specs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
 		{method: "ImportErrors", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
 		{method: "Audit", want: 5, list: func(ctx context.Context, f fixture) (any, int, error) {
@@ -185,6 +188,13 @@ func scopedReads() []scopedRead {
 		{method: "ListTasks", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			tasks, n, err := f.ListTasks(ctx, store.TaskFilter{Of: store.RunFilter{DAG: tm.dag}})
 			return notNone(tasks, err, n > 0)
+		}},
+		{method: "CheckTrigger", one: func(ctx context.Context, f fixture, tm team) (any, error) {
+			err := f.CheckTrigger(ctx, store.Trigger{DAG: tm.dag})
+			if errors.Is(err, dag.ErrInvalid) {
+				err = nil // an archived DAG is seen and refused
+			}
+			return tm.dag, err
 		}},
 		{method: "ClearChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.ClearChoice(ctx, store.Clear{DAG: tm.dag}, []dag.RunID{tm.run})

@@ -94,6 +94,7 @@ await page.goto(`${url}/dags/churn-model-retrain/graph`);
 await page.locator("#node-train_model.s-running").click();
 await button(dialog, "Cancel task").click();
 await confirm(page);
+await page.locator("#notice", { hasText: "train_model" }).waitFor();
 await page.goto(cancelled);
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 await page.getByText("stopped: cancelled by anonymous").first().waitFor();

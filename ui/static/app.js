@@ -226,6 +226,7 @@ function concerns(change) {
     if (!change.dag_id || byId("dag-" + change.dag_id) || !document.querySelector("table.dags")) return quick;
     return slow;
   }
+  if (change.project && change.project === body.dataset.liveProject) return quick;
   return change.dag_id === liveOf ? quick : 0;
 }
 
