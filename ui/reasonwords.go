@@ -29,6 +29,8 @@ var reasonWords = []struct{ english, russian string }{
 
 	// what of the instance does not work
 	{"no task is started or followed: Kubernetes has not answered since dagwright started", "таски не запускаются и не отслеживаются: после запуска dagwright Kubernetes ещё не ответил"},
+	{"no task is started or followed: Kubernetes has not answered since %s: %s", "таски не запускаются и не отслеживаются: Kubernetes не отвечает с %s: %s"},
+	{"no answer within %d s", "нет ответа в течение %s с"},
 	{"the free space of the task logs' disk cannot be read", "не удаётся узнать, сколько места на диске с логами"},
 	{"no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)", "таски не запускаются: на диске с логами осталось %s МиБ, а свободными должны оставаться %s МиБ (logs.min_free)"},
 	{"large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)", "большие логи обрезаются: логи занимают %s МиБ из разрешённых %s МиБ (logs.max_bytes)"},

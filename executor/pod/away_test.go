@@ -3,7 +3,10 @@ package pod
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -33,8 +36,28 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// TestWhyAway wants the cause in few words, without the address that was asked.
+func TestWhyAway(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("dial tcp 10.0.0.1:6443: connect: connection refused")
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{fmt.Errorf("read pod: %w", &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1", Err: refused}), refused.Error()},
+		{&url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1", Err: context.DeadlineExceeded}, "no answer within 5 s"},
+		{errors.New("Unauthorized"), "Unauthorized"},
+		{errors.New(strings.Repeat("ж", 1000)), strings.Repeat("ж", maxWhy)},
+	} {
+		if got := whyAway(c.err); got != c.want {
+			t.Errorf("%v: %q, want %q", c.err, got, c.want)
+		}
+	}
+}
+
 // TestClusterIsAway opens an executor while the API server is away: it says so
-// within three seconds and each minute, and says when it works again.
+// within three seconds and each minute, and says when it works again. The same when it goes
+// away later.
 func TestClusterIsAway(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,6 +97,29 @@ func TestClusterIsAway(t *testing.T) {
 		}
 		if !strings.Contains(said.String(), "Kubernetes works again") || x.Trouble() != "" {
 			t.Errorf("trouble: %q; it said\n%s", x.Trouble(), said.String())
+		}
+
+		// It goes away after a good start: no watch tells so.
+		time.Sleep(time.Minute)
+		gone := time.Now()
+		there.Store(false)
+		time.Sleep(3 * pulseEvery)
+		synctest.Wait()
+		trouble := x.Trouble()
+		since, why, _ := strings.Cut(strings.TrimPrefix(trouble, "no task is started or followed: Kubernetes has not answered since "), " UTC: ")
+		at, err := time.Parse(time.DateTime, since)
+		if err != nil || at.After(gone) || gone.Sub(at) > pulseEvery+time.Second || why != "no answer within 5 s" {
+			t.Errorf("it went away at %v, trouble: %q", gone, trouble)
+		}
+		time.Sleep(time.Minute)
+		if x.Trouble() != trouble {
+			t.Errorf("a minute later the trouble is %q, and was %q", x.Trouble(), trouble)
+		}
+		there.Store(true)
+		time.Sleep(2 * pulseEvery)
+		synctest.Wait()
+		if n := strings.Count(said.String(), "Kubernetes works again"); n != 2 || x.Trouble() != "" {
+			t.Errorf("it works again was said %d times; trouble: %q", n, x.Trouble())
 		}
 	})
 }

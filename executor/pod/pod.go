@@ -62,7 +62,8 @@ type Executor struct {
 
 	mu       sync.Mutex
 	closed   bool
-	away     bool // Kubernetes has not answered yet
+	away     bool     // Kubernetes has not answered yet
+	silent   *silence // Kubernetes does not answer any more; nil while it does
 	working  bool
 	attempts map[dag.AttemptKey]*attempt
 	byPod    map[string]*attempt   // the same, by namespace/name
@@ -257,6 +258,7 @@ func (x *Executor) startWorkers() {
 		return
 	}
 	x.working = true
+	x.work.Go(x.feelPulse)
 	for range x.config.Workers {
 		x.work.Go(x.worker)
 	}

@@ -77,6 +77,9 @@ const (
 func (x *Executor) Trouble() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if s := x.silent; s != nil {
+		return fmt.Sprintf("no task is started or followed: Kubernetes has not answered since %s: %s", s.since.UTC().Format("2006-01-02 15:04:05 UTC"), s.why)
+	}
 	if !x.away {
 		return ""
 	}
