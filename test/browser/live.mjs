@@ -67,7 +67,7 @@ await server("stop");
 await alice.getByText("The server is not responding. Trying again…").waitFor();
 const retrains = await isOn(bob, "churn-model-retrain");
 await toggle(bob, "churn-model-retrain").click();
-await bob.getByText("The server did not answer. If it was done all the same").waitFor();
+await bob.getByText("The server did not respond. If the action was done anyway").waitFor();
 await (retrains ? on : off)(bob, "churn-model-retrain");
 await server("start");
 await alice.locator("#live").waitFor({ state: "hidden", timeout: 30_000 });

@@ -50,7 +50,7 @@ await (wasOn ? off : on)(page, "fraud-model");
 // A change that got no answer goes back, says so, and the page looks again.
 seen = await fail("**/fraud-model/pause", 1, "POST");
 await toggle(page, "fraud-model").click();
-await page.getByText("The server did not answer. If it was done all the same").waitFor();
+await page.getByText("The server did not respond. If the action was done anyway").waitFor();
 assert.equal(seen.count, 1, "a change is not sent twice");
 await (wasOn ? off : on)(page, "fraud-model");
 await toggle(page, "fraud-model").click();
