@@ -71,7 +71,7 @@ fuzz: ## Fuzz each target for FUZZTIME
 		done; \
 	done
 
-golden: ## Write the golden files anew; read the diff before you commit it
+golden: ## Rewrite the golden files; read the diff before you commit it
 	$(GO) test ./... -update
 
 fmt: ## Format the code

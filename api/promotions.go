@@ -49,7 +49,7 @@ const maxPromotions = 100
 // answer is the promotion, which GET /dags/{dag_id}/promotions follows.
 func (s *server) promote(c echo.Context) error {
 	if s.PromotesTo == "" {
-		return refuse(http.StatusConflict, "This instance promotes Dags nowhere: its configuration has no `promotion`")
+		return refuse(http.StatusConflict, "This instance has nowhere to promote Dags to: its configuration has no `promotion`")
 	}
 	b, err := readBody(c)
 	if err != nil {

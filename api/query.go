@@ -46,7 +46,7 @@ func (q *query) err() error {
 			return refuse(http.StatusBadRequest, "The query parameter `%s` is not supported", short(name))
 		}
 		if slices.ContainsFunc(q.values[name], func(v string) bool { return !storable(v) }) {
-			return refuse(http.StatusBadRequest, "The query parameter `%s` is no valid UTF-8 text", name)
+			return refuse(http.StatusBadRequest, "The query parameter `%s` is not valid UTF-8", name)
 		}
 	}
 	return nil

@@ -122,7 +122,7 @@ func TestRefusals(t *testing.T) {
 		{"NUL in an id", "GET", dags + "x%00y", "", 404, "Not Found"},
 		{"broken UTF-8 in an id", "GET", dags + "x%ff", "", 404, "Not Found"},
 		{"id of 5,000 characters", "GET", dags + strings.Repeat("ж", 2500), "", 404, "was not found"},
-		{"version that is no number", "GET", dags + "churn-model/dagVersions/x", "", 422, "valid integer"},
+		{"version that is not a number", "GET", dags + "churn-model/dagVersions/x", "", 422, "valid integer"},
 		{"absent version", "GET", dags + "churn-model/dagVersions/9", "", 404, "version_number: `9`"},
 		{"absent source", "GET", "/api/v2/dagSources/absent", "", 404, "source code of the Dag absent, version_number None"},
 		{"absent task", "GET", dags + "churn-model/tasks/absent", "", 404, "Task with id absent"},

@@ -122,7 +122,7 @@ func (s *Service) noteProxy(r *http.Request) {
 		return
 	}
 	s.proxyNoted.Do(func() {
-		s.Logger.WarnContext(r.Context(), "a request names the client that it is for, and its sender is no trusted proxy: "+
+		s.Logger.WarnContext(r.Context(), "a request names the client that it is for, and its sender is not a trusted proxy: "+
 			"all clients behind it share one budget; name it in auth.trusted_proxies if it is yours", "sender", host)
 	})
 }

@@ -390,7 +390,7 @@ func (p *Provider) bearer(ctx context.Context, raw string) (grant, error) {
 		return grant{}, refusef("This instance takes no tokens of the identity provider: auth.oidc names no cli_client_id.")
 	}
 	if typ := tokenType(raw); !slices.Contains([]string{"", "jwt", "at+jwt", "application/at+jwt"}, typ) {
-		return grant{}, refusef("A token of the type %.40q is no access token.", typ)
+		return grant{}, refusef("A token of the type %.40q is not an access token.", typ)
 	}
 	d, err := p.discover(ctx)
 	if err != nil {
@@ -409,7 +409,7 @@ func (p *Provider) bearer(ctx context.Context, raw string) (grant, error) {
 	}
 	if err := checked.Claims(&claims); err != nil || len(claims.Events) > 0 || checked.Subject == "" ||
 		!slices.Contains([]string{"", "Bearer", "ID"}, claims.Type) {
-		return grant{}, refusef("The token is no access token and no ID token.")
+		return grant{}, refusef("The token is neither an access token nor an ID token.")
 	}
 	g, err := newGrant(checked, "", "")
 	g.IssuedAt = checked.IssuedAt
@@ -452,7 +452,7 @@ const maxLogoutAge = 10 * time.Minute
 // https://openid.net/specs/openid-connect-backchannel-1_0.html#Validation.
 func (p *Provider) logoutToken(ctx context.Context, raw string) (*oidc.LogoutToken, error) {
 	if typ := tokenType(raw); typ != "" && typ != "jwt" && typ != "logout+jwt" {
-		return nil, refusef("A token of the type %.40q is no logout token.", typ)
+		return nil, refusef("A token of the type %.40q is not a logout token.", typ)
 	}
 	d, err := p.discover(ctx)
 	if err != nil {

@@ -131,7 +131,7 @@ func (p *ruleParser) rule(n *yaml.Node, where string) (r Rule) {
 		case "role":
 			role, err := dag.ParseRole(value.Value)
 			if err != nil || role == dag.RoleNone {
-				p.fault(value, at, "%.40q is no role; want viewer, operator or admin", value.Value)
+				p.fault(value, at, "%.40q is not a role; want viewer, operator or admin", value.Value)
 			}
 			r.Role = role
 		case "claims":
@@ -169,7 +169,7 @@ func (p *ruleParser) selection(n *yaml.Node, where string) *store.Selection {
 		*fields[key], empty = p.texts(value, where+"."+key), false
 		for i, text := range *fields[key] {
 			if name, _, ok := strings.Cut(text, "="); key == "labels" && (!ok || name == "") {
-				p.fault(value, where+"."+key, "%.60q is no label; want key=value", text)
+				p.fault(value, where+"."+key, "%.60q is not a label; want key=value", text)
 			}
 			if key == "projects" {
 				(*fields[key])[i] = strings.Trim(text, "/")
@@ -206,7 +206,7 @@ func (p *ruleParser) texts(n *yaml.Node, where string) (texts []string) {
 func (p *ruleParser) patterns(n *yaml.Node, where string, patterns []string) {
 	for _, pattern := range patterns {
 		if _, err := path.Match(pattern, ""); err != nil || strings.Count(pattern, "/") != 1 {
-			p.fault(n, where, "%.60q is no service account; want namespace/name, such as models/ci", pattern)
+			p.fault(n, where, "%.60q is not a service account; want namespace/name, such as models/ci", pattern)
 		}
 	}
 }

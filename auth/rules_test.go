@@ -54,7 +54,7 @@ func TestBrokenRules(t *testing.T) {
 		"unknown key":     {"rules:\n  - {group: [a], role: admin}", `rules.yml:2:6: rules[0]: unknown key "group"; did you mean "groups"?`},
 		"another key":     {"rules: []\nroles: []", `rules.yml:2:1: unknown key "roles"; did you mean "rules"?`},
 		"twice":           {"rules:\n  - {role: admin, groups: [a], role: viewer}", "stands here twice"},
-		"role":            {"rules:\n  - groups: [a]\n    role: root", `rules.yml:3:11: rules[0].role: "root" is no role; want viewer, operator or admin`},
+		"role":            {"rules:\n  - groups: [a]\n    role: root", `rules.yml:3:11: rules[0].role: "root" is not a role; want viewer, operator or admin`},
 		"role none":       {"rules:\n  - {groups: [a], role: none}", `"none" is no role`},
 		"no role":         {"rules:\n  - {groups: [a]}", "want a role"},
 		"nobody":          {"rules:\n  - {role: admin}", "the rule names nobody"},
@@ -67,7 +67,7 @@ func TestBrokenRules(t *testing.T) {
 		"an account":      {"rules:\n  - {service_accounts: [ci], role: admin}", `"ci" is no service account`},
 		"dags, empty":     {"rules:\n  - {groups: [a], role: admin, dags: {}}", "selects by nothing"},
 		"dags, unknown":   {"rules:\n  - {groups: [a], role: admin, dags: {owner: [a]}}", `unknown key "owner"; did you mean "owners"?`},
-		"a label":         {"rules:\n  - {groups: [a], role: admin, dags: {labels: [team]}}", "is no label; want key=value"},
+		"a label":         {"rules:\n  - {groups: [a], role: admin, dags: {labels: [team]}}", "is not a label; want key=value"},
 	} {
 		_, err := auth.ParseRules("rules.yml", []byte(test.text))
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -73,13 +73,13 @@ func (n NewToken) check() (store.Scope, error) {
 	}
 	for _, id := range n.DAGs {
 		if err := dag.CheckID(strings.TrimSuffix(id, "*")); err != nil {
-			return store.Scope{}, fmt.Errorf("dags: %.60q is no DAG id, and none with * at its end: %w", id, dag.ErrInvalid)
+			return store.Scope{}, fmt.Errorf("dags: %.60q is neither a DAG id nor the beginning of one with * at its end: %w", id, dag.ErrInvalid)
 		}
 	}
 	for _, project := range n.Projects {
 		for part := range strings.SplitSeq(project, "/") {
 			if err := dag.CheckID(part); err != nil {
-				return store.Scope{}, fmt.Errorf("projects: %.60q is no GitLab path: %w", project, dag.ErrInvalid)
+				return store.Scope{}, fmt.Errorf("projects: %.60q is not a GitLab path: %w", project, dag.ErrInvalid)
 			}
 		}
 	}

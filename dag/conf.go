@@ -152,7 +152,7 @@ func checkConfEntry(key string, value any) (int, error) {
 	fault := ""
 	switch {
 	case !isPortableEnvName(key):
-		fault = "is no name for an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250"
+		fault = "is not a name for an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250"
 	case IsOwnEnv(key):
 		fault = "is reserved: dagwright sets it; choose another name"
 	case isReservedEnv(key):

@@ -73,7 +73,7 @@ func (r reader) readZone(n *node) (*time.Location, bool) {
 	// LoadLocation takes "" as UTC and "Local" as this machine's zone; neither
 	// says what the author meant.
 	if name == "" || strings.EqualFold(name, "local") {
-		r.faults.addAt(n, "%s is no time zone; write its IANA name, such as UTC or Europe/Moscow", clip(name))
+		r.faults.addAt(n, "%s is not a time zone; write its IANA name, such as UTC or Europe/Moscow", clip(name))
 		return nil, false
 	}
 	zone, err := time.LoadLocation(name)
@@ -116,7 +116,7 @@ func (r reader) readMoment(n *node) (time.Time, bool) {
 	if isRelative(text) {
 		r.faults.addAt(n, "%s is relative to today and changes every day; write a date such as \"2026-01-31\"", clip(n.text))
 	} else {
-		r.faults.addAt(n, "%s is no date; write one such as \"2026-01-31\" or \"2026-01-31T05:00:00\"", clip(n.text))
+		r.faults.addAt(n, "%s is not a date; write one such as \"2026-01-31\" or \"2026-01-31T05:00:00\"", clip(n.text))
 	}
 	return time.Time{}, false
 }

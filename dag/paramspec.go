@@ -109,6 +109,6 @@ func (r reader) checkSchema(param *Param, n *node) {
 		if p := n.get("default"); p != nil {
 			at = p
 		}
-		r.faults.addAt(at, "the default is no %v", param.Schema["type"])
+		r.faults.addAt(at, "the default is not of the type %v", param.Schema["type"])
 	}
 }

@@ -55,15 +55,15 @@ s:5:9: d.tags: must be a list of strings, not a string
 s:6:19: d.dagrun_timeout: must be longer than 0; leave it out for no limit
 s:7:17: d.default_args: must be a mapping, not a list`},
 		{"zone", head("  timezone: Mars/Base\n"), `s:2:13: d.timezone: unknown time zone "Mars/Base"; write its IANA name, such as UTC or Europe/Moscow`},
-		{"local zone", head("  timezone: Local\n"), `s:2:13: d.timezone: "Local" is no time zone; write its IANA name, such as UTC or Europe/Moscow`},
-		{"empty zone", head("  timezone: ''\n"), `s:2:13: d.timezone: "" is no time zone; write its IANA name, such as UTC or Europe/Moscow`},
+		{"local zone", head("  timezone: Local\n"), `s:2:13: d.timezone: "Local" is not a time zone; write its IANA name, such as UTC or Europe/Moscow`},
+		{"empty zone", head("  timezone: ''\n"), `s:2:13: d.timezone: "" is not a time zone; write its IANA name, such as UTC or Europe/Moscow`},
 		{"zone that is a path", head("  timezone: ../../etc/passwd\n"), `s:2:13: d.timezone: unknown time zone "../../etc/passwd"; write its IANA name, such as UTC or Europe/Moscow`},
 		{"relative date", head("  start_date: 2 days\n"), `s:2:15: d.start_date: "2 days" is relative to today and changes every day; write a date such as "2026-01-31"`},
-		{"no date", head("  start_date: soon\n"), `s:2:15: d.start_date: "soon" is no date; write one such as "2026-01-31" or "2026-01-31T05:00:00"`},
+		{"no date", head("  start_date: soon\n"), `s:2:15: d.start_date: "soon" is not a date; write one such as "2026-01-31" or "2026-01-31T05:00:00"`},
 		{"no such day", head("  start_date: {__type__: datetime.datetime, year: 2026, month: 2, day: 30}\n"), `s:2:15: d.start_date: there is no such date or time`},
 		{"end before start", head("  start_date: 2026-02-01\n  end_date: 2026-01-01\n"), `s:3:13: d.end_date: end_date lies before start_date`},
 		{"schedule of another kind", head("  schedule: [a]\n"), `s:2:13: d.schedule: must be a cron expression in quotes, a preset such as "@daily", none, or a timetable object, not a list`},
-		{"other timetable", head("  schedule: {__type__: airflow.timetables.events.EventsTimetable}\n"), `s:2:24: d.schedule.__type__: "airflow.timetables.events.EventsTimetable" is no timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk`},
+		{"other timetable", head("  schedule: {__type__: airflow.timetables.events.EventsTimetable}\n"), `s:2:24: d.schedule.__type__: "airflow.timetables.events.EventsTimetable" is not a timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk`},
 		{"timetable without cron", head("  schedule: {__type__: airflow.sdk.CronTriggerTimetable, kron: x}\n"), `s:2:58: d.schedule.kron: airflow.sdk.CronTriggerTimetable has no argument "kron"; did you mean "cron"?`},
 		{"continuous", head("  schedule: '@continuous'\n"), `s:2:13: d.schedule: a DAG with schedule @continuous must have max_active_runs: 1`},
 		{"duration", head("  dagrun_timeout: 1h\n"), `s:2:19: d.dagrun_timeout: must be a number of seconds or {__type__: datetime.timedelta, minutes: …}, not a string`},
@@ -81,10 +81,10 @@ s:2:11: d.tasks[0]: a task needs an image`},
 		{"pool", withTask("      pool: gpu\n"), `s:6:7: d.tasks[0].pool: not supported by dagwright: pools; remove it or write default_pool`},
 		{"template file", withTask("      pod_template_file: /x\n"), `s:6:7: d.tasks[0].pod_template_file: not supported by dagwright: pod templates in other files (write it as pod_template_dict), remove it`},
 		{"trigger rule", withTask("      trigger_rule: all_sucess\n"), `s:6:21: d.tasks[0].trigger_rule: "all_sucess" is none of all_success, all_failed, all_done, all_done_min_one_success, all_done_setup_success, one_success, one_failed, one_done, none_failed, none_skipped, always, none_failed_min_one_success, all_skipped; did you mean "all_success"?`},
-		{"env name", withTask("      env_vars: {A B: x, C: [1]}\n"), `s:6:18: d.tasks[0].env_vars.A B: "A B" is no name for an environment variable: use letters, digits, "_", "-" and ".", not beginning with a digit, at most 250
+		{"env name", withTask("      env_vars: {A B: x, C: [1]}\n"), `s:6:18: d.tasks[0].env_vars.A B: "A B" is not a name for an environment variable: use letters, digits, "_", "-" and ".", not beginning with a digit, at most 250
 s:6:29: d.tasks[0].env_vars.C: must be a string, not a list`},
 		{"NUL", withTask("      cmds: [\"a\\0b\"]\n"), `s:6:14: d.tasks[0].cmds[0]: the string has a NUL character, which no program can be given`},
-		{"unknown class", withTask("      affinity: {__type__: os.system}\n"), `s:6:28: d.tasks[0].affinity.__type__: "os.system" is no class that can stand here; known are datetime.timedelta, datetime.datetime, pendulum.datetime, builtins.list, airflow.providers.cncf.kubernetes.secret.Secret, airflow.sdk.Param, airflow.sdk.CronTriggerTimetable, airflow.sdk.CronDataIntervalTimetable, airflow.timetables.trigger.CronTriggerTimetable, airflow.timetables.interval.CronDataIntervalTimetable, kubernetes.client.models.V1…`},
+		{"unknown class", withTask("      affinity: {__type__: os.system}\n"), `s:6:28: d.tasks[0].affinity.__type__: "os.system" is not a class that is allowed here; known are datetime.timedelta, datetime.datetime, pendulum.datetime, builtins.list, airflow.providers.cncf.kubernetes.secret.Secret, airflow.sdk.Param, airflow.sdk.CronTriggerTimetable, airflow.sdk.CronDataIntervalTimetable, airflow.timetables.trigger.CronTriggerTimetable, airflow.timetables.interval.CronDataIntervalTimetable, kubernetes.client.models.V1…`},
 		{"task twice", "d:\n  tasks:\n" + task + task, `s:4:17: d.tasks[1].task_id: task id "a" stands here a second time; the first is in line 3`},
 		{"depends on itself", withTask("      dependencies: [a]\n"), `s:6:22: d.tasks[0].dependencies[0]: task "a" depends on itself`},
 		{"unknown dependency", withTask("      dependencies: [lood]\n    - {task_id: load, image: i, operator: " + operator + "}\n"), `s:6:22: d.tasks[0].dependencies[0]: there is no task or task group "lood"; did you mean "load"?`},
@@ -95,7 +95,7 @@ s:2:42: d.default_args.task_id: task_id belongs to a single task, not to default
 		{"group", "d:\n  task_groups: [{group_name: a.b}, {group_name: g, dependencies: [modle]}]\n  tasks:\n    - {task_id: model, task_group_name: gg, image: i, operator: " + operator + "}\n", `s:2:17: d.task_groups[0]: group name "a.b" is wrong: use letters, digits, "-" and "_", at most 250
 s:2:67: d.task_groups[1].dependencies[0]: there is no task or task group "modle"; did you mean "model"?
 s:4:41: d.tasks[0].task_group_name: there is no task group "gg"; did you mean "g"?`},
-		{"param", head("  params: {p: {__type__: airflow.sdk.Param, default: x, type: number}}\n"), `s:2:54: d.params.p.default: the default is no number`},
+		{"param", head("  params: {p: {__type__: airflow.sdk.Param, default: x, type: number}}\n"), `s:2:54: d.params.p.default: the default is not of the type number`},
 		{"self alias", "d: &a {tasks: *a}\n", `s:1:15: alias *a stands inside what it stands for`},
 	}
 	for _, c := range cases {

@@ -123,7 +123,7 @@ func (r reader) readSecretItem(n *node) (any, bool) {
 		return nil, false
 	}
 	if o.class != secretType {
-		r.faults.addAt(n.get(typeKey), "%s is no secret; write %s", clip(o.class), secretType)
+		r.faults.addAt(n.get(typeKey), "%s is not a secret; write %s", clip(o.class), secretType)
 		return nil, false
 	}
 	return r.readSecret(o)
@@ -191,7 +191,7 @@ func (r reader) checkEnvName(n *node, p pair) bool {
 	if isEnvName(p.key) {
 		return true
 	}
-	r.faults.addKey(n, p, "%s is no name for an environment variable: use letters, digits, \"_\", \"-\" and \".\", not beginning with a digit, at most 250", clip(p.key))
+	r.faults.addKey(n, p, "%s is not a name for an environment variable: use letters, digits, \"_\", \"-\" and \".\", not beginning with a digit, at most 250", clip(p.key))
 	return false
 }
 

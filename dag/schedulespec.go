@@ -79,7 +79,7 @@ func (r reader) readTimetable(n *node, zone *time.Location) (Schedule, bool) {
 	}
 	kind, ok := timetableKinds[o.class]
 	if !ok {
-		r.faults.addAt(n.get(typeKey), "%s is no timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk", clip(o.class))
+		r.faults.addAt(n.get(typeKey), "%s is not a timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk", clip(o.class))
 		return Schedule{}, false
 	}
 	if kind != ScheduleCronTrigger && kind != ScheduleCronInterval {

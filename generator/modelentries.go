@@ -73,7 +73,7 @@ func (r *modelReader) folder(n *field) string {
 	}
 	clean := path.Clean(strings.Trim(s, "/"))
 	if s == "" || len(s) > maxText || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
-		r.fault(n, "is no path within the repository; want something like models/daily")
+		r.fault(n, "is not a path within the repository; want something like models/daily")
 		return ""
 	}
 	if clean == "." {

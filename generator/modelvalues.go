@@ -65,7 +65,7 @@ func checkImageFormat(s string) error {
 		}
 	}
 	if len(s) > maxText || !imagePattern.MatchString(placeholder.ReplaceAllString(s, "x")) {
-		return errors.New("is no image; want something like registry.example.com/group/model:{short_sha}")
+		return errors.New("is not an image; want something like registry.example.com/group/model:{short_sha}")
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func (r *modelReader) timezone(n *field) string {
 
 func checkTimezone(s string) error {
 	if s == "" || s == "Local" || len(s) > 64 {
-		return errors.New("is no time zone; want an IANA name such as Europe/Moscow")
+		return errors.New("is not a time zone; want an IANA name such as Europe/Moscow")
 	}
 	if _, err := time.LoadLocation(s); err != nil {
 		return fmt.Errorf("there is no time zone %q; want an IANA name such as Europe/Moscow", s)
@@ -182,7 +182,7 @@ func (r *modelReader) env(n *field) []dag.EnvVar {
 	for _, p := range r.pairs(n) {
 		switch {
 		case !envPattern.MatchString(p.key):
-			r.faultKey(n, p, "is no name for an environment variable: want letters, digits and _, not beginning with a digit")
+			r.faultKey(n, p, "is not a name for an environment variable: want letters, digits and _, not beginning with a digit")
 			continue
 		case dag.IsOwnEnv(p.key):
 			r.faultKey(n, p, "is reserved: dagwright sets it")
@@ -211,12 +211,12 @@ func (r *modelReader) quantities(n *field) map[string]string {
 	out := map[string]string{}
 	for _, p := range r.pairs(n) {
 		if !resourceName.MatchString(p.key) {
-			r.faultKey(n, p, "is no resource; want cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu")
+			r.faultKey(n, p, "is not a resource; want cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu")
 			continue
 		}
 		s, ok := r.scalarText(p.value)
 		if ok && !quantity.MatchString(s) {
-			r.fault(p.value, "is no quantity; want something like 500m, 2 or 1Gi")
+			r.fault(p.value, "is not a quantity; want something like 500m, 2 or 1Gi")
 		}
 		out[p.key] = s
 	}

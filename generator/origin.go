@@ -69,7 +69,7 @@ func (o *Origin) Check(ctx context.Context, path string, content []byte, default
 	case project != o.Project:
 		return o.refuse(path, "it says that it was promoted from %.200s; this instance takes promotions from %s alone", project, o.Project)
 	case !commitPattern.MatchString(commit):
-		return o.refuse(path, "it says that it was promoted from commit %.80q, which is no full hash", commit)
+		return o.refuse(path, "it says that it was promoted from commit %.80q, which is not a full hash", commit)
 	}
 	if err := o.hasCommit(ctx, path, commit); err != nil {
 		return err

@@ -46,7 +46,7 @@ func TestOriginCheck(t *testing.T) {
 	for name, c := range map[string]struct{ path, content, says string }{
 		"not promoted":     {churnFile, string(source), "did not come by promotion"},
 		"another origin":   {churnFile, strings.ReplaceAll(good, dagProject+"@", "gbc/mine@"), "from gbc/mine; this instance takes promotions from gbc/airflow-dev alone"},
-		"no commit":        {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is no full hash`},
+		"no commit":        {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is not a full hash`},
 		"unknown commit":   {churnFile, strings.ReplaceAll(good, first, zeros), "the branch main there does not have"},
 		"another branch":   {churnFile, promoted(strings.Replace(string(source), "main.py", "evil.py", 1), dagProject+"@"+side, prod), "the branch main there does not have"},
 		"another path":     {"dags/x.yaml", good, "there is no such file"},

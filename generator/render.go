@@ -118,7 +118,7 @@ func checkProject(project string) error {
 		ok = ok && segment.MatchString(p) && strings.Trim(p, ".") != "" && !strings.EqualFold(p, ".git")
 	}
 	if !ok {
-		return fmt.Errorf("project %.80q is no GitLab path such as gbc/risk/churn-model: %w", project, dag.ErrInvalid)
+		return fmt.Errorf("project %.80q is not a GitLab path such as gbc/risk/churn-model: %w", project, dag.ErrInvalid)
 	}
 	return nil
 }
@@ -130,9 +130,9 @@ func checkRequest(r Request) error {
 	case r.Kind != Scoring && r.Kind != Retrain:
 		return fmt.Errorf("kind %.40q: want scoring or retrain: %w", r.Kind, dag.ErrInvalid)
 	case !commitPattern.MatchString(r.Commit):
-		return fmt.Errorf("commit %.80q is no full hash: %w", r.Commit, dag.ErrInvalid)
+		return fmt.Errorf("commit %.80q is not a full hash: %w", r.Commit, dag.ErrInvalid)
 	case r.Branch == "" || len(r.Branch) > 250 || strings.ContainsFunc(r.Branch, unprintable):
-		return fmt.Errorf("branch %.80q is no branch name: %w", r.Branch, dag.ErrInvalid)
+		return fmt.Errorf("branch %.80q is not a branch name: %w", r.Branch, dag.ErrInvalid)
 	}
 	return nil
 }

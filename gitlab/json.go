@@ -291,7 +291,7 @@ func (j *jsonReader) readNumber() (string, error) {
 		}
 	}
 	if !isNumber(b.String()) {
-		return "", j.errorf("%q is no number", b.String())
+		return "", j.errorf("%q is not a number", b.String())
 	}
 	return b.String(), nil
 }

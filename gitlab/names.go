@@ -25,7 +25,7 @@ func checkProject(path string) error {
 	}
 	for _, part := range parts {
 		if !segment.MatchString(part) || strings.Trim(part, ".") == "" || strings.HasSuffix(part, ".git") || strings.HasSuffix(part, ".atom") {
-			return fmt.Errorf("project path %.200q: %.80q is no name that GitLab allows: %w", path, part, dag.ErrInvalid)
+			return fmt.Errorf("project path %.200q: %.80q is not a name that GitLab allows: %w", path, part, dag.ErrInvalid)
 		}
 	}
 	return nil
@@ -48,7 +48,7 @@ func checkRef(ref string) error {
 		bad = bad || part == "" || part[0] == '.' || part[0] == '-' || strings.HasSuffix(part, ".lock")
 	}
 	if bad {
-		return fmt.Errorf("%.200q is no name that git allows: %w", ref, dag.ErrInvalid)
+		return fmt.Errorf("%.200q is not a name that git allows: %w", ref, dag.ErrInvalid)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (v Verifier) signed(h http.Header, now time.Time) (*BodyCheck, error) {
 	}
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if err != nil {
-		return nil, errors.New("the header webhook-timestamp is no number of seconds")
+		return nil, errors.New("the header webhook-timestamp is not a number of seconds")
 	}
 	if age := now.Sub(time.Unix(seconds, 0)); age > Tolerance || age < -Tolerance {
 		return nil, errors.New("the header webhook-timestamp is more than 5 minutes from now: is a clock wrong, or the event replayed?")

@@ -109,7 +109,7 @@ func (r *Repo) openClone() error {
 	if err == nil || !r.isCache() {
 		return err
 	}
-	r.Logger.Warn("the clone is damaged: it is thrown away, and the next fetch brings it anew", "dir", r.Dir, "err", err)
+	r.Logger.Warn("the clone is damaged: it is discarded, and the next fetch restores it", "dir", r.Dir, "err", err)
 	if err := os.RemoveAll(r.Dir); err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ const (
 	maxKept = 200_000
 )
 
-// File is one entry of a commit's tree that is no folder.
+// File is one entry of a commit's tree that is not a folder.
 type File struct {
 	Path string
 	// Mode is 0644 or 0755; a symbolic link has fs.ModeSymlink and a submodule

@@ -68,7 +68,7 @@ func blobAt(s storer.EncodedObjectStorer, commit, path string) (plumbing.Hash, e
 		}
 		if last := i == len(segments)-1; !last {
 			if e.Mode != filemode.Dir {
-				return plumbing.ZeroHash, fmt.Errorf("read %s: %q is no folder: %w", path, segment, notThere(e.Mode))
+				return plumbing.ZeroHash, fmt.Errorf("read %s: %q is not a folder: %w", path, segment, notThere(e.Mode))
 			}
 			tree = e.Hash
 			continue

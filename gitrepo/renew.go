@@ -33,7 +33,7 @@ type renewal struct {
 	using sync.RWMutex
 	// damage is why the clone cannot be read, nil while it can.
 	damage atomic.Pointer[error]
-	// renewed is when the clone was made anew last. It belongs to who holds the
+	// renewed is when the clone was made again last. It belongs to who holds the
 	// token of remoteCall.
 	renewed time.Time
 	absence atomic.Pointer[Absence]
@@ -81,12 +81,12 @@ func (r *Repo) heal(ctx context.Context) error {
 		return nil
 	}
 	if damage != nil {
-		r.Logger.Warn("the clone is damaged, and is made anew", "dir", r.Dir, "err", *damage)
+		r.Logger.Warn("the clone is damaged and is made again", "dir", r.Dir, "err", *damage)
 	}
 	err := r.renew(ctx)
 	if err != nil && damage == nil {
 		r.renewed = time.Now() // not again at once
-		r.Logger.Warn("the clone has many packs, and could not be made anew", "dir", r.Dir, "err", err)
+		r.Logger.Warn("the clone has many packs and could not be made again", "dir", r.Dir, "err", err)
 		return nil
 	}
 	return err
@@ -108,7 +108,7 @@ func (r *Repo) full() bool {
 func (r *Repo) renew(ctx context.Context) error {
 	fresh, old := r.Dir+".fresh", r.Dir+".old"
 	if err := errors.Join(os.RemoveAll(fresh), os.RemoveAll(old)); err != nil {
-		return fmt.Errorf("make the clone anew: %w", err)
+		return fmt.Errorf("make the clone again: %w", err)
 	}
 	c := r.Config
 	c.Dir = fresh
@@ -118,7 +118,7 @@ func (r *Repo) renew(ctx context.Context) error {
 		_, err = n.fetch(ctx)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("make the clone anew: %w", err), os.RemoveAll(fresh))
+		return errors.Join(fmt.Errorf("make the clone again: %w", err), os.RemoveAll(fresh))
 	}
 	r.using.Lock()
 	defer r.using.Unlock()
@@ -130,7 +130,7 @@ func (r *Repo) renew(ctx context.Context) error {
 	r.listing.Unlock()
 	r.renewed = time.Now()
 	r.damage.Store(nil)
-	r.Logger.Info("the clone was made anew", "dir", r.Dir)
+	r.Logger.Info("the clone was made again", "dir", r.Dir)
 	return os.RemoveAll(old)
 }
 

@@ -226,7 +226,7 @@ func datetimeISO(_ *evaluation, a arguments) (any, error) {
 			return moment{t.Truncate(time.Microsecond)}, nil
 		}
 	}
-	return nil, errors.New("macros.datetime.fromisoformat: the text is no date")
+	return nil, errors.New("macros.datetime.fromisoformat: the text is not a date")
 }
 
 func add(e *evaluation, a, b any) (any, error) { return e.operate(tokens.Addition, "+", a, b) }

@@ -72,7 +72,7 @@ func escape(b *strings.Builder, s string) (length int, err error) {
 	}
 	code, err := strconv.ParseUint(s[start:start+digits], base, 32)
 	if err != nil || !utf8.ValidRune(rune(code)) {
-		return 0, errors.New("a string literal has an escape that is no character")
+		return 0, errors.New("a string literal has an escape that is not a character")
 	}
 	b.WriteRune(rune(code))
 	return start + digits, nil

@@ -315,7 +315,7 @@ func (e *evaluation) parseJSON(s string) (any, error) {
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return nil, errors.New("the text is no JSON")
+		return nil, errors.New("the text is not JSON")
 	}
 	if d.More() {
 		return nil, errors.New("the text has more than one JSON value")

@@ -186,7 +186,7 @@ func (d decoder) readQuantity(path string, v any) any {
 	q, err := resource.ParseQuantity(text)
 	switch {
 	case err != nil:
-		d.faults.add(path, "%s is no quantity; write it like 500m or 2Gi", clip(text))
+		d.faults.add(path, "%s is not a quantity; write it like 500m or 2Gi", clip(text))
 	case q.Sign() < 0:
 		d.faults.add(path, "%s must not be negative", clip(text))
 	}

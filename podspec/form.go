@@ -36,15 +36,15 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
 		value, path := pod.Labels[name], "metadata.labels."+name
 		if len(validation.IsQualifiedName(name)) > 0 {
-			k.bad(path, "%s is no key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad(path, "%s is not the key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
 		if !k.unknown(value) && len(validation.IsValidLabelValue(value)) > 0 {
-			k.bad(path, "%s is no value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(value))
+			k.bad(path, "%s is not the value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(value))
 		}
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
-			k.bad("metadata.annotations."+name, "%s is no key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad("metadata.annotations."+name, "%s is not the key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
 		}
 	}
 	k.checkOwnMarks(pod)
@@ -141,7 +141,7 @@ func (k checker) checkGivenEnv(env []dag.EnvVar) {
 
 func (k checker) checkVariable(place, name, value string) {
 	if !k.unknown(name) && len(validation.IsRelaxedEnvVarName(name)) > 0 {
-		k.add(place, "%s is no name for an environment variable", clip(name))
+		k.add(place, "%s is not a name for an environment variable", clip(name))
 	}
 	if strings.Contains(value, nul) {
 		k.add(place, "the value of variable %s holds a NUL character", clip(name))

@@ -160,9 +160,9 @@ func TestGivenEnvironment(t *testing.T) {
 	})
 	want := `arguments: holds a NUL character
 cmds: holds a NUL character
-env_vars: "A=B" is no name for an environment variable
+env_vars: "A=B" is not a name for an environment variable
 env_vars: the value of variable "A" holds a NUL character
-env_vars: "ÄÖ" is no name for an environment variable`
+env_vars: "ÄÖ" is not a name for an environment variable`
 	if diff := cmp.Diff(want, reasons(t, err)); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}

@@ -136,7 +136,7 @@ func (p Policy) validate() dag.SpecErrors {
 	}
 	for _, name := range sortedKeys(p.NodeSelector) {
 		if len(validation.IsQualifiedName(name)) > 0 || len(validation.IsValidLabelValue(p.NodeSelector[name])) > 0 {
-			wrong("policy.node_selector", "%s=%s is no label of a node", clip(name), clip(p.NodeSelector[name]))
+			wrong("policy.node_selector", "%s=%s is not the label of a node", clip(name), clip(p.NodeSelector[name]))
 		}
 	}
 	for _, list := range []struct {

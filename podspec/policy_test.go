@@ -33,7 +33,7 @@ policy.registries[1]: "https://registry.example.com": want a registry's host and
 policy.registries[2]: "gbc": want a registry's host and perhaps a path, such as registry.example.com/gbc
 policy.max_resources.cpu: "-1": want a quantity such as 500m or 2Gi
 policy.max_resources.memory: "lots": want a quantity such as 500m or 2Gi
-policy.node_selector: "a b"="c" is no label of a node
+policy.node_selector: "a b"="c" is not the label of a node
 policy.tolerations[0]: is empty; want a name, or the beginning of names with "*" at its end
 policy.secrets[0]: "a*b": "*" may stand at the end only`
 	if diff := cmp.Diff(want, strings.TrimSuffix(reasons(t, bad.Validate()), ": invalid")); diff != "" {

@@ -68,7 +68,7 @@ func (k checker) checkCeilings(pod *corev1.Pod) {
 	for _, name := range sortedKeys(k.policy.MaxResources) {
 		most, err := resource.ParseQuantity(k.policy.MaxResources[name])
 		if err != nil {
-			k.add("", "the instance's max_resources.%s is no quantity", name)
+			k.add("", "the instance's max_resources.%s is not a quantity", name)
 			continue
 		}
 		for _, kind := range []string{"limits", "requests"} {

@@ -48,7 +48,7 @@ func folderFault(folder string) string {
 	case err != nil:
 		return err.Error()
 	case !info.IsDir():
-		return folder + " is no folder"
+		return folder + " is not a folder"
 	}
 	switch err := unix.Access(folder, unix.W_OK|unix.X_OK); {
 	case errors.Is(err, unix.EROFS):

@@ -34,7 +34,7 @@ func parseAddress(text string) (address, error) {
 		if errors.As(err, &parse) {
 			err = parse.Err // without the text: it may hold a secret
 		}
-		return address{}, badAddress("is no URL (%v)", err)
+		return address{}, badAddress("is not a URL (%v)", err)
 	}
 	switch {
 	case u.User != nil:
@@ -107,7 +107,7 @@ func checkEndpoint(endpoint string) error {
 	plain := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
 		u.RawQuery == "" && strings.Trim(u.Path, "/") == ""
 	if !plain {
-		return badAddress("has an endpoint that is no plain http:// or https:// address")
+		return badAddress("has an endpoint that is not a plain http:// or https:// address")
 	}
 	return nil
 }

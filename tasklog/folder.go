@@ -32,7 +32,7 @@ func openFolder(dir string) (objects, error) {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return nil, fmt.Errorf("%s is no folder: %w", dir, dag.ErrInvalid)
+		return nil, fmt.Errorf("%s is not a folder: %w", dir, dag.ErrInvalid)
 	}
 	return folder(dir), nil
 }

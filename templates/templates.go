@@ -103,7 +103,7 @@ func read(dir fs.FS, file string) (*Template, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read template %s: %w", file, err)
 	case !info.Mode().IsRegular():
-		return nil, &Error{File: file, Reason: "it is no file"}
+		return nil, &Error{File: file, Reason: "it is not a file"}
 	case info.Size() > maxTemplate:
 		return nil, &Error{File: file, Reason: fmt.Sprintf("it has more than %d bytes", maxTemplate)}
 	}

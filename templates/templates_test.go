@@ -82,7 +82,7 @@ func TestExecuteFaults(t *testing.T) {
 		"missing key":   {"\n\n[[ .nope ]]", map[string]any{}, 3, "nope"},
 		"missing field": {"[[ .Nope ]]", struct{ A int }{}, 1, "Nope"},
 		"strange type":  {"\n[[ toYaml . ]]", struct{}{}, 2, "cannot be written as YAML"},
-		"no number":     {"[[ toYaml . ]]", math.NaN(), 1, "no number"},
+		"no number":     {"[[ toYaml . ]]", math.NaN(), 1, "not a number"},
 		"too long":      {"[[ range . ]][[ range $ ]]xxxxxxxxxx[[ end ]][[ end ]]", make([]int, 1000), 0, "more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -98,7 +98,7 @@ func writeMap[V any](b *strings.Builder, m map[string]V, depth int) error {
 
 func writeFloat(b *strings.Builder, f float64) error {
 	if math.IsInf(f, 0) || math.IsNaN(f) {
-		return fmt.Errorf("%v is no number for YAML", f)
+		return fmt.Errorf("%v is not a number for YAML", f)
 	}
 	// Both YAML 1.1 and 1.2 read a float when it has a point; with a signed
 	// exponent, too.

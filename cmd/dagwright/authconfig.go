@@ -92,7 +92,7 @@ func (c authConfig) check(f *configFile, listen, publicURL string, tls bool) {
 	_, err := c.proxies()
 	f.want(err == nil, "auth.trusted_proxies", reasonOf(err))
 	if c.None {
-		f.want(loopbackAddress(listen), "listen", fmt.Sprintf("%q is no loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
+		f.want(loopbackAddress(listen), "listen", fmt.Sprintf("%q is not a loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
 		return
 	}
 	if c.OIDC.Issuer == "" {
@@ -116,8 +116,8 @@ func (c authConfig) checkAddresses(f *configFile, loopback bool, publicURL strin
 	f.want(publicURL != "", "public_url", "want the address by which people reach the pages, such as https://dagwright.example.com")
 	f.want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url", "want an address without a path: the pages stand at the root of their host")
 	f.want(loopback || publicURL == "" || strings.HasPrefix(publicURL, "https://"), "public_url",
-		"want https, since listen is no loopback address: set tls, or put a proxy in front that speaks https")
-	f.want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer", "want https, since listen is no loopback address")
+		"want https, since listen is not a loopback address: set tls, or put a proxy in front that speaks https")
+	f.want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer", "want https, since listen is not a loopback address")
 	f.want(!tls || strings.HasPrefix(publicURL, "https://"), "public_url", "want https, since tls is set")
 }
 
@@ -139,7 +139,7 @@ func (c authConfig) proxies() ([]netip.Prefix, error) {
 		if err != nil {
 			addr, err := netip.ParseAddr(text)
 			if err != nil {
-				return nil, fmt.Errorf("%q is no address and no network such as 10.0.0.0/8", text)
+				return nil, fmt.Errorf("%q is neither an address nor a network such as 10.0.0.0/8", text)
 			}
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}

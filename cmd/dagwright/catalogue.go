@@ -27,7 +27,7 @@ func newImportErrorsCommand() *cobra.Command {
 		Use:   "import-errors [ID]",
 		Short: "List the files of the DAG repository that cannot be read, or show one",
 		Long: `List the files of the DAG repository that cannot be read, and why; with ID the whole
-message of one. The last version of a DAG that could be read stays in force.`,
+message of one. The last version of a DAG that could be read stays in use.`,
 		Example: `  dagwright import-errors
   dagwright import-errors 3`,
 		Args: argumentsBetween(0, 1),
@@ -121,7 +121,7 @@ func newAuditCommand() *cobra.Command {
 	f.addTo(cmd)
 	cmd.Flags().StringVar(&id, "dag", "", "only what was done to this DAG")
 	cmd.Flags().StringVar(&run, "run", "", "only what was done to this run")
-	cmd.Flags().StringVar(&event, "event", "", "only this act, such as trigger or pause")
+	cmd.Flags().StringVar(&event, "event", "", "only this event, such as trigger or pause")
 	addLimitFlag(cmd, &limit)
 	mustComplete(cmd, "dag", completeFlag(completeDAGs))
 	return cmd
@@ -204,7 +204,7 @@ func newSourceCommand(f *clientFlags) *cobra.Command {
 	var number int
 	cmd := &cobra.Command{
 		Use:   "source DAG",
-		Short: "Print a DAG's spec file, of now or of a version",
+		Short: "Print a DAG's spec file, the newest or that of a version",
 		Example: `  dagwright dags source churn-model
   diff <(dagwright dags source churn-model --version 1) <(dagwright dags source churn-model)`,
 		Args: exactArguments(1),

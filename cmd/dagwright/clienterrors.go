@@ -116,7 +116,7 @@ func (c *client) foreign(resp *http.Response) error {
 		}
 		return fmt.Errorf("%s sends its callers on to %s, as a proxy with a sign-in of its own does: is that the server to name?", c.to, oneLine(to))
 	}
-	return fmt.Errorf("%s answered %s, which is no answer of dagwright's API: is that the right server?", c.to, resp.Status)
+	return fmt.Errorf("%s answered %s, which is not an answer of dagwright's API: is it the right server?", c.to, resp.Status)
 }
 
 // serverVersion asks for the server's version.

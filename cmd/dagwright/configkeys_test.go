@@ -158,7 +158,7 @@ func TestConfigurationRefusals(t *testing.T) {
 		"logs: {dags: {a: -1d}}":                                    `FILE:9:18: logs.dags.a: is "-1d"; want`,
 		"production: perhaps":                                       `FILE:9:13: production: is "perhaps"; want true or false`,
 		"---\nproduction: true":                                     "FILE:9:1: another document begins here; want one",
-		"gitlab: {url: https://gitlab.example.com, groups: ['*']}":  `gitlab.groups[0]: "*" is no path of a group; want one such as gbc or gbc/risk`,
+		"gitlab: {url: https://gitlab.example.com, groups: ['*']}":  `gitlab.groups[0]: "*" is not the path of a group; want one such as gbc or gbc/risk`,
 	} {
 		_, fault := readConfig(t, replaced(minimalConfig, text))
 		if !strings.Contains(fault, want) {

@@ -151,9 +151,9 @@ func newContextAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "add NAME URL",
 		Short: "Add a context, or change one",
-		Long: `Add a context, or change the one that has the name. The first one becomes the
-current one. In a production context acts that change or end what runs are asked
-for once more on a terminal, unless --yes is given.`,
+		Long: `Add a context, or change the one of that name. The first one becomes the current
+one. In a production context, commands that change or end what runs ask for
+confirmation on a terminal, unless --yes is given.`,
 		Example: `  dagwright context add prod https://dagwright.example.com --production`,
 		Args:    exactArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -179,7 +179,7 @@ for once more on a terminal, unless --yes is given.`,
 			return sayAdded(cmd.OutOrStdout(), args[0], current)
 		},
 	}
-	cmd.Flags().BoolVar(&production, "production", false, "ask before acts that change or end what runs")
+	cmd.Flags().BoolVar(&production, "production", false, "ask before commands that change or end what runs")
 	cmd.Flags().BoolVar(&use, "use", false, "make it the current context too")
 	return cmd
 }

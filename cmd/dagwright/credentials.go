@@ -144,7 +144,7 @@ func tokenFromEnvironment(getenv func(string) string) (token secret, from string
 func checkToken(text string) (secret, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
-		return "", errors.New("no token is there")
+		return "", errors.New("there is no token")
 	}
 	for _, r := range text {
 		if r <= ' ' || r > '~' {
@@ -245,7 +245,7 @@ func freshToken(ctx context.Context, client *http.Client, to target) (secret, er
 		return nil
 	})
 	if errors.Is(err, errSignedOut) {
-		return "", fmt.Errorf("%w at %s: sign in anew with \"dagwright login %s\"", err, to, to.again())
+		return "", fmt.Errorf("%w at %s: sign in again with \"dagwright login %s\"", err, to, to.again())
 	}
 	return c.Token, err
 }

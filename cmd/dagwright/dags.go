@@ -65,7 +65,7 @@ func newDAGsCommand() *cobra.Command {
 		Long: `List, show, pause, trigger and delete the DAGs of a running dagwright.
 
 A DAG that has just appeared is paused: its schedule is not followed until it is
-un-paused. It can be triggered all the same.`,
+un-paused. It can still be triggered.`,
 		Example: `  dagwright dags list
   dagwright dags unpause churn-model
   dagwright dags trigger churn-model --conf '{"SCORING_DATE": "2026-01-31"}' --wait`,

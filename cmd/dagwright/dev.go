@@ -35,10 +35,10 @@ func newDevCommand() *cobra.Command {
 		Short: "Run all of dagwright on this machine, with two example models",
 		Long: `Run all of dagwright on this machine: a bare DAG repository, two example model
 repositories that send push events like GitLab, the webhook, the generator, the
-scheduler with local processes, and the pages. It needs git and python3 and
-nothing else. Everything is kept under --dir; delete that folder to start anew.
-Ctrl-C ends it, and so does closing the terminal; started again it goes on where
-it was.`,
+scheduler with local processes, and the pages. It needs git and python3 and nothing
+else. Everything is kept under --dir; delete that folder to start over. Ctrl-C ends
+it, and so does closing the terminal; when started again, it carries on where it
+left off.`,
 		Example: `  dagwright dev
   git clone .dagwright/models/churn-model.git   # edit, commit, push: a new DAG version`,
 		Args: noArguments,

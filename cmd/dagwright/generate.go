@@ -38,11 +38,11 @@ a pure function of the commit, the model's .dagwright.yml and the template.
 In a GitLab CI job the project, branch and commit come from CI_PROJECT_PATH,
 CI_PROJECT_ID, CI_COMMIT_BRANCH and CI_COMMIT_SHA; elsewhere from flags and git.
 
-With --server a running dagwright renders the commit and brings it to the DAG
-repository; the job shows who it is with its ID token, in ` + idTokenVariable + `. With
+With --server a running dagwright renders the commit and delivers it to the DAG
+repository; the job proves its identity with its ID token, in ` + idTokenVariable + `. With
 --push this command does both itself, with a token that may write to the DAG
 repository, in ` + pushTokenVariable + `. Both print what changes, the graph and the next
-runs. Exit code 1 means that the DAG was refused or did not get there.`,
+runs. Exit code 1 means that the DAG was rejected or not delivered.`,
 		Example: `  dagwright generate --project gbc/risk/churn-model
   dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev
   dagwright generate --server https://dagwright.example.com --report dagwright.md
@@ -71,9 +71,9 @@ runs. Exit code 1 means that the DAG was refused or did not get there.`,
 	cmd.Flags().StringVar(&f.out, "out", "", "write the spec below this folder, the DAG repository, instead of printing it")
 	cmd.Flags().StringVar(&f.server, "server", "", "URL of the dagwright that is to render and deliver this commit")
 	cmd.Flags().StringVar(&f.push, "push", "", "URL of the DAG repository to push the rendered spec to")
-	cmd.Flags().BoolVar(&f.force, "force", false, "with --push: write over a spec that was edited by hand in the DAG repository")
+	cmd.Flags().BoolVar(&f.force, "force", false, "with --push: overwrite a spec that was edited by hand in the DAG repository")
 	cmd.Flags().StringVar(&f.report, "report", "", "with --server or --push: also write what changes to this file, in Markdown")
-	cmd.Flags().BoolVar(&f.check, "check", false, "print nothing but faults")
+	cmd.Flags().BoolVar(&f.check, "check", false, "only print faults")
 	return cmd
 }
 
@@ -188,7 +188,7 @@ func fillFromGit(ctx context.Context, dir string, value *string, flag string, ar
 	}
 	found, err := git(ctx, dir, args...)
 	if err != nil {
-		return usageError{fmt.Errorf("--%s is not given, and %s is no git checkout with a commit: %w", flag, dir, err)}
+		return usageError{fmt.Errorf("--%s is not given, and %s is not a git checkout with a commit: %w", flag, dir, err)}
 	}
 	*value = found
 	return nil
@@ -217,7 +217,7 @@ func loadTemplates(dir string) (*templates.Set, error) {
 		return templates.Load(nil)
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, usageError{fmt.Errorf("templates: %s is no folder", dir)}
+		return nil, usageError{fmt.Errorf("templates: %s is not a folder", dir)}
 	}
 	set, err := templates.Load(os.DirFS(dir))
 	if err != nil {

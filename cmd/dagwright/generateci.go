@@ -74,7 +74,7 @@ func askForDAG(r *http.Request) (cijob.Answer, error) {
 			Detail string `json:"detail"`
 		}
 		if json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
-			return answer, fmt.Errorf("%s answered %s, which is no answer of dagwright: is --server right?", r.URL, response.Status)
+			return answer, fmt.Errorf("%s answered %s, which is not an answer of dagwright: is --server right?", r.URL, response.Status)
 		}
 		return answer, errors.New(problem.Detail)
 	}
@@ -208,7 +208,7 @@ func checkAuthor(repo *gitrepo.Repo, head, path string) error {
 		return err
 	}
 	if author != generator.AuthorEmail {
-		return fmt.Errorf("%s was edited by hand in the DAG repository (by %s), and is left as it is: take the edit into the model's %s, or write over it with --force: %w",
+		return fmt.Errorf("%s was edited by hand in the DAG repository (by %s), and was left as it is: move the edit into the model's %s, or overwrite it with --force: %w",
 			path, author, generator.ModelFile, dag.ErrConflict)
 	}
 	return nil

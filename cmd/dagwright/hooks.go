@@ -43,8 +43,8 @@ func newHooksInstallCommand() *cobra.Command {
 or bring it up to date where there is one with the same URL. Doing it again changes
 nothing. One hook serves all branches by a regular expression.
 
-The token needs the scope api and the role Maintainer. GitLab does not tell what a
-hook's secret is: give --rotate after the secret has changed, while the server
+The token needs the scope api and the role Maintainer. GitLab does not reveal the
+secret of a hook: use --rotate after the secret has changed, while the server
 accepts both the old and the new one.`,
 		Example: `  dagwright hooks install --gitlab https://gitlab.example.com --token-file token \
     --url https://dagwright.example.com/hooks/gitlab --secret-file webhook-secret \
@@ -62,8 +62,8 @@ accepts both the old and the new one.`,
 	cmd.Flags().StringSliceVar(&f.branches, "branch", []string{"main", "retrain"}, "branches whose pushes are sent")
 	cmd.Flags().BoolVar(&f.pipelines, "pipelines", true, "send pipeline events, for models that wait for their image")
 	cmd.Flags().BoolVar(&f.mergeRequests, "merge-requests", true, "send merge request events, for previews")
-	cmd.Flags().BoolVar(&f.rotate, "rotate", false, "write the secret anew where nothing else changes")
-	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done and do nothing")
+	cmd.Flags().BoolVar(&f.rotate, "rotate", false, "set the secret again where nothing else changes")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print what would be done")
 	return cmd
 }
 

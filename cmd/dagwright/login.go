@@ -37,11 +37,11 @@ func newLoginCommand() *cobra.Command {
 Without flags you are shown an address and a code, to be opened in a browser on any
 machine; the command goes on as soon as you have signed in there (RFC 8628). With
 --token-file a token of dagwright is used instead ("dagwright tokens create", or the
-page Tokens): - reads it from standard input, which on a terminal does not show it.
+page Tokens): - reads it from standard input, and on a terminal does not show it.
 
-What comes of it is kept in dagwright/credentials.yml in the folder of your
-settings, readable by you only, and is renewed when it ends. Scripts need no login:
-they set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
+The sign-in is kept in dagwright/credentials.yml in the folder of your settings,
+readable by you only, and is renewed when it expires. Scripts need no login: they
+set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
 		Example: `  dagwright login --context prod
   dagwright login --server https://dagwright.example.com
   dagwright login --context prod --token-file -`,
@@ -55,7 +55,7 @@ they set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
 				return err
 			}
 			if _, from, _ := tokenFromEnvironment(os.Getenv); from != "" {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s is set and goes before what is kept here\n", from)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s is set and takes precedence over what is kept here\n", from)
 			}
 			if tokenFile != "" {
 				return loginByToken(cmd, c, tokenFile)
@@ -273,7 +273,7 @@ func (p identityProvider) askDevice(ctx context.Context, out io.Writer, s signIn
 		fmt.Fprintf(out, "or open %s\n", oneLine(code.VerificationURIComplete))
 	}
 	if !code.Expiry.IsZero() {
-		fmt.Fprintf(out, "Waiting for you; the code is good for %s.\n", rounded(time.Until(code.Expiry).Round(time.Second)))
+		fmt.Fprintf(out, "Waiting for you; the code is valid for %s.\n", rounded(time.Until(code.Expiry).Round(time.Second)))
 	}
 	token, err := config.DeviceAccessToken(ctx, code)
 	if err != nil {
@@ -306,7 +306,7 @@ func newLogoutCommand() *cobra.Command {
 		Use:   "logout",
 		Short: "Forget the sign-in to a server",
 		Long: `Forget the sign-in to a server, and have the identity provider end it. A token of
-dagwright itself is only forgotten: end it with "dagwright tokens revoke".`,
+dagwright itself is only forgotten: revoke it with "dagwright tokens revoke".`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.dialWith("")
@@ -352,7 +352,7 @@ func newWhoamiCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{
 		Use:   "whoami",
-		Short: "Show who a server takes you for, and your role",
+		Short: "Show who you are to a server, and your role",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := f.dial()

@@ -30,9 +30,9 @@ func newLogsCommand() *cobra.Command {
 		Long: `Print the log of one try of a task: of the DAG's newest run unless RUN is named,
 and of its running task, or the one that started last, unless TASK is named.
 
-With --follow the log is printed as it is written, from task to task and from try
-to try, until the run (or TASK, when it is named) has ended. Only the log goes to
-standard output; --output json prints an object a line. Lines of containers other
+With --follow the log is printed as it is written, from task to task and from try to
+try, until the run (or TASK, when it is named) has ended. Only the log goes to
+standard output; --output json prints one object per line. Lines of containers other
 than the main one begin with the container's name in brackets.
 
 With --exit-code the exit code is 1 when the run (or TASK, or the try of --try) has
@@ -69,7 +69,7 @@ failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns, completeTasks),
 	}
 	f.addTo(cmd)
-	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "go on until the run has ended")
+	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "keep printing until the run has ended")
 	cmd.Flags().BoolVar(&l.timestamps, "timestamps", false, "print when each line was written, where the log says so")
 	cmd.Flags().BoolVar(&l.exitCode, "exit-code", false, "exit with 1 when what was logged has failed")
 	cmd.Flags().IntVar(&l.try, "try", 0, "number of the try (default the newest)")

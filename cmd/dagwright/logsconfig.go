@@ -52,7 +52,7 @@ type byteCount int64
 func (b *byteCount) UnmarshalYAML(node *yaml.Node) error {
 	n, ok := parseBytes(node.Value)
 	if !ok {
-		return fmt.Errorf("line %d: %.40q is no number of bytes", node.Line, node.Value)
+		return fmt.Errorf("line %d: %.40q is not a number of bytes", node.Line, node.Value)
 	}
 	if *b = byteCount(n); n == 0 {
 		*b = -1
@@ -74,7 +74,7 @@ type keepTime time.Duration
 func (k *keepTime) UnmarshalYAML(node *yaml.Node) error {
 	d, err := parseDays(node.Value)
 	if err != nil {
-		return fmt.Errorf("line %d: %q is no time to keep logs", node.Line, node.Value)
+		return fmt.Errorf("line %d: %q is not a time to keep logs", node.Line, node.Value)
 	}
 	*k = keepTime(d)
 	return nil

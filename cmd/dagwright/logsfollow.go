@@ -132,7 +132,7 @@ func (f *follower) events(stream *bufio.Reader, offset *string) (bool, error) {
 		} else if bytes.Equal(text, []byte("event: end")) {
 			return true, nil
 		} else if bytes.Equal(text, []byte("event: short")) {
-			return true, errors.New("the log is shorter than what was printed of it: something has cut the file; read it without --follow")
+			return true, errors.New("the log is shorter than what was printed: something has truncated it; read it without --follow")
 		} else if value, ok := bytes.CutPrefix(text, []byte("data: ")); ok {
 			if err := f.line(f.cmd.OutOrStdout(), value); err != nil {
 				return false, err
@@ -145,7 +145,7 @@ func (f *follower) events(stream *bufio.Reader, offset *string) (bool, error) {
 // conclude says how the run ended, or that it goes on.
 func (f *follower) conclude(r runFields) {
 	if len(f.done) == 0 {
-		fmt.Fprintln(f.cmd.ErrOrStderr(), "nothing was run and so nothing was logged")
+		fmt.Fprintln(f.cmd.ErrOrStderr(), "nothing ran, so there is no log")
 	}
 	fmt.Fprintf(f.cmd.ErrOrStderr(), "==> run %s is %s", r.ID, r.State)
 	if r.Reason != nil {

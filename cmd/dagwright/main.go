@@ -74,10 +74,10 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dagwright",
 		Short: "Turns pushes to model repositories into DAGs and runs them",
-		Long: `dagwright is the system around an ML platform's models. A push to a model's
-GitLab repository becomes a DAG in the DAG repository (scoring from main,
-retraining from retrain), and a scheduler runs that DAG's tasks, with a web page
-where people pause, trigger and read the model's log.
+		Long: `dagwright is the system around an ML platform's models. A push to a model's GitLab
+repository becomes a DAG in the DAG repository (scoring from main, retraining from
+retrain), and a scheduler runs that DAG's tasks, with web pages where people pause
+and trigger DAGs and read the models' logs.
 
 Start with "dagwright dev": all of it on this machine, with two example models.`,
 		SilenceUsage:  true,
@@ -138,7 +138,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 func exactArguments(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != n {
-			return usageError{fmt.Errorf("want %d argument(s), got %d: %s", n, len(args), cmd.UseLine())}
+			return usageError{fmt.Errorf("want %s, got %d: %s", counted(n, "argument"), len(args), cmd.UseLine())}
 		}
 		return nil
 	}

@@ -20,10 +20,10 @@ func newModelsCommand() *cobra.Command {
 	var f clientFlags
 	cmd := &cobra.Command{
 		Use:   "models",
-		Short: "See what became of pushes to models, and replay them",
-		Long: `See what became of the pushes to models' repositories, and have one looked at once
-more. A push is rendered (its DAG changed), unchanged, refused with a reason, proposed
-as a merge request, superseded by a newer one, skipped as it asked, or pending.`,
+		Short: "List pushes to models with their results, and replay them",
+		Long: `List the pushes to models' repositories with their results, and replay one. A push
+is rendered (its DAG changed), unchanged, refused with a reason, proposed as a merge
+request, superseded by a newer one, skipped on request, or pending.`,
 		Example: `  dagwright models list --state refused
   dagwright models show 42
   dagwright models replay 42`,
@@ -137,7 +137,7 @@ func pushPath(text string) ([]string, error) {
 func newModelsShowCommand(f *clientFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:     "show PUSH",
-		Short:   "Show a push and what became of it",
+		Short:   "Show a push and its result",
 		Example: `  dagwright models show 42`,
 		Args:    exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -164,9 +164,9 @@ func newModelsReplayCommand(f *clientFlags) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "replay PUSH",
-		Short: "Have a push's branch rendered once more",
-		Long: `Have a push's branch rendered once more, as it is now. With --wait the exit code is 1
-when it was refused, and 3 when it is still pending after --timeout.`,
+		Short: "Render the branch of a push again",
+		Long: `Render the branch of a push again, as it is now. With --wait the exit code is 1 when
+it was refused, and 3 when it is still pending after --timeout.`,
 		Example: `  dagwright models replay 42 --wait`,
 		Args:    exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -196,7 +196,7 @@ when it was refused, and 3 when it is still pending after --timeout.`,
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().BoolVar(&wait, "wait", false, "wait until it is known what became of it")
+	cmd.Flags().BoolVar(&wait, "wait", false, "wait for the result")
 	cmd.Flags().DurationVar(&timeout, "timeout", 10*time.Minute, "how long to wait at most")
 	return cmd
 }

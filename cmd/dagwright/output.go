@@ -157,3 +157,11 @@ func (i *item[T]) UnmarshalJSON(text []byte) error {
 
 // MarshalJSON gives the text back.
 func (i item[T]) MarshalJSON() ([]byte, error) { return i.raw, nil }
+
+// counted writes a number of things, whose plural ends in "s".
+func counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

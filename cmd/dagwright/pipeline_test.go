@@ -288,7 +288,7 @@ func TestPipelineOfTheDAGRepository(t *testing.T) {
 	files[".gitlab-ci.yml"] = exampleFile(t, "dag-repository")
 	files["dags/gbc/good.yaml"] = string(good)
 	work := newCheckout(t, gl, testDAGProject, "main", files)
-	if out, err := work.run("main"); err != nil || !strings.Contains(out, "1 file(s) with 1 DAG(s): no fault") {
+	if out, err := work.run("main"); err != nil || !strings.Contains(out, "1 file with 1 DAG: no faults") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if err := os.WriteFile(filepath.Join(work.dir, "dags/gbc/bad.yaml"), []byte(brokenSpec), 0o644); err != nil {

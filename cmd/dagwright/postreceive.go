@@ -64,10 +64,10 @@ func postReceive(ctx context.Context, f postReceiveFlags, in io.Reader, out io.W
 		push := describePush(ctx, f, fields[0], fields[1], fields[2])
 		answer, err := sendPush(ctx, base+"/hooks/gitlab", strings.TrimSpace(string(secret)), push)
 		if err != nil {
-			fmt.Fprintf(out, "dagwright does not answer at %s; it sees this push when it starts again.\n", base)
+			fmt.Fprintf(out, "dagwright is not responding at %s; it will pick up this push when it starts again.\n", base)
 			return nil //nolint:nilerr // the push itself went well
 		}
-		fmt.Fprintf(out, "dagwright: push to %s %s. What becomes of it: %s/models\n", push.Branch, answer, base)
+		fmt.Fprintf(out, "dagwright: push to %s %s. See its result at %s/models\n", push.Branch, answer, base)
 	}
 	return lines.Err()
 }

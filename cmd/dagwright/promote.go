@@ -33,7 +33,7 @@ func newPromoteCommand() *cobra.Command {
 		Long: `Take a DAG's spec, as it is in the DAG repository of the configuration, apply the
 differences that the next instance requires (promotion.overlay), and open a merge
 request with it in the next instance's DAG repository. The merge request shows the
-difference, from which commit the spec is, and who promotes it. Doing it again
+difference, which commit the spec comes from, and who promotes it. Doing it again
 brings the same merge request up to date.`,
 		Example: `  dagwright promote churn-model --config dagwright.yml
   dagwright promote churn-model --config dagwright.yml --dry-run`,
@@ -161,7 +161,7 @@ func (p *promotion) propose(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	if url == "" {
-		_, err = fmt.Fprintf(out, "%s is there already; nothing is left to promote\n", p.dag)
+		_, err = fmt.Fprintf(out, "%s is already there; there is nothing to promote\n", p.dag)
 		return err
 	}
 	_, err = fmt.Fprintf(out, "proposed: %s\n", url)

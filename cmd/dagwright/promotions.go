@@ -145,7 +145,7 @@ type provenanceFields struct {
 func newProvenanceCommand(f *clientFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:   "provenance DAG [RUN]",
-		Short: "Show which commit of the model a DAG, or a run's pods, are from",
+		Short: "Show which commit of the model a DAG, or the pods of a run, come from",
 		Example: `  dagwright dags provenance churn-model
   dagwright dags provenance churn-model manual__2026-01-31T10:00:00+00:00`,
 		Args: argumentsBetween(1, 2),

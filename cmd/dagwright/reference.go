@@ -49,14 +49,14 @@ dagwright dags list
 
 A command talks to the server of ` + "`--server` or `--context`, else of `DAGWRIGHT_SERVER` or `DAGWRIGHT_CONTEXT`" + `,
 else of the current context, else to ` + "`http://127.0.0.1:8080`, where `dagwright dev`" + ` listens.
-Acts that change or end what runs on a production context ask first, on a terminal.
+Commands that change or end what runs in a production context ask for confirmation, on a terminal.
 
 | file or variable | what it holds |
 |---|---|
 | ` + "`dagwright/config.yml`" + ` | the contexts |
 | ` + "`dagwright/credentials.yml`" + ` | tokens, readable by you only; each goes to its own server and to no other |
-| ` + "`DAGWRIGHT_TOKEN_FILE`, `DAGWRIGHT_TOKEN`" + ` | a token for scripts; goes before what ` + "`login`" + ` has kept |
-| ` + "`SSL_CERT_FILE`" + ` | further authorities that sign servers' certificates, as of every Go program |
+| ` + "`DAGWRIGHT_TOKEN_FILE`, `DAGWRIGHT_TOKEN`" + ` | a token for scripts; takes precedence over what ` + "`login`" + ` has kept |
+| ` + "`SSL_CERT_FILE`" + ` | further certificate authorities, as in every Go program |
 
 Both files are in the folder of your settings: ` + "`$XDG_CONFIG_HOME` or `~/.config`" + `. A token is
 never an argument, where others on the machine could read it.
@@ -70,7 +70,7 @@ scripts read is ` + "`--output json` or `yaml`" + `: the API's own answer. Messa
 | exit code | meaning |
 |---|---|
 | 0 | done; the run succeeded |
-| 1 | the work failed; the run failed, or it could not be told |
+| 1 | the work failed; the run failed, or its result is unknown |
 | 2 | wrong use of the command line |
 | 3 | interrupted, or ` + "`--timeout`" + ` is over; what was waited for goes on |
 
@@ -83,11 +83,11 @@ dagwright completion bash > /etc/bash_completion.d/dagwright
 
 Tab knows commands, flags and contexts, and asks the server for DAGs, runs and tasks.
 
-## What Airflow has and this has not
+## What Airflow has and dagwright does not
 
 There is no ` + "`dags test` and no `tasks test`" + `. In Airflow they run a DAG's Python in the
 process of the command. A task here is a container of its own image: what runs on a
-workstation without image, service account and namespace would be another thing.
+workstation without image, service account and namespace would be something else.
 Instead, ` + "`dagwright validate`" + ` and ` + "`generate --check`" + ` find what is wrong with a spec or a
 model's file, ` + "`dagwright dev`" + ` runs a model's commands as local processes, and
 ` + "`dagwright dags trigger DAG --conf … --wait`" + ` with ` + "`dagwright logs -f`" + ` runs it where it belongs.

@@ -43,10 +43,10 @@ func newRerenderCommand() *cobra.Command {
 	var patience time.Duration
 	cmd := &cobra.Command{
 		Use:   "rerender [PATTERN]",
-		Short: "Render generated DAGs again, with the templates of now",
-		Long: `Render generated DAGs again, after a template or a setting has changed: all of
-them, or those whose id or project holds PATTERN. What changes is one commit of the
-DAG repository, or a merge request for each model where the instance works so.
+		Short: "Render generated DAGs again, with the current templates",
+		Long: `Render generated DAGs again, after a template or a setting has changed: all of them,
+or those whose id or project contains PATTERN. What changes is one commit of the DAG
+repository, or a merge request for each model, where the instance is set up so.
 
 With --dry-run nothing is written and the difference of each is printed, with what
 was edited by hand. Such files are left alone unless --overwrite is given. The exit
@@ -78,7 +78,7 @@ code is 1 when any was refused.`,
 	}
 	f.addTo(cmd)
 	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show what would change and write nothing")
-	cmd.Flags().BoolVar(&r.Overwrite, "overwrite", false, "write over files that were edited by hand")
+	cmd.Flags().BoolVar(&r.Overwrite, "overwrite", false, "overwrite files that were edited by hand")
 	cmd.Flags().DurationVar(&patience, "timeout", 10*time.Minute, "how long to wait for all of them")
 	return cmd
 }

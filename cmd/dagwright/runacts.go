@@ -49,8 +49,8 @@ func newRunsMarkCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mark DAG RUN success|failed",
 		Short: "End a run by hand, as success or failed",
-		Long: `End a run by hand, as success or failed. Its tasks that are running are stopped. For
-one that has ended, mark or clear its tasks: the run follows them.`,
+		Long: `End a run by hand, as success or failed. Its running tasks are stopped. If the run
+has ended, mark or clear its tasks instead: the run follows them.`,
 		Example: `  dagwright runs mark churn-model manual__2026-01-31T10:00:00+00:00 success`,
 		Args:    exactArguments(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -98,9 +98,9 @@ func newRunsClearCommand(f *clientFlags) *cobra.Command {
 	var onlyFailed bool
 	cmd := &cobra.Command{
 		Use:   "clear DAG RUN",
-		Short: "Have the tasks of a run run once more",
-		Long: `Have the tasks of a run run once more, in the version of the DAG with which it
-began. Use "dagwright tasks clear" for some of its tasks.`,
+		Short: "Run the tasks of a run again",
+		Long: `Run the tasks of a run again, in the version of the DAG that the run began with. Use
+"dagwright tasks clear" for some of its tasks.`,
 		Example: `  dagwright runs clear churn-model-retrain manual__2026-01-31T10:00:00+00:00 --only-failed`,
 		Args:    exactArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -119,9 +119,9 @@ began. Use "dagwright tasks clear" for some of its tasks.`,
 
 func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, onlyFailed bool, act actFlags) error {
 	r := request{method: http.MethodPost, path: append(slices.Clone(path), "clear"), body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
-	question := fmt.Sprintf("Have run %s of %s run once more?", path[3], path[1])
+	question := fmt.Sprintf("Run the tasks of run %s of %s again?", path[3], path[1])
 	if act.dryRun {
-		return actOnTasks(cmd, f, c, r, act, question, "run once more")
+		return actOnTasks(cmd, f, c, r, act, question, "run again")
 	}
 	if err := askInProduction(cmd, c, act.yes, question); err != nil {
 		return err
@@ -219,8 +219,8 @@ func newBackfillCommand(f *clientFlags) *cobra.Command {
 		Use:   "backfill DAG --from DATE --to DATE",
 		Short: "Start the runs of a past range of the schedule",
 		Long: `Start the runs that the DAG's schedule calls for between two logical dates, both
-included. A date that has a run already is left alone, unless --reprocess says that
-failed runs, or all that have ended, are to run once more.
+included. A date that already has a run is skipped, unless --reprocess asks for
+failed runs, or all that have ended, to run again.
 
 A date without a time is its midnight, as in Airflow's "backfill create": a run at 06:00
 of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31T23:59.`,
@@ -246,8 +246,8 @@ of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31
 	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, at midnight unless it has a time, UTC unless it has an offset (required)")
 	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date`, at midnight unless it has a time (required)")
 	cmd.Flags().StringVar(&b.conf, "conf", "", "JSON object for every run, @FILE or @- as in \"dagwright dags trigger\"")
-	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "dates that have a run already: none, failed or completed ones")
-	cmd.Flags().IntVar(&b.most, "max-active-runs", 10, "how many of the runs go on at a time")
+	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "which existing runs to run again: none, failed or completed")
+	cmd.Flags().IntVar(&b.most, "max-active-runs", 10, "how many of the runs may be active at a time")
 	cmd.Flags().BoolVar(&b.backwards, "backwards", false, "newest date first")
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "only show the logical dates")
 	addYesFlag(cmd, &b.yes)
@@ -300,7 +300,7 @@ func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), answer.Backfills, func(t *table) {
-		t.line("%d run(s) would start", len(answer.Backfills))
+		t.line("%s would start", counted(len(answer.Backfills), "run"))
 		t.header("LOGICAL DATE")
 		for _, b := range answer.Backfills {
 			t.row(moment(b.fields.Date))
@@ -319,7 +319,7 @@ func backfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any
 	}
 	return f.show(cmd.OutOrStdout(), made, func(t *table) {
 		m := made.fields
-		t.line("backfill %d of %s: %s to %s, %d run(s) at a time", m.ID, m.DAG, moment(m.From), moment(m.To), m.Most)
+		t.line("backfill %d of %s: %s to %s, %s at a time", m.ID, m.DAG, moment(m.From), moment(m.To), counted(m.Most, "run"))
 		t.line("see its runs: dagwright runs list %s --type backfill", m.DAG)
 	})
 }

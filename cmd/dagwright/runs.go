@@ -71,7 +71,7 @@ func newRunsCommand() *cobra.Command {
 func argumentsBetween(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < least || len(args) > most {
-			return usageError{fmt.Errorf("want %d to %d argument(s), got %d: %s", least, most, len(args), cmd.UseLine())}
+			return usageError{fmt.Errorf("want %d to %d arguments, got %d: %s", least, most, len(args), cmd.UseLine())}
 		}
 		return nil
 	}
@@ -241,9 +241,9 @@ func newRunsWaitCommand(f *clientFlags) *cobra.Command {
 		Use:   "wait DAG [RUN]",
 		Short: "Wait until a run has ended; the newest run unless one is named",
 		Long: `Wait until a run has ended; the newest run unless one is named. The exit code is 0
-when it succeeded, 1 when it failed or could not be told, 2 for wrong use, and 3 when
---timeout or Ctrl-C ended the waiting: the run goes on. A restart of the server is
-waited out.`,
+when it succeeded, 1 when it failed or its result is unknown, 2 for wrong use, and 3
+when --timeout or Ctrl-C ended the waiting: the run goes on. A restart of the server
+does not end the waiting.`,
 		Example: `  dagwright runs wait churn-model && echo scored
   dagwright runs wait churn-model --timeout 30m`,
 		Args: argumentsBetween(1, 2),
@@ -265,7 +265,7 @@ waited out.`,
 }
 
 func addTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
-	cmd.Flags().DurationVar(timeout, "timeout", 0, "how long to wait at most, such as 90s or 2h (default for ever)")
+	cmd.Flags().DurationVar(timeout, "timeout", 0, "how long to wait at most, such as 90s or 2h (default: no limit)")
 }
 
 // errGoesOn says that waiting was given up: what was waited for goes on.

@@ -34,8 +34,9 @@ func newScheduleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schedule EXPRESSION",
 		Short: "Show when a cron expression or preset runs",
-		Long: `Show the runs that a schedule calls for, by Airflow's rules, also across changes
-of daylight saving time. Times are printed in UTC; the table adds local time.
+		Long: `Show the runs that a schedule calls for, by Airflow's rules, including across
+changes of daylight saving time. Times are printed in UTC; the table adds local
+time.
 
 EXPRESSION is a cron expression of five fields (six: seconds last) or a preset
 such as @daily.`,
@@ -61,7 +62,7 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 	}
 	zone, err := time.LoadLocation(f.timezone)
 	if err != nil || f.timezone == "" || f.timezone == "Local" {
-		return usageError{fmt.Errorf("--timezone %q is no IANA time zone such as Europe/Berlin", f.timezone)}
+		return usageError{fmt.Errorf("--timezone %q is not an IANA time zone such as Europe/Berlin", f.timezone)}
 	}
 	schedule, err := dag.ParseSchedule(expr, zone)
 	if err != nil {

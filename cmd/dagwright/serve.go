@@ -34,7 +34,7 @@ func newServeCommand() *cobra.Command {
 	var run []string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run an instance as its configuration file says",
+		Short: "Run an instance from its configuration file",
 		Long: `Run an instance: the webhook, the generator, the scheduler and the pages, or some
 of them. Several processes of one instance share a PostgreSQL database; the
 generator and the scheduler must each run once.`,
@@ -92,7 +92,7 @@ func outliveHangup(logger *slog.Logger) (stop func()) {
 				return
 			case <-hangups:
 				logger.Warn("SIGHUP changes nothing: the configuration is read at the start; " +
-					"rules of auth and TLS certificates are read anew by themselves when their files change")
+					"rules of auth and TLS certificates are read again when their files change")
 			}
 		}
 	}()

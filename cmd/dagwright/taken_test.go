@@ -36,9 +36,9 @@ func TestWhoseModelsAreTaken(t *testing.T) {
 		"empty":      {"groups: [], projects: []", "gitlab: want groups or projects", nil, nil},
 		"a word":     {"groups: gbc", `gitlab.groups: is "gbc"; want a list of groups, such as [gbc], or the word any`, nil, nil},
 		"Any":        {"groups: Any", "or the word any", nil, nil},
-		"a star":     {"groups: ['*']", `gitlab.groups[0]: "*" is no path of a group`, nil, nil},
-		"an id":      {"groups: [42]", `gitlab.groups[0]: "42" is no path of a group`, nil, nil},
-		"an address": {"projects: ['https://gitlab.example.com/gbc/x']", "is no path of a project", nil, nil},
+		"a star":     {"groups: ['*']", `gitlab.groups[0]: "*" is not the path of a group`, nil, nil},
+		"an id":      {"groups: [42]", `gitlab.groups[0]: "42" is not the path of a group`, nil, nil},
+		"an address": {"projects: ['https://gitlab.example.com/gbc/x']", "is not the path of a project", nil, nil},
 	} {
 		fault := start(config(c.gitlab))
 		if (c.fault == "") != (fault == "") || !strings.Contains(fault, c.fault) {

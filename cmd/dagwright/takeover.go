@@ -15,10 +15,11 @@ func newTakeOverCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "take-over FORMER-DAG…",
 		Short: "Give a DAG what a former owner of its id left",
-		Long: `Give a DAG what a former owner of its id left: runs with their logs, versions, and
-the audit log. A DAG whose id went to another project or file is kept as churn~1 (the
-next one as churn~2); name it by that id. The team of the DAG sees it all from then on.
-The DAG stays paused or not as it is. This needs the role admin of every DAG.`,
+		Long: `Give a DAG the history of a former owner of its id: runs with their logs, versions,
+and the audit log. A DAG whose id went to another project or file is kept as churn~1
+(the next one as churn~2); name it by that id. From then on the team of the DAG sees
+all of it. Whether the DAG is paused does not change. This needs the role admin for
+all DAGs.`,
 		Example: `  dagwright dags take-over churn-model~1`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {

@@ -126,7 +126,7 @@ func addYesFlag(cmd *cobra.Command, yes *bool) {
 
 func (a *actFlags) addTo(cmd *cobra.Command) {
 	addYesFlag(cmd, &a.yes)
-	cmd.Flags().BoolVar(&a.dryRun, "dry-run", false, "only show which tasks it would be")
+	cmd.Flags().BoolVar(&a.dryRun, "dry-run", false, "only show which tasks would change")
 }
 
 // instanceList is the API's answer to acts on task instances.
@@ -140,10 +140,10 @@ func newTasksClearCommand(f *clientFlags) *cobra.Command {
 	var onlyFailed bool
 	cmd := &cobra.Command{
 		Use:   "clear DAG RUN TASK…",
-		Short: "Have tasks of a run run once more",
-		Long: `Have tasks of a run run once more, in the version of the DAG with which the run
-began. Their earlier tries stay, with their logs. A task that is running is stopped
-first; a run that has ended goes on.`,
+		Short: "Run tasks of a run again",
+		Long: `Run tasks of a run again, in the version of the DAG that the run began with. Their
+earlier tries stay, with their logs. A task that is running is stopped first; a run
+that has ended goes on.`,
 		Example: `  dagwright tasks clear churn-model-retrain manual__2026-01-31T10:00:00+00:00 train_model --downstream
   dagwright tasks clear churn-model-retrain manual__2026-01-31T10:00:00+00:00 train_model --past --only-failed --dry-run`,
 		Args: argumentsAtLeast(3),
@@ -154,9 +154,9 @@ first; a run that has ended goes on.`,
 			}
 			body := with.body()
 			body["dag_run_id"], body["task_ids"], body["only_failed"], body["dry_run"] = args[1], args[2:], onlyFailed, act.dryRun
-			question := fmt.Sprintf("Have %d task(s) of run %s of %s run once more?", len(args)-2, args[1], args[0])
+			question := fmt.Sprintf("Run %s of run %s of %s again?", counted(len(args)-2, "task"), args[1], args[0])
 			r := request{method: http.MethodPost, path: []string{"dags", args[0], "clearTaskInstances"}, body: body}
-			return actOnTasks(cmd, f, c, r, act, question, "run once more")
+			return actOnTasks(cmd, f, c, r, act, question, "run again")
 		},
 		ValidArgsFunction: completeActTasks,
 	}
@@ -188,7 +188,7 @@ func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client, r request, act ac
 		} else {
 			done = "will " + done
 		}
-		t.line("%d task(s) %s", len(answer.Instances), done)
+		t.line("%s %s", counted(len(answer.Instances), "task"), done)
 		t.header("RUN", "TASK", "STATE", "TRY")
 		for _, ti := range answer.Instances {
 			t.row(ti.fields.Run, ti.fields.Task, state(dash(ti.fields.State)), ti.fields.Try)
@@ -237,7 +237,7 @@ func newTasksCancelCommand(f *clientFlags) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:     "cancel DAG RUN TASK",
-		Short:   "Stop a running task: it has failed and is not tried again",
+		Short:   "Stop a running task: it fails and is not retried",
 		Example: `  dagwright tasks cancel churn-model-retrain manual__2026-01-31T10:00:00+00:00 train_model`,
 		Args:    exactArguments(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -275,7 +275,7 @@ func newTasksCancelCommand(f *clientFlags) *cobra.Command {
 func argumentsAtLeast(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < n {
-			return usageError{fmt.Errorf("want at least %d argument(s), got %d: %s", n, len(args), cmd.UseLine())}
+			return usageError{fmt.Errorf("want at least %s, got %d: %s", counted(n, "argument"), len(args), cmd.UseLine())}
 		}
 		return nil
 	}

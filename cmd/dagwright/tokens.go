@@ -48,8 +48,8 @@ func newTokensCommand() *cobra.Command {
 		Use:   "tokens",
 		Short: "List, create and revoke tokens for scripts",
 		Long: `List, create and revoke tokens of dagwright, for scripts and for machines without a
-browser. A script shows one in DAGWRIGHT_TOKEN_FILE or DAGWRIGHT_TOKEN; a person signs
-in with "dagwright login --token-file -".`,
+browser. A script passes one in DAGWRIGHT_TOKEN_FILE or DAGWRIGHT_TOKEN; a person
+signs in with "dagwright login --token-file -".`,
 		Example: `  dagwright tokens create nightly-report --role viewer --days 30 --token-out token
   dagwright tokens list
   dagwright tokens revoke 3f2a9c1d`,
@@ -65,7 +65,7 @@ func newTokensListCommand(f *clientFlags) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:     "list",
-		Short:   "List your tokens; none is shown itself",
+		Short:   "List your tokens, without the secrets themselves",
 		Example: `  dagwright tokens list`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,7 +86,7 @@ func newTokensListCommand(f *clientFlags) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "those of everybody, for administrators")
+	cmd.Flags().BoolVar(&all, "all", false, "everybody's, for administrators")
 	return cmd
 }
 
@@ -118,8 +118,8 @@ func newTokensCreateCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Create a token, which is shown this once",
-		Long: `Create a token, which is shown this once: on standard output, or, better, written to
-the file of --token-out, which only you may read. It may do no more than you may.`,
+		Long: `Create a token, which is shown only once: on standard output, or, better, written to
+the file of --token-out, which only you may read. It can do no more than you can.`,
 		Example: `  dagwright tokens create nightly-report --role viewer --days 30 --token-out token
   dagwright tokens create retrain-job --role operator --dag 'churn-model*' > token`,
 		Args: exactArguments(1),
@@ -136,10 +136,10 @@ the file of --token-out, which only you may read. It may do no more than you may
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	cmd.Flags().StringVar(&body.Role, "role", "viewer", "the most that it may do: viewer, operator or admin")
-	cmd.Flags().IntVar(&body.Days, "days", 0, "days until it ends (default the longest that the server allows)")
-	cmd.Flags().StringSliceVar(&body.DAGs, "dag", nil, "only for this DAG, or those that begin so, as in 'churn-*'; may be repeated")
-	cmd.Flags().BoolVar(&body.Service, "service", false, "acts by itself, not for you; for administrators")
+	cmd.Flags().StringVar(&body.Role, "role", "viewer", "its role: viewer, operator or admin")
+	cmd.Flags().IntVar(&body.Days, "days", 0, "days until it expires (default: the longest that the server allows)")
+	cmd.Flags().StringSliceVar(&body.DAGs, "dag", nil, "only for this DAG, or for those that a pattern such as 'churn-*' matches; may be repeated")
+	cmd.Flags().BoolVar(&body.Service, "service", false, "acts on its own behalf, not for you; for administrators")
 	cmd.Flags().StringSliceVar(&body.Projects, "project", nil, "with --service: only for models of this GitLab project or group; may be repeated")
 	cmd.Flags().StringVar(&out, "token-out", "", "new `file` to write the token to")
 	mustComplete(cmd, "role", completeFlag(oneOf("viewer", "operator", "admin")))
@@ -179,7 +179,7 @@ func createToken(cmd *cobra.Command, f *clientFlags, c *client, body newToken, o
 func newTokensRevokeCommand(f *clientFlags) *cobra.Command {
 	return &cobra.Command{
 		Use:     "revoke ID…",
-		Short:   "End tokens at once",
+		Short:   "Revoke tokens, with effect at once",
 		Example: `  dagwright tokens revoke 3f2a9c1d`,
 		Args:    argumentsAtLeast(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

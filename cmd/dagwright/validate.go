@@ -29,9 +29,9 @@ func newValidateCommand() *cobra.Command {
 fault is printed as file:line:column; the exit code is 1 if there is any. This is
 what the DAG repository's own pipeline runs.
 
-The pods of tasks are held against Kubernetes' Pod Security "restricted" or, with
---config, against all that an instance's policy says. Of that file nothing but
-the section kubernetes is used; no secret is read.`,
+The pods of tasks are checked against Kubernetes' Pod Security "restricted" or, with
+--config, against the whole policy of an instance. Only the section kubernetes of
+that file is used; no secret is read.`,
 		Example: `  dagwright validate dags
   dagwright validate dags/gbc/risk/churn-model.yaml
   dagwright validate --code-quality gl-code-quality-report.json --junit junit.xml dags
@@ -54,7 +54,7 @@ the section kubernetes is used; no secret is read.`,
 			return validate(cmd.OutOrStdout(), pods, args, r)
 		},
 	}
-	cmd.Flags().StringVar(&config, "config", "", "configuration file of the instance whose policy counts")
+	cmd.Flags().StringVar(&config, "config", "", "configuration file of the instance whose policy applies")
 	cmd.Flags().StringVar(&r.codeQuality, "code-quality", "", "write GitLab's code-quality report to this file")
 	cmd.Flags().StringVar(&r.junit, "junit", "", "write a JUnit report to this file")
 	return cmd
@@ -82,9 +82,9 @@ func validate(out io.Writer, pods podspec.Config, paths []string, r reports) err
 		return err
 	}
 	if len(v.faults) > 0 {
-		return fmt.Errorf("%d fault(s) in %d file(s)", len(v.faults), len(v.checked))
+		return fmt.Errorf("%s in %s", counted(len(v.faults), "fault"), counted(len(v.checked), "file"))
 	}
-	fmt.Fprintf(out, "%d file(s) with %d DAG(s): no fault\n", len(v.checked), len(v.files))
+	fmt.Fprintf(out, "%s with %s: no faults\n", counted(len(v.checked), "file"), counted(len(v.files), "DAG"))
 	return nil
 }
 

@@ -119,7 +119,7 @@ const granted = await (await fetch(discovery.token_endpoint,
 const cli = await (await fetch(`${url}/api/v2/me`, { headers: { Authorization: `Bearer ${granted.access_token}` } })).json();
 assert.deepEqual(cli, { name: "ada", via: "oidc", role: "admin", instance_role: "admin" });
 const refused = await fetch(`${url}/api/v2/me`, { headers: { Authorization: `Bearer ${granted.refresh_token}` } });
-assert.equal(refused.status, 401, "a refresh token is no access token");
+assert.equal(refused.status, 401, "a refresh token is not an access token");
 
 // Signing out here signs out there: the next sign-in asks for the password.
 await vera.goto(`${url}/models`);

@@ -16,7 +16,7 @@ def scoring_date():
     try:
         return datetime.date.fromisoformat(text[:10])
     except ValueError:
-        sys.exit(f"SCORING_DATE {text!r} is no date; want YYYY-MM-DD")
+        sys.exit(f"SCORING_DATE {text!r} is not a date; want YYYY-MM-DD")
 
 
 def main():

@@ -16,7 +16,7 @@ def main():
     try:
         date = datetime.date.fromisoformat(text[:10])
     except ValueError:
-        sys.exit(f"SCORING_DATE {text!r} is no date; want YYYY-MM-DD")
+        sys.exit(f"SCORING_DATE {text!r} is not a date; want YYYY-MM-DD")
     fraud.log("scoring date:", date)
     model, path = fraud.current_model()
     fraud.log("model:", os.path.basename(path), "version", model.get("version", 0))
