@@ -159,7 +159,7 @@ func (s *Store) RevokeToken(ctx context.Context, by Actor, id, issuer, subject s
 			return fmt.Errorf("read token: %w", err)
 		}
 		if !found {
-			return fmt.Errorf("token %.20q: %w", id, dag.ErrNotFound)
+			return fmt.Errorf("token %.20q does not exist: %w", id, dag.ErrNotFound)
 		}
 		if _, err := t.exec(`DELETE FROM api_token WHERE id = $1`, id); err != nil {
 			return fmt.Errorf("revoke token: %w", err)

@@ -53,7 +53,7 @@ func (s *Store) ReplayPush(ctx context.Context, by Actor, id int64) (int64, erro
 		case err != nil:
 			return 0, fmt.Errorf("read push: %w", err)
 		case len(found) == 0:
-			return 0, fmt.Errorf("push %d: %w", id, dag.ErrNotFound)
+			return 0, fmt.Errorf("push %d does not exist: %w", id, dag.ErrNotFound)
 		case found[0].State == PushPending:
 			return 0, fmt.Errorf("push %d is not finished yet: %w", id, dag.ErrConflict)
 		}

@@ -180,7 +180,7 @@ func (s *Store) EndSession(ctx context.Context, by Actor, event, id, issuer, sub
 			return fmt.Errorf("end session: %w", err)
 		}
 		if n == 0 {
-			return fmt.Errorf("session %.20q: %w", id, dag.ErrNotFound)
+			return fmt.Errorf("session %.20q does not exist: %w", id, dag.ErrNotFound)
 		}
 		return record(t, AuditEntry{By: by, Event: event})
 	})

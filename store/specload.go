@@ -29,7 +29,13 @@ func (s *Store) spec(t *tx, k specKey) (*dag.DAG, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, fmt.Errorf("DAG %.250q has no version %d: %w (%w)", k.dag, k.version, dag.ErrNotFound, errUnreadable)
+		return nil, fmt.Errorf("DAG %.250q has no version %d: %w", k.dag, k.version, missingVersion{})
 	}
 	return s.specs.parse(k, definition)
 }
+
+// missingVersion is dag.ErrNotFound, in its words, and errUnreadable as well.
+type missingVersion struct{}
+
+func (missingVersion) Error() string   { return dag.ErrNotFound.Error() }
+func (missingVersion) Unwrap() []error { return []error{dag.ErrNotFound, errUnreadable} }

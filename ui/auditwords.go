@@ -38,7 +38,7 @@ var auditWords = map[string]string{
 
 // viaWords says how a request, or a run, came about.
 var viaWords = map[string]string{
-	"ui": say("pages"), "rest_api": say("API"), "cli": say("command line"), "scheduler": say("scheduler"), "generator": say("generator"),
+	"ui": say("web"), "rest_api": say("API"), "cli": say("command line"), "scheduler": say("scheduler"), "generator": say("generator"),
 	"identity_provider": say("identity provider"), "timetable": say("schedule"), "backfill": say("backfill"),
 }
 

@@ -59,7 +59,8 @@ const maxPlanned = 200
 type confirmPage struct {
 	Page
 	plan
-	More    int // things that are not listed
+	Heading string // asks whether to do it
+	More    int    // things that are not listed
 	Shown   string
 	Changed bool // the plan is no longer the one that was confirmed
 	Action  string
@@ -98,7 +99,11 @@ func (s *server) confirmed(c echo.Context, draw func() (plan, error)) (bool, err
 	if !asks && shown == p.digest() {
 		return true, nil
 	}
-	page := confirmPage{Page: s.page(c, p.Button+"?"), plan: p, Shown: p.digest(), Changed: !asks, Action: c.Request().URL.Path}
+	heading := p.Button + "?"
+	if len(p.Rows) == 0 {
+		heading = s.reader(c).t("Nothing to change")
+	}
+	page := confirmPage{Page: s.page(c, heading), Heading: heading, plan: p, Shown: p.digest(), Changed: !asks, Action: c.Request().URL.Path}
 	page.Section = "dags"
 	page.Back = localPath(c.FormValue("back"), p.Back)
 	if page.More = len(p.Rows) - maxPlanned; page.More > 0 {

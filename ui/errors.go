@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -189,7 +191,18 @@ func (rd *reader) words(err error) string {
 	for _, kind := range errorKinds {
 		text = strings.TrimSuffix(text, ": "+kind.kind.Error())
 	}
-	return rd.reason(text)
+	return sentence(rd.reason(text))
+}
+
+// sentence begins a text with a capital letter, unless it begins with a path or
+// the name of a field.
+func sentence(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	if strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && r != '-' }) {
+		return text
+	}
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // wantsText reports whether the script asks, which shows errors in place.

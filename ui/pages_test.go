@@ -179,7 +179,7 @@ func TestDAGPages(t *testing.T) {
 		t.Errorf("the plain address gives %d to %q", w.Code, w.Header().Get("Location"))
 	}
 	graph := s.get(http.StatusOK, "/dags/churn-model-retrain/graph")
-	graph.wants(t, "train_model failed: exit status 3", "node s-failed", "node s-success", "node s-upstream-failed", taskURL(d.ID, r.ID, "train_model"))
+	graph.wants(t, "Task train_model failed (exit status 3)", "node s-failed", "node s-success", "node s-upstream-failed", taskURL(d.ID, r.ID, "train_model"))
 	s.get(http.StatusOK, withQuery("/dags/churn-model-retrain/graph", url.Values{"run": {string(r.ID)}})).wants(t, string(r.ID))
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/graph?run=absent")
 

@@ -65,22 +65,34 @@ func (rd *reader) reason(text string) string {
 	}
 	lines := strings.Split(text, "\n")
 	for i, line := range lines {
-		lines[i] = russianFault(line)
+		lines[i] = rd.russianFault(line)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// fault is a fault of a file, whose place is shown before it, in the reader's
+// language. One that the table does not know is introduced as words of the program.
+func (rd *reader) fault(text string) string {
+	if rd.lang != language.Russian {
+		return text
+	}
+	if russian, ok := russianReason(text, maxNestedReasons); ok {
+		return russian
+	}
+	return "текст ошибки: " + text
 }
 
 // faultPlace is where a fault is said to be: a file and its line, and a field.
 var faultPlace = regexp.MustCompile(`^[\w./-]+:\d+(?::\d+)?: (?:[\w.\[\]-]+: )?`)
 
 // russianFault translates a line behind the place that it begins with.
-func russianFault(line string) string {
+func (rd *reader) russianFault(line string) string {
 	place := faultPlace.FindString(line)
-	text, ok := russianReason(line[len(place):], maxNestedReasons)
-	if !ok && place != "" {
-		return place + "текст ошибки: " + text
+	if place != "" {
+		return place + rd.fault(line[len(place):])
 	}
-	return place + text
+	text, _ := russianReason(line, maxNestedReasons)
+	return text
 }
 
 // maxNestedReasons bounds how many reasons may stand in one another, as in

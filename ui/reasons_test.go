@@ -42,7 +42,7 @@ type sources struct {
 	calls  []string // of functions that take one as a literal
 	in     []string // of functions that return one
 	maps   []string // of variables that map to them
-	errs   bool     // whether its dag.ErrConflict and dag.ErrInvalid reach a reader
+	errs   bool     // whether its dag.ErrConflict, dag.ErrInvalid and dag.ErrNotFound reach a reader
 }
 
 var reasonSources = []sources{
@@ -136,9 +136,11 @@ func keepValues(n ast.Node, keep func(...ast.Expr)) {
 	})
 }
 
-// keepError keeps the words of a conflict.
+// keepError keeps the words of an error that is shown to the reader.
 func keepError(call *ast.CallExpr, keep func(...ast.Expr)) {
-	sentinel := func(e ast.Expr) bool { return nameOf(e) == "ErrConflict" || nameOf(e) == "ErrInvalid" }
+	sentinel := func(e ast.Expr) bool {
+		return slices.Contains([]string{"ErrConflict", "ErrInvalid", "ErrNotFound"}, nameOf(e))
+	}
 	if slices.ContainsFunc(call.Args, sentinel) {
 		keep(call.Args[0])
 	}
@@ -207,8 +209,8 @@ func TestReasonsOfRealRuns(t *testing.T) {
 	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
 	for _, test := range []struct{ english, want string }{
 		{"exit code 3", "код выхода 3"},
-		{"task train_model failed: killed by SIGKILL (exit code 137)", "таска train_model завершилась ошибкой: прервана сигналом SIGKILL (код выхода 137)"},
-		{"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой: остановлена: прервана пользователем alice"},
+		{"task train_model failed: killed by SIGKILL (exit code 137)", "таска train_model завершилась ошибкой (прервана сигналом SIGKILL, код выхода 137)"},
+		{"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой (остановлена: прервана пользователем alice)"},
 		{"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)", "условие запуска all_success невыполнимо: step_9 (не запущена: ошибка в предыдущей таске), b (ошибка)"},
 		{"waits for quota: exceeded quota: pods=3", "ждёт квоту: exceeded quota: pods=3"},
 		{"init container setup: the image cannot be pulled: ErrImagePull: not found", "init-контейнер setup: образ не скачивается: ErrImagePull: not found"},

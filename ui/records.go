@@ -153,7 +153,7 @@ func (s *server) importErrors(c echo.Context) error {
 	for _, f := range files {
 		for i, fault := range f.Errors {
 			words := *fault
-			words.Reason = rd.reason(fault.Reason)
+			words.Reason = rd.fault(fault.Reason)
 			f.Errors[i] = &words
 		}
 		p.Files = append(p.Files, ImportErrorView{f, rd.time(f.At, "")})

@@ -10,7 +10,8 @@ var russian = map[string]string{
 	"%s ago": "%s назад", "in %s": "через %s", "just now": "только что", "in less than a minute": "меньше чем через минуту",
 
 	// states
-	"queued": "в очереди", "scheduled": "по расписанию", "manual": "вручную", "backfill": "бэкфилл", "running": "выполняется", "success": "успех", "failed": "ошибка",
+	"%s, %s: %d": "%s в состоянии «%s»: %d",
+	"queued":     "в очереди", "scheduled": "по расписанию", "manual": "вручную", "backfill": "бэкфилл", "running": "выполняется", "success": "успех", "failed": "ошибка",
 	"up for retry": "ждёт повтора", "upstream failed": "не запущена: ошибка в предыдущей таске", "skipped": "пропущено", "removed": "удалено", "DAG removed": "DAG удалён",
 	"not started": "не начато", "paused": "на паузе", "is being stopped": "останавливается",
 	"pending": "ожидает", "rendered": "DAG готов", "unchanged": "без изменений", "rejected": "отклонён", "superseded": "заменён новым", "merge request opened": "открыт merge request", "only compared": "только сравнение", "skipped on request": "пропущен (skip ci)",
@@ -127,7 +128,7 @@ var russian = map[string]string{
 	"The param %s needs a value.":                              "Параметру %s нужно значение.",
 
 	// what an act would touch
-	"Back": "Назад", "What happens": "Что произойдёт", "Not affected": "Не изменится", "active": "активен",
+	"Back": "Назад", "What happens": "Что произойдёт", "Nothing to change": "Менять нечего", "Not affected": "Не изменится", "active": "активен",
 	"This would change nothing.": "Это ничего не изменит.",
 	"Something has changed since this list was made, so nothing was done. Check it again.": "Пока вы смотрели, список изменился, поэтому ничего не сделано. Проверьте его ещё раз.",
 	"Un-pause these DAGs, so that they follow their schedules from now on":                 "Снять эти DAG-и с паузы, чтобы дальше они запускались по расписанию",
@@ -176,7 +177,7 @@ var russian = map[string]string{
 	"Un-pause the DAG, so that it follows its schedule from now on":        "Снять DAG с паузы, чтобы дальше он запускался по расписанию",
 	"Each value becomes an environment variable of the model's container.": "Каждое значение станет переменной окружения в контейнере модели.",
 	"Recent configs": "Недавние конфигурации", "The config of %s was filled in.": "Подставлена конфигурация запуска %s.",
-	"Config as JSON": "Конфигурация (JSON)", "Values here override the fields above.": "Эти значения заменяют поля выше.", "For instance": "Например",
+	"Config as JSON": "Конфигурация (JSON)", "Values here override the fields above.": "Эти значения заменяют поля выше.", "For example:": "Например:",
 	"Logical date and run id": "Логическая дата и идентификатор запуска", "Logical date (UTC)": "Логическая дата (UTC)",
 	"The moment that the run is for; if empty, now.": "Момент, за который делается запуск; если пусто — сейчас.",
 	"Run id": "Идентификатор запуска", "If empty, it is made from the time.": "Если пусто, создаётся по времени запуска.",
@@ -213,7 +214,7 @@ var russian = map[string]string{
 	"The file is removed when this is merged:":                                                           "Файл будет удалён, когда примут",
 
 	// logs
-	"Log of %s": "Лог %s", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",
+	"Log of %s": "Лог %s", "Task <strong>%s</strong> failed": "Таска <strong>%s</strong> завершилась ошибкой", "Task <strong>%s</strong> failed (%s)": "Таска <strong>%s</strong> завершилась ошибкой (%s)", "Download": "Скачать", "Search the log": "Поиск в логе", "Previous match": "Предыдущее совпадение", "Next match": "Следующее совпадение", "no match": "не найдено",
 	"Containers": "Контейнеры", "Wrap": "Перенос", "Time": "Время", "To the start": "В начало", "To the end": "В конец", "Earlier lines": "Строки раньше", "Later lines": "Строки дальше",
 	"The log is complete.": "Лог завершён.", "Following the log…": "Новые строки появляются сами…", "Follow the end": "Следить за концом",
 	"The connection is lost; trying again…":                                                  "Связь прервалась; пробуем снова…",
@@ -261,7 +262,7 @@ var russian = map[string]string{
 	"Signed out": "Выход", "Ended a session": "Завершение сеанса",
 	"Was denied": "Отказ: нет прав", "A token was rejected": "Токен не принят", "A sign-in was rejected": "Вход не принят",
 	"A logout by the identity provider was rejected": "Не принят выход от сервера входа",
-	"pages": "страницы", "API": "API", "command line": "командная строка", "scheduler": "планировщик", "generator": "генератор",
+	"web": "веб-интерфейс", "API": "API", "command line": "командная строка", "scheduler": "планировщик", "generator": "генератор",
 	"identity provider": "сервер входа", "schedule": "расписание",
 	"tasks": "таски", "further tasks": "ещё тасок", "config keys": "ключи конфигурации", "path": "путь", "former id": "прежнее имя", "project": "проект",
 	"name": "имя", "id": "id", "action": "действие", "role needed": "нужна роль", "reason": "причина",
