@@ -259,7 +259,7 @@ func TestTriggerPreviewOfFaults(t *testing.T) {
 	for _, test := range []struct{ field, value, want string }{
 		{"param.LIMIT", "1000", `<a href="#param.LIMIT">`},
 		{"conf", "{", `<a href="#conf">`},
-		{"run_id", "mine", `run "mine" of DAG "churn-model" exists already`},
+		{"run_id", "mine", `Run "mine" of DAG "churn-model" exists already`},
 	} {
 		form := defaults()
 		form.Set("mode", "preview")
