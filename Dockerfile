@@ -16,7 +16,7 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=devel
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/dagwright ./cmd/dagwright
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X dagwright/version.release=${VERSION}" -o /out/dagwright ./cmd/dagwright
 # The folder, so that a volume that is mounted there for the first time is the user's.
 RUN mkdir /out/data
 

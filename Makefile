@@ -15,7 +15,7 @@ help: ## Print this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/dagwright, a static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/dagwright ./cmd/dagwright
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X dagwright/version.release=$(VERSION)" -o bin/dagwright ./cmd/dagwright
 
 run: ## Run all of dagwright on this machine (the README's first command)
 	$(GO) run ./cmd/dagwright dev

@@ -21,7 +21,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
+	"dagwright/gitrepo"
+	"dagwright/store/storetest"
 )
 
 // canaries are values that stand for the secrets of an instance, one for each, and
@@ -81,7 +84,7 @@ func TestNoSightingOfSecrets(t *testing.T) {
 	in.write("key", key)
 	in.write("hook", c.newCanary("hook"))
 	in.write("mounted", c.newCanary("mounted"))
-	schema := postgresSchema(t)
+	schema := storetest.Postgres(t)
 	dsn := strings.Replace(schema, "dagwright@", "dagwright:"+c.newCanary("database")+"@", 1)
 	in.write("dsn", dsn)
 	in.write("dagwright.yml", in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, reconcile: 1s, groups: [gbc]}", "token"))
@@ -214,7 +217,7 @@ func (in *site) lookEverywhere(c canaries, gl *gitlabtest.Server) {
 		in.Fatalf("no clones: %v", err)
 	}
 	for _, clone := range clones {
-		text, err := git(in.Context(), clone, "log", "--all", "--patch", "--format=raw")
+		text, err := gitrepo.Git(in.Context(), clone, "log", "--all", "--patch", "--format=raw")
 		if err != nil {
 			in.Error(err)
 		}
@@ -279,7 +282,7 @@ func (in *site) refused(says string, env ...string) string {
 	in.Helper()
 	ctx, cancel := context.WithTimeout(in.Context(), time.Minute)
 	defer cancel()
-	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", "debug")
+	cmd := clitest.Program(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", "debug")
 	cmd.Dir = in.dir
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = in.log, in.log
@@ -307,38 +310,6 @@ func (in *site) refused(says string, env ...string) string {
 		in.Errorf("the log does not say %q:\n%.3000s", says, in.log)
 	}
 	return in.log.String()
-}
-
-// postgresSchema makes a schema of its own on the tests' PostgreSQL and returns its
-// address.
-func postgresSchema(t *testing.T) string {
-	t.Helper()
-	base := os.Getenv("DAGWRIGHT_TEST_POSTGRES")
-	if base == "" {
-		t.Fatal(`PostgreSQL is missing: run "make services" and set DAGWRIGHT_TEST_POSTGRES, or use "make test", which does both`)
-	}
-	name := "canary_" + strings.ToLower(rand.Text()[:16])
-	do := func(statement string) {
-		ctx := context.WithoutCancel(t.Context())
-		conn, err := pgx.Connect(ctx, base)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(ctx)
-		if _, err := conn.Exec(ctx, statement); err != nil {
-			t.Fatal(err)
-		}
-	}
-	do("CREATE SCHEMA " + name)
-	t.Cleanup(func() { do("DROP SCHEMA " + name + " CASCADE") })
-	u, err := url.Parse(base)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	q.Set("search_path", name)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
 
 // dumpPostgres is every row of every table.

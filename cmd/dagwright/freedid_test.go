@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
 )
 
@@ -69,7 +70,7 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 
 	// An admin gives the history back, when no run is in the way.
 	takeOver := []string{"dags", "take-over", "churn-model~1", "--yes", "--server", in.url}
-	if out, err := programCommand(t.Context(), takeOver...).CombinedOutput(); err == nil || !strings.Contains(string(out), "same") {
+	if out, err := clitest.Program(t.Context(), takeOver...).CombinedOutput(); err == nil || !strings.Contains(string(out), "same") {
 		t.Errorf("taken over in spite of two runs of one name: %v %s", err, out)
 	}
 	in.client("runs", "delete", "churn-model", "same", "--yes")

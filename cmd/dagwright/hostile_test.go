@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab"
 )
 
@@ -78,7 +79,7 @@ func (d *devProcess) run(t *testing.T, args ...string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), clitest.AsProgram+"=1")
 	cmd.Stderr = d.log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -212,7 +213,7 @@ func (d *devProcess) git(t *testing.T, dir string, args ...string) string {
 	cmd := exec.CommandContext(t.Context(), "git", args...)
 	cmd.Dir = dir
 	// The hook runs this very program.
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+	cmd.Env = append(os.Environ(), clitest.AsProgram+"=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
 		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
 	out, err := cmd.CombinedOutput()
 	if err != nil {

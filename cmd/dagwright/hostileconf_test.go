@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dagwright/dev"
 )
 
 const canary = "canary-7f3a"
@@ -114,7 +116,7 @@ func TestNoSecretInLogs(t *testing.T) {
 	if status, _ := d.triggerForm(t, "fraud-model", url.Values{"conf": {`{"NOTE_X": "` + canary + `"}`}, "unpause": {"1"}}); status != http.StatusSeeOther {
 		t.Errorf("form: %d", status)
 	}
-	clone := d.clone(t, dagRepository)
+	clone := d.clone(t, dev.DAGRepository)
 	for i, template := range []string{
 		`{{ macros.ds_add(dag_run.conf["NOTE_X"], 1) }}`,
 		`{{ dag_run.conf.NOTE_X.missing.more }}`,
@@ -144,7 +146,7 @@ func TestNoSecretInLogs(t *testing.T) {
 func TestTemplateThatCannotBeRendered(t *testing.T) {
 	t.Parallel()
 	d := startDevProcess(t)
-	clone := d.clone(t, dagRepository)
+	clone := d.clone(t, dev.DAGRepository)
 	refused := map[string]struct{ template, want string }{
 		"undefined": {`{{ dss }}`, "dss is not defined"},
 		"include":   {`{% include "/etc/passwd" %}`, "include %} is not available"},

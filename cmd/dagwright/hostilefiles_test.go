@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"dagwright/dev"
 )
 
 // memoryLimit is what the server may take at most, whatever is pushed to it.
@@ -57,7 +59,7 @@ const hello = `hello:
 func TestHostileSpecs(t *testing.T) {
 	t.Parallel()
 	d := startDevProcess(t)
-	clone := d.clone(t, dagRepository)
+	clone := d.clone(t, dev.DAGRepository)
 	write(t, filepath.Join(clone, "nested.yaml"), nested())
 	write(t, filepath.Join(clone, "aliases.yaml"), aliases())
 	write(t, filepath.Join(clone, "large.yaml"), large())

@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/dev"
 	"dagwright/tasklog"
 )
 
@@ -102,7 +103,7 @@ func TestKill(t *testing.T) {
 	k.checkMarks(t)
 	k.checkTasks(t)
 	k.stop()
-	for _, repository := range []string{dagRepository, "models/churn-model.git", "clones/generator.git", "clones/scheduler.git"} {
+	for _, repository := range []string{dev.DAGRepository, "models/churn-model.git", "clones/generator.git", "clones/scheduler.git"} {
 		k.git(t, filepath.Join(k.dir, repository), "fsck", "--strict")
 	}
 	log := k.log.String()
@@ -168,7 +169,7 @@ func (k *killing) untilKilled(t *testing.T, do func()) {
 // addChain pushes the DAG chain.
 func (k *killing) addChain(t *testing.T) {
 	t.Helper()
-	clone := k.clone(t, dagRepository)
+	clone := k.clone(t, dev.DAGRepository)
 	write(t, filepath.Join(clone, "chain.yaml"), []byte(chain))
 	k.push(t, clone, "Add chain")
 	k.await(t, `"dag_id": ?"chain"`, "/api/v2/dags")

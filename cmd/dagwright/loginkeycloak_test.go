@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"dagwright/cli"
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
 )
 
@@ -100,15 +102,15 @@ func TestLoginByKeycloak(t *testing.T) {
   rules_file: %s`, k.url, realm, in.path("key"), in.path("rules.yml")), 1))
 	in.start()
 
-	olga := newWorkstation(t, serverVariable+"="+in.url)
-	olga.run("", exitFailed, "you are not signed in to "+in.url, "dags", "list")
-	cmd := olga.command("login")
-	out := &screen{news: make(chan struct{}, 1)}
+	olga := clitest.NewWorkstation(t, "DAGWRIGHT_SERVER"+"="+in.url)
+	olga.Run("", cli.ExitFailed, "you are not signed in to "+in.url, "dags", "list")
+	cmd := olga.Command("login")
+	out := clitest.NewScreen()
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	out.await(t, "Waiting for you")
+	out.Await(t, "Waiting for you")
 	b := newBrowser(t, k.url)
 	page := b.open(completeAddress.FindStringSubmatch(out.String())[1], nil)
 	page = b.submit(page, url.Values{"username": {"olga"}, "password": {keycloakPassword}})
@@ -116,38 +118,38 @@ func TestLoginByKeycloak(t *testing.T) {
 	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "signed in to "+in.url+" as olga") {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	olga.run("", exitDone, "operator", "whoami")
+	olga.Run("", cli.ExitDone, "operator", "whoami")
 
-	before := olga.tokens()
-	olga.age()
-	olga.run("", exitDone, "STATE", "dags", "list")
-	if after := olga.tokens(); len(after) != 2 || after[0] == before[0] {
+	before := olga.Tokens()
+	olga.Age()
+	olga.Run("", cli.ExitDone, "STATE", "dags", "list")
+	if after := olga.Tokens(); len(after) != 2 || after[0] == before[0] {
 		t.Error("the token was not renewed")
 	}
 
 	token := filepath.Join(t.TempDir(), "token")
-	olga.run("", exitDone, "it is not shown again", "tokens", "create", "report", "--days", "1", "--token-out", token)
-	olga.run("", exitDone, "report", "tokens", "list")
-	olga.run("", exitUsage, "file exists", "tokens", "create", "other", "--token-out", token)
-	script := newWorkstation(t, serverVariable+"="+in.url, tokenFileVariable+"="+token)
-	script.run("", exitDone, "viewer", "whoami")
-	script.run("", exitFailed, "dagwright whoami --server", "rerender")
+	olga.Run("", cli.ExitDone, "it is not shown again", "tokens", "create", "report", "--days", "1", "--token-out", token)
+	olga.Run("", cli.ExitDone, "report", "tokens", "list")
+	olga.Run("", cli.ExitUsage, "file exists", "tokens", "create", "other", "--token-out", token)
+	script := clitest.NewWorkstation(t, "DAGWRIGHT_SERVER"+"="+in.url, "DAGWRIGHT_TOKEN_FILE"+"="+token)
+	script.Run("", cli.ExitDone, "viewer", "whoami")
+	script.Run("", cli.ExitFailed, "dagwright whoami --server", "rerender")
 	id := regexp.MustCompile(`"id": "(\w+)"`)
-	list, err := olga.command("tokens", "list", "--output", "json").Output()
+	list, err := olga.Command("tokens", "list", "--output", "json").Output()
 	if err != nil || id.FindSubmatch(list) == nil {
 		t.Fatalf("%v %s", err, list)
 	}
-	olga.run("", exitDone, "is revoked", "tokens", "revoke", string(id.FindSubmatch(list)[1]))
-	script.run("", exitFailed, "does not accept the token of DAGWRIGHT_TOKEN_FILE", "whoami")
+	olga.Run("", cli.ExitDone, "is revoked", "tokens", "revoke", string(id.FindSubmatch(list)[1]))
+	script.Run("", cli.ExitFailed, "does not accept the token of DAGWRIGHT_TOKEN_FILE", "whoami")
 
-	olga.run("", exitDone, "signed out of", "logout")
-	olga.run("", exitFailed, "you are not signed in", "dags", "list")
+	olga.Run("", cli.ExitDone, "signed out of", "logout")
+	olga.Run("", cli.ExitFailed, "you are not signed in", "dags", "list")
 	text, err := os.ReadFile(token)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, secret := range append(before, strings.TrimSpace(string(text))) {
-		if strings.Contains(olga.shown.String()+script.shown.String(), secret) {
+		if strings.Contains(olga.Shown.String()+script.Shown.String(), secret) {
 			t.Error("a token was shown")
 		}
 	}

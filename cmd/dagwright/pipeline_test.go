@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
+	"dagwright/gitrepo"
 	"dagwright/testdata"
 )
 
@@ -45,8 +47,8 @@ unit:
     - if: $CI_COMMIT_BRANCH == "main"
 `
 
-// checkout is a clone of a project in which pipelines are run.
-type checkout struct {
+// workTree is a clone of a project in which pipelines are run.
+type workTree struct {
 	*testing.T
 	gitlab  *gitlabtest.Server
 	project string
@@ -55,10 +57,10 @@ type checkout struct {
 }
 
 // newCheckout clones a project, fills it with files and pushes them to a branch.
-func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, files map[string]string, trees ...fs.FS) *checkout {
+func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, files map[string]string, trees ...fs.FS) *workTree {
 	t.Helper()
-	c := &checkout{T: t, gitlab: gl, project: project, dir: filepath.Join(t.TempDir(), "work"), bin: t.TempDir()}
-	script := "#!/bin/sh\nexec env " + asProgram + "=1 " + shellQuote(os.Args[0]) + " \"$@\"\n"
+	c := &workTree{T: t, gitlab: gl, project: project, dir: filepath.Join(t.TempDir(), "work"), bin: t.TempDir()}
+	script := "#!/bin/sh\nexec env " + clitest.AsProgram + "=1 " + "'" + os.Args[0] + "'" + " \"$@\"\n"
 	if err := os.WriteFile(filepath.Join(c.bin, "dagwright"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +94,9 @@ func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, fi
 	return c
 }
 
-func (c *checkout) git(dir string, args ...string) string {
+func (c *workTree) git(dir string, args ...string) string {
 	c.Helper()
-	out, err := git(c.Context(), dir, args...)
+	out, err := gitrepo.Git(c.Context(), dir, args...)
 	if err != nil {
 		c.Fatal(err)
 	}
@@ -102,13 +104,13 @@ func (c *checkout) git(dir string, args ...string) string {
 }
 
 // run runs the checkout's pipeline and returns what it prints.
-func (c *checkout) run(branch string, variables ...string) (string, error) {
+func (c *workTree) run(branch string, variables ...string) (string, error) {
 	c.Helper()
 	return c.runner(branch, nil, variables...)
 }
 
 // runner runs gitlab-ci-local with more flags.
-func (c *checkout) runner(branch string, flags []string, variables ...string) (string, error) {
+func (c *workTree) runner(branch string, flags []string, variables ...string) (string, error) {
 	c.Helper()
 	runner, err := filepath.Abs("../../test/gitlabci/node_modules/.bin/gitlab-ci-local")
 	if err == nil {
@@ -119,7 +121,7 @@ func (c *checkout) runner(branch string, flags []string, variables ...string) (s
 	}
 	head := c.git(c.dir, "rev-parse", "HEAD")
 	args := append([]string{"--force-shell-executor", "--home", c.TempDir()}, flags...)
-	for _, v := range append(variables, idTokenVariable+"="+c.gitlab.IDToken(c.project, branch, head, publicURL, nil)) {
+	for _, v := range append(variables, "DAGWRIGHT_ID_TOKEN"+"="+c.gitlab.IDToken(c.project, branch, head, publicURL, nil)) {
 		args = append(args, "--variable", v)
 	}
 	cmd := exec.CommandContext(c.Context(), runner, args...)
@@ -129,7 +131,7 @@ func (c *checkout) runner(branch string, flags []string, variables ...string) (s
 	return string(out), err
 }
 
-// ciComponents returns the project's CI components as a tree of a repository.
+// ciComponents returns the project's CI Components as a tree of a repository.
 func ciComponents(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -204,7 +206,7 @@ func awaitDAG(t *testing.T, in *site, dag string) {
 	t.Helper()
 	deadline := time.After(scriptPatience)
 	for {
-		_, err := programCommand(t.Context(), "dags", "show", dag, "--server", in.url).Output()
+		_, err := clitest.Program(t.Context(), "dags", "show", dag, "--server", in.url).Output()
 		if err == nil {
 			return
 		}
@@ -239,7 +241,7 @@ func TestPipelineThatPushes(t *testing.T) {
 	files[".gitlab-ci.yml"] = strings.ReplaceAll(pipelineFile, "{server: $SERVER}", "{dag_repository: $REPOSITORY, registry: registry.example.com/x}")
 	work := newCheckout(t, gl, testModel, "main", files, exampleModel(t))
 	for _, words := range []string{"pushed as ", "unchanged"} {
-		out, err := work.run("main", "REPOSITORY="+gl.CloneURL(testDAGProject), pushTokenVariable+"="+gl.Token)
+		out, err := work.run("main", "REPOSITORY="+gl.CloneURL(testDAGProject), "DAGWRIGHT_PUSH_TOKEN"+"="+gl.Token)
 		if err != nil || !strings.Contains(out, words) {
 			t.Fatalf("%v, want %q\n%s", err, words, out)
 		}
@@ -258,8 +260,8 @@ func TestPipelineThatPushes(t *testing.T) {
 	gl.Commit(testDAGProject, "main", map[string]string{file: edited})
 	push := func(more ...string) (string, error) {
 		t.Helper()
-		cmd := programCommand(t.Context(), append([]string{"generate", work.dir, "--project", testModel, "--branch", "main", "--push", gl.CloneURL(testDAGProject)}, more...)...)
-		cmd.Env = append(cmd.Env, pushTokenVariable+"="+gl.Token)
+		cmd := clitest.Program(t.Context(), append([]string{"generate", work.dir, "--project", testModel, "--branch", "main", "--push", gl.CloneURL(testDAGProject)}, more...)...)
+		cmd.Env = append(cmd.Env, "DAGWRIGHT_PUSH_TOKEN"+"="+gl.Token)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -303,7 +305,13 @@ func TestPipelineOfTheDAGRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var issues []qualityIssue
+	var issues []struct { // as GitLab reads them
+		Fingerprint, Severity string
+		Location              struct {
+			Path  string
+			Lines struct{ Begin int }
+		}
+	}
 	if err := json.Unmarshal(quality, &issues); err != nil || len(issues) == 0 {
 		t.Fatalf("%s, %v", quality, err)
 	}
@@ -314,7 +322,13 @@ func TestPipelineOfTheDAGRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var suite junitSuite
+	var suite struct {
+		Tests    int `xml:"tests,attr"`
+		Failures int `xml:"failures,attr"`
+		Cases    []struct {
+			Failure *struct{} `xml:"failure"`
+		} `xml:"testcase"`
+	}
 	if err := xml.Unmarshal(text, &suite); err != nil || suite.Tests != 2 || suite.Failures != 1 || suite.Cases[1].Failure != nil {
 		t.Errorf("suite %+v, %v", suite, err)
 	}

@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"dagwright/cli/clitest"
+	"dagwright/dev"
+	"dagwright/gitrepo"
 )
 
 // TestDataFolderIsPrivate walks the data folder of an instance that has taken a
@@ -24,7 +28,7 @@ func TestDataFolderIsPrivate(t *testing.T) {
 	d.awaitExamples(t)
 	client := func(args ...string) string {
 		t.Helper()
-		out, err := programCommand(t.Context(), append(args, "--server", d.url)...).CombinedOutput()
+		out, err := clitest.Program(t.Context(), append(args, "--server", d.url)...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("dagwright %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
@@ -36,7 +40,7 @@ func TestDataFolderIsPrivate(t *testing.T) {
 		{"-C", clone, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "pushed by hand"},
 		{"-C", clone, "push", "-q", "origin", "HEAD:main", "HEAD:by-hand"},
 	} {
-		if out, err := git(t.Context(), "", args...); err != nil {
+		if out, err := gitrepo.Git(t.Context(), "", args...); err != nil {
 			t.Fatal(err, out)
 		}
 	}
@@ -67,7 +71,7 @@ func TestDataFolderIsPrivate(t *testing.T) {
 	}
 	for _, part := range []string{
 		"dagwright.db", "dagwright.db-wal", "dagwright.db-shm", "logs", ".log", "work", "registry", "clones", "attempts",
-		"models", dagRepository, "listen", "lock", "bin",
+		"models", dev.DAGRepository, "listen", "lock", "bin",
 	} {
 		if !seen[part] {
 			t.Errorf("there is no %s among what was looked at: %v", part, seen)

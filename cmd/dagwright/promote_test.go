@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
 )
 
@@ -49,7 +50,7 @@ promotion:
 	promote := func(more ...string) string {
 		t.Helper()
 		args := append([]string{"promote", "churn-model", "--config", dev.path("dagwright.yml"), "--by", "ann"}, more...)
-		out, err := programCommand(t.Context(), args...).CombinedOutput()
+		out, err := clitest.Program(t.Context(), args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -149,7 +150,7 @@ func TestHooksInstall(t *testing.T) {
 		t.Helper()
 		args := append([]string{"hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL + "/hooks/gitlab",
 			"--secret-file", filepath.Join(dir, secret), "--group", "gbc", "--skip", testDAGProject, "--project", "other/x"}, more...)
-		out, err := programCommand(t.Context(), args...).CombinedOutput()
+		out, err := clitest.Program(t.Context(), args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -177,7 +178,7 @@ func TestHooksInstall(t *testing.T) {
 		t.Errorf("hook %+v", h)
 	}
 	gl.Fail("GET", "/projects/:id/hooks", 1, gitlabtest.Failure{Status: 403, Message: "403 Forbidden"})
-	out, err := programCommand(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL, "--secret-file", filepath.Join(dir, "secret"), "--project", testModel).CombinedOutput()
+	out, err := clitest.Program(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL, "--secret-file", filepath.Join(dir, "secret"), "--project", testModel).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "1 of 1 projects failed") || !strings.Contains(string(out), "403") {
 		t.Errorf("a refusal: %v\n%s", err, out)
 	}

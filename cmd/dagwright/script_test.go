@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"dagwright/cli/clitest"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -23,26 +25,14 @@ import (
 // reaches it is broken.
 const scriptPatience = 2 * time.Minute
 
-// asProgram makes the test binary behave as the program itself, as do the hooks
-// that a test's repositories call.
-const asProgram = "DAGWRIGHT_TEST_AS_PROGRAM"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" || len(os.Args) > 1 && os.Args[1] == "post-receive" {
+	if clitest.IsProgram() {
 		main()
 	}
 	if filepath.Base(os.Args[0]) != "dagwright" { // not the program in a script
-		isolate()
+		clitest.Isolate()
 	}
 	testscript.Main(m, map[string]func(){"dagwright": main})
-}
-
-// isolate has the tests see no settings of who runs them.
-func isolate() {
-	for _, name := range []string{serverVariable, contextVariable, tokenVariable, tokenFileVariable} {
-		os.Unsetenv(name)
-	}
-	os.Setenv("XDG_CONFIG_HOME", "/nonexistent")
 }
 
 // TestScript runs the end-to-end scenarios of testdata/script: the real

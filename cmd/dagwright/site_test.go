@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
+	"dagwright/cli/clitest"
 	"dagwright/gitlab/gitlabtest"
 )
 
@@ -56,7 +56,7 @@ func (in *site) start() {
 func (in *site) begin(logLevel, dir string, env ...string) {
 	in.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(in.Context()))
-	cmd := programCommand(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", logLevel)
+	cmd := clitest.Program(ctx, "serve", "--config", in.path("dagwright.yml"), "--log-level", logLevel)
 	cmd.Dir, cmd.Env = dir, append(cmd.Env, env...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.Stderr = in.log
@@ -119,16 +119,9 @@ func (in *site) write(name, text string) {
 // returns what it prints.
 func (in *site) client(args ...string) string {
 	in.Helper()
-	out, err := programCommand(in.Context(), append(args, "--server", in.url)...).CombinedOutput()
+	out, err := clitest.Program(in.Context(), append(args, "--server", in.url)...).CombinedOutput()
 	if err != nil {
 		in.Fatalf("dagwright %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return string(out)
-}
-
-// programCommand is this very program with arguments.
-func programCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/instance"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -31,7 +32,7 @@ func TestScriptInjection(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	a, err := openApp(t.Context(), settings{
+	a, err := instance.Open(t.Context(), instance.Settings{
 		Listen: "127.0.0.1:0", Components: []string{"ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
 		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLabURL: "https://gitlab.example.com", Environment: "DEV", Logger: slog.New(slog.DiscardHandler),
 	})
@@ -45,7 +46,7 @@ func TestScriptInjection(t *testing.T) {
 	const group = 12
 	var paths []string
 	for i, texts := range slices.Collect(slices.Chunk(payloads, group)) {
-		paths = append(paths, fillWith(t, a.store, logs, dag.ID(fmt.Sprintf("evil-%d", i)), strings.Join(texts, "\n"), texts)...)
+		paths = append(paths, fillWith(t, a.Store(), logs, dag.ID(fmt.Sprintf("evil-%d", i)), strings.Join(texts, "\n"), texts)...)
 	}
 	all := url.QueryEscape(strings.Join(payloads, " "))
 	for _, path := range []string{"/?q=", "/?tag=", "/?owner=", "/?state=", "/?order=", "/models?project=", "/models?state=", "/audit?dag=", "/audit?user=", "/audit?event=", "/nothing/", "/dags/"} {
@@ -58,8 +59,8 @@ func TestScriptInjection(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- a.run(ctx) }()
-	cmd := exec.CommandContext(t.Context(), "node", "xss.mjs", a.url())
+	go func() { ended <- a.Run(ctx) }()
+	cmd := exec.CommandContext(t.Context(), "node", "xss.mjs", a.URL())
 	cmd.Dir = browserScripts
 	list, err := json.Marshal(paths)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestScriptInjection(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("run: %v", err)
 	}
-	if err := a.close(); err != nil {
+	if err := a.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
 }

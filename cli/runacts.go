@@ -1,0 +1,326 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dagwright/dag"
+	"dagwright/usage"
+)
+
+func runPath(id, run string) []string { return []string{"dags", id, "dagRuns", run} }
+
+func newRunsCancelCommand(f *clientFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "cancel DAG RUN",
+		Short: "End a run: it is marked failed and its running tasks are stopped",
+		Example: `  dagwright runs list churn-model --state running
+  dagwright runs cancel churn-model manual__2026-01-31T10:00:00+00:00`,
+		Args: exactArguments(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			found, err := findRun(cmd, c, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			if found.fields.ended() {
+				return errors.New("run " + args[1] + " has ended already: " + found.fields.State)
+			}
+			return markRun(cmd, f, c, found.fields, "failed", yes)
+		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
+	}
+	addYesFlag(cmd, &yes)
+	return cmd
+}
+
+var runMarks = []string{"success", "failed"}
+
+func newRunsMarkCommand(f *clientFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "mark DAG RUN success|failed",
+		Short: "End a run by hand, as success or failed",
+		Long: `End a run by hand, as success or failed. Its running tasks are stopped. If the run
+has ended, mark or clear its tasks instead: the run follows them.`,
+		Example: `  dagwright runs mark churn-model manual__2026-01-31T10:00:00+00:00 success`,
+		Args:    exactArguments(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(runMarks, args[2]) {
+				return usage.New(fmt.Errorf("state %q: want success or failed%s", args[2], dag.DidYouMean(args[2], runMarks)))
+			}
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			found, err := findRun(cmd, c, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			return markRun(cmd, f, c, found.fields, args[2], yes)
+		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns, oneOf(runMarks...)),
+	}
+	addYesFlag(cmd, &yes)
+	return cmd
+}
+
+// markRun sets a run's state, after asking where that is wanted.
+func markRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, to string, yes bool) error {
+	question := fmt.Sprintf("Mark run %s of %s %s? It is %s now.", run.ID, run.DAG, to, run.State)
+	if err := askInProduction(cmd, c, yes, question); err != nil {
+		return err
+	}
+	var marked item[runFields]
+	r := request{method: http.MethodPatch, path: runPath(run.DAG, run.ID), body: map[string]any{"state": to}}
+	if err := c.call(cmd.Context(), r, &marked); err != nil {
+		return err
+	}
+	return f.show(cmd.OutOrStdout(), marked, func(t *table) {
+		text := fmt.Sprintf("run %s of %s is marked %s", run.ID, run.DAG, marked.fields.State)
+		if !run.ended() {
+			text += "; its running tasks are being stopped"
+		}
+		t.line("%s", text)
+	})
+}
+
+func newRunsClearCommand(f *clientFlags) *cobra.Command {
+	var act actFlags
+	var onlyFailed bool
+	cmd := &cobra.Command{
+		Use:   "clear DAG RUN",
+		Short: "Run the tasks of a run again",
+		Long: `Run the tasks of a run again, in the version of the DAG that the run began with. Use
+"dagwright tasks clear" for some of its tasks.`,
+		Example: `  dagwright runs clear churn-model-retrain manual__2026-01-31T10:00:00+00:00 --only-failed`,
+		Args:    exactArguments(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			return clearRun(cmd, f, c, runPath(args[0], args[1]), onlyFailed, act)
+		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
+	}
+	act.addTo(cmd)
+	cmd.Flags().BoolVar(&onlyFailed, "only-failed", false, "only those that failed, or whose upstream did")
+	return cmd
+}
+
+func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, onlyFailed bool, act actFlags) error {
+	r := request{method: http.MethodPost, path: append(slices.Clone(path), "clear"), body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
+	question := fmt.Sprintf("Run the tasks of run %s of %s again?", path[3], path[1])
+	if act.dryRun {
+		return actOnTasks(cmd, f, c, r, act, question, "run again")
+	}
+	if err := askInProduction(cmd, c, act.yes, question); err != nil {
+		return err
+	}
+	var cleared item[runFields]
+	if err := c.call(cmd.Context(), r, &cleared); err != nil {
+		return err
+	}
+	return f.show(cmd.OutOrStdout(), cleared, func(t *table) {
+		t.line("run %s of %s is cleared: it is %s", cleared.fields.ID, cleared.fields.DAG, cleared.fields.State)
+	})
+}
+
+func newRunsNoteCommand(f *clientFlags) *cobra.Command {
+	return &cobra.Command{
+		Use:     "note DAG RUN TEXT",
+		Short:   "Write a run's note, for people; an empty text removes it",
+		Example: `  dagwright runs note churn-model manual__2026-01-31T10:00:00+00:00 "late data from the warehouse"`,
+		Args:    exactArguments(3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			var noted item[runFields]
+			r := request{method: http.MethodPatch, path: runPath(args[0], args[1]), body: map[string]any{"note": args[2]}}
+			if err := c.call(cmd.Context(), r, &noted); err != nil {
+				return err
+			}
+			return f.show(cmd.OutOrStdout(), noted, func(t *table) {
+				t.line("note of run %s of %s: %s", noted.fields.ID, noted.fields.DAG, dash(noted.fields.Note))
+			})
+		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
+	}
+}
+
+func newRunsDeleteCommand(f *clientFlags) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:     "delete DAG RUN",
+		Short:   "Delete a run that is not running, with its logs",
+		Example: `  dagwright runs delete churn-model manual__2026-01-31T10:00:00+00:00`,
+		Args:    exactArguments(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			found, err := findRun(cmd, c, args[0], args[1])
+			if err != nil {
+				return err
+			}
+			r := found.fields
+			question := fmt.Sprintf("Delete run %s of %s (%s, %s) with its logs from %s? This cannot be undone.", r.ID, r.DAG, r.State, moment(r.LogicalDate), c.to)
+			if !yes {
+				if err := confirm(cmd.Context(), cmd, question); err != nil {
+					return err
+				}
+			}
+			if err := c.call(cmd.Context(), request{method: http.MethodDelete, path: runPath(args[0], args[1])}, nil); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "run %s of %s is deleted with its logs\n", r.ID, r.DAG)
+			return err
+		},
+		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
+	}
+	addYesFlag(cmd, &yes)
+	return cmd
+}
+
+// backfillFields is what the commands use of a backfill.
+type backfillFields struct {
+	ID       int64      `json:"id"`
+	DAG      string     `json:"dag_id"`
+	From     *time.Time `json:"from_date"`
+	To       *time.Time `json:"to_date"`
+	Most     int        `json:"max_active_runs"`
+	Finished *time.Time `json:"completed_at"`
+}
+
+// backfillFlags are the flags of "dagwright dags backfill".
+type backfillFlags struct {
+	from, to, conf, reprocess string
+	most                      int
+	backwards, dryRun, yes    bool
+}
+
+var reprocessing = []string{"none", "failed", "completed"}
+
+func newBackfillCommand(f *clientFlags) *cobra.Command {
+	var b backfillFlags
+	cmd := &cobra.Command{
+		Use:   "backfill DAG --from DATE --to DATE",
+		Short: "Start the runs of a past range of the schedule",
+		Long: `Start the runs that the DAG's schedule calls for between two logical dates, both
+included. A date that already has a run is skipped, unless --reprocess asks for
+failed runs, or all that have ended, to run again.
+
+A date without a time is its midnight, as in Airflow's "backfill create": a run at 06:00
+of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31T23:59.`,
+		Example: `  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31T23:59 --dry-run
+  dagwright dags backfill churn-model --from 2026-01-01 --to 2026-01-31T23:59 --max-active-runs 2`,
+		Args: exactArguments(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := b.body(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			c, err := f.dial()
+			if err != nil {
+				return err
+			}
+			if b.dryRun {
+				return tryBackfill(cmd, f, c, body)
+			}
+			return backfill(cmd, f, c, body, b)
+		},
+		ValidArgsFunction: completeArguments(completeDAGs),
+	}
+	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, at midnight unless it has a time, UTC unless it has an offset (required)")
+	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date`, at midnight unless it has a time (required)")
+	cmd.Flags().StringVar(&b.conf, "conf", "", "JSON object for every run, @FILE or @- as in \"dagwright dags trigger\"")
+	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "which existing runs to run again: none, failed or completed")
+	cmd.Flags().IntVar(&b.most, "max-active-runs", 10, "how many of the runs may be active at a time")
+	cmd.Flags().BoolVar(&b.backwards, "backwards", false, "newest date first")
+	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "only show the logical dates")
+	addYesFlag(cmd, &b.yes)
+	mustComplete(cmd, "reprocess", completeFlag(oneOf(reprocessing...)))
+	return cmd
+}
+
+func (b backfillFlags) body(cmd *cobra.Command, id string) (map[string]any, error) {
+	if b.from == "" || b.to == "" {
+		return nil, usage.New(errors.New("want both --from and --to, as in --from 2026-01-01 --to 2026-01-31"))
+	}
+	from, err := parseMoment("--from", b.from, time.UTC, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	to, err := parseMoment("--to", b.to, time.UTC, time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case to.Before(from):
+		return nil, usage.New(fmt.Errorf("--to %s is before --from %s", b.to, b.from))
+	case !slices.Contains(reprocessing, b.reprocess):
+		return nil, usage.New(fmt.Errorf("--reprocess %q: want none, failed or completed", b.reprocess))
+	case b.most < 1:
+		return nil, usage.New(fmt.Errorf("--max-active-runs %d: want 1 or more", b.most))
+	}
+	body := map[string]any{
+		"dag_id": id, "from_date": from.UTC().Format(time.RFC3339), "to_date": to.UTC().Format(time.RFC3339), "run_backwards": b.backwards,
+		"reprocess_behavior": b.reprocess, "max_active_runs": b.most, "dag_run_conf": map[string]any{},
+	}
+	if b.conf != "" {
+		if body["dag_run_conf"], err = readConf(b.conf, cmd.InOrStdin()); err != nil {
+			return nil, err
+		}
+	}
+	return body, nil
+}
+
+// tryBackfill shows the dates that a backfill would run.
+func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
+	type dateFields struct {
+		Date *time.Time `json:"logical_date"`
+	}
+	var answer struct {
+		Backfills []item[dateFields] `json:"backfills"`
+	}
+	r := request{method: http.MethodPost, path: []string{"backfills", "dry_run"}, body: body}
+	if err := c.call(cmd.Context(), r, &answer); err != nil {
+		return err
+	}
+	return f.show(cmd.OutOrStdout(), answer.Backfills, func(t *table) {
+		t.line("%s would start", counted(len(answer.Backfills), "run"))
+		t.header("LOGICAL DATE")
+		for _, b := range answer.Backfills {
+			t.row(moment(b.fields.Date))
+		}
+	})
+}
+
+func backfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any, b backfillFlags) error {
+	question := fmt.Sprintf("Start the runs of %s from %s to %s?", body["dag_id"], body["from_date"], body["to_date"])
+	if err := askInProduction(cmd, c, b.yes, question); err != nil {
+		return err
+	}
+	var made item[backfillFields]
+	if err := c.call(cmd.Context(), request{method: http.MethodPost, path: []string{"backfills"}, body: body}, &made); err != nil {
+		return err
+	}
+	return f.show(cmd.OutOrStdout(), made, func(t *table) {
+		m := made.fields
+		t.line("backfill %d of %s: %s to %s, %s at a time", m.ID, m.DAG, moment(m.From), moment(m.To), counted(m.Most, "run"))
+		t.line("see its runs: dagwright runs list %s --type backfill", m.DAG)
+	})
+}

@@ -1,0 +1,306 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"dagwright/auth"
+	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/executor/checkout"
+	"dagwright/generator"
+	"dagwright/gitlab"
+	"dagwright/gitrepo"
+	"dagwright/registry"
+	"dagwright/tasklog"
+	"dagwright/ui"
+	"dagwright/usage"
+)
+
+// OutliveHangup answers SIGHUP, which would end the program, with a line in the log. The
+// function that it returns ends that.
+func OutliveHangup(logger *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-hangups:
+				logger.Warn("SIGHUP changes nothing: the configuration is read at the start; " +
+					"rules of auth and TLS certificates are read again when their files change")
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
+}
+
+// Config is the configuration file. Secrets stand in files of their own,
+// never in it.
+type Config struct {
+	file string // its name
+
+	Listen string `yaml:"listen"`
+	// Probes is where /healthz and /readyz answer beside Listen.
+	Probes      string `yaml:"probes"`
+	Environment string `yaml:"environment"`
+	// PublicURL is where people and CI jobs reach this instance.
+	PublicURL string `yaml:"public_url"`
+	// Production gives the environment the colour that warns.
+	Production bool `yaml:"production"`
+	// Sibling is the other instance, to which pages lead.
+	Sibling struct {
+		Name string `yaml:"name"`
+		URL  string `yaml:"url"`
+	} `yaml:"sibling"`
+	// TLS makes the pages speak https by themselves.
+	TLS tlsConfig `yaml:"tls"`
+	// Auth says how people sign in, or "none".
+	Auth     authConfig `yaml:"auth"`
+	Database string     `yaml:"database"`
+	// DatabaseFile holds the DSN when it has a password in it.
+	DatabaseFile string `yaml:"database_file"`
+	// Data is the folder for logs, clones and attempts.
+	Data string `yaml:"data"`
+
+	DAGRepository struct {
+		URL          string `yaml:"url"`
+		Branch       string `yaml:"branch"`
+		Project      string `yaml:"project"`
+		Username     string `yaml:"username"`
+		PasswordFile string `yaml:"password_file"`
+		// Deliver is "push" or "merge_request".
+		Deliver   string `yaml:"deliver"`
+		AutoMerge bool   `yaml:"auto_merge"`
+		// Loader writes a loader for Airflow beside each spec.
+		Loader bool `yaml:"loader"`
+	} `yaml:"dag_repository"`
+	GitLab struct {
+		URL       string `yaml:"url"`
+		TokenFile string `yaml:"token_file"`
+		// Groups and Projects are where models are taken from, and looked for.
+		Groups    groupList     `yaml:"groups"`
+		Projects  []string      `yaml:"projects"`
+		Reconcile time.Duration `yaml:"reconcile"`
+	} `yaml:"gitlab"`
+	Webhook struct {
+		SecretFiles []string `yaml:"secret_files"`
+		Previews    bool     `yaml:"previews"`
+	} `yaml:"webhook"`
+	Models struct {
+		Registry  string `yaml:"registry"`
+		Timezone  string `yaml:"timezone"`
+		Templates string `yaml:"templates"`
+		// RegistryUsername and RegistryPasswordFile read the registry.
+		RegistryUsername     string `yaml:"registry_username"`
+		RegistryPasswordFile string `yaml:"registry_password_file"`
+		// WaitFor is "pipeline", "image" or "none"; WaitStages build the image.
+		WaitFor    string   `yaml:"wait_for"`
+		WaitStages []string `yaml:"wait_stages"`
+	} `yaml:"models"`
+	// Promotion is where DAGs are promoted to and from.
+	Promotion promotionConfig `yaml:"promotion"`
+	Scheduler struct {
+		Executor       string        `yaml:"executor"`
+		Poll           time.Duration `yaml:"poll"`
+		MaxActiveTasks int           `yaml:"max_active_tasks"`
+		// InfrastructureRetries is how often a task is tried again because its
+		// attempt was lost through no fault of its own.
+		InfrastructureRetries int `yaml:"infrastructure_retries"`
+	} `yaml:"scheduler"`
+	Kubernetes kubernetesConfig `yaml:"kubernetes"`
+	Logs       logsConfig       `yaml:"logs"`
+}
+
+// ReadConfig reads the file strictly: an unknown key, or a value that cannot work, is an error with its place.
+func ReadConfig(file string) (Config, error) {
+	c := Config{Listen: "127.0.0.1:8080", Environment: "DEV"}
+	c.Scheduler.Executor, c.Scheduler.InfrastructureRetries = "process", 3
+	if file == "" {
+		return c, usage.New(errors.New("--config is required; docs/configuration.md shows a file"))
+	}
+	text, err := os.Open(file)
+	if err != nil {
+		return c, usage.New(fmt.Errorf("read configuration: %w", err))
+	}
+	defer text.Close()
+	f, err := parseConfig(file, text)
+	if err != nil {
+		return c, usage.New(err)
+	}
+	f.decode(&c)
+	c.file = file
+	if len(f.faults) == 0 {
+		c.check(f)
+	}
+	if err := f.err(); err != nil {
+		return c, usage.New(err)
+	}
+	return c, nil
+}
+
+// check reports everything that is missing, and what does not go together.
+func (c Config) check(f *configFile) {
+	c.Auth.check(f, c.Listen, c.PublicURL, c.TLS.CertFile != "")
+	f.want(c.Probes == "" || c.Probes != c.Listen, "probes", "want another address than that of listen")
+	f.want((c.TLS.CertFile == "") == (c.TLS.KeyFile == ""), "tls", "want both cert_file and key_file, or neither")
+	f.want(!f.has("tls") || c.TLS.CertFile != "", "tls", "want cert_file and key_file, or leave the section out")
+	f.want(!f.has("sibling") || c.Sibling.Name != "" && c.Sibling.URL != "", "sibling",
+		"want a name and the address of the other instance, such as {name: PROD, url: https://dagwright.example.com}")
+	f.want((c.Database == "") != (c.DatabaseFile == ""), "database", "want exactly one of database and database_file")
+	f.want(c.Data != "", "data", "want a folder")
+	f.want(c.Models.Registry != "", "models.registry", "want the image registry, such as registry.example.com")
+	f.want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""),
+		"models.registry_username", "want registry_password_file with it, or neither")
+	c.checkDAGRepository(f)
+	c.checkGitLab(f)
+	if c.Data != "" {
+		f.wantAll("logs", c.Logs.config(c.Data).Check())
+	}
+	c.Promotion.check(f, c.DAGRepository.Project)
+	c.Kubernetes.check(f, c.Scheduler.Executor == "kubernetes")
+}
+
+func (c Config) checkDAGRepository(f *configFile) {
+	r, byRequest := c.DAGRepository, c.DAGRepository.Deliver == string(generator.DeliverMergeRequest)
+	f.want(r.URL != "", "dag_repository.url", "want the URL or path of the DAG repository")
+	f.want(r.Project != "", "dag_repository.project", "want its GitLab path, such as gbc/airflow-dev")
+	f.want(r.Username == "" || r.PasswordFile != "", "dag_repository.username", "needs password_file beside it")
+	f.want(!r.AutoMerge || byRequest, "dag_repository.auto_merge", "needs deliver: merge_request")
+	f.want(!byRequest || c.GitLab.TokenFile != "", "dag_repository.deliver", "needs gitlab.token_file: merge requests are opened with its token")
+}
+
+func (c Config) checkGitLab(f *configFile) {
+	f.want(c.GitLab.URL != "", "gitlab.url", "want GitLab's address, such as https://gitlab.example.com")
+	f.wantAll("gitlab", c.allowList().Check())
+	f.want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files", "want at least one file with a secret")
+	f.want(!c.Webhook.Previews || c.GitLab.TokenFile != "", "webhook.previews", "needs gitlab.token_file: notes are written with its token")
+}
+
+// WebAddress reports whether a text is an http(s) address without a query.
+func WebAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.User == nil
+}
+
+func LoopbackAddress(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && auth.IsLoopbackName(host)
+}
+
+// Settings reads the secret files and turns the configuration into what
+// Open wants.
+func (c Config) Settings(run []string) (Settings, error) {
+	if err := c.checkTaken(); err != nil {
+		return Settings{}, usage.New(fmt.Errorf("%s: %w", c.file, err))
+	}
+	if c.Promotion.URL != "" && c.GitLab.TokenFile == "" { // what "dagwright promote --dry-run" can do without
+		return Settings{}, usage.New(fmt.Errorf("%s: promotion: needs gitlab.token_file: a promotion is a merge request, opened with its token", c.file))
+	}
+	s := Settings{
+		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
+		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
+		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
+		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
+		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
+		Instance: DefaultInstance(), Templates: c.Models.Templates,
+		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
+		Pods: c.Kubernetes.pods(),
+	}
+	if s.MaxLost == 0 {
+		s.MaxLost = -1 // to the scheduler, 0 is the default
+	}
+	s.Instance.Registry = c.Models.Registry
+	s.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+	s.Audience, s.Previews, s.Reconcile = s.PublicURL, c.Webhook.Previews, c.GitLab.Reconcile
+	s.Loaders = c.DAGRepository.Loader
+	s.Deliver, s.AutoMerge = generator.Delivery(c.DAGRepository.Deliver), c.DAGRepository.AutoMerge
+	if c.Models.WaitFor != "" {
+		s.Instance.WaitFor = c.Models.WaitFor
+	}
+	if c.Models.WaitStages != nil {
+		s.Instance.WaitStages = c.Models.WaitStages
+	}
+	if c.Models.Timezone != "" {
+		s.Instance.Timezone = c.Models.Timezone
+	}
+	for _, component := range run {
+		if !slices.Contains(Components, component) {
+			return s, usage.New(fmt.Errorf("--run %q: want some of %s", component, strings.Join(Components, ", ")))
+		}
+	}
+	secrets := Secrets{}
+	if c.DatabaseFile != "" {
+		s.Database = secrets.Read(c.DatabaseFile)
+	}
+	s.DAGPassword = secrets.Read(c.DAGRepository.PasswordFile)
+	s.Auth.clientSecret, s.Auth.key = secrets.Read(c.Auth.OIDC.ClientSecretFile), secrets.Read(c.Auth.KeyFile)
+	for _, file := range c.Webhook.SecretFiles {
+		s.Secrets = append(s.Secrets, secrets.Read(file))
+	}
+	s.Promotion = c.Promotion.settings(&secrets)
+	token := secrets.Read(c.GitLab.TokenFile)
+	s.Logs.Mask = secrets.masked(s.Database.Reveal(), c.Logs.MaskFiles)
+	if secrets.Err != nil {
+		return s, usage.New(secrets.Err)
+	}
+	images, err := registry.New(registry.Config{
+		Host: c.Models.Registry, Username: c.Models.RegistryUsername, PasswordFile: c.Models.RegistryPasswordFile,
+	})
+	if err != nil {
+		return s, usage.New(fmt.Errorf("models.registry: %w", err))
+	}
+	s.Registry = images
+	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal()})
+	if err != nil {
+		return s, fmt.Errorf("gitlab: %w", err)
+	}
+	s.Models, s.GitLab = client, client
+	s.Takes = c.allowList().Has
+	s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
+	s.Executor = c.Kubernetes.open
+	if c.Scheduler.Executor == "process" {
+		s.Workspaces = c.workspaces(token)
+		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+			return OpenProcesses(c.Data, s.Workspaces, logs, logger)
+		}
+	}
+	return s, nil
+}
+
+// workspaces are checkouts of the models' GitLab repositories for local
+// processes.
+func (c Config) workspaces(token dag.Secret) *checkout.Workspaces {
+	clones := filepath.Join(c.Data, "clones", "models")
+	return &checkout.Workspaces{Root: c.Data, Clone: func(project, branch string) (gitrepo.Config, error) {
+		for part := range strings.SplitSeq(project, "/") {
+			if err := dag.CheckID(part); err != nil {
+				return gitrepo.Config{}, fmt.Errorf("project %q: %w", project, err)
+			}
+		}
+		if err := dag.CheckID(branch); err != nil {
+			return gitrepo.Config{}, fmt.Errorf("branch %q: %w", branch, err)
+		}
+		return gitrepo.Config{
+			URL: strings.TrimSuffix(c.GitLab.URL, "/") + "/" + project + ".git", Branch: branch,
+			Dir:      filepath.Join(clones, filepath.FromSlash(project)+"."+branch+".git"),
+			Username: "oauth2", Password: token.Reveal(),
+		}, nil
+	}}
+}

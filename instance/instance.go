@@ -1,0 +1,374 @@
+// Package instance makes a running dagwright of a configuration file: ReadConfig reads
+// and checks it, Settings turns it into what Open wants, Open opens database, logs,
+// clones, executor and address, and Run serves until it is told to end. What dagwright
+// does is in the packages that it puts together.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/errgroup"
+
+	"dagwright/api"
+	"dagwright/auth"
+	"dagwright/cijob"
+	"dagwright/dag"
+	"dagwright/executor"
+	"dagwright/executor/checkout"
+	"dagwright/filelock"
+	"dagwright/generator"
+	"dagwright/gitlab"
+	"dagwright/gitrepo"
+	"dagwright/podspec"
+	"dagwright/registry"
+	"dagwright/scheduler"
+	"dagwright/store"
+	"dagwright/tasklog"
+	"dagwright/ui"
+	"dagwright/version"
+	"dagwright/webhook"
+)
+
+// Settings is everything that tells one instance from another. "dev" fills it
+// with defaults, "serve" from its configuration file.
+type Settings struct {
+	Listen string
+	// Listener is where the pages answer, instead of a new one at Listen; may be nil.
+	Listener net.Listener
+	// Probes is the address of the probes alone; none when empty.
+	Probes      string
+	Environment string // DEV, PROD: shown on every page
+	Production  bool   // gives the environment the colour that warns
+	Sibling     ui.Sibling
+	// Components says which of webhook, generator, scheduler and ui run here.
+	Components []string
+
+	Database dag.Secret     // DSN, which may have a password in it
+	Auth     authSettings   // asks nobody when it names no provider
+	TLS      tlsConfig      // without files the pages speak http
+	Logs     tasklog.Config // Dir, Bucket, Retention
+	// CloneDir holds the clones of the DAG repository.
+	CloneDir string
+
+	DAGRepo     gitrepo.Config // URL, Branch, Username
+	DAGPassword dag.Secret
+	DAGProject  string       // its GitLab path
+	Secrets     []dag.Secret // of the webhook
+	GitLabURL   string       // for links; may be empty
+	PublicURL   string       // where people reach the pages; may be empty
+	Audience    string       // of CI jobs' ID tokens; without one they are not answered
+	Previews    bool         // on merge requests of models
+
+	GitLab *gitlab.Client // nil where there is none
+	// Takes says which projects' models are taken; nil takes every project's.
+	Takes     func(project string) bool
+	Deliver   generator.Delivery
+	AutoMerge bool
+	Loaders   bool // for Airflow, beside each spec
+	Promotion promotionSettings
+	Registry  *registry.Client // nil where images are not asked for
+	Models    generator.Models
+	Projects  func(context.Context) ([]generator.Project, error)
+	Instance  generator.Instance
+	Templates string // folder; empty for the embedded ones
+	Reconcile time.Duration
+
+	// Pods is what the instance adds to the pods of its tasks and allows them,
+	// whatever runs them.
+	Pods podspec.Config
+
+	// Executor opens what runs the attempts.
+	Executor func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
+	// Workspaces are the working folders of local processes; nil without those.
+	Workspaces     *checkout.Workspaces
+	Poll           time.Duration
+	MaxActiveTasks int
+	MaxLost        int // see scheduler.Config
+
+	Logger *slog.Logger
+}
+
+// databaseReserve is how many bytes of the disk are kept for the database, and for
+// its write-ahead log.
+const databaseReserve = 32 << 20
+
+// Components are the parts that "serve --run" can name.
+var Components = []string{"webhook", "generator", "scheduler", "ui"}
+
+func (s Settings) runs(component string) bool { return slices.Contains(s.Components, component) }
+
+// app is a running instance.
+type Instance struct {
+	Settings
+	store    *store.Store
+	logs     *tasklog.Dir
+	auth     *auth.Service
+	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
+	listener net.Listener
+	probes   net.Listener
+	trouble  func() string // of the executor; nil where it has none
+	closers  []func() error
+	actors   []func(context.Context) error
+}
+
+// Open opens everything that the instance needs and starts to listen. The
+// caller closes it.
+func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
+	a := &Instance{Settings: s}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if path, ok := strings.CutPrefix(s.Database.Reveal(), "sqlite:"); ok && path != "" {
+		if err := a.hold(filelock.TakeSQLite(path)); err != nil {
+			return nil, err
+		}
+	}
+	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	a.onClose(a.store.Close)
+	if a.auth, err = s.Auth.open(a.store, s.PublicURL, s.Logger); err != nil {
+		return nil, err
+	}
+	a.onClose(a.auth.Close)
+	if a.logs, err = a.openLogs(); err != nil {
+		return nil, err
+	}
+	a.onClose(a.logs.Close)
+	if s.Audience != "" {
+		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLabURL, s.Audience, nil); err != nil { //nolint:contextcheck // keys are fetched by requests that come later
+			return nil, err
+		}
+	}
+	if s.runs("generator") {
+		if err := a.addGenerator(); err != nil {
+			return nil, err
+		}
+	}
+	if s.runs("scheduler") {
+		if err := a.addScheduler(); err != nil {
+			return nil, err
+		}
+	}
+	if a.listener = s.Listener; a.listener == nil {
+		if a.listener, err = Listen(ctx, s.Listen); err != nil {
+			return nil, AddressHint(err, "choose another with listen: in the configuration")
+		}
+	}
+	a.listener = boundConnections(a.listener, a.auth.Proxies)
+	if a.listener, err = s.TLS.wrap(a.listener); err != nil {
+		return nil, err
+	}
+	if s.Probes != "" {
+		if err := a.addProbes(ctx); err != nil {
+			return nil, errors.Join(err, a.listener.Close())
+		}
+	}
+	return a, nil
+}
+
+// hold keeps a lock until the instance is closed.
+func (a *Instance) hold(l *filelock.Lock, err error) error {
+	if err == nil && l != nil {
+		a.onClose(l.Close)
+	}
+	return err
+}
+
+// Listen opens the address. One that is in use is tried again for a second: the
+// socket of a dagwright that was killed may live on in a process that it was
+// just forking.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	for {
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+		if err == nil {
+			return l, nil
+		}
+		err = fmt.Errorf("listen on %s: %w", addr, err)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// AddressHint adds to the error of an address that is taken what to do.
+func AddressHint(err error, hint string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: another program, perhaps another dagwright, listens there; end it, or %s", err, hint)
+	}
+	return err
+}
+
+func (a *Instance) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+// Close closes what Open opened, the last first.
+func (a *Instance) Close() error {
+	var errs []error
+	for _, f := range slices.Backward(a.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}
+
+// Addr is where the instance listens.
+func (a *Instance) Addr() net.Addr { return a.listener.Addr() }
+
+// Store is the instance's database.
+func (a *Instance) Store() *store.Store { return a.store }
+
+// URL is where the pages are.
+func (a *Instance) URL() string { return a.TLS.scheme() + "://" + a.listener.Addr().String() }
+
+// openDAGRepo opens a clone of the DAG repository for one actor, of which there is one.
+func (a *Instance) openDAGRepo(actor string) (*gitrepo.Repo, error) {
+	if err := a.hold(filelock.TakeRole(a.CloneDir, actor)); err != nil {
+		return nil, err
+	}
+	c := a.DAGRepo
+	c.Dir = filepath.Join(a.CloneDir, actor+".git")
+	c.Logger, c.Password = a.Logger, a.DAGPassword.Reveal()
+	repo, err := gitrepo.Open(c)
+	if err != nil {
+		return nil, fmt.Errorf("open clone of the DAG repository: %w", err)
+	}
+	return repo, nil
+}
+
+func (a *Instance) addGenerator() error {
+	repo, err := a.openDAGRepo("generator")
+	if err != nil {
+		return err
+	}
+	set, err := LoadTemplates(a.Templates)
+	if err != nil {
+		return err
+	}
+	promoter, err := a.openPromoter(repo)
+	if err != nil {
+		return err
+	}
+	instance := a.Instance
+	withChecks(&instance, a.Pods)
+	instance.CheckClaims = a.auth.CheckClaims
+	g := generator.New(generator.Config{
+		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
+		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
+		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
+		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
+	})
+	a.actors = append(a.actors, g.Run)
+	return nil
+}
+
+func (a *Instance) addScheduler() error {
+	repo, err := a.openDAGRepo("scheduler")
+	if err != nil {
+		return err
+	}
+	exec, err := a.Executor(a.logs, a.Logger)
+	if err != nil {
+		return fmt.Errorf("open executor: %w", err)
+	}
+	a.onClose(exec.Close)
+	if e, ok := exec.(interface{ Trouble() string }); ok {
+		a.trouble = e.Trouble
+	}
+	origin, err := a.openOrigin()
+	if err != nil {
+		return err
+	}
+	config := scheduler.Config{
+		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
+		CheckClaims: a.auth.CheckClaims, ClaimsVersion: a.auth.ClaimsVersion,
+		CheckTask: CheckTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
+		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
+	}
+	if origin != nil {
+		config.CheckSpec = origin.Check
+	}
+	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
+	if a.Workspaces != nil {
+		a.Workspaces.Logger, a.Workspaces.Short = a.Logger, a.logs.Short
+		a.actors = append(a.actors, func(ctx context.Context) error { return a.Workspaces.Sweep(ctx, a.store) })
+	}
+	return nil
+}
+
+// run serves until ctx ends, then lets requests and actors end, and returns
+// the first thing that went wrong.
+func (a *Instance) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	handler := a.handler(ctx.Done()) //nolint:contextcheck // each request has a context of its own
+	g.Go(func() error { return serveHTTP(ctx, a.listener, handler, a.Logger) })
+	for _, actor := range a.actors {
+		g.Go(func() error { return actor(ctx) })
+	}
+	return g.Wait()
+}
+
+// handler serves requests. Streams end when done is closed.
+func (a *Instance) handler(done <-chan struct{}) http.Handler {
+	return a.auth.Guard(a.router(done))
+}
+
+// router has every route of the instance. A test holds what each answers to whom
+// against testdata/rights.txt.
+func (a *Instance) router(done <-chan struct{}) *echo.Echo {
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
+	if a.runs("webhook") {
+		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
+		})))
+		if a.tokens != nil {
+			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Takes: a.Takes, PublicURL: a.PublicURL, Logger: a.Logger,
+			})))
+		}
+	}
+	a.routeProbes(e)
+	if a.runs("ui") {
+		a.auth.Register(e)
+		api.Register(e, api.Config{
+			Store: a.store, Logs: a.logs, Logger: a.Logger, Version: version.String(), Done: done,
+			Auth: a.auth, User: auth.User, PromotesTo: a.Promotion.ToProject, Allow: a.auth.Allow,
+		})
+		ui.Register(e, ui.Config{
+			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
+			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
+			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject,
+			Auth: a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
+		})
+	}
+	return e
+}
+
+// reveal reads secrets for the one who checks them.
+func reveal(secrets []dag.Secret) []string {
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = s.Reveal()
+	}
+	return texts
+}

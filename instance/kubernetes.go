@@ -1,0 +1,113 @@
+package instance
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"log/slog"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"dagwright/executor"
+	"dagwright/executor/pod"
+	"dagwright/podspec"
+	"dagwright/tasklog"
+	"dagwright/version"
+)
+
+// kubernetesConfig is the section "kubernetes" of the configuration file. Its
+// policy holds for every spec that the instance loads, whatever runs the tasks.
+type kubernetesConfig struct {
+	// Kubeconfig is a file; empty means the service account of the pod that
+	// dagwright itself runs in.
+	Kubeconfig string `yaml:"kubeconfig"`
+	// Context of the kubeconfig; empty means its current one.
+	Context string `yaml:"context"`
+	// Namespace of pods whose task names none.
+	Namespace string `yaml:"namespace"`
+	// Instance tells the pods of several installations apart.
+	Instance string `yaml:"instance"`
+	// QPS and Burst bound the requests to the API server; 0 leaves them to the
+	// executor.
+	QPS   float64 `yaml:"qps"`
+	Burst int     `yaml:"burst"`
+	// StartupTimeout bounds a pod's start when its task does not say; 2 minutes
+	// when it is 0.
+	StartupTimeout time.Duration  `yaml:"startup_timeout"`
+	Policy         podspec.Policy `yaml:"policy"`
+}
+
+// The values that a section without them has. They are good for checking specs
+// only: an instance that runs pods must choose its own.
+const (
+	checkNamespace = "default"
+	checkInstance  = "dagwright"
+)
+
+// pods is the section as podspec wants it.
+func (c kubernetesConfig) pods() podspec.Config {
+	p := podspec.Config{Instance: c.Instance, Namespace: c.Namespace, StartupTimeout: c.StartupTimeout, Policy: c.Policy}
+	if p.Instance == "" {
+		p.Instance = checkInstance
+	}
+	if p.Namespace == "" {
+		p.Namespace = checkNamespace
+	}
+	return p
+}
+
+// Pods is what the instance adds to the pods of its tasks, and what it allows them.
+func (c Config) Pods() podspec.Config { return c.Kubernetes.pods() }
+
+// check reports what is wrong with the section. runs says that the instance runs its tasks as pods.
+func (c kubernetesConfig) check(f *configFile, runs bool) {
+	f.want(!runs || c.Namespace != "", "kubernetes.namespace", "want the namespace of the tasks' pods")
+	f.want(!runs || c.Instance != "", "kubernetes.instance", "want a name that no other dagwright in the cluster has, such as prod")
+	f.want(c.Context == "" || c.Kubeconfig != "", "kubernetes.context", "names a context, but there is no kubernetes.kubeconfig")
+	f.wantAll("kubernetes", c.pods().Validate())
+}
+
+// AnyInstance allows what depends on an instance's own settings. It stands where
+// the instance is not known: specs are then read strictly and held against Pod
+// Security.
+func AnyInstance() podspec.Config {
+	return podspec.Config{Instance: checkInstance, Namespace: checkNamespace, Policy: podspec.Policy{
+		Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}, ServiceAccountToken: true,
+		PriorityClasses: []string{"*"}, RuntimeClasses: []string{"*"}, Schedulers: []string{"*"}, ResourceClaims: []string{"*"},
+		VolumeClaims: []string{"*"}, StorageClasses: []string{"*"}, CSIDrivers: []string{"*"}, CSIAttributes: []string{"*"},
+		NodeProfiles: []string{"*"}, Labels: []string{"*"}, Annotations: []string{"*"},
+	}}
+}
+
+// podRules changes whenever the instance's rules for pods do, or the program
+// that holds specs against them.
+func podRules(c podspec.Config) string {
+	text, _ := json.Marshal([]any{c, version.String()}) // strings, numbers, lists and maps always marshal
+	sum := sha256.Sum256(text)
+	return "rules:" + hex.EncodeToString(sum[:6])
+}
+
+// The requests a second, and at once, that an instance may make when its
+// configuration does not say: a task costs about six.
+const (
+	defaultQPS   = 100
+	defaultBurst = 200
+)
+
+// open opens the executor of pods.
+func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst}
+	if access.QPS == 0 {
+		access.QPS = defaultQPS
+	}
+	if access.Burst == 0 {
+		access.Burst = max(defaultBurst, int(access.QPS))
+	}
+	klog.SetSlogLogger(logger) // what Kubernetes' client says of itself
+	client, err := pod.Dial(access)
+	if err != nil {
+		return nil, err
+	}
+	return pod.Open(pod.Config{Client: client, Pods: c.pods(), Logs: logs, Logger: logger})
+}
