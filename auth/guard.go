@@ -59,7 +59,7 @@ func (s *Service) Guard(next http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.setHeaders(w.Header())
-		s.noteProxy(r)
+		s.noteProxy(r) //nolint:contextcheck // it logs once, whoever asks first
 		w, r = s.boundBody(w, r)
 		switch {
 		case probe(r):

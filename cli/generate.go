@@ -93,7 +93,7 @@ func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	all, err := f.render(dir, request)
+	all, err := f.render(dir, request) //nolint:contextcheck // a check of a spec has bounds of its own
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ func Run(ctx context.Context, c Config, out, errOut io.Writer) error {
 		return errors.Join(err, l.Close())
 	}
 	defer home.close()
-	s := home.settings(c.Listen, logger)
+	s := home.settings(c.Listen, logger) //nolint:contextcheck // a check of a spec has bounds of its own
 	s.Listener = l
 	a, err := instance.Open(ctx, s)
 	if err != nil {

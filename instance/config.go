@@ -199,6 +199,8 @@ func WebAddress(s string) bool {
 	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.RawQuery == "" && u.User == nil
 }
 
+// LoopbackAddress reports whether nobody from another machine reaches an address, as in
+// "127.0.0.1:8080".
 func LoopbackAddress(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && auth.IsLoopbackName(host)

@@ -108,7 +108,7 @@ var Components = []string{"webhook", "generator", "scheduler", "ui"}
 
 func (s Settings) runs(component string) bool { return slices.Contains(s.Components, component) }
 
-// app is a running instance.
+// Instance is a running instance. Open makes it.
 type Instance struct {
 	Settings
 	store    *store.Store
@@ -154,12 +154,12 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 		}
 	}
 	if s.runs("generator") {
-		if err := a.addGenerator(); err != nil {
+		if err := a.addGenerator(); err != nil { //nolint:contextcheck // a check of a spec has bounds of its own
 			return nil, err
 		}
 	}
 	if s.runs("scheduler") {
-		if err := a.addScheduler(); err != nil {
+		if err := a.addScheduler(); err != nil { //nolint:contextcheck // a check of a spec has bounds of its own
 			return nil, err
 		}
 	}
@@ -314,7 +314,7 @@ func (a *Instance) addScheduler() error {
 	return nil
 }
 
-// run serves until ctx ends, then lets requests and actors end, and returns
+// Run serves until ctx ends, then lets requests and actors end, and returns
 // the first thing that went wrong.
 func (a *Instance) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)

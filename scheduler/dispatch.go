@@ -196,7 +196,7 @@ func (d *dispatcher) try(ctx context.Context, s *start) {
 	case err == nil:
 		if d.starts.finish(s) {
 			// The wish came while it was being started, and may have found nothing.
-			d.ends.push(s.key, func(ctx context.Context) { d.doStop(ctx, s.key) })
+			d.ends.push(s.key, func(ctx context.Context) { d.doStop(ctx, s.key) }) //nolint:contextcheck // lanes have their own
 		}
 	case errors.Is(err, dag.ErrInvalid) || s.tries == maxStartTries:
 		d.starts.finish(s)

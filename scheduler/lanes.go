@@ -36,7 +36,7 @@ func (l *lanes) run(ctx context.Context) {
 	l.mu.Lock()
 	l.ctx = ctx
 	for k := range l.queues {
-		l.begin(k)
+		l.begin(k) //nolint:contextcheck // it has l.ctx
 	}
 	l.mu.Unlock()
 	<-ctx.Done()

@@ -229,7 +229,7 @@ func (l *loop) advance(ctx context.Context, ids []dag.ID, events []dag.AttemptEv
 	l.limit = min(2*l.limit, maxStep)
 	l.startQueued(s.snapshot, applied)
 	l.planned(ctx, ids, s.snapshot.Unreadable)
-	l.carryOut(ids, p, applied, s.events)
+	l.carryOut(ids, p, applied, s.events) //nolint:contextcheck // what it starts goes on in the dispatcher
 	for _, id := range slices.Sorted(maps.Keys(s.snapshot.Unreadable)) {
 		held, _ := eventsOf(events, []dag.ID{id})
 		l.putAside(ctx, id, held, s.snapshot.Unreadable[id])

@@ -112,7 +112,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { s.syncer.run(ctx); return nil })
 	g.Go(func() error {
 		if err := s.recover(ctx, l); ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		} else if err != nil {
 			return err
 		}
@@ -143,7 +143,7 @@ func (s *Scheduler) recover(ctx context.Context, l *loop) error {
 	for _, e := range found {
 		known[e.Key] = true
 		s.dispatcher.known.add(e.Key)
-		s.recoverFound(e, wanted[e.Key], l)
+		s.recoverFound(e, wanted[e.Key], l) //nolint:contextcheck // what it starts goes on in the dispatcher
 	}
 	for _, ti := range active {
 		if !known[ti.Key()] {

@@ -217,7 +217,7 @@ type pgTx struct {
 }
 
 func (t *pgTx) begin(db *sql.DB, whole context.Context, options *sql.TxOptions) (err error) {
-	if t.conn, err = db.Conn(t.statements); err != nil {
+	if t.conn, err = db.Conn(t.statements); err != nil { //nolint:contextcheck // derived from the caller's, see pgTx
 		return err
 	}
 	if t.Tx, err = t.conn.BeginTx(whole, options); err != nil {

@@ -111,7 +111,7 @@ func (f folder) remove(_ context.Context, key string) error {
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		if os.Remove(filepath.Join(string(f), filepath.FromSlash(dir))) != nil {
-			return nil
+			return nil //nolint:nilerr // it is not empty
 		}
 	}
 	return nil

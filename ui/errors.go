@@ -46,7 +46,7 @@ func (e *pageError) Unwrap() error { return e.kind }
 
 func notFound(key string, args ...any) error { return &pageError{dag.ErrNotFound, key, args} }
 func invalid(key string, args ...any) error  { return &pageError{dag.ErrInvalid, key, args} }
-func conflict(key string, args ...any) error { return &pageError{dag.ErrConflict, key, args} }
+func conflict(key string) error              { return &pageError{dag.ErrConflict, key, nil} }
 
 // errorKinds says how each kind of error is answered, and what the reader can
 // do about it.

@@ -47,7 +47,7 @@ func (x *Executor) Start(_ context.Context, a executor.Attempt) error {
 		return err
 	}
 	if mine {
-		x.spawn(func() { x.launch(t, a, argv) })
+		x.spawn(func() { x.launch(t, a, argv) }) //nolint:contextcheck // an attempt outlives the call that starts it
 	} else if t.isSettled() {
 		x.repeat(t)
 	}

@@ -119,7 +119,7 @@ func readHandOver(dir string) (*handOver, error) {
 	}
 	var h handOver
 	if json.Unmarshal(text, &h) != nil || h.PID != os.Getpid() || !isLock(dir, h.Lock) {
-		return nil, nil
+		return nil, nil //nolint:nilerr // it is of another supervisor, or half written
 	}
 	return &h, os.Remove(name)
 }
