@@ -11,6 +11,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/store"
 )
 
 // openAPI is the OpenAPI 3.1 document of the routes
@@ -71,6 +72,13 @@ func describe(r route, types *types) schema {
 	params := pathParams(r.path)
 	for _, p := range op.query {
 		params = append(params, schema{"name": p.name, "in": "query", "description": p.about, "required": p.required, "schema": p.schema})
+	}
+	if r.method != http.MethodGet {
+		params = append(params, schema{
+			"name": idempotencyKey, "in": "header", "required": false,
+			"description": "A key of the client's own. The same request under it within a day is done once, and answered alike.",
+			"schema":      schema{"type": "string", "maxLength": store.MaxKey},
+		})
 	}
 	if len(params) > 0 {
 		out["parameters"] = params
