@@ -12,13 +12,17 @@ GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 .PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check airflow-compare schemathesis lighthouse clean
 
 help: ## Print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^#@ / {printf "\n%s\n", substr($$0, 4)} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+#@ Build and run
 
 build: ## Build bin/dagwright, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X dagwright/version.release=$(VERSION)" -o bin/dagwright ./cmd/dagwright
 
 run: ## Run all of dagwright on this machine (the README's first command)
 	$(GO) run ./cmd/dagwright dev
+
+#@ Test
 
 test: setup check ## Install what the tests need, then run every test (the README's second command)
 	@test/services $(GO) test -timeout 30m ./...
@@ -32,6 +36,8 @@ check: ## The fast gate: formatting and vet
 
 setup: ## Install what the tests need (Debian, npm and Python packages)
 	test/setup
+
+#@ What tests need
 
 services: ## Start the PostgreSQL, the S3 and the Keycloak that tests need and print what to set
 	@echo "export DAGWRIGHT_TEST_POSTGRES='$$(test/postgres up)'"
@@ -52,6 +58,8 @@ cluster-down: ## Stop it; its objects and images are kept for the next time
 cluster-image: ## Build the Dockerfile and load the image, localhost/dagwright:dev, into it
 	@test/cluster/cluster dagwright localhost/dagwright:dev
 
+#@ Measure, and compare with Airflow
+
 bench: ## Measure dagwright against its aims: a table and JSON
 	$(GO) run ./cmd/bench
 
@@ -63,6 +71,8 @@ airflow-compare: build ## Run Airflow's client against a real Airflow and dagwri
 
 schemathesis: build ## Search for answers that break the OpenAPI document, for longer than the tests do
 	test/airflowclient/schemathesis bin/dagwright
+
+#@ Keep the code in order
 
 fuzz: ## Fuzz each target for FUZZTIME
 	@for f in $$(grep -rl --include='*_test.go' '^func Fuzz' .); do \
@@ -83,6 +93,8 @@ lint: ## Run golangci-lint, and gitleaks over all commits
 
 tidy: ## Check that go.mod and go.sum are tidy
 	$(GO) mod tidy -diff
+
+#@ Pages
 
 screenshots: setup ## Take pictures: of every page into bin/screenshots, of the guide into docs/pictures
 	mkdir -p bin/screenshots
