@@ -33,8 +33,8 @@ const defaultTimeout = time.Minute
 // asks for it.
 const postgresTries = 10
 
-// postgresDB is a PostgreSQL database. The server itself groups the commits of
-// connections that write at once.
+// postgresDB is a PostgreSQL database. Each write is a transaction and a COMMIT of its
+// own on a pooled connection; nothing here groups them, as the writer of SQLite does.
 type postgresDB struct {
 	db       *sql.DB
 	now      func() time.Time

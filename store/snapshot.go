@@ -12,8 +12,10 @@ import (
 // that are rarely started in one step, and the next step shows the next ones.
 const maxQueued = 16
 
-// snapshot reads what a plan decides on. It takes a handful of queries however
-// many DAGs there are, and one more for each DAG that has queued runs.
+// snapshot reads what a plan decides on. Records of DAGs, counts of runs, unfinished
+// runs and task instances are read in lists of maxList at most, one query a list. Each
+// DAG takes one query more for its backfill, one when it has queued runs, one when its
+// backfill has, and one for each definition that is not in the cache.
 func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 	sorted := slices.Clone(ids)
 	slices.Sort(sorted)
