@@ -17,7 +17,7 @@ import (
 
 const module = "dagwright"
 
-// TestImportTable holds the code against the table in docs/architecture.md:
+// TestImportTable checks the code against the table in docs/architecture.md:
 // each package is in it, and imports nothing of this module that its row does
 // not allow.
 func TestImportTable(t *testing.T) {

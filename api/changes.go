@@ -119,7 +119,7 @@ func (o changeStream) begin() {
 	_ = o.write("event: ready\ndata: {}\n\n") // a reader that has gone is seen by the next write
 }
 
-// changeBody is what is told of a change.
+// changeBody is a change as the stream sends it.
 type changeBody struct {
 	Kind  store.ChangeKind `json:"kind"`
 	DAG   dag.ID           `json:"dag_id,omitempty"`

@@ -124,7 +124,7 @@ func (s *server) wrap(handle echo.HandlerFunc) echo.HandlerFunc {
 const idempotencyKey = "Idempotency-Key"
 
 // giveKey gives the request the key under which its acts are done once: the client's, or
-// a new one, of which the client is told when it matters.
+// a new one, which an answer names when the client needs it.
 func giveKey(c echo.Context) error {
 	if c.Request().Method == http.MethodGet {
 		return nil

@@ -269,7 +269,7 @@ func TestShutdownEndsStreams(t *testing.T) {
 	}
 }
 
-// The end of a run is told at once and not at the next interval.
+// The end of a run is reported at once and not at the next interval.
 func TestWait(t *testing.T) {
 	t.Parallel()
 	l := newLogging(t)

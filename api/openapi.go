@@ -135,7 +135,7 @@ func responses(r route, types *types) schema {
 	for _, media := range op.media {
 		content[media] = schema{"schema": kind("string")}
 		if media == eventStream {
-			content[media] = schema{} // its events are told in words
+			content[media] = schema{} // its events are described in words
 		}
 	}
 	if len(content) > 0 {

@@ -21,7 +21,7 @@ func (s *server) tokenTable() []route {
 			query: []param{truth("all", false, "Those of everybody, for administrators.")},
 		}},
 		{http.MethodPost, "/tokens", dag.ActSettings, s.createToken, operation{
-			id: "create_token", tag: "dagwright", summary: "Make an API token, which is told this once.", answer: tokenAnswer{}, status: http.StatusCreated,
+			id: "create_token", tag: "dagwright", summary: "Make an API token, which is shown this once.", answer: tokenAnswer{}, status: http.StatusCreated,
 			refusals: []int{http.StatusConflict},
 			body: []param{
 				required(text("name", "What its owner calls it.")), required(choice("role", "The most that it may do.", "viewer", "operator", "admin")),
@@ -51,7 +51,7 @@ func (s *server) getMe(c echo.Context) error {
 	return c.JSON(http.StatusOK, me{who.Name, who.Via, who.Role().String(), who.InstanceRole().String()})
 }
 
-// tokenAnswer is an API token. Token is what a script presents, and is told once.
+// tokenAnswer is an API token. Token is what a script presents, and is shown once.
 type tokenAnswer struct {
 	ID        string     `json:"id"`
 	Name      string     `json:"name"`

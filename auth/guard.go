@@ -241,7 +241,7 @@ func (s *Service) identify(r *http.Request, client string, use bool) (Identity, 
 	return Identity{}, errUnknown
 }
 
-// byBearerOf is who presents a token. A client whose tokens prove nothing is told
+// byBearerOf is who presents a token. A client whose tokens prove nothing gets
 // errTooMany after a while, which slows guesses. A good token is accepted all the same:
 // behind a proxy that is not listed, everybody has the address of the one who guesses.
 func (s *Service) byBearerOf(ctx context.Context, client, token string) (Identity, error) {
@@ -261,7 +261,7 @@ func refused(err error) bool {
 	return errors.Is(err, errUnknown) || errors.As(err, &r)
 }
 
-// recheckEvery is how often the rights of a request that goes on are looked at again.
+// recheckEvery is how often the rights of a long request are checked again.
 const recheckEvery = 30 * time.Second
 
 // watch returns the request's context, which ends when who makes it may not go on: a

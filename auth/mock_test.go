@@ -284,7 +284,7 @@ func (b *browser) setCookie(name, value string) {
 	b.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
 
-// wants holds an answer's status against what is wanted.
+// wants compares an answer's status with the one wanted.
 func (b *browser) wants(what string, a answer, status int) {
 	b.Helper()
 	if a.status != status {

@@ -8,7 +8,7 @@ import (
 	"dagwright/dag"
 )
 
-// TestClaims holds what a model's author writes against the owners and tags that give
+// TestClaims checks what a model's author writes against the owners and tags that give
 // roles.
 func TestClaims(t *testing.T) {
 	t.Parallel()

@@ -211,7 +211,7 @@ func (p *ruleParser) patterns(n *yaml.Node, where string, patterns []string) {
 	}
 }
 
-// Person gives the grants of a person of whom the claims are told.
+// Person returns the grants of a person with these claims.
 func (r Rules) Person(c Claims) []Grant {
 	return r.grants(func(rule Rule) bool { return rule.namesPerson(c) })
 }

@@ -19,7 +19,7 @@ import (
 const tokenPrefix = "dwt_"
 
 // newTokenText makes what a script presents: the prefix, 260 random bits, and a
-// checksum by which a mistyped one is told without the store.
+// checksum by which a mistyped one is recognised without the store.
 func newTokenText() string {
 	body := tokenPrefix + rand.Text() + rand.Text()
 	return body + checksum(body)

@@ -141,7 +141,7 @@ func (c *client) callOnce(ctx context.Context, r request, answer any) error {
 }
 
 // mayHeal reports whether the same request may be answered a moment later. A server
-// that refuses connections is not there, which is told at once.
+// that refuses connections is not there, which is reported at once.
 func mayHeal(err error) bool {
 	var refused *refusedError
 	if errors.As(err, &refused) {

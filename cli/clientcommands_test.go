@@ -282,7 +282,7 @@ func TestRunsWaitGivesUp(t *testing.T) {
 	}
 }
 
-// A server that does not have what a command needs is told to be of another
+// A server that does not have what a command needs is reported as one of another
 // version.
 func TestOlderServer(t *testing.T) {
 	t.Parallel()

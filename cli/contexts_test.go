@@ -51,7 +51,7 @@ func TestChooseServer(t *testing.T) {
 	}
 }
 
-// What is wrong in the file is told with its line and the key that was meant, and
+// What is wrong in the file is reported with its line and the key that was meant, and
 // the file stays as it is.
 func TestContextFileFaults(t *testing.T) {
 	t.Parallel()

@@ -284,7 +284,7 @@ func (c credential) revoke(ctx context.Context, client *http.Client) error {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("the token is forgotten here, but %s could not be told: %w", c.Issuer, withoutURL(err))
+		return fmt.Errorf("the token is forgotten here, but %s could not be asked to revoke it: %w", c.Issuer, withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

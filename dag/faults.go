@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// maxFaults bounds how many faults of one file are told: a hostile file can
+// maxFaults bounds how many faults of one file are reported: a hostile file can
 // have a hundred thousand.
 const maxFaults = 100
 
@@ -20,7 +20,7 @@ type place struct {
 // faults collects what is wrong with a spec and its defaults files.
 type faults struct {
 	list SpecErrors
-	// known keeps a fault that several tasks inherit from being told twice.
+	// known keeps a fault that several tasks inherit from being reported twice.
 	known map[SpecError]bool
 	more  bool
 }

@@ -96,8 +96,8 @@ var momentLayouts = []string{
 	"20060102",
 }
 
-// readMoment reads a date and time on the wall, in UTC for want of its zone. As
-// in dag-factory an offset in it is dropped: the DAG's timezone counts.
+// readMoment reads a wall-clock date and time as if it were in UTC: its zone is not
+// known here. As in dag-factory an offset in it is dropped: the DAG's timezone counts.
 func (r reader) readMoment(n *node) (time.Time, bool) {
 	switch typeName(n) {
 	case datetimeType, dateType, pendulumType:

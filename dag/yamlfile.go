@@ -41,7 +41,7 @@ func readTree(file string, source []byte, f *faults) *node {
 // nil when the file is empty. It bounds the work that the file makes: at most
 // 1 MiB and about 100,000 values. Of the nesting it bounds only what the YAML
 // library does, 10,000 levels, and then names depth, the caller's own limit. The
-// caller holds the nodes against that limit, and counts what aliases stand for.
+// caller checks the nodes against that limit, and counts aliases at full size.
 // The error is a [*SpecError] without a file, with its line where that is known.
 func ReadYAML(source []byte, depth int) (*yaml.Node, error) {
 	if reason := sizeFault(source); reason != "" {

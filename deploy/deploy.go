@@ -2,8 +2,8 @@
 //
 //	kubectl apply -f deploy/kubernetes/
 //
-// and the realm by which a Keycloak knows it. They are embedded so that tests hold
-// them against what they promise, and run them on a real cluster and a real Keycloak.
+// and the realm by which a Keycloak knows it. They are embedded so that tests check
+// what they promise, and run them on a real cluster and a real Keycloak.
 package deploy
 
 import "embed"

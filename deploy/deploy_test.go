@@ -57,8 +57,8 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestRestricted holds the pod against Pod Security "restricted", and what that
-// does not ask for: a root file system that nobody writes to.
+// TestRestricted checks the pod against Pod Security "restricted", and for what that
+// does not demand: a read-only root file system.
 func TestRestricted(t *testing.T) {
 	t.Parallel()
 	deployment := find[*appsv1.Deployment](t)

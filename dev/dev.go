@@ -36,8 +36,8 @@ type Config struct {
 	Listen string
 	// LogLevel is debug, info, warn or error.
 	LogLevel string
-	// DefaultServer is the address that commands ask unless they are told otherwise:
-	// at another one, the greeting tells them.
+	// DefaultServer is the address that commands ask by default. When the instance
+	// listens elsewhere, the greeting says how to name its address.
 	DefaultServer string
 }
 

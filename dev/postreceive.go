@@ -23,8 +23,8 @@ type Repository struct {
 }
 
 // PostReceive reads "old new ref" lines, as git gives them to the hook, and
-// sends an event for each. What goes wrong is told to the one who pushed: the
-// push itself is done.
+// sends an event for each. What goes wrong is written to out, for the person who
+// pushed: the push itself is done.
 func PostReceive(ctx context.Context, r Repository, in io.Reader, out io.Writer) error {
 	addr, err := os.ReadFile(filepath.Join(r.Dir, "listen"))
 	if err != nil {

@@ -60,7 +60,7 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 }
 
 // changed leaves out what a commit does not change. After a crash, what was
-// committed just before it is worked on again, and must not be told of twice.
+// committed just before it is worked on again, and must not be reported twice.
 func changed(work []change, outcomes []outcome) []change {
 	var out []change
 	for i, c := range work {
@@ -186,7 +186,7 @@ func (g *Generator) occupied(head, path string) (bool, error) {
 // checkDrift returns a driftError for a file that a change would write over or remove
 // though it is somebody else's work: one that was edited since dagwright wrote it, or
 // one that stood where dagwright has written nothing yet. present is what stands at
-// the file's place of before.
+// the file's previous place.
 func (g *Generator) checkDrift(head string, f *fileChange, present []byte) error {
 	if f.delivered() {
 		if at := or(f.oldPath, f.spec.Path); f.drifted(present) && !g.wrote(head, at) {

@@ -203,7 +203,7 @@ func supersededBy(head string) func(store.Push) store.PushResult {
 	}
 }
 
-// repeated is the result of a push of what was worked on last: a hook that was told
+// repeated is the result of a push of what was worked on last: a hook that came
 // twice. It ends as the other one did.
 func repeated(p, settled store.Push) store.PushResult {
 	r := store.PushResult{

@@ -47,8 +47,8 @@ func TestWaitForImage(t *testing.T) {
 	})
 	l.wantFiles()
 
-	// A pipeline's event has what waits for an image looked at again; a push that
-	// only failed is looked at after its pause.
+	// A pipeline's event requeues what waits for an image; a push that only failed
+	// is tried again after its pause.
 	down.Store(false)
 	image := host + "/gbc/risk/churn-model:" + commit[:8]
 	l.until("it waits for the image", func() bool {

@@ -66,8 +66,8 @@ func (g *Generator) awaitImages(ctx context.Context, images []string) error {
 	return nil
 }
 
-// waiting is the result of a push that waits. It is looked at again when an event
-// tells of the pipeline; a refusal, too. The registry tells of nothing, and is asked
+// waiting is the result of a push that waits. An event of the pipeline requeues it,
+// and a refusal, too. The registry sends no events, and is asked
 // more and more rarely: after 5 s, doubled with each try, a minute at most.
 func (g *Generator) waiting(p store.Push, wait *waitError) store.PushResult {
 	r := store.PushResult{ID: p.ID, State: store.PushPending, Reason: wait.reason, WaitsFor: wait.what}

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// reportBatch and reportLimit bound the statuses that are told in one go and
-	// at the same time.
+	// reportBatch and reportLimit bound the statuses that are reported in one batch
+	// and at the same time.
 	reportBatch = 200
 	reportLimit = 8
-	// reportAge is how old a push may be and still be told: what is older was
+	// reportAge is how old a push may be and still be reported: what is older was
 	// handled before statuses were switched on.
 	reportAge = 24 * time.Hour
 )
@@ -46,9 +46,9 @@ func (g *Generator) tell(ctx context.Context, kind store.ChangeKind, what func(c
 // report tells GitLab what became of pushes, until ctx ends.
 func (g *Generator) report(ctx context.Context) { g.tell(ctx, store.ChangePush, g.reportAll) }
 
-// reportAll tells GitLab what became of pushes, as statuses of the models' commits.
-// What is told is written down, so that a crash loses no status; one that is told
-// twice is what it was.
+// reportAll reports the results of pushes to GitLab, as statuses of the models' commits.
+// What is reported is stored, so that a crash loses no status; reporting one twice
+// changes nothing.
 func (g *Generator) reportAll(ctx context.Context) {
 	for ctx.Err() == nil {
 		now := g.Now()

@@ -228,8 +228,7 @@ func (g *Generator) handlePending(ctx context.Context) error {
 	return nil
 }
 
-// nextRetry is how long until a push or a removal that waits is to be looked at
-// again.
+// nextRetry is how long until the next try of a push or a removal that waits.
 func (g *Generator) nextRetry(ctx context.Context, longest time.Duration) time.Duration {
 	push, err := g.Store.NextPushRetry(ctx)
 	if err != nil {

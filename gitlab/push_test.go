@@ -85,7 +85,7 @@ func TestParsePushOfClientGoFixtures(t *testing.T) {
 	}
 }
 
-// Every other event that client-go knows is told apart from a push.
+// Every other event that client-go knows is distinguished from a push.
 func TestParsePushOfOtherEvents(t *testing.T) {
 	t.Parallel()
 	for name, body := range fixtures(t, "*hooks/*.json") {

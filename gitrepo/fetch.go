@@ -31,7 +31,7 @@ const (
 	// small fetch would make every later look-up slower.
 	looseObjects = 100
 	looseBytes   = 4 << 20
-	// maxHaves is how many commits of ours the remote is told of, so that it
+	// maxHaves is how many of our commits a fetch names to the remote, so that it
 	// sends little even after a rewritten history.
 	maxHaves = 32
 )

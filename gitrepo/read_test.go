@@ -232,7 +232,7 @@ func TestExportIsHeldBackByLinksInTheFolder(t *testing.T) {
 	}
 }
 
-// mkTree writes a tree object as it is told to, however wrong.
+// mkTree writes a tree object exactly as given, however wrong.
 func mkTree(t *testing.T, dir, raw string) string {
 	t.Helper()
 	out, err := tryGit(dir, raw, "hash-object", "-t", "tree", "-w", "--stdin", "--literally")

@@ -1,6 +1,6 @@
 // Package instance makes a running dagwright of a configuration file: ReadConfig reads
 // and checks it, Settings turns it into what Open wants, Open opens database, logs,
-// clones, executor and address, and Run serves until it is told to end. What dagwright
+// clones, executor and address, and Run serves until its context ends. What dagwright
 // does is in the packages that it puts together.
 package instance
 
@@ -331,8 +331,8 @@ func (a *Instance) handler(done <-chan struct{}) http.Handler {
 	return a.auth.Guard(a.router(done))
 }
 
-// router has every route of the instance. A test holds what each answers to whom
-// against testdata/rights.txt.
+// router has every route of the instance. A test compares what each answers to whom
+// with testdata/rights.txt.
 func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true

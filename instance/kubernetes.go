@@ -81,7 +81,7 @@ func AnyInstance() podspec.Config {
 }
 
 // podRules changes whenever the instance's rules for pods do, or the program
-// that holds specs against them.
+// that checks specs against them.
 func podRules(c podspec.Config) string {
 	text, _ := json.Marshal([]any{c, version.String()}) // strings, numbers, lists and maps always marshal
 	sum := sha256.Sum256(text)

@@ -33,8 +33,8 @@ var updateGolden = flag.Bool("update", false, "rewrite the golden files in testd
 // fails; -update writes the table, which is then to be read by eye.
 //
 // A cell is the answer's status; "+" behind it says that an act upon the DAG was
-// written to the audit log. What is told to those who may not see the DAG must not
-// hold the word that stands in all of its texts.
+// written to the audit log. An answer to those who may not see the DAG must not
+// have the word that is in all of its texts.
 func TestRights(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

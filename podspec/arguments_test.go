@@ -12,7 +12,7 @@ var elsewhere = map[string]string{
 	"random_name_suffix":             "a pod's name always ends in its hash",
 	"startup_check_interval_seconds": "nothing is polled",
 	"log_events_on_failure":          "a pod's events are part of its log anyway",
-	"log_pod_spec_on_failure":        "why a task failed is told in words, not as its pod",
+	"log_pod_spec_on_failure":        "why a task failed is said in words, not shown as its pod",
 }
 
 // TestEveryArgumentHasAPlace finds an argument that dag learns to keep and that

@@ -7,7 +7,7 @@ import (
 	"dagwright/dag"
 )
 
-// maxFaults bounds how many faults of one task are told.
+// maxFaults bounds how many faults of one task are reported.
 const maxFaults = 100
 
 // faults collects what is wrong with one task.

@@ -91,7 +91,7 @@ func (c Config) assemble(t dag.Task, templates bool) (checker, *corev1.Pod, Opti
 	// 2. Lay the layers over each other.
 	pod := l.merged()
 	options := c.readOptions(d, t, pod)
-	// 3. Fill in what is open, and 4. hold the whole against the policy.
+	// 3. Fill in what is open, and 4. check the whole against the policy.
 	c.fill(pod)
 	k.check(pod)
 	return k, pod, options

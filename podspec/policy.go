@@ -95,7 +95,8 @@ type Policy struct {
 }
 
 // Validate says what is wrong with the instance's own settings; it is nil when
-// nothing is. The error is a dag.SpecErrors, whose paths are keys of the configuration. Build and Check expect a Config that has passed it.
+// nothing is. The error is a dag.SpecErrors, whose paths are keys of the configuration.
+// Build and Check expect a Config that has passed it.
 func (c Config) Validate() error {
 	var faults dag.SpecErrors
 	wrong := func(key, format string, args ...any) {

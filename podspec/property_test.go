@@ -21,8 +21,8 @@ import (
 // strict is an instance with nothing but what everybody gets.
 var strict = podspec.Config{Instance: "dev", Namespace: "models-dev"}
 
-// checkHarmless holds a pod against what no spec may ever get, written down here
-// once more and not asked of the code that is tested.
+// checkHarmless checks a pod against what no spec may ever get, written down here
+// once more and independent of the code that is tested.
 func checkHarmless(tb testing.TB, pod *corev1.Pod) {
 	tb.Helper()
 	s := pod.Spec

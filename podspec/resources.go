@@ -5,7 +5,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// checkResources holds what a pod asks for against the policy, and its requests
+// checkResources checks what a pod asks for against the policy, and its requests
 // against its limits.
 func (k checker) checkResources(pod *corev1.Pod) {
 	whole := pod.Spec.Resources

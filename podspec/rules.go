@@ -7,7 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// checker holds a merged pod against the instance's policy.
+// checker checks a merged pod against the instance's policy.
 type checker struct {
 	*faults
 	policy Policy

@@ -15,8 +15,8 @@ var evaluator = sync.OnceValues(func() (policy.Evaluator, error) {
 	return policy.NewEvaluator(policy.DefaultChecks(), nil)
 })
 
-// checkSecurity holds a pod against the policy's Pod Security level, in its
-// latest version. A pod that breaks it is asked about part by part, so that each
+// checkSecurity checks a pod against the policy's Pod Security level, in its
+// latest version. A pod that breaks it is checked part by part, so that each
 // fault has a place.
 func (k checker) checkSecurity(pod *corev1.Pod) {
 	whole := k.violations(pod.ObjectMeta, pod.Spec)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// shownRuns is how many coming runs are told.
+// shownRuns is how many coming runs are shown.
 const shownRuns = 5
 
 // maxDiff bounds the difference in a description, in bytes. GitLab takes

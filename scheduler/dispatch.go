@@ -247,7 +247,7 @@ func (d *dispatcher) startFailed(ctx context.Context, k dag.AttemptKey, err erro
 func (d *dispatcher) writeLog(k dag.AttemptKey, line string) {
 	f, err := d.Logs.File(k)
 	if errors.Is(err, dag.ErrConflict) {
-		return // complete already: an attempt of before a restart
+		return // complete already: an attempt from before a restart
 	}
 	if err != nil {
 		d.Logger.Error("open task log", "dag", k.DAG, "run", k.Run, "task", k.Task, "err", err)

@@ -46,7 +46,7 @@ func TestPlanBackfill(t *testing.T) {
 			p, got := planned(store.DAGState{DAG: d, Runs: runs, Backfill: &test.backfill})
 			want(t, got, test.want...)
 			if again := len(p.again) > 0; again != test.again {
-				t.Errorf("to be looked at again: %v", p.again)
+				t.Errorf("planned for another look: %v", p.again)
 			}
 		})
 	}

@@ -260,7 +260,7 @@ func TestPlanWaiting(t *testing.T) {
 			dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptStarted, At: noon})
 		want(t, got, "a queued/1 -> running/1")
 	})
-	t.Run("its failure is told by the end and not by what it had waited for", func(t *testing.T) {
+	t.Run("its failure is explained by the end and not by what it had waited for", func(t *testing.T) {
 		t.Parallel()
 		run := running(d, dag.TaskQueued)
 		run.Tasks[0].Reason = "image is being pulled"

@@ -64,7 +64,7 @@ func (d *dagPlan) watchTimeouts(run *store.RunDetail) {
 // the reason says so.
 func isStopped(ti *dag.TaskInstance) bool { return strings.HasPrefix(ti.Reason, "stopped") }
 
-// stopAgain is when an attempt that was stopped is looked at again.
+// stopAgain is how long after a stop the attempt is checked again.
 const stopAgain = time.Minute
 
 // stop asks for the end of an attempt and writes down why, so that its end is

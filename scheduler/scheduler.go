@@ -31,7 +31,7 @@ type Config struct {
 	// CheckSpec says why the instance does not take a spec file that can be loaded;
 	// defaults are the files of defaults that apply to it. A *dag.SpecError or a
 	// dag.ErrInvalid is a fault of the file. After any other error nothing is known:
-	// the file shows it, and is looked at again with each poll. Nil takes every file.
+	// the file shows it, and is checked again with each poll. Nil takes every file.
 	CheckSpec func(ctx context.Context, path string, content []byte, defaults []string) error
 	// CheckClaims says what a DAG that can be loaded may not claim, such as an owner;
 	// its file then shows the fault. ClaimsVersion changes whenever it may decide
@@ -39,7 +39,7 @@ type Config struct {
 	CheckClaims   func(*dag.DAG) error
 	ClaimsVersion func() string
 	// Rules changes whenever CheckTask or CheckSpec may decide otherwise. Every spec
-	// is read anew then.
+	// is then read again.
 	Rules string
 	// MaxActiveTasks bounds the attempts at once in the whole instance
 	// (Airflow's parallelism); 32 when zero.
@@ -112,7 +112,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	g.Go(func() error { s.syncer.run(ctx); return nil })
 	g.Go(func() error {
 		if err := s.recover(ctx, l); ctx.Err() != nil {
-			return nil //nolint:nilerr // it was told to end
+			return nil //nolint:nilerr // its context ended
 		} else if err != nil {
 			return err
 		}

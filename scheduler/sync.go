@@ -27,12 +27,12 @@ const maxSpecSize = 1 << 20
 type syncer struct {
 	Config
 	parser dag.Parser
-	// compared says that this process has held every file against the store: the
-	// rules may be others than those of the last one.
+	// compared says that this process has compared every file with the store: the
+	// rules may differ from those of the process before.
 	compared bool
-	// claims is the version of the rules about claims that files are held against.
+	// claims is the version of the rules that the files' claims are checked against.
 	claims string
-	// open says that a file could not be decided upon, and is to be looked at again.
+	// open says that a file could not be decided on, and must be checked again.
 	open atomic.Bool
 	// fault is why the repository as a whole could not be read the last time, "?" when
 	// that is not known yet.
@@ -269,8 +269,8 @@ func (s *syncer) parse(ctx context.Context, src specSource) (store.SpecFile, err
 	return s.checkSpec(ctx, out, src.defaults)
 }
 
-// checkSpec holds a file that can be loaded against the instance's own rule. One
-// that cannot be decided upon now keeps no blob, so that it is looked at again.
+// checkSpec checks a file that can be loaded against the instance's own rule. One
+// that cannot be decided on now keeps no blob, so that it is checked again.
 func (s *syncer) checkSpec(ctx context.Context, f store.SpecFile, defaults []gitrepo.File) (store.SpecFile, error) {
 	if s.CheckSpec == nil {
 		return f, nil

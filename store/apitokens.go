@@ -50,11 +50,11 @@ func scanToken(r scanner) (APIToken, error) {
 // tokensKept is for how long a token is still listed after its end.
 const tokensKept = 30 * 24 * time.Hour
 
-// CreateToken writes a new token, and forgets those that ended long ago. The error
-// is dag.ErrConflict when its owner, or for a service's anybody, has one of that
-// name. Asked again under the key of ctx ([WithKey]), the first one's secret may have
-// been told to nobody: the token, whose ID is returned, gets the Hash of now. The error
-// is dag.ErrConflict once it was used or revoked.
+// CreateToken writes a new token, and deletes those that ended long ago. The error
+// is dag.ErrConflict when its owner, or for a service's token anybody, has one of that
+// name. When it is called again under the key of ctx ([WithKey]), nobody may have got
+// the secret of the first call: the token, whose ID is returned, gets this call's Hash.
+// The error is dag.ErrConflict once it was used or revoked.
 func (s *Store) CreateToken(ctx context.Context, by Actor, a APIToken) (id string, err error) {
 	scope, err := json.Marshal(a.Scope)
 	if err != nil {

@@ -45,7 +45,7 @@ type tx struct {
 	like bool
 	// scope is the caller's; SQL asks for it, see scopesql.go.
 	scope Scope
-	// changes are told to the feed once the transaction is committed.
+	// changes are published to the feed once the transaction is committed.
 	changes []Change
 }
 

@@ -45,9 +45,9 @@ type Change struct {
 // Subscription delivers changes in the order in which they were committed,
 // from the moment of subscribing on. When its reader is too slow, the oldest
 // are dropped and Lagged becomes readable: the reader then reads the store
-// afresh. On PostgreSQL a change is told a moment after its commit, so one that
-// was committed just before subscribing may be told as well; and Lagged also
-// tells that the connection was lost for a while. C is never closed.
+// again. On PostgreSQL a change arrives a moment after its commit, so one that
+// was committed just before subscribing may arrive as well; and Lagged also
+// says that the connection was lost for a while. C is never closed.
 type Subscription struct {
 	C      <-chan Change
 	Lagged <-chan struct{}

@@ -246,7 +246,7 @@ func TestListenAcrossStores(t *testing.T) {
 			}
 		}
 		if runs != 3 {
-			t.Errorf("%s store was told of %d runs, want 3", name, runs)
+			t.Errorf("%s store heard of %d runs, want 3", name, runs)
 		}
 	}
 	// Every connection of the two stores is cut. They come back by themselves,

@@ -15,8 +15,8 @@ import (
 	"dagwright/store/storetest"
 )
 
-// TestAnswerToCommitIsLost wants one lost answer not to be noticed, and else to be told
-// that the outcome is unknown, and the next write to work.
+// TestAnswerToCommitIsLost wants one lost answer to pass unnoticed, and otherwise an
+// error that the outcome is unknown, and the next write to work.
 func TestAnswerToCommitIsLost(t *testing.T) {
 	t.Parallel()
 	dsn := postgresDSN(t)

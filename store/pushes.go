@@ -69,7 +69,7 @@ type Push struct {
 	DAGCommit  string // commit of the DAG repository that holds the result
 	// WaitsFor is WaitsForPipeline, WaitsForImage or "".
 	WaitsFor string
-	// Repeats counts how often it was told of again while it was pending.
+	// Repeats counts how often it was reported again while it was pending.
 	Repeats int
 	// MergeRequest is the URL of the merge request that proposes the result.
 	MergeRequest string
@@ -177,7 +177,7 @@ func earlierPush(t *tx, p Push) (id int64, err error) {
 	return repeatedPush(t, p)
 }
 
-// deliveredPush returns the id of the push that was told of by the same delivery, 0
+// deliveredPush returns the id of the push that the same delivery reported before, 0
 // when there is none.
 func deliveredPush(t *tx, delivery string) (id int64, err error) {
 	if delivery == "" {
@@ -204,8 +204,8 @@ func repeatedPush(t *tx, p Push) (id int64, err error) {
 }
 
 // pendingPush returns the id of a pending push of the same commit, 0 when there is
-// none. That it was told of again is counted: should the generator be about to
-// supersede it, it looks at the branch once more.
+// none. The repeat is counted: a generator that is about to supersede the push then
+// looks at the branch once more.
 func pendingPush(t *tx, p Push) (id int64, err error) {
 	_, err = t.row(`UPDATE push SET repeats = repeats + 1 WHERE id = (SELECT id FROM push
 		WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND is_deleted = $4 AND project = $5 AND state = 'pending' AND via <> 'dry_run'
@@ -255,7 +255,7 @@ type PushResult struct {
 	// WaitsFor and MergeRequest are as in Push.
 	WaitsFor, MergeRequest string
 	// Repeats is Push.Repeats as it was when the branch's head was read. A push
-	// that was told of since is not superseded, and stays pending.
+	// that was reported again since then is not superseded, and stays pending.
 	Repeats int
 	// Specs are the DAG files that the push was rendered to, or found to be.
 	Specs []Spec
@@ -292,7 +292,7 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 		tries, at, r.RetryAt = 0, t.now, time.Time{}
 	}
 	var project string
-	// A try that failed is counted once: what is told again has the same next try.
+	// A try that failed is counted once: a repeated result has the same next try.
 	finished, err = t.row(`UPDATE push SET state = $2, finished_at = $3,
 		tries = tries + CASE WHEN retry_at = $5 AND reason = $6 THEN 0 ELSE $4 END, retry_at = $5, reason = $6,
 		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,

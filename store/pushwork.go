@@ -23,8 +23,8 @@ func (s *Store) SettledPush(ctx context.Context, project int64, branch string) (
 	return p, nil
 }
 
-// WakePushes has the pushes of a commit that wait for its pipeline, or were
-// refused because of it, looked at again. It returns how many there are.
+// WakePushes requeues the pushes of a commit that wait for its pipeline, or were
+// refused because of it. It returns how many there are.
 func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (woken int64, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		woken, err = t.exec(`UPDATE push SET retry_at = 0, state = 'pending', finished_at = 0
@@ -100,8 +100,8 @@ func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how
 	})
 }
 
-// NextPushRetry is when the first of the pushes that wait is to be looked at
-// again, the zero time when none waits.
+// NextPushRetry is when the first of the pushes that wait is tried again, the zero
+// time when none waits.
 func (s *Store) NextPushRetry(ctx context.Context) (at time.Time, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		var micros int64
@@ -136,7 +136,7 @@ type Report struct {
 	ID int64
 	// State is the state that GitLab knows now, or need not know.
 	State PushState
-	// Failed tells that GitLab could not be told. The next try is after a wait
+	// Failed says that GitLab did not take the status. The next try is after a wait
 	// that doubles, from 5 seconds to an hour.
 	Failed bool
 }
@@ -163,7 +163,7 @@ func writeReport(t *tx, r Report) error {
 		return err
 	}
 	wait := min(5*time.Second<<min(tries, 10), time.Hour)
-	// One that is not due was told of before.
+	// The failure of one that is not due was recorded before.
 	_, err := t.exec(`UPDATE push SET report_tries = report_tries + 1, report_retry_at = $2 WHERE id = $1 AND report_retry_at <= $3`,
 		r.ID, t.now.Add(wait), t.now)
 	return err

@@ -37,7 +37,7 @@ func (v *Sight) Forget() {
 }
 
 // Sees reports whether the context's scope has what changed. A change that
-// takes a DAG out of the scope is told once more. Changes that belong to no DAG
+// takes a DAG out of the scope is the last one seen. Changes that belong to no DAG
 // and no project are for scopes that have everything.
 func (v *Sight) Sees(ctx context.Context, c Change) (bool, error) {
 	if ScopeOf(ctx).All {

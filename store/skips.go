@@ -16,8 +16,8 @@ const (
 // deliberate no leaves a record, or the branch's head would look like one whose hook
 // was lost. The branch counts as what it was before, see WantedHead. The push is
 // PushSkipped at once; without a Before it is taken to be on top of the push of the
-// branch that was told of last. It is a repeat, and created false, when its Delivery was seen
-// already or the newest record of the commit is skipped as well; the id is then the
+// branch that was recorded last. It is a repeat, and created false, when its Delivery was
+// seen already or the newest record of the commit is skipped as well; the id is then the
 // earlier one's. A pending push of the commit that the reconciler found itself,
 // before the hook arrived, becomes the skipped one. A ChangePush follows.
 func (s *Store) RecordSkip(ctx context.Context, p Push) (id int64, created bool, err error) {

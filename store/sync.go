@@ -36,7 +36,7 @@ type SyncResult struct {
 	// DAGs are those whose definition changed, for the scheduler.
 	DAGs []dag.ID
 	// Waiting are ids of DAGs whose former owner's attempts are being stopped. The
-	// files that define them are to be looked at again when those have ended.
+	// files that define them must be read again when those have ended.
 	Waiting []dag.ID
 }
 
@@ -45,7 +45,7 @@ type SyncResult struct {
 // import errors for broken files, archived DAGs for files that are gone. A DAG
 // id that another file defines already is an import error naming both paths,
 // and the first file keeps it; the file's other DAGs are taken. SyncedFiles
-// then gives no blob for that file, so that it is looked at again.
+// then gives no blob for that file, so that it is read again.
 //
 // A DAG whose id was another owner's (another project's, or another file's outside
 // of all projects) is a new one, and paused. What there was under the id is kept
@@ -386,7 +386,7 @@ func (sv *saver) archive() error {
 
 // SyncedFiles returns the commit of the last Sync ("" before the first one)
 // and the blob of every file known, broken ones too. The blob is "" for a file
-// that must be looked at again because another one held its DAG's name.
+// that must be read again because another one held its DAG's name.
 func (s *Store) SyncedFiles(ctx context.Context) (commit string, blobs map[string]string, err error) {
 	blobs = map[string]string{}
 	err = s.db.read(ctx, func(t *tx) error {

@@ -25,7 +25,7 @@ type writer struct {
 	session *sqliteSession
 	now     func() time.Time
 	publish func([]Change)
-	failed  func() // is told when a group was rolled back
+	failed  func() // is called when a group was rolled back
 	commit  func() error
 	queue   chan *writeRequest
 	stopped chan struct{} // closed to stop
@@ -182,8 +182,8 @@ func (w *writer) one(r *writeRequest) error {
 	return nil
 }
 
-// answer tells the feed, then the callers. What may have been written is told of too:
-// whoever hears of it looks.
+// answer notifies the feed, then the callers. A change that may have been written is
+// published too: whoever hears of it reads the store.
 func (w *writer) answer(members []*writeRequest, err error) {
 	for _, r := range members {
 		if err != nil && r.err == nil {

@@ -345,7 +345,7 @@ func TestChunks(t *testing.T) {
 	if diff := cmp.Diff([]int64{300 << 10, 4 << 20, 1<<20 - 300<<10 + 1}, chunks()); diff != "" {
 		t.Errorf("chunks of a shorter log (-want +got):\n%s", diff)
 	}
-	// A writer took back what it wrote by halves.
+	// A writer took back a line that it had written in part.
 	h.must(os.Truncate(h.file(key), 5<<20-1))
 	h.ship()
 	if diff := cmp.Diff([]int64{300 << 10, 4 << 20, 1<<20 - 300<<10 - 1}, chunks()); diff != "" {

@@ -20,7 +20,7 @@ const (
 	// pieceSize is how much of a log is read at once, and so the longest line
 	// that is delivered whole.
 	pieceSize = 256 << 10
-	// pollEvery is how often a follower looks even when it was told nothing:
+	// pollEvery is how often a follower looks even when it heard nothing:
 	// the safety net for file systems and limits that leave inotify mute, and
 	// the pace at which the bucket is asked.
 	pollEvery = time.Second

@@ -51,7 +51,7 @@ func (s *shipper) step(ctx context.Context, l *shipment) error {
 
 // shipGrowing uploads what a growing log has beyond its chunks.
 func (s *shipper) shipGrowing(ctx context.Context, l *shipment, f *os.File, size int64) error {
-	// A writer takes back what it wrote by halves, as when the disk is full.
+	// A writer takes back what it wrote in part, as when the disk is full.
 	if !l.listed || size < l.shipped() {
 		if err := s.listChunks(ctx, l, size); err != nil {
 			return err

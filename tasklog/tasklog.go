@@ -84,7 +84,7 @@ type Config struct {
 	// is a star. Values of fewer than 8 bytes are not masked. The files keep what
 	// was written.
 	Mask []string
-	// Logger is told of what no caller hears of; nil discards it.
+	// Logger gets the faults that no caller gets; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

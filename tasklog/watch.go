@@ -27,12 +27,12 @@ type hub struct {
 // watch tells one follower that one file or folder may have changed.
 type watch struct {
 	hub     *hub
-	wd      int32 // -1 when inotify is not to be had
+	wd      int32 // -1 when inotify is unavailable
 	changed chan struct{}
 	timer   *time.Timer
 }
 
-// add begins to watch a path. Where inotify is not to be had the watch has
+// add begins to watch a path. Where inotify is unavailable the watch has
 // only its timer.
 func (h *hub) add(path string) *watch {
 	w := &watch{hub: h, wd: -1, changed: make(chan struct{}, 1), timer: time.NewTimer(pollEvery)}

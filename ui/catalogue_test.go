@@ -20,8 +20,8 @@ import (
 	"dagwright/store"
 )
 
-// TestEveryTextIsTranslated finds every text in templates and code and holds
-// the catalogue against it: none is missing, and none is left over.
+// TestEveryTextIsTranslated compares every text in templates and code with the
+// catalogue: none is missing, and none is left over.
 func TestEveryTextIsTranslated(t *testing.T) {
 	t.Parallel()
 	used := map[string]string{} // key → where it stands

@@ -9,7 +9,7 @@ import (
 
 // contentSecurityPolicy lets a page load and reach nothing but this server: no inline
 // script or style, no frames, no plug-ins. The forms that sign in and out lead on to
-// the identity provider, and browsers hold redirects against form-action too.
+// the identity provider, and browsers apply form-action to redirects, too.
 func (s *server) contentSecurityPolicy() string {
 	forms := strings.Join(append([]string{"'self'"}, s.Auth.FormOrigins()...), " ")
 	return "default-src 'self'; base-uri 'none'; form-action " + forms + "; frame-ancestors 'none'; object-src 'none'"

@@ -178,7 +178,7 @@ func (f *ParamField) parse(text string) (any, error) {
 	return text, nil
 }
 
-// check holds a value against the param's schema and the rules for conf.
+// check checks a value against the param's schema and the rules for conf.
 func (f *ParamField) check(rd *reader, value any) bool {
 	err := f.param.Check(value)
 	if err == nil {

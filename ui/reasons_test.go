@@ -16,7 +16,7 @@ import (
 )
 
 // TestEveryReasonIsTranslated finds the words that other packages give as
-// reasons, conflicts and faults, and holds the table of reasons against them.
+// reasons, conflicts and faults, and checks the table of reasons against them.
 func TestEveryReasonIsTranslated(t *testing.T) {
 	t.Parallel()
 	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}

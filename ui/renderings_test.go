@@ -51,8 +51,8 @@ func TestPreviewIsBounded(t *testing.T) {
 	}
 }
 
-// TestRenderingForPagesIsBounded holds that no more pages render at once than there
-// are places, and that another one is told after a while.
+// TestRenderingForPagesIsBounded checks that no more pages render at once than there
+// are places, and that another one is refused after a while.
 func TestRenderingForPagesIsBounded(t *testing.T) {
 	t.Parallel()
 	s, path := greedySite(t)

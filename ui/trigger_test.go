@@ -249,8 +249,8 @@ func TestTriggerFormIsRepeated(t *testing.T) {
 // formKey is the key of a form.
 var formKey = regexp.MustCompile(`name="idempotency_key" value="([^"]*)"`)
 
-// TestTriggerPreviewOfFaults looks at a form with faults: it is told what is wrong, and
-// not what the containers would get.
+// TestTriggerPreviewOfFaults previews a form with faults: the page says what is wrong,
+// and not what the containers would get.
 func TestTriggerPreviewOfFaults(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -7,7 +7,7 @@
 // html. A test type-checks every template against its struct.
 //
 // Pages speak English and Russian. Their texts are the keys of one catalogue
-// (russian.go); a test holds the templates against it.
+// (russian.go); a test checks the templates against it.
 //
 // Every change of state is a POST, and stands in one table (acts). This package checks no origin: the server
 // around it must refuse requests that come from other sites

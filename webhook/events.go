@@ -8,8 +8,8 @@ import (
 	"dagwright/store"
 )
 
-// wake has the pushes that wait for a pipeline looked at again. Any news of the
-// pipeline will do: what it means is asked of GitLab then.
+// wake requeues the pushes that wait for a pipeline. Any event of the pipeline
+// will do: the generator then asks GitLab for its state.
 func (r *Receiver) wake(ctx context.Context, p gitlab.PipelineEvent) answer {
 	woken, err := r.Store.WakePushes(ctx, p.ProjectID, p.Commit)
 	if err != nil {

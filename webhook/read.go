@@ -58,8 +58,8 @@ func setReadDeadline(w http.ResponseWriter, t time.Time) {
 }
 
 // verify reads what is left of the body and checks the signature over all of
-// it. The signature comes before any complaint about the content: who cannot
-// sign is told nothing about it.
+// it. The signature is checked before the content is complained about: a sender
+// who cannot sign learns nothing about it.
 func verify(check *gitlab.BodyCheck, body io.Reader) *answer {
 	_, err := io.Copy(io.Discard, body)
 	var tooLarge *http.MaxBytesError

@@ -26,7 +26,7 @@ type Store interface {
 	RecordSkip(ctx context.Context, p store.Push) (id int64, created bool, err error)
 	// WantSync says that the DAG repository has news.
 	WantSync(ctx context.Context) error
-	// WakePushes has pushes that wait for a commit's pipeline looked at again.
+	// WakePushes requeues pushes that wait for a commit's pipeline.
 	WakePushes(ctx context.Context, project int64, commit string) (int64, error)
 	// WantPreview asks for a preview on a model's merge request.
 	WantPreview(ctx context.Context, p store.Preview) error

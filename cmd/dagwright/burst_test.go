@@ -46,8 +46,8 @@ func TestBurst(t *testing.T) {
 	}
 	rand.Shuffle(len(pushes), func(i, j int) { pushes[i], pushes[j] = pushes[j], pushes[i] })
 	told := pushes[:len(pushes)/2]
-	// One push of each project is told for sure: nobody asks for projects of which
-	// nothing was ever heard.
+	// One push of each project is always reported: nobody asks for a project of which
+	// no event ever came.
 	for _, p := range pushes[len(told):] {
 		if !slices.ContainsFunc(told, func(q gitlab.Push) bool { return q.Project == p.Project }) {
 			told = append(slices.Clip(told), p)

@@ -266,7 +266,7 @@ func TestKillOnCluster(t *testing.T) {
 	if log := k.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
 		t.Errorf("the log tells of errors:\n%s", log)
 	}
-	t.Logf("%d runs; starts that found attempts of before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(k.log.String(), -1)))
+	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(k.log.String(), -1)))
 }
 
 // seenPods is every pod that there ever was in a namespace.

@@ -110,7 +110,7 @@ func TestKill(t *testing.T) {
 	if strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
 		t.Errorf("the log tells of errors:\n%s", log)
 	}
-	t.Logf("%d runs; starts that found attempts of before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(log, -1)))
+	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(log, -1)))
 }
 
 // killing is a "dagwright dev" that is killed, and what was asked of it.

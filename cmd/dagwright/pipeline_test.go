@@ -26,7 +26,7 @@ const (
 )
 
 // pipelineFile is the pipeline of a model: three stages on main, two on retrain.
-// The image is not built, for want of a builder; the rest is what a model has.
+// The image is not built, since there is no builder; the rest is what a model has.
 const pipelineFile = `
 include:
   - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/scoring@$CI_COMMIT_SHA

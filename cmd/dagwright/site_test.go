@@ -19,7 +19,7 @@ import (
 // instanceKey is the signing token of every test's webhook.
 const instanceKey = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
-// publicURL is what instances of tests are told to be reached at.
+// publicURL is the public address in the configuration of tests' instances.
 const publicURL = "https://dagwright.example.com"
 
 // site is a "dagwright serve" at work beside a GitLab stand-in.

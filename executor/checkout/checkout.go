@@ -47,7 +47,7 @@ type Workspaces struct {
 	// Clone says how to clone a model repository. The error is dag.ErrInvalid
 	// for a project that may not be cloned.
 	Clone func(project, branch string) (gitrepo.Config, error)
-	// Logger is told of faults that no attempt hears of.
+	// Logger gets the faults that no attempt reports.
 	Logger *slog.Logger
 	// Short reports whether the disk is nearly full, so that no task starts.
 	Short func() bool

@@ -41,7 +41,7 @@ func eventTime(e *corev1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
-// slimEvent keeps of an event what a later change of it is told by.
+// slimEvent keeps of an event what shows a later change of it.
 func slimEvent(object any) (any, error) {
 	e, ok := object.(*corev1.Event)
 	if !ok {

@@ -457,7 +457,7 @@ func TestSideContainer(t *testing.T) {
 	}
 }
 
-// TestNoRights runs with a service account that may do nothing: people are told,
+// TestNoRights runs with a service account that may do nothing: the reason is shown,
 // and when the right comes the pod runs.
 func TestNoRights(t *testing.T) {
 	t.Parallel()

@@ -118,7 +118,7 @@ func (f *flaky) watch(w http.ResponseWriter, r *http.Request) {
 	f.proxy.ServeHTTP(w, r.WithContext(ctx)) // panics, and so breaks the connection, when it is cut off
 }
 
-// breakWatches breaks every open watch of pods off; the next ones are told that
+// breakWatches breaks off every open watch of pods; the next ones get the answer that
 // they come too late (410 Gone).
 func (f *flaky) breakWatches(gone int) {
 	f.mu.Lock()

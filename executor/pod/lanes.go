@@ -10,7 +10,7 @@ import (
 
 // lanes is the order in which the workers get attempts: those that are to begin
 // wait behind all others. In a burst of starts an attempt that has ended is then
-// seen to at once, and not after a thousand creations.
+// handled at once, and not after a thousand creations.
 type lanes struct {
 	mu     sync.Mutex
 	begins map[dag.AttemptKey]bool // to wait, or waiting, in starts

@@ -29,7 +29,7 @@ type Config struct {
 	// Workers is how many attempts are worked on at the same time; 16 when
 	// zero. It does not limit how many run.
 	Workers int
-	// Logger is told of faults that no caller hears of; nil discards them.
+	// Logger gets the faults that no caller gets; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

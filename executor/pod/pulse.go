@@ -28,8 +28,8 @@ type silence struct {
 	why   string
 }
 
-// feelPulse asks Kubernetes from time to time, until the executor ends. That it does not
-// answer is told at the second failure in a row.
+// feelPulse asks Kubernetes from time to time, until the executor ends. It reports that
+// Kubernetes does not answer at the second failure in a row.
 func (x *Executor) feelPulse() {
 	tick := time.NewTicker(pulseEvery)
 	defer tick.Stop()

@@ -12,7 +12,7 @@ import (
 // callTime bounds one request to the API server.
 const callTime = 30 * time.Second
 
-// slowCall is how long requests must have failed before people are told.
+// slowCall is how long requests must have failed before attempts report it.
 const slowCall = 3 * time.Second
 
 // handle looks at an attempt as a whole and does what is missing. It is called
@@ -165,7 +165,7 @@ func (x *Executor) reportVerdict(t *attempt, v verdict) {
 }
 
 // dullTime is how long an attempt may take for what every attempt goes through
-// before that counts as waiting, and is told and written down.
+// before that counts as waiting, and is reported and stored.
 const dullTime = 2 * time.Second
 
 func (x *Executor) reportWaiting(t *attempt, reason string) {

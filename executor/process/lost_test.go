@@ -165,7 +165,7 @@ func TestOutputOpenedAnew(t *testing.T) {
 	}
 }
 
-// TestScarce lets starts fail for want of something: the attempt waits, says
+// TestScarce lets starts fail for lack of something: the attempt waits, says
 // what for, and runs when there is enough, or ends when it is stopped.
 func TestScarce(t *testing.T) {
 	t.Parallel()

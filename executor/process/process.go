@@ -35,7 +35,7 @@ type Config struct {
 	Env []dag.EnvVar
 	// Umask is that of the attempts (umask(2)); 0 stands for 022.
 	Umask int
-	// Logger is told of faults that no caller hears of; nil discards them.
+	// Logger gets the faults that no caller gets; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time

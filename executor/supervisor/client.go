@@ -39,7 +39,7 @@ var ErrClosed = errors.New("the connection to the supervisor is closed")
 // errBusy says that another supervisor has the folder.
 var errBusy = errors.New("another supervisor has the folder")
 
-// Handler is told what happens. Its methods are called one at a time and must
+// Handler receives what happens. Its methods are called one at a time and must
 // not wait for an answer of the client.
 type Handler interface {
 	// Connected gives everything that the supervisor knows, at first and each
@@ -328,8 +328,8 @@ func newLink(socket *net.UnixConn) *link {
 	return &link{socket: socket, decoder: json.NewDecoder(bufio.NewReader(socket)), waiting: map[uint64]chan message{}}
 }
 
-// hello makes this the connection that counts. The answer comes first: nobody
-// else was told of this client before.
+// hello makes this the connection that counts. The answer comes first: nothing
+// else is sent to this client before it.
 func (l *link) hello(ctx context.Context) (message, error) {
 	defer l.bound(ctx)()
 	err := l.send(request{Op: opHello, Protocol: protocol, Build: ownBuild()})
@@ -349,7 +349,7 @@ func (l *link) bound(ctx context.Context) func() {
 
 // handOver asks the supervisor to become this program, and waits until the
 // connection breaks, as then it has, or the answer is that it cannot. This link
-// is not used any more: ends may have been told meanwhile.
+// is not used any more: ends may have been reported meanwhile.
 func (l *link) handOver(ctx context.Context) {
 	defer l.socket.Close()
 	defer l.bound(ctx)()

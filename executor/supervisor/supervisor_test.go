@@ -27,7 +27,7 @@ func newPlace(t *testing.T) *place {
 	return &place{t, t.TempDir()}
 }
 
-// listener gathers what a client is told.
+// listener gathers what a client receives.
 type listener struct {
 	mu      sync.Mutex
 	list    []Status
@@ -349,7 +349,7 @@ func TestSupervisorKilled(t *testing.T) {
 		t.Error("the child lives on")
 	}
 	if end := l.await(t, "ended"); end.ExitCode != 4 || end.Lost {
-		t.Errorf("what had ended is told as %+v", end)
+		t.Errorf("what had ended is reported as %+v", end)
 	}
 	p.start(c, "next", "echo works")
 	l.await(t, "next")
@@ -464,7 +464,7 @@ func TestHandOver(t *testing.T) {
 		t.Errorf("it ended as %+v", end)
 	}
 	if end := l.await(t, "ended"); end.ExitCode != 7 {
-		t.Errorf("what had ended is told as %+v", end)
+		t.Errorf("what had ended is reported as %+v", end)
 	}
 }
 

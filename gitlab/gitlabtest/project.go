@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// project is one repository. Its lock is held during a push, so that what a
-// push moved can be told.
+// project is one repository. Its lock is held during a push, so that what the
+// push moved is known.
 type project struct {
 	mu  sync.Mutex
 	id  int64

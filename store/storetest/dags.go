@@ -170,7 +170,7 @@ func testDuplicateDAG(f fixture) {
 	_, blobs, err := f.SyncedFiles(f.ctx())
 	f.ok(err)
 	if blob, ok := blobs["b/x.yaml"]; !ok || blob != "" {
-		f.Errorf("the refused file has blob %q, want it known and to be looked at again", blob)
+		f.Errorf("the refused file has blob %q, want it known and checked again", blob)
 	}
 
 	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"a/x.yaml"}, Changed: []store.SpecFile{second}})

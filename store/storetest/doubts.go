@@ -155,8 +155,8 @@ type doubtfulWrite struct {
 	prepare func(f fixture, tm team) func(context.Context) error
 	// again is how a repeat may be refused, which says that it was done.
 	again error
-	// notices says that already the first lost answer is told of: the one who wrote
-	// decides anew.
+	// notices says that even the first lost answer is an error: the writer decides
+	// again.
 	notices bool
 }
 

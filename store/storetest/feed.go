@@ -14,7 +14,7 @@ func feedTests() []test {
 	return []test{
 		{"the feed tells what was committed, in order", testFeed},
 		{"a write that fails is not told", testFeedAfterCommit},
-		{"a slow reader is told that it lags", testFeedLag},
+		{"a slow reader learns that it lags", testFeedLag},
 		{"closing a subscription", testFeedClose},
 		{"a reader that comes back hears what it has missed", testFeedAfter},
 		{"the feed keeps the order of commits", testFeedOrder},
@@ -29,13 +29,13 @@ func (f fixture) next(sub *store.Subscription) store.Change {
 	case c := <-sub.C:
 		return c
 	case <-f.ctx().Done():
-		f.Fatal("no change was told")
+		f.Fatal("no change was delivered")
 	}
 	return store.Change{}
 }
 
-// listen subscribes and waits until what was committed before has been told:
-// with PostgreSQL that may be told late.
+// listen subscribes and waits until what was committed before has been delivered:
+// with PostgreSQL that may come late.
 func (f fixture) listen() *store.Subscription {
 	f.Helper()
 	sub := f.Subscribe()
@@ -169,7 +169,7 @@ func testFeedClose(f fixture) {
 }
 
 // testFeedOrder moves runs of one DAG from several goroutines: the states of
-// each run must be told in the order in which it passed through them.
+// each run must be delivered in the order in which it passed through them.
 func testFeedOrder(f fixture) {
 	f.define("d", "t")
 	sub := f.listen()
@@ -191,7 +191,7 @@ func testFeedOrder(f fixture) {
 			f.Fatalf("unexpected change %+v", c)
 		}
 		if follows[c.State] != states[c.Run] {
-			f.Errorf("run %s was told %s after %q", c.Run, c.State, states[c.Run])
+			f.Errorf("run %s was reported %s after %q", c.Run, c.State, states[c.Run])
 		}
 		states[c.Run] = c.State
 	}

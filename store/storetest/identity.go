@@ -186,7 +186,7 @@ func testFreedWhileRunning(f fixture) {
 	defer sub.Close()
 	f.endAttempts("d")
 	if c := f.next(sub); c.Kind != store.ChangeTask || c.DAG != "d" {
-		f.Errorf("the attempt's end is told as %+v", c)
+		f.Errorf("the attempt's end is reported as %+v", c)
 	}
 	f.equal(f.save(next), store.SyncResult{Added: 1, DAGs: []dag.ID{"d"}})
 	row, err := f.DAG(f.ctx(), "d")

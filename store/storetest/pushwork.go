@@ -16,7 +16,7 @@ func pushWorkTests() []test {
 		{"a skipped push leaves the branch at what it was", testSkips},
 		{"a skipped push is recorded once", testSkipRepeats},
 		{"a fleet is recorded once a branch", testRerender},
-		{"a push that is pending is told of again", testPendingRepeat},
+		{"a push that is pending is reported again", testPendingRepeat},
 		{"a dry run is no push of the branch", testDryRun},
 		{"reports are asked for until they are written", testReports},
 		{"a push gives up and takes over names", testReleased},
@@ -157,7 +157,7 @@ func testSkips(f fixture) {
 	f.skip(strings.Repeat("0", 40), "c5", "")
 	f.wanted("c5", "") // the branch is new
 	f.skip("", "c6", "")
-	f.wanted("c6", "") // nobody said what was before: what was told of last
+	f.wanted("c6", "") // nobody said what was before: what was recorded last
 	f.skip("c8", "c7", "")
 	f.skip("c7", "c8", "")
 	f.wanted("c7", "c1") // a circle

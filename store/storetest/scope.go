@@ -20,7 +20,7 @@ func scopeTests() []test {
 		{"what a scope does not have cannot be acted upon", testScopeActs},
 		{"selections", testSelections},
 		{"a scope with few runs pages through them", testScopePaging},
-		{"changes are told to those who may hear of them", testSight},
+		{"changes are delivered to those who may see them", testSight},
 		{"a DAG belongs to a project by its provenance or its file", testProjectOfDAG},
 	}
 }
@@ -623,7 +623,7 @@ func testSight(f fixture) {
 			f.Errorf("%s is hidden from a scope that has everything", c.name)
 		}
 	}
-	// The DAG goes to another team: that is told once, and nothing after it.
+	// The DAG goes to another team: that is delivered once, and nothing after it.
 	moved := newDAG(risk.dag, "t")
 	moved.Owner = "somebody"
 	f.save(file("dags/gbc/risk/risk-churn.yaml", "moved", moved))

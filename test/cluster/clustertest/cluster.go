@@ -102,7 +102,7 @@ func (c *Cluster) AnotherNamespace() string {
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
-// newNamespace makes a namespace that is named after the test, for who looks on.
+// newNamespace makes a namespace that is named after the test, for people who watch.
 func (c *Cluster) newNamespace() string {
 	c.t.Helper()
 	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(c.t.Name()), "-"), "-")
