@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"dagwright/dag"
 	"dagwright/store"
 )
@@ -18,6 +20,7 @@ func actTests() []test {
 		{"clearing tasks of several runs", testClearRuns},
 		{"clearing with relatives", testClearRelatives},
 		{"marking several tasks", testMarkTasks},
+		{"marking tasks that never ran", testMarkTasksThatNeverRan},
 		{"deleting a run", testDeleteRun},
 		{"listing task instances of all runs", testListTasks},
 		{"cancelling a task", testCancel},
@@ -255,6 +258,27 @@ func testMarkTasks(f fixture) {
 	_, err = f.MarkTasks(f.ctx(), m)
 	f.is(err, dag.ErrNotFound)
 	f.checkCounts("d")
+}
+
+// What is marked ends when it started or later: a task that was skipped with its cancelled run and
+// never started, and one whose start was told by a clock that goes ahead.
+func testMarkTasksThatNeverRan(f fixture) {
+	f.define("d", "skipped", "ahead")
+	r := f.trigger("d")
+	list := []dag.TaskInstance{
+		{DAG: "d", Run: r.ID, Task: "skipped", State: dag.TaskSkipped, MaxTries: 1, EndedAt: someTime},
+		{DAG: "d", Run: r.ID, Task: "ahead", State: dag.TaskUpForRetry, Try: 1, MaxTries: 2, StartedAt: time.Now().Add(time.Hour)},
+	}
+	f.equal(len(f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: list})), 1)
+	for _, before := range list {
+		f.ok(f.MarkTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: before.Task}, dag.TaskSuccess))
+		ti, err := f.TaskInstance(f.ctx(), "d", r.ID, before.Task)
+		f.ok(err)
+		f.equal(ti.State, dag.TaskSuccess)
+		if ti.StartedAt.IsZero() || ti.EndedAt.Before(ti.StartedAt) {
+			f.Errorf("%s ran from %v to %v", ti.Task, ti.StartedAt, ti.EndedAt)
+		}
+	}
 }
 
 func testDeleteRun(f fixture) {
