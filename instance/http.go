@@ -16,7 +16,7 @@ import (
 // serveHTTP serves until ctx ends, then lets requests end for a few seconds.
 func serveHTTP(ctx context.Context, l net.Listener, handler http.Handler, logger *slog.Logger) error {
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           answerHead(handler),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
