@@ -42,7 +42,10 @@ With --server a running dagwright renders the commit and delivers it to the DAG
 repository; the job proves its identity with its ID token, in ` + idTokenVariable + `. With
 --push this command does both itself, with a token that may write to the DAG
 repository, in ` + pushTokenVariable + `. Both print what changes, the graph and the next
-runs. Exit code 1 means that the DAG was rejected or not delivered.`,
+runs. Exit code 1 means that the DAG was rejected or not delivered.
+
+A spec names the commit that it is of. --push therefore refuses a model file that is
+not as in that commit, and templates that are not committed; else that is a warning.`,
 		Example: `  dagwright generate --project gbc/risk/churn-model
   dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev
   dagwright generate --server https://dagwright.example.com --report dagwright.md
@@ -58,7 +61,7 @@ runs. Exit code 1 means that the DAG was rejected or not delivered.`,
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return generate(cmd.Context(), dir, f, cmd.OutOrStdout())
+			return generate(cmd.Context(), dir, f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&f.project, "project", os.Getenv("CI_PROJECT_PATH"), "GitLab path of the model's project")
@@ -82,7 +85,7 @@ func envInt(name string) int64 {
 	return n
 }
 
-func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) error {
+func generate(ctx context.Context, dir string, f generateFlags, out, notes io.Writer) error {
 	if f.server != "" && f.push != "" {
 		return usage.New(errors.New("want one of --server and --push, not both"))
 	}
@@ -91,6 +94,9 @@ func generate(ctx context.Context, dir string, f generateFlags, out io.Writer) e
 	}
 	request, err := f.request(ctx, dir)
 	if err != nil {
+		return err
+	}
+	if err := f.checkCommitted(dir, request.Commit, notes); err != nil {
 		return err
 	}
 	all, err := f.render(dir, request) //nolint:contextcheck // a check of a spec has bounds of its own

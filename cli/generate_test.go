@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"dagwright/cli/clitest"
+)
+
+// checkoutOf is a git checkout whose one commit has the files.
+func checkoutOf(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range [][]string{
+		{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"},
+		{"-c", "user.name=ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "--message=m"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	return dir
+}
+
+// TestGenerateOfUncommittedWork renders what is not in the commit whose name it would have: that is
+// not pushed, and printed with a warning.
+func TestGenerateOfUncommittedWork(t *testing.T) {
+	t.Parallel()
+	p := clitest.NewWorkstation(t)
+	const nowhere = "file:///nonexistent/dags.git"
+	generate := func(dir string, code int, words string, more ...string) {
+		t.Helper()
+		p.Run("", code, words, append([]string{"generate", dir, "--project", "gbc/risk/churn-model"}, more...)...)
+	}
+	write := func(dir, name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const model, refusal = ".dagwright.yml", ".dagwright.yml is not as in commit "
+
+	dir := checkoutOf(t, map[string]string{model: "timezone: Europe/Berlin\n", "notes": "x"})
+	write(dir, "notes", "nothing of the DAG's")
+	generate(dir, ExitFailed, "push to the DAG repository", "--push", nowhere)
+	write(dir, model, "timezone: Europe/Paris\n")
+	generate(dir, ExitUsage, "dagwright: --push: "+filepath.Join(dir, refusal), "--push", nowhere)
+	generate(dir, ExitDone, "warning: "+filepath.Join(dir, refusal))
+	generate(dir, ExitUsage, "commit 0123456701234567012345670123456701234567", "--push", nowhere, "--commit", "0123456701234567012345670123456701234567")
+
+	dir = checkoutOf(t, map[string]string{"notes": "x"})
+	write(dir, model, "timezone: Europe/Paris\n")
+	generate(dir, ExitUsage, refusal, "--push", nowhere)
+
+	dir, templates := checkoutOf(t, map[string]string{model: ""}), checkoutOf(t, map[string]string{"README.md": ""})
+	write(templates, "README.md", "nothing of the DAG's")
+	generate(dir, ExitFailed, "push to the DAG repository", "--push", nowhere, "--templates", templates)
+	write(templates, "other.yaml.tmpl", "x")
+	generate(dir, ExitUsage, "other.yaml.tmpl is not as in commit HEAD", "--push", nowhere, "--templates", templates)
+
+	p.Run("", ExitUsage, "--push: open checkout", "generate", t.TempDir(), "--project", "a/b", "--branch", "main", "--commit", "x", "--push", nowhere)
+}
