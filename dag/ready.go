@@ -3,6 +3,7 @@ package dag
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -49,6 +50,36 @@ func Decide(d *DAG, task TaskID, states map[TaskID]TaskState) (Verdict, string) 
 		return Start, "trigger rule " + string(t.TriggerRule) + " is met"
 	}
 	return Wait, u.waitsFor(t, states)
+}
+
+// Settlement is the final state that a trigger rule gives to a task that will not run.
+type Settlement struct {
+	Task   TaskID
+	State  TaskState // skipped or upstream_failed
+	Reason string    // in words for people
+}
+
+// Settle returns the tasks that have not started and will never run, as [Decide] says,
+// in topological order, so that one decides about those after it. A task that states
+// does not hold is left alone.
+func Settle(d *DAG, states map[TaskID]TaskState) (settled []Settlement) {
+	now := maps.Clone(states)
+	for _, id := range Order(d) {
+		if state, ok := now[id]; !ok || state != TaskNone {
+			continue
+		}
+		verdict, reason := Decide(d, id, now)
+		switch verdict {
+		case Skip:
+			now[id] = TaskSkipped
+		case UpstreamFail:
+			now[id] = TaskUpstreamFailed
+		default:
+			continue
+		}
+		settled = append(settled, Settlement{Task: id, State: now[id], Reason: reason})
+	}
+	return settled
 }
 
 // upstreamStates counts a task's upstream tasks by state; done counts those

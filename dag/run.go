@@ -130,6 +130,25 @@ func (ti TaskInstance) Key() AttemptKey {
 	return AttemptKey{DAG: ti.DAG.Taken(), Run: ti.Run, Task: ti.Task, Try: ti.Try, Epoch: ti.Epoch}
 }
 
+// SkipWithRun skips a task instance that waits when its run ends before its turn. It
+// gets no start, as [TaskInstance.GivenUp] expects.
+func (ti *TaskInstance) SkipWithRun(reason string, now time.Time) {
+	ti.State, ti.Reason, ti.EndedAt = TaskSkipped, reason, now
+}
+
+// GivenUp reports whether the task instance did not come to its end because of
+// something else: something before it failed, or its run was ended by hand or by its
+// time limit. What was skipped otherwise has a start, and no further try is due.
+func (ti TaskInstance) GivenUp() bool {
+	switch ti.State {
+	case TaskUpstreamFailed:
+		return true
+	case TaskSkipped:
+		return ti.StartedAt.IsZero() || !ti.RetryAt.IsZero()
+	}
+	return false
+}
+
 // TaskWish is what somebody wants of a task instance whose attempt is active.
 type TaskWish string
 

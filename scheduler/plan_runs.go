@@ -52,31 +52,14 @@ func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, reason string
 }
 
 // settle gives a final state to the tasks whose trigger rule says that they
-// will never run. Going in topological order carries a decision downstream in
-// one pass.
+// will never run.
 func (d *dagPlan) settle(run *store.RunDetail) {
-	now := states(run)
-	for _, id := range dag.Order(run.Spec) {
-		ti := instance(run, id)
-		if ti == nil || ti.State != dag.TaskNone {
-			continue
-		}
-		verdict, reason := dag.Decide(run.Spec, id, now)
-		switch verdict {
-		case dag.Skip:
-			d.settleAs(ti, dag.TaskSkipped, reason)
-		case dag.UpstreamFail:
-			d.settleAs(ti, dag.TaskUpstreamFailed, reason)
-		}
-		now[id] = ti.State
+	for _, s := range dag.Settle(run.Spec, states(run)) {
+		d.update(instance(run, s.Task), func(ti *dag.TaskInstance) {
+			ti.State, ti.Reason = s.State, s.Reason
+			ti.StartedAt, ti.EndedAt = d.now, d.now
+		})
 	}
-}
-
-func (d *dagPlan) settleAs(ti *dag.TaskInstance, state dag.TaskState, reason string) {
-	d.update(ti, func(ti *dag.TaskInstance) {
-		ti.State, ti.Reason = state, reason
-		ti.StartedAt, ti.EndedAt = d.now, d.now
-	})
 }
 
 // queueTasks hands ready tasks to the executor, the most important first, as

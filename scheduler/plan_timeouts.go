@@ -25,7 +25,7 @@ func (d *dagPlan) timedOut(run *store.RunDetail) bool {
 	reason := fmt.Sprintf("the run took longer than its dagrun_timeout of %s", limit)
 	for i := range run.Tasks {
 		if ti := &run.Tasks[i]; !ti.State.Ended() && !ti.State.Active() {
-			d.settleAs(ti, dag.TaskSkipped, reason)
+			d.update(ti, func(ti *dag.TaskInstance) { ti.SkipWithRun(reason, d.now) })
 		}
 	}
 	d.endRun(run, dag.RunFailed, reason)

@@ -84,7 +84,7 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) er
 		if ti.State.Ended() || ti.State.Active() {
 			continue
 		}
-		ti.State, ti.Reason, ti.EndedAt = dag.TaskSkipped, reason, t.now
+		ti.SkipWithRun(reason, t.now)
 		t.changed(taskChange(ti))
 		if r.State == dag.RunQueued && r.StartedAt.IsZero() {
 			fresh = append(fresh, ti)

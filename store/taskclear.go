@@ -19,8 +19,8 @@ type Clear struct {
 	// Upstream adds everything that comes before Tasks, and Downstream everything
 	// that comes after them.
 	Upstream, Downstream bool
-	// OnlyFailed keeps those that failed or whose upstream did, OnlyRunning those
-	// that run; with both, either.
+	// OnlyFailed keeps those that failed or were given up ([dag.TaskInstance.GivenUp]),
+	// OnlyRunning those that run; with both, either.
 	OnlyFailed, OnlyRunning bool
 	// KeepActive refuses the whole clear when a task in it is active.
 	KeepActive bool
@@ -102,7 +102,7 @@ func (s *Store) chosen(t *tx, c Clear) ([]dag.TaskInstance, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(tasks, func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || !c.keeps(ti.State) }), nil
+	return slices.DeleteFunc(tasks, func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || !c.keeps(ti) }), nil
 }
 
 // reread reads task instances of one run again.
@@ -134,7 +134,7 @@ func (s *Store) clearRun(t *tx, c Clear) (cleared []dag.TaskID, err error) {
 		return nil, err
 	}
 	for _, ti := range a.tasks {
-		if !wanted[ti.Task] || !c.keeps(ti.State) || ti.State == dag.TaskNone { // which will run anyway
+		if !wanted[ti.Task] || !c.keeps(ti) || ti.State == dag.TaskNone { // which will run anyway
 			continue
 		}
 		if c.KeepActive && ti.State.Active() {
@@ -154,15 +154,15 @@ func (s *Store) clearRun(t *tx, c Clear) (cleared []dag.TaskID, err error) {
 	return cleared, record(t, AuditEntry{By: c.By, Event: "clear", DAG: c.DAG, Run: c.Run, Task: onlyTask(cleared), Extra: tasksExtra(cleared)})
 }
 
-// keeps reports whether the clear is for tasks in that state.
-func (c Clear) keeps(state dag.TaskState) bool {
+// keeps reports whether the clear is for task instances like that one.
+func (c Clear) keeps(ti dag.TaskInstance) bool {
 	switch {
 	case !c.OnlyFailed && !c.OnlyRunning:
 		return true
-	case state == dag.TaskFailed || state == dag.TaskUpstreamFailed:
+	case ti.State == dag.TaskFailed || ti.GivenUp():
 		return c.OnlyFailed
 	default:
-		return c.OnlyRunning && state == dag.TaskRunning
+		return c.OnlyRunning && ti.State == dag.TaskRunning
 	}
 }
 

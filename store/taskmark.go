@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"dagwright/dag"
 )
@@ -182,20 +183,19 @@ func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, reason string) 
 	if ti.EndedAt.Before(ti.StartedAt) { // another clock said when it started
 		ti.EndedAt = ti.StartedAt
 	}
-	ti.State, ti.Reason = state, reason
+	ti.State, ti.Reason, ti.RetryAt = state, reason, time.Time{}
 	if err := a.write(ti); err != nil {
 		return err
 	}
 	return a.requeue()
 }
 
-// reviveDownstream resets the tasks after marked ones that were given up because
-// something before them had failed.
+// reviveDownstream resets the tasks after marked ones that were given up.
 func (a *taskAct) reviveDownstream(marked map[dag.TaskID]bool) error {
 	after := maps.Clone(marked)
 	addDownstream(a.spec, after)
 	for _, ti := range a.tasks {
-		if after[ti.Task] && !marked[ti.Task] && ti.State == dag.TaskUpstreamFailed {
+		if after[ti.Task] && !marked[ti.Task] && ti.GivenUp() {
 			if err := a.clear(ti); err != nil {
 				return err
 			}

@@ -13,6 +13,7 @@ func actTests() []test {
 		{"clearing a task of an ended run", testClearEnded},
 		{"clearing an active task", testClearActive},
 		{"clearing only what failed", testClearFailed},
+		{"clearing only what failed of a run that was marked failed", testClearFailedMarked},
 		{"clearing a run that was marked before it started", testClearUnstarted},
 		{"clears that are refused", testClearRefused},
 		{"marking a failed task success", testMarkTask},
@@ -131,6 +132,41 @@ func testClearFailed(f fixture) {
 	f.ok(err)
 	f.equal(len(tries), 1) // the cleared instance has not begun anew
 	f.equal(tries[0].State, dag.TaskFailed)
+}
+
+// testClearFailedMarked clears what a mark of the run left undone, and not what was
+// skipped for another reason.
+func testClearFailedMarked(f fixture) {
+	r, skips := stoppedRun(f), []dag.TaskID{"a", "b", "c"}
+	choice, err := f.ClearChoice(f.ctx(), store.Clear{OnlyFailed: true, DAG: "d"}, []dag.RunID{r.ID})
+	f.ok(err)
+	f.equal(taskNames(choice), skips)
+	cleared, err := f.ClearTasks(f.ctx(), store.Clear{DAG: "d", Run: r.ID, OnlyFailed: true, By: alice})
+	f.ok(err)
+	f.equal(cleared, skips)
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskNone, dag.TaskNone, dag.TaskNone, dag.TaskSkipped, dag.TaskSkipped})
+
+	r = stoppedRun(f)
+	f.ok(f.MarkTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "a"}, dag.TaskSuccess))
+	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskNone, dag.TaskNone, dag.TaskSkipped, dag.TaskSkipped})
+	f.checkCounts("d")
+}
+
+// stoppedRun is a run of a → b → c → d → e that was marked failed: a ran, b waited for
+// its next try, and c for b. d and e were skipped before, by an exit code and by hand.
+func stoppedRun(f fixture) dag.Run {
+	f.Helper()
+	f.define("d", "a", "b", "c", "d", "e")
+	r := f.trigger("d")
+	tasks := f.start(r, "a", "b", "c", "d", "e")
+	b, d := tasks[1], tasks[3]
+	b.State, b.Try, b.StartedAt, b.EndedAt, b.RetryAt = dag.TaskUpForRetry, 1, someTime, someTime, someTime
+	d.State, d.Try, d.StartedAt, d.EndedAt = dag.TaskSkipped, 1, someTime, someTime
+	f.equal(len(f.act("d", store.UpdateTask{Task: b}, store.UpdateTask{Task: d})), 2)
+	f.ok(f.MarkTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "e"}, dag.TaskSkipped))
+	f.ok(f.SetRunState(f.ctx(), alice, "d", r.ID, dag.RunFailed))
+	f.act("d", move(tasks[0], dag.TaskFailed))
+	return r
 }
 
 func testClearUnstarted(f fixture) {
