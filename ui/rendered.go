@@ -115,8 +115,7 @@ func renderTask(r *macro.Rendering, spec *dag.DAG, run dag.Run, t dag.TaskInstan
 	if err != nil {
 		return nil, err
 	}
-	key := t.Key()
-	key.Try = try
+	key := dag.AttemptKey{DAG: run.DAG.Taken(), Run: run.ID, Task: t.Task, Try: try, Epoch: run.Epoch}
 	out := &RenderedTask{Image: rendered.Image, Command: commandLine(&rendered), Env: dag.Environment(rendered.Env, run, key, spec.Owner)}
 	if len(rendered.Pod) > 0 {
 		text, err := yaml.Marshal(rendered.Pod)

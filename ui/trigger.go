@@ -268,7 +268,7 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) ([]PreviewT
 		run.ID = dag.ManualRunID(rd.now)
 	}
 	if run.LogicalDate.IsZero() {
-		run.LogicalDate = rd.now.UTC()
+		run.LogicalDate = rd.now.UTC().Truncate(time.Microsecond) // as the store keeps it
 		run.Interval = dag.DataInterval{Start: run.LogicalDate, End: run.LogicalDate}
 	}
 	var tasks []PreviewTask
@@ -281,10 +281,22 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) ([]PreviewT
 		if err != nil {
 			one.Fault = rd.words(err)
 		}
+		if rendered != nil && t.Run == "" {
+			setEnv(rendered.Env, "AIRFLOW_CTX_DAG_RUN_ID", rd.t("set when the run starts"))
+		}
 		one.Rendered = rendered
 		tasks = append(tasks, one)
 	}
 	return tasks, nil
+}
+
+// setEnv replaces the value of a variable.
+func setEnv(env []dag.EnvVar, name, value string) {
+	for i := range env {
+		if env[i].Name == name {
+			env[i].Value = value
+		}
+	}
 }
 
 // refuseTrigger shows the store's refusal in the form.

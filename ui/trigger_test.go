@@ -278,6 +278,35 @@ func TestTriggerPreviewOfFaults(t *testing.T) {
 	}
 }
 
+// TestPreviewShowsTheContext wants the context variables that the run will have.
+func TestPreviewShowsTheContext(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.server.Now = func() time.Time { return now.Add(123456789) }
+	s.save(paramDAG())
+	form := defaults()
+	form.Set("mode", "preview")
+	context := func() string {
+		w := s.post("/dags/churn-model/trigger", form, "")
+		var text string
+		for _, line := range strings.Split(checkPage(t, "preview", w).text, "\n") {
+			text += " " + strings.TrimSpace(line)
+		}
+		return strings.Join(strings.Fields(text), " ")
+	}
+	for _, want := range []string{
+		"AIRFLOW_CTX_DAG_ID churn-model", "AIRFLOW_CTX_DAG_RUN_ID set when the run starts", "AIRFLOW_CTX_LOGICAL_DATE 2026-03-01T12:00:00.123456Z",
+	} {
+		if got := context(); !strings.Contains(got, want) {
+			t.Errorf("preview lacks %q:\n%s", want, got)
+		}
+	}
+	form.Set("run_id", "mine")
+	if got := context(); !strings.Contains(got, "AIRFLOW_CTX_DAG_RUN_ID mine") {
+		t.Errorf("preview lacks the run id:\n%s", got)
+	}
+}
+
 func TestTriggerNeedsAValueWithoutDefault(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
