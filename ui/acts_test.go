@@ -445,6 +445,61 @@ func TestActsSayFirstWhatTheyWouldTouch(t *testing.T) {
 	}
 }
 
+// stopped is a run that was marked failed while its first task ran.
+func (s *site) stopped() dag.Run {
+	s.Helper()
+	s.save(newDAG("churn-model-retrain", "a", "b", "c"))
+	r := s.run("churn-model-retrain", "one")
+	a := dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now}
+	s.start(r, a, dag.TaskInstance{Task: "b", MaxTries: 1}, dag.TaskInstance{Task: "c", MaxTries: 1})
+	if err := s.store.SetRunState(s.Context(), store.Actor{User: "alice"}, r.DAG, r.ID, dag.RunFailed); err != nil {
+		s.Fatal(err)
+	}
+	end := a
+	end.State, end.EndedAt = dag.TaskFailed, now
+	s.advance(r.DAG, store.UpdateTask{From: a.State, FromTry: 1, Task: end})
+	return r
+}
+
+// TestActsBringBackWhatAMarkedRunLeft clears and marks tasks of a run that was marked
+// failed: those that were skipped for it come back.
+func TestActsBringBackWhatAMarkedRunLeft(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		path   string
+		form   url.Values
+		wants  string
+		states string
+	}{
+		{"/clear", url.Values{"only_failed": {"1"}}, "Clear 3 tasks?", "a= b= c="},
+		{"/tasks/a/clear", url.Values{"downstream": {"1"}}, "Clear 3 tasks?", "a= b= c="},
+		{"/tasks/a/state", url.Values{"state": {"success"}}, "will run after it", "a=success b= c="},
+	} {
+		s := newSite(t)
+		r := s.stopped()
+		p := s.asked(runURL(r.DAG, r.ID)+test.path, test.form)
+		p.wants(t, test.wants, "b", "c")
+		test.form.Set("shown", p.shown())
+		s.posted(runURL(r.DAG, r.ID)+test.path, test.form, runURL(r.DAG, r.ID))
+		if got := s.states(r); got != test.states {
+			t.Errorf("%s: states %q, want %q", test.path, got, test.states)
+		}
+	}
+}
+
+// TestClearSaysWhatTheTriggerRuleEnds clears a task that cannot run for what is before it.
+func TestClearSaysWhatTheTriggerRuleEnds(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.stopped()
+	c := runURL(r.DAG, r.ID) + "/tasks/c/clear"
+	s.asked(c, nil).wants(t, "will be skipped again: trigger rule all_success cannot be met: b (skipped)")
+	s.asked(runURL(r.DAG, r.ID)+"/tasks/b/clear", nil).wants(t, "will be upstream_failed at once: trigger rule all_success cannot be met: a (failed)")
+	p := s.asked(runURL(r.DAG, r.ID)+"/clear", nil)
+	p.wants(t, "will run again")
+	p.lacks(t, "will be skipped")
+}
+
 // shown is the list that a page would confirm.
 func (p page) shown() string {
 	_, rest, _ := strings.Cut(p.source, `name="shown" value="`)

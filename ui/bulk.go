@@ -233,23 +233,37 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 		}
 		return markedRun(rd, dag.RunState(act)), 0, nil
 	}
-	chosen, err := s.toClear(c, s.bulkClear(c, r.DAG, r.ID, act))
-	var ended, active []dag.TaskID
+	cl := s.bulkClear(c, r.DAG, r.ID, act)
+	chosen, err := s.toClear(c, cl)
+	if err != nil {
+		return "", 0, err
+	}
+	settled, err := s.settledAfter(c, cl, chosen)
+	if err != nil {
+		return "", 0, err
+	}
+	var ended, active, settles []dag.TaskID
 	for _, ti := range chosen {
-		if ti.State.Active() {
+		_, ends := settled[ti.Task]
+		switch {
+		case ti.State.Active():
 			active = append(active, ti.Task)
-		} else {
+		case ends:
+			settles = append(settles, ti.Task)
+		default:
 			ended = append(ended, ti.Task)
 		}
 	}
 	var parts []string
-	if len(ended) > 0 {
-		parts = append(parts, rd.t("will run again: %s", shorten(joinTasks(ended), maxRecentText)))
+	tell := func(words string, tasks []dag.TaskID) {
+		if len(tasks) > 0 {
+			parts = append(parts, rd.t(words, shorten(joinTasks(tasks), maxRecentText)))
+		}
 	}
-	if len(active) > 0 {
-		parts = append(parts, rd.t("will be stopped and run again: %s", shorten(joinTasks(active), maxRecentText)))
-	}
-	return strings.Join(parts, "; "), len(chosen), err
+	tell("will run again: %s", ended)
+	tell("will be stopped and run again: %s", active)
+	tell("will not run, by their trigger rules: %s", settles)
+	return strings.Join(parts, "; "), len(chosen), nil
 }
 
 // bulkResult collects what became of each thing of a bulk act. Each was changed

@@ -147,15 +147,61 @@ func (s *server) clearPlan(c echo.Context, cl store.Clear) (plan, error) {
 	if err != nil {
 		return p, err
 	}
+	settled, err := s.settledAfter(c, cl, chosen)
+	if err != nil {
+		return p, err
+	}
 	for _, ti := range chosen {
-		what := rd.t("will run again")
-		if ti.State.Active() {
-			what = rd.t("will be stopped and run again")
-		}
-		p.add(rd, taskRow(ti, what), nil)
+		p.add(rd, taskRow(ti, clearedWords(rd, ti, settled)), nil)
 	}
 	p.Button = rd.t("Clear %d tasks", len(p.Rows))
 	return p, nil
+}
+
+// clearedWords says what becomes of a task that is cleared.
+func clearedWords(rd *reader, ti dag.TaskInstance, settled map[dag.TaskID]dag.Settlement) string {
+	end, ends := settled[ti.Task]
+	switch {
+	case ti.State.Active():
+		return rd.t("will be stopped and run again")
+	case !ends:
+		return rd.t("will run again")
+	case end.State != dag.TaskSkipped:
+		return rd.t("will be upstream_failed at once: %s", rd.reason(end.Reason))
+	case ti.State == dag.TaskSkipped:
+		return rd.t("will be skipped again: %s", rd.reason(end.Reason))
+	}
+	return rd.t("will be skipped: %s", rd.reason(end.Reason))
+}
+
+// settledAfter are the tasks that would not run after a clear, since the scheduler
+// ends them at once by their trigger rules.
+func (s *server) settledAfter(c echo.Context, cl store.Clear, cleared []dag.TaskInstance) (map[dag.TaskID]dag.Settlement, error) {
+	ctx := c.Request().Context()
+	run, err := s.Store.Run(ctx, cl.DAG, cl.Run)
+	if err != nil {
+		return nil, err
+	}
+	version, err := s.Store.Version(ctx, cl.DAG, run.Version)
+	if err != nil {
+		return nil, err
+	}
+	tasks, err := s.Store.TaskInstances(ctx, cl.DAG, cl.Run)
+	if err != nil {
+		return nil, err
+	}
+	states := map[dag.TaskID]dag.TaskState{}
+	for _, ti := range tasks {
+		states[ti.Task] = ti.State
+	}
+	for _, ti := range cleared {
+		states[ti.Task] = dag.TaskNone
+	}
+	settled := map[dag.TaskID]dag.Settlement{}
+	for _, end := range dag.Settle(version.Spec, states) {
+		settled[end.Task] = end
+	}
+	return settled, nil
 }
 
 // markTaskPlan lists what a mark of one task would change: the task itself, and
@@ -192,7 +238,7 @@ func (s *server) markTaskPlan(c echo.Context, k dag.AttemptKey, state dag.TaskSt
 	return p, err
 }
 
-// givenUpAfter are the tasks after one that did not run because it had failed.
+// givenUpAfter are the tasks after one that were given up.
 func (s *server) givenUpAfter(c echo.Context, k dag.AttemptKey) ([]dag.TaskInstance, error) {
 	ctx := c.Request().Context()
 	run, err := s.Store.Run(ctx, k.DAG, k.Run)
@@ -206,7 +252,7 @@ func (s *server) givenUpAfter(c echo.Context, k dag.AttemptKey) ([]dag.TaskInsta
 	tasks, err := s.Store.TaskInstances(ctx, k.DAG, k.Run)
 	after := downstream(version.Spec, k.Task)
 	return slices.DeleteFunc(tasks, func(ti dag.TaskInstance) bool {
-		return ti.Task == k.Task || !after[ti.Task] || ti.State != dag.TaskUpstreamFailed
+		return ti.Task == k.Task || !after[ti.Task] || !ti.GivenUp()
 	}), err
 }
 
