@@ -30,11 +30,14 @@ type cluster struct {
 
 const clusterVariable = "DAGWRIGHT_TEST_KUBECONFIG"
 
+// errNoCluster leaves a measure out.
+var errNoCluster = errors.New("no Kubernetes")
+
 // withCluster calls steps one after the other with a cluster.
 func (b *bench) withCluster(ctx context.Context, name string, steps ...func(context.Context, *bench, *cluster) error) (err error) {
 	kubeconfig := os.Getenv(clusterVariable)
 	if kubeconfig == "" {
-		return fmt.Errorf("%s is not set; start a cluster with: export %s=\"$(make -s cluster-up)\"", clusterVariable, clusterVariable)
+		return fmt.Errorf("%w: start one with: export %s=\"$(make -s cluster-up)\"", errNoCluster, clusterVariable)
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

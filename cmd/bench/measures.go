@@ -22,6 +22,7 @@ type measure struct {
 }
 
 var measures = []measure{
+	{"weight of the program", weigh},
 	{"main job: push, trigger, chain, throughput, memory, start", mainJob},
 	{"render 1,000 projects and push", renderFleet},
 	{"load 10,000 specs", loadSpecs},
