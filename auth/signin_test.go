@@ -339,7 +339,7 @@ func TestProviderAway(t *testing.T) {
 	// At the start: the instance serves, and says what is wrong.
 	a := b.post("/login", url.Values{"return_to": {"/models"}})
 	b.wants("a sign-in while the provider is away", a, http.StatusServiceUnavailable)
-	if !strings.Contains(a.body, "does not answer now") || !strings.Contains(a.body, `value="/models"`) {
+	if !strings.Contains(a.body, "is not responding") || !strings.Contains(a.body, `value="/models"`) {
 		t.Errorf("the page does not say so: %.600s", a.body)
 	}
 	in.tamper.Store(nil)

@@ -84,7 +84,7 @@ func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client, id string, b
 		case store.PromotionCompared:
 			t.text(p.fields.Reason)
 		case store.PromotionUnchanged:
-			t.line("%s is there already; nothing is left to promote", p.fields.DAG)
+			t.line("%s is already there; there is nothing to promote", p.fields.DAG)
 		default:
 			t.line("version %d of %s: %s %s", p.fields.Version, p.fields.DAG, p.fields.State, orDash(cmp.Or(p.fields.MergeRequest, p.fields.Reason)))
 		}

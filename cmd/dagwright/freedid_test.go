@@ -43,7 +43,7 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 		"/api/v2/dags/churn-model~1/dagRuns":               "of risk",
 		"/api/v2/eventLogs?dag_id=churn-model~1":           `"event":"unpause"`,
 		"/api/v2/dags/~/dagRuns":                           "churn-model~1",
-		"/dags/churn-model~1/runs":                         "went to another project or file",
+		"/dags/churn-model~1/runs":                         "now belongs to another project or file",
 		"/dags/churn-model~1/runs/same":                    "same",
 		"/dags/churn-model~1/take-over":                    "Take over the history of churn-model~1?",
 		"/api/v2/dags?exclude_stale=false&order_by=dag_id": "churn-model~1",

@@ -156,7 +156,7 @@ func TestTemplateThatCannotBeRendered(t *testing.T) {
 	for id, c := range refused {
 		write(t, filepath.Join(clone, id+".yaml"), []byte(strings.Replace(fmt.Sprintf(leaky, c.template), "leaky:", id+":", 1)))
 	}
-	loop := fmt.Sprintf(leaky, `{% for i in range(999999999) %}x{% endfor %}`)
+	loop := fmt.Sprintf(leaky, `{% for i in range(999999999 + ts_nodash|length) %}x{% endfor %}`)
 	write(t, filepath.Join(clone, "loop.yaml"), []byte(strings.Replace(loop, "leaky:", "loop:", 1)))
 	d.push(t, clone, "Add templates that fail")
 	for id, c := range refused {

@@ -79,7 +79,7 @@ promotion:
 		!strings.Contains(chain, `"commit":"`+work.git(work.dir, "rev-parse", "HEAD")+`"`) || !strings.Contains(chain, `"template":"default.yaml.tmpl"`) {
 		t.Errorf("where PROD's DAG is from: %s", chain)
 	}
-	if out := promote(); !strings.Contains(out, "nothing is left to promote") {
+	if out := promote(); !strings.Contains(out, "there is nothing to promote") {
 		t.Errorf("promoted again: %s", out)
 	}
 
@@ -106,7 +106,7 @@ promotion:
 	if audit := dev.get("/api/v2/eventLogs?event=promote"); !strings.Contains(audit, `"total_entries":1`) {
 		t.Errorf("the audit log: %s", audit)
 	}
-	if out := dev.client("dags", "promote", "churn-model", "--version", "2"); !strings.Contains(out, "nothing is left to promote") {
+	if out := dev.client("dags", "promote", "churn-model", "--version", "2"); !strings.Contains(out, "there is nothing to promote") {
 		t.Errorf("dags promote:\n%s", out)
 	}
 

@@ -10,11 +10,11 @@ const { keycloak, realm, user, adminPassword, password } = JSON.parse(process.en
 expected.push("status of 40", "status of 503", keycloak);
 
 const form = (values) => ({ method: "POST", body: new URLSearchParams(values) });
-const { access_token: token } = await (await fetch(`${keycloak}/realms/master/protocol/openid-connect/token`,
-  form({ grant_type: "password", client_id: "admin-cli", username: user, password: adminPassword }))).json();
 
-// admin asks Keycloak's administration.
+// admin asks Keycloak's administration, whose tokens live for a minute.
 async function admin(method, path) {
+  const { access_token: token } = await (await fetch(`${keycloak}/realms/master/protocol/openid-connect/token`,
+    form({ grant_type: "password", client_id: "admin-cli", username: user, password: adminPassword }))).json();
   const answer = await fetch(`${keycloak}/admin/realms/${realm}${path}`, { method, headers: { Authorization: `Bearer ${token}` } });
   assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
   return answer.status === 204 ? null : answer.json();
@@ -75,7 +75,7 @@ for (const [page, want] of [[vera, [403, 403]], [olga, [204, 403]], [ada, [204, 
 }
 for (const [page, want] of [[vera, 200], [olga, 200], [ada, 200]]) assert.equal(await ask(page, "GET", "/api/v2/dags"), want);
 assert.equal(new URL(nick.url()).pathname, "/login");
-await nick.getByText("nobody has given you a role here").waitFor();
+await nick.getByText("you have no role here").waitFor();
 await shot(nick, "no-role");
 assert.equal(await ask(nick, "GET", "/api/v2/dags"), 403);
 
