@@ -13,16 +13,16 @@ import (
 	"dagwright/dag"
 )
 
-// minKey is how long the text of a key must be at least, in bytes.
-const minKey = 32
+// MinKey is how long the text of a key must be at least, in bytes.
+const MinKey = 32
 
 // sealer encrypts what leaves the program's memory: the provider's tokens, for the
 // database, and a sign-in under way, for the browser (AES-256-GCM).
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key dag.Secret) (*sealer, error) {
-	if len(key.Reveal()) < minKey {
-		return nil, fmt.Errorf("the key has %d bytes; want %d or more, such as the output of: openssl rand -hex 32", len(key.Reveal()), minKey)
+	if len(key.Reveal()) < MinKey {
+		return nil, fmt.Errorf("the key has %d bytes; want %d or more, such as the output of: openssl rand -hex 32", len(key.Reveal()), MinKey)
 	}
 	sum := sha256.Sum256([]byte("dagwright seal\x00" + key.Reveal()))
 	block, err := aes.NewCipher(sum[:])

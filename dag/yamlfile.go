@@ -53,6 +53,7 @@ func ReadYAML(source []byte, depth int) (*yaml.Node, error) {
 	if err != nil {
 		line, reason = yamlReason(err)
 		// The end of the file counts as a line of its own.
+		line = tabbedLine(source[:cut], line, reason)
 		line = min(line, 1+bytes.Count(bytes.TrimRight(source[:cut], "\n"), []byte{'\n'}))
 	}
 	switch {
@@ -154,6 +155,22 @@ func yamlReason(err error) (line int, reason string) {
 		reason = strings.ToValidUTF8(reason[:200], "") + "…"
 	}
 	return line, reason
+}
+
+// tabbedLine corrects the line of a tab by which a line is indented: after a mapping the library names the line before.
+func tabbedLine(source []byte, line int, reason string) int {
+	lines := bytes.Split(source, []byte{'\n'})
+	tabbed := func(number int) bool {
+		if number < 1 || number > len(lines) {
+			return false
+		}
+		text := lines[number-1]
+		return bytes.IndexByte(text[:len(text)-len(bytes.TrimLeft(text, " \t"))], '\t') >= 0
+	}
+	if strings.Contains(reason, "tab") && !tabbed(line) && tabbed(line+1) {
+		return line + 1
+	}
+	return line
 }
 
 // isParserProblem reports whether a message is from the library's parser, not

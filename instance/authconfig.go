@@ -15,6 +15,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor/pod"
 	"dagwright/store"
+	"dagwright/usage"
 )
 
 // authConfig is the section "auth" of the configuration file: the word "none", or how
@@ -178,7 +179,7 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	if audiences := a.Kubernetes.Audiences; len(audiences) > 0 {
 		reviews, err := pod.DialReviews(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context, QPS: defaultQPS, Burst: defaultBurst})
 		if err != nil {
-			return nil, fmt.Errorf("auth.kubernetes: %w", err)
+			return nil, usage.New(fmt.Errorf("auth.kubernetes: %w", err))
 		}
 		c.Reviews, c.ReviewAudiences = reviews, audiences
 	}
@@ -210,7 +211,11 @@ func (a authSettings) provider(publicURL string) (*auth.Provider, error) {
 
 func (a authSettings) rules(logger *slog.Logger) (*auth.RulesFile, error) {
 	if a.RulesFile != "" {
-		return auth.OpenRules(a.RulesFile, logger)
+		rules, err := auth.OpenRules(a.RulesFile, logger)
+		if err != nil {
+			return nil, usage.New(err)
+		}
+		return rules, nil
 	}
 	rules, err := auth.ParseRuleList(a.file, a.Rules.node)
 	return auth.FixedRules(rules), err

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"gopkg.in/yaml.v3"
+
 	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/executor"
@@ -54,7 +56,8 @@ func OutliveHangup(logger *slog.Logger) (stop func()) {
 // Config is the configuration file. Secrets stand in files of their own,
 // never in it.
 type Config struct {
-	file string // its name
+	file string     // its name
+	root *yaml.Node // what stands in it
 
 	Listen string `yaml:"listen"`
 	// Probes is where /healthz and /readyz answer beside Listen.
@@ -145,7 +148,7 @@ func ReadConfig(file string) (Config, error) {
 		return c, usage.New(err)
 	}
 	f.decode(&c)
-	c.file = file
+	c.file, c.root = file, f.root
 	if len(f.faults) == 0 {
 		c.check(f)
 	}
@@ -206,14 +209,35 @@ func LoopbackAddress(addr string) bool {
 	return err == nil && auth.IsLoopbackName(host)
 }
 
+// checkStart reports what an instance needs to start, and other uses of its configuration do not.
+func (c Config) checkStart() error {
+	f := &configFile{name: c.file, root: c.root}
+	f.want(c.takesSome(), "gitlab.groups", "want groups or projects, or both: whose models are taken, such as groups: [gbc]. "+
+		"With groups: any every project of the GitLab, a stranger's too, can bring a DAG")
+	// What "dagwright promote --dry-run" can do without.
+	f.want(c.Promotion.URL == "" || c.GitLab.TokenFile != "", "promotion", "needs gitlab.token_file: a promotion is a merge request, opened with its token")
+	if err := f.err(); err != nil {
+		return usage.New(err)
+	}
+	return nil
+}
+
 // Settings reads the secret files and turns the configuration into what
 // Open wants.
 func (c Config) Settings(run []string) (Settings, error) {
-	if err := c.checkTaken(); err != nil {
-		return Settings{}, usage.New(fmt.Errorf("%s: %w", c.file, err))
+	if err := c.checkStart(); err != nil {
+		return Settings{}, err
 	}
-	if c.Promotion.URL != "" && c.GitLab.TokenFile == "" { // what "dagwright promote --dry-run" can do without
-		return Settings{}, usage.New(fmt.Errorf("%s: promotion: needs gitlab.token_file: a promotion is a merge request, opened with its token", c.file))
+	if len(run) == 0 {
+		return Settings{}, usage.New(fmt.Errorf("--run names nothing: want some of %s", strings.Join(Components, ", ")))
+	}
+	for _, component := range run {
+		if !slices.Contains(Components, component) {
+			return Settings{}, usage.New(fmt.Errorf("--run %q: want some of %s", component, strings.Join(Components, ", ")))
+		}
+	}
+	if err := c.checkFiles(run); err != nil {
+		return Settings{}, err
 	}
 	s := Settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
@@ -241,11 +265,6 @@ func (c Config) Settings(run []string) (Settings, error) {
 	}
 	if c.Models.Timezone != "" {
 		s.Instance.Timezone = c.Models.Timezone
-	}
-	for _, component := range run {
-		if !slices.Contains(Components, component) {
-			return s, usage.New(fmt.Errorf("--run %q: want some of %s", component, strings.Join(Components, ", ")))
-		}
 	}
 	secrets := Secrets{}
 	if c.DatabaseFile != "" {

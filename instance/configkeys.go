@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,13 +26,21 @@ type configFile struct {
 // parseConfig reads a file's one YAML document.
 func parseConfig(name string, text io.Reader) (*configFile, error) {
 	f := &configFile{name: name}
-	d := yaml.NewDecoder(text)
+	source, err := io.ReadAll(text)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(source))
 	var doc, more yaml.Node
 	switch err := d.Decode(&doc); {
 	case errors.Is(err, io.EOF):
 		return f, nil
 	case err != nil:
-		return nil, fmt.Errorf("%s: %w", name, err)
+		fault := &dag.SpecError{File: name, Reason: err.Error()}
+		if _, err := dag.ReadYAML(source, 10_000); errors.As(err, &fault) { // knows the line
+			fault.File = name
+		}
+		return nil, fault
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, &dag.SpecError{File: name, Line: more.Line, Column: more.Column, Reason: "another document begins here; want one"}
@@ -166,6 +175,7 @@ func (f *configFile) section(n *yaml.Node, path string, t reflect.Type) {
 		key, value := n.Content[i], n.Content[i+1]
 		at := slices.IndexFunc(fields, func(c configField) bool { return c.key == key.Value })
 		switch {
+		case f.twice(n, i, path):
 		case key.Tag == "!!merge":
 			f.section(value, path, t)
 		case at < 0:
@@ -174,6 +184,17 @@ func (f *configFile) section(n *yaml.Node, path string, t reflect.Type) {
 			f.value(value, joinKey(path, key.Value), fields[at].of)
 		}
 	}
+}
+
+// twice reports a key of a mapping, by its index, that stands in it before.
+func (f *configFile) twice(n *yaml.Node, i int, path string) bool {
+	for j := 0; j < i; j += 2 {
+		if first, key := n.Content[j], n.Content[i]; first.Value == key.Value && key.Tag != "!!merge" {
+			f.at(key, joinKey(path, key.Value), "is here a second time, first in line %d; want it once", first.Line)
+			return true
+		}
+	}
+	return false
 }
 
 // configField is one key of a section.
@@ -281,6 +302,7 @@ func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i], aliased(n.Content[i+1])
 		switch {
+		case f.twice(n, i, path):
 		case name.Value == "" || name.Tag == "!!null":
 			f.at(name, path, "has an empty name; want %s", rule.want)
 		case path == key && rule.name != nil && !rule.name(name.Value):

@@ -159,6 +159,9 @@ func TestConfigurationRefusals(t *testing.T) {
 		"logs: {dags: {a: -1d}}":                                    `FILE:9:18: logs.dags.a: is "-1d"; want`,
 		"production: perhaps":                                       `FILE:9:13: production: is "perhaps"; want true or false`,
 		"---\nproduction: true":                                     "FILE:9:1: another document begins here; want one",
+		"production: true\nproduction: false":                       "FILE:10:1: production: is here a second time, first in line 9; want it once",
+		"logs: {dags: {a: 1d, a: 2d}}":                              "FILE:9:22: logs.dags.a: is here a second time, first in line 9; want it once",
+		"logs:\n  bucket: s3://x\n\tretention: 1d":                  "FILE:11: not YAML: found a tab character that violates indentation",
 		"gitlab: {url: https://gitlab.example.com, groups: ['*']}":  `gitlab.groups[0]: "*" is not the path of a group; want one such as gbc or gbc/risk`,
 	} {
 		_, fault := readConfig(t, replaced(minimalConfig, text))

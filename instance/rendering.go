@@ -22,7 +22,7 @@ func LoadTemplates(dir string) (*templates.Set, error) {
 	}
 	set, err := templates.Load(os.DirFS(dir))
 	if err != nil {
-		return nil, fmt.Errorf("templates of %s: %w", dir, err)
+		return nil, usage.New(fmt.Errorf("templates of %s: %w", dir, err))
 	}
 	return set, nil
 }

@@ -46,14 +46,9 @@ func (c Config) allowList() gitlab.AllowList {
 	return l
 }
 
-// checkTaken refuses to start an instance of which nobody has said whose models it
-// takes.
-func (c Config) checkTaken() error {
-	if c.GitLab.Groups.Any || len(c.GitLab.Groups.Names)+len(c.GitLab.Projects) > 0 {
-		return nil
-	}
-	return errors.New("gitlab: want groups or projects, or both: whose models are taken, such as groups: [gbc]. " +
-		"With groups: any every project of the GitLab, a stranger's too, can bring a DAG")
+// takesSome reports whether somebody has said whose models the instance takes.
+func (c Config) takesSome() bool {
+	return c.GitLab.Groups.Any || len(c.GitLab.Groups.Names)+len(c.GitLab.Projects) > 0
 }
 
 // projects lists the projects that may be models: those that are named, and those of

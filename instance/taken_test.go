@@ -18,8 +18,8 @@ func TestWhoseModelsAreTaken(t *testing.T) {
 		if fault != "" {
 			return fault
 		}
-		if err := c.checkTaken(); err != nil {
-			return err.Error()
+		if err := c.checkStart(); err != nil {
+			return strings.ReplaceAll(err.Error(), "\n", " ")
 		}
 		return ""
 	}
@@ -32,8 +32,8 @@ func TestWhoseModelsAreTaken(t *testing.T) {
 		"a project":  {"projects: [gbc/risk/x]", "", []string{"gbc/risk/x"}, []string{"gbc/risk/y", "gbc/risk/x/y"}},
 		"any":        {"groups: any", "", []string{"gbc/x", "eve/x"}, []string{"gbc/airflow-dev"}},
 		"group any":  {"groups: [any]", "", []string{"any/x"}, []string{"gbc/x"}},
-		"neither":    {"reconcile: 5m", "gitlab: want groups or projects", nil, nil},
-		"empty":      {"groups: [], projects: []", "gitlab: want groups or projects", nil, nil},
+		"neither":    {"reconcile: 5m", ":6:9: gitlab.groups: want groups or projects", nil, nil},
+		"empty":      {"groups: [], projects: []", ":6:51: gitlab.groups: want groups or projects", nil, nil},
 		"a word":     {"groups: gbc", `gitlab.groups: is "gbc"; want a list of groups, such as [gbc], or the word any`, nil, nil},
 		"Any":        {"groups: Any", "or the word any", nil, nil},
 		"a star":     {"groups: ['*']", `gitlab.groups[0]: "*" is not the path of a group`, nil, nil},
