@@ -29,7 +29,7 @@ func TestClearTasks(t *testing.T) {
 	tests := []struct {
 		name, body string
 		want       []string // the tasks chosen
-		after      []string // states, when it is no dry run
+		after      []string // states, unless it is a dry run
 	}{
 		{"dry run of what failed", `{"dag_run_id": "first"}`, []string{"prepare_data"}, nil},
 		{"dry run with what comes after", `{"dag_run_id": "first", "task_ids": ["prepare_data"], "include_downstream": true, "only_failed": false}`,

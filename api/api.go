@@ -24,18 +24,17 @@ type Config struct {
 	Now func() time.Time
 	// Logger receives the cause of each answer 500; slog.Default() when nil.
 	Logger *slog.Logger
-	// User tells who sent a request; everybody is "anonymous" when nil.
+	// User returns who sent a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
-	// Allow says whether who sent a request may do an act to a DAG; id is empty for
-	// acts on none. Its error is the answer. Everybody may do everything when it is
-	// nil.
+	// Allow says whether the sender of a request may do an act to a DAG; id is empty for
+	// acts on none. Its error is the answer. Everybody may do everything when it is nil.
 	Allow func(c echo.Context, act dag.Act, id dag.ID) error
 	// PromotesTo is the DAG repository that DAGs can be promoted to; they cannot
 	// when empty.
 	PromotesTo string
 	// Auth keeps API tokens; there are no routes for them when it is nil.
 	Auth *auth.Service
-	// Version is dagwright's version, told by GET /api/v2/version.
+	// Version is dagwright's version, which GET /api/v2/version returns.
 	Version string
 	// Done ends the streams (followed logs, waits) when it is closed: the
 	// server shuts down. Nil never ends them.
@@ -117,7 +116,7 @@ func (s *server) table() []route {
 	)
 }
 
-// allowed has the route's act asked for before it is done.
+// allowed checks the right to the route's act before the route is run.
 func (s *server) allowed(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		declare(c, r.operation)

@@ -26,7 +26,7 @@ func (s *server) changeRoutes() []route {
 //
 //	ready    the stream has begun; what is read from now on is followed by every change of it
 //	change   a change, as JSON; its id is what Last-Event-ID continues behind
-//	lagged   changes were missed: what was read is to be read afresh
+//	lagged   changes were missed: what was read is to be read again
 //
 // A comment every 15 seconds shows that the stream lives.
 func (s *server) streamChanges(c echo.Context) error {

@@ -266,7 +266,7 @@ func (s *server) patchDAGs(c echo.Context) error {
 		if !change {
 			break
 		}
-		// One that is archived or gone meanwhile is no reason to stop.
+		// One that is archived or gone meanwhile is not a reason to stop.
 		err := s.Store.SetPaused(ctx, s.actor(c), id, paused)
 		if err != nil && !errors.Is(err, dag.ErrNotFound) && !errors.Is(err, dag.ErrConflict) {
 			return err

@@ -21,7 +21,7 @@ func scene(t *testing.T) *fixture {
 	f := newFixture(t).withDAGs()
 	f.sync("decade", store.SpecFile{
 		Path: "dags/risk/broken.yaml", Blob: "b",
-		Errors: dag.SpecErrors{{File: "dags/risk/broken.yaml", Line: 3, Column: 5, Path: "x.schedule", Reason: "is no schedule"}},
+		Errors: dag.SpecErrors{{File: "dags/risk/broken.yaml", Line: 3, Column: 5, Path: "x.schedule", Reason: "is not a schedule"}},
 	})
 	run := f.trigger("churn-model-retrain", "first")
 	f.start(run, "prepare_data", "train_model", "register_model")

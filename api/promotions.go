@@ -11,7 +11,7 @@ import (
 	"dagwright/store"
 )
 
-// promotionAnswer is a promotion of a DAG to the next instance and what became of
+// promotionAnswer is a promotion of a DAG to the next instance and what happened to
 // it. Airflow has nothing like it, so the names are dagwright's.
 type promotionAnswer struct {
 	ID        int64     `json:"promotion_id"`

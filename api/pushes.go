@@ -11,7 +11,7 @@ import (
 	"dagwright/store"
 )
 
-// pushAnswer is a push of a model's repository and what became of it. Airflow has
+// pushAnswer is a push of a model's repository and what happened to it. Airflow has
 // nothing like it, so the names are dagwright's.
 type pushAnswer struct {
 	ID           int64      `json:"push_id"`
@@ -125,7 +125,7 @@ func (s *server) listPushes(c echo.Context) error {
 	return c.JSON(http.StatusOK, answer)
 }
 
-// pushID reads the id in the path; what is no number names no push.
+// pushID reads the id in the path; what is not a number names no push.
 func pushID(c echo.Context) (int64, error) {
 	id, err := strconv.ParseInt(c.Param("push_id"), 10, 64)
 	if err != nil || id <= 0 {
@@ -153,7 +153,7 @@ func (s *server) answerPush(c echo.Context, status int, id int64) error {
 	return c.JSON(status, newPushAnswer(found[0]))
 }
 
-// replayPush has a push's branch rendered once more, and answers the new push.
+// replayPush requeues a push's branch, and answers the new push.
 func (s *server) replayPush(c echo.Context) error {
 	id, err := pushID(c)
 	if err != nil {

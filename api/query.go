@@ -24,7 +24,7 @@ type query struct {
 	known  map[string]bool // those that the operation declares; nil knows all
 	used   map[string]bool
 	faults []fieldError
-	first  error // the first fault that is no fieldError
+	first  error // the first fault that is not a fieldError
 }
 
 func readQuery(c echo.Context) *query {

@@ -181,7 +181,7 @@ func TestRefusals(t *testing.T) {
 			a := f.do(test.method, test.path, test.body)
 			var object map[string]any
 			if err := json.Unmarshal([]byte(a.body), &object); err != nil || len(object) != 1 || object["detail"] == nil {
-				t.Fatalf("answer is no {\"detail\": …}: %s", a.body)
+				t.Fatalf("answer is not {\"detail\": …}: %s", a.body)
 			}
 			if a.status != test.status || !strings.Contains(a.body, test.detail) {
 				t.Errorf("%d %.500s\nwant %d with %q", a.status, a.body, test.status, test.detail)

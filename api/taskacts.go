@@ -140,7 +140,7 @@ func refuseNote(note string) error {
 	return refuse(http.StatusBadRequest, "Notes on task instances are not supported; a run can have one")
 }
 
-// clearTasks has tasks of one run, or of the runs in a range, run once more.
+// clearTasks makes tasks of one run, or of the runs in a range, run again.
 func (s *server) clearTasks(c echo.Context) error {
 	ctx := c.Request().Context()
 	r, err := readClear(c)
@@ -217,7 +217,7 @@ func (s *server) withNeighbours(ctx context.Context, run dag.Run, past, future b
 	return s.runsBetween(ctx, run.DAG, from, to)
 }
 
-// runsBetween lists the runs of a DAG by logical date; zero times are no bounds.
+// runsBetween lists the runs of a DAG by logical date; zero times mean no bounds.
 func (s *server) runsBetween(ctx context.Context, id dag.ID, from, to time.Time) ([]dag.Run, error) {
 	runs, _, err := s.Store.Runs(ctx, store.RunFilter{DAG: id, LogicalFrom: from, LogicalTo: to, OrderBy: "logical_date", Limit: maxActRuns + 1})
 	if err != nil {

@@ -14,8 +14,7 @@ import (
 // User is who makes a request, for the audit log and pages.
 func User(c echo.Context) string { return From(c.Request().Context()).Name }
 
-// Allow asks as the function of that name does, and writes refusals into the audit
-// log.
+// Allow is the function Allow, and writes refusals to the audit log.
 func (s *Service) Allow(c echo.Context, act dag.Act, id dag.ID) error {
 	err := Allow(s.Store)(c, act, id)
 	ctx := c.Request().Context()

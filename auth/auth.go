@@ -69,8 +69,7 @@ func (i Identity) Role() dag.Role {
 	return highest
 }
 
-// InstanceRole is the role over every DAG, which acts upon the whole instance
-// ask for.
+// InstanceRole is the role over every DAG, which acts on the whole instance require.
 func (i Identity) InstanceRole() dag.Role {
 	highest := dag.RoleNone
 	for _, g := range i.Grants {

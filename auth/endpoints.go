@@ -15,8 +15,8 @@ import (
 // maxBody bounds the bodies of the endpoints here.
 const maxBody = 64 << 10
 
-// Register adds what programs ask of the sign-in: how to sign in, tokens in the way
-// of Airflow, and the provider's word that a session has ended.
+// Register adds the routes for programs: how to sign in, tokens as Airflow issues them,
+// and the provider's notice that a session has ended.
 func (s *Service) Register(e *echo.Echo) {
 	e.GET("/auth/config", echo.WrapHandler(http.HandlerFunc(s.tellConfig)))
 	e.POST("/auth/token", echo.WrapHandler(http.HandlerFunc(s.exchangeToken)))

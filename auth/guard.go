@@ -214,7 +214,7 @@ func (s *Service) costly(r *http.Request) bool {
 }
 
 // byHand reports whether a person does something, and not a page by itself: an open
-// page reads itself afresh for days, and must not keep a session alive by that.
+// page reloads itself for days, and must not keep a session alive by that.
 func byHand(r *http.Request) bool {
 	return r.Header.Get("X-Fragment") == "" && !strings.HasPrefix(r.Header.Get("Accept"), "text/event-stream")
 }

@@ -58,9 +58,8 @@ var ErrProviderAway = errors.New("the identity provider does not answer now")
 // token: the person's session there has ended.
 var ErrGrantEnded = errors.New("the identity provider has ended the session")
 
-// Provider is an OpenID Connect identity provider. It is asked for nothing before it
-// is needed, so that it may be away when the program starts. It is safe for
-// concurrent use.
+// Provider is an OpenID Connect identity provider. It is not called before it is needed,
+// so it may be unavailable when the program starts. It is safe for concurrent use.
 type Provider struct {
 	config ProviderConfig
 	client *http.Client

@@ -45,7 +45,7 @@ rules:
 		"the kind's own tag":   {"gbc/sales/x", "me", []string{"scoring"}, ""},
 		"an owner of no rule":  {"gbc/sales/x", "sales", []string{"x"}, ""},
 		"written by hand":      {"", "risk-team", []string{"night"}, ""},
-		"an id is no claim":    {"gbc/sales/fraud-x", "sales", nil, ""},
+		"an id is not a claim": {"gbc/sales/fraud-x", "sales", nil, ""},
 		"no owner":             {"gbc/sales/x", "", nil, ""},
 		"all of a rule's rest": {"gbc/fraud/x", "fraud", nil, ""},
 	} {

@@ -12,7 +12,7 @@ import (
 	"dagwright/store"
 )
 
-// Rule gives a role to whom it names. What it leaves out does not matter, and what
+// Rule gives a role to those whom it names. What it leaves out does not matter, and what
 // it has must all be met: one of Groups, and for each of Claims one of its values.
 type Rule struct {
 	Groups []string
@@ -27,7 +27,7 @@ type Rule struct {
 	DAGs *store.Selection
 }
 
-// Rules are the rules of an instance. Whom none of them names may do nothing.
+// Rules are the rules of an instance. Somebody whom no rule names may do nothing.
 type Rules []Rule
 
 // ruleKeys are the keys of a rule, and dagKeys those of its "dags".

@@ -29,8 +29,8 @@ type fileState struct {
 // rulesAge is for how long a change of the file may go unnoticed.
 const rulesAge = 5 * time.Second
 
-// OpenRules reads a rule file. One that is broken is an error now; later the rules
-// before stay in force and the log tells of the fault.
+// OpenRules reads a rule file. A broken file is an error now; later the previous rules
+// stay in force and the fault is logged.
 func OpenRules(name string, logger *slog.Logger) (*RulesFile, error) {
 	f := &RulesFile{name: name, logger: logger}
 	state, err := stateOf(name)

@@ -285,8 +285,8 @@ func (s *Service) SignOut(ctx context.Context, cookie string) (to string, err er
 	return here, nil
 }
 
-// Sessions lists the sessions of who makes the request, or for an administrator who
-// asks for all those of everybody.
+// Sessions lists the sessions of the person who makes the request, or everybody's for an
+// administrator who asks for all.
 func (s *Service) Sessions(ctx context.Context, all bool) ([]store.Session, error) {
 	issuer, subject, err := s.whose(ctx, all)
 	if err != nil {
@@ -295,7 +295,8 @@ func (s *Service) Sessions(ctx context.Context, all bool) ([]store.Session, erro
 	return s.Store.Sessions(ctx, issuer, subject, s.Now())
 }
 
-// EndSession ends a session of who makes the request, or for an administrator any.
+// EndSession ends a session of the person who makes the request, or any for an
+// administrator.
 func (s *Service) EndSession(ctx context.Context, id string) error {
 	who := From(ctx)
 	issuer, subject, err := s.whose(ctx, who.InstanceRole() >= dag.RoleAdmin)
@@ -454,7 +455,7 @@ func (s *Service) byProviderToken(ctx context.Context, token string) (Identity, 
 }
 
 // LocalPath returns the path if it leads to a page of this server, and "/" otherwise:
-// nobody is led away by an address that somebody else made.
+// no link made elsewhere sends a browser away from it.
 func LocalPath(path string) string {
 	const most = 2000
 	bad := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }

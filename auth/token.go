@@ -89,7 +89,7 @@ func (n NewToken) check() (store.Scope, error) {
 	return store.Scope{Any: []store.Selection{{DAGs: n.DAGs, Projects: n.Projects}}}, nil
 }
 
-// CreateToken makes an API token for who makes the request, and returns what a script
+// CreateToken makes an API token for whoever makes the request, and returns what a script
 // is to present, which is shown this once. The error is dag.ErrInvalid,
 // dag.ErrConflict for a name that is taken, or dag.ErrForbidden.
 func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, made store.APIToken, err error) {
@@ -127,8 +127,8 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, mad
 	return text, made, nil
 }
 
-// Tokens lists the tokens of who makes the request, or for an administrator who asks
-// for all those of everybody.
+// Tokens lists the tokens of the person who makes the request, or everybody's for an
+// administrator who asks for all.
 func (s *Service) Tokens(ctx context.Context, all bool) ([]store.APIToken, error) {
 	issuer, subject, err := s.whose(ctx, all)
 	if err != nil {
@@ -137,7 +137,8 @@ func (s *Service) Tokens(ctx context.Context, all bool) ([]store.APIToken, error
 	return s.Store.Tokens(ctx, issuer, subject)
 }
 
-// RevokeToken ends a token of who makes the request, or for an administrator any.
+// RevokeToken ends a token of the person who makes the request, or any for an
+// administrator.
 func (s *Service) RevokeToken(ctx context.Context, id string) error {
 	who := From(ctx)
 	issuer, subject, err := s.whose(ctx, who.InstanceRole() >= dag.RoleAdmin)

@@ -3,7 +3,7 @@
 // secret: the token says which project, branch and commit the job is of, and only
 // that commit can be asked for.
 //
-// The job's push is written down like a hook's, and the answer is what became of
+// The job's push is written down like a hook's, and the answer is what happened to
 // it: the request waits for the generator, which it meets in the store.
 package cijob
 
@@ -27,7 +27,7 @@ import (
 type Config struct {
 	Store  *store.Store
 	Tokens *gitlab.TokenVerifier
-	// DAGProject is the GitLab path of the DAG repository, which is no model.
+	// DAGProject is the GitLab path of the DAG repository, which is not a model.
 	DAGProject string
 	// Branches that become DAGs; main and retrain when nil.
 	Branches []string
@@ -125,7 +125,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// generate records the job's push and waits for what becomes of it.
+// generate records the job's push and waits for what happens to it.
 func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) {
 	switch {
 	case job.Project == h.DAGProject:

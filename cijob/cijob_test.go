@@ -64,7 +64,7 @@ func (l *lab) ask(token string) (int, string) {
 	return w.Code, w.Body.String()
 }
 
-// A job waits for the generator and gets what became of its push.
+// A job waits for the generator and gets what happened to its push.
 func TestJobGetsTheResult(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, time.Minute)

@@ -150,7 +150,7 @@ func mayHeal(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// open sends a request and returns an answer that is no error. The caller
+// open sends a request and returns an answer that is not an error. The caller
 // closes its body.
 func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
 	resp, err := c.send(ctx, r, c.url(r))
@@ -213,7 +213,7 @@ func (c *client) url(r request) string {
 	return b.String()
 }
 
-// patience is how long a broken stream is tried anew before it is given up.
+// patience is how long a broken stream is tried again before it is given up.
 const patience = 30 * time.Second
 
 // persist calls stream again when its connection broke, until it says that it

@@ -110,7 +110,7 @@ func (c *client) forbidden(r request) string {
 	return fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())
 }
 
-// foreign says that what answered is no dagwright, or one behind a proxy.
+// foreign says that what answered is not a dagwright, or one behind a proxy.
 func (c *client) foreign(resp *http.Response) error {
 	if to := resp.Header.Get("Location"); resp.StatusCode < 400 && to != "" {
 		if u, err := url.Parse(to); err == nil {

@@ -30,7 +30,7 @@ type clientConfig struct {
 // serverContext is a server that has a name.
 type serverContext struct {
 	Server string `yaml:"server" json:"server"`
-	// Production has dangerous acts asked for once more.
+	// Production asks for confirmation of dangerous acts.
 	Production bool `yaml:"production,omitempty" json:"production"`
 }
 

@@ -167,7 +167,7 @@ func (c credential) stale() bool {
 // errSignedOut says that the identity provider no longer renews a token.
 var errSignedOut = errors.New("the sign-in has ended")
 
-// renew has the identity provider give a new token for the refresh token.
+// renew asks the identity provider for a new token for the refresh token.
 func (c credential) renew(ctx context.Context, client *http.Client) (credential, error) {
 	if c.Refresh == "" || c.TokenURL == "" {
 		return c, errSignedOut

@@ -28,7 +28,7 @@ const (
 )
 
 // askServer has a running dagwright render and deliver the job's commit, and
-// prints what became of it.
+// prints what happened to it.
 func (f generateFlags) askServer(ctx context.Context, out io.Writer) error {
 	base, err := url.Parse(strings.TrimSuffix(f.server, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
@@ -85,7 +85,7 @@ func askForDAG(r *http.Request) (cijob.Answer, error) {
 	return answer, nil
 }
 
-// conclude says what became of the push. A refusal, or no result in time, fails the
+// conclude says what happened to the push. A refusal, or no result in time, fails the
 // job; a newer commit does not: its own job delivers it.
 func conclude(out io.Writer, a cijob.Answer) error {
 	switch store.PushState(a.State) {

@@ -204,7 +204,7 @@ func TestLoginByToken(t *testing.T) {
 	newWorkstation(t, tokenFileVariable+"=absent").Run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
 }
 
-// A server that lets everybody in needs no login; another program is no dagwright.
+// A server that lets everybody in needs no login; another program is not a dagwright.
 func TestLoginWhereNoneIs(t *testing.T) {
 	t.Parallel()
 	s := serveAPI(t)

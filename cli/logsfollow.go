@@ -99,7 +99,7 @@ func (f *follower) next(tasks []instanceFields) (attempt, bool) {
 }
 
 // followOne prints the log of one try until it is complete. A stream that
-// breaks is opened anew where it broke.
+// breaks is opened again where it broke.
 func (f *follower) followOne(a attempt) error {
 	f.done[a] = true
 	fmt.Fprintf(f.cmd.ErrOrStderr(), "==> %s of %s, try %d\n", a.task, f.run.ID, a.try)

@@ -322,7 +322,7 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, run runFields)
 		for {
 			var now runFields
 			if err := lines.Decode(&now); err != nil {
-				return false, ctx.Err() // the stream broke; it is opened anew
+				return false, ctx.Err() // the stream broke; it is opened again
 			}
 			if now.ended() {
 				return true, nil

@@ -11,7 +11,7 @@ const (
 	RoleNone     Role = iota
 	RoleViewer        // sees the DAG, its runs and logs
 	RoleOperator      // pauses, triggers, clears, marks and cancels
-	RoleAdmin         // also deletes, and renders the fleet anew
+	RoleAdmin         // also deletes, and renders the fleet again
 )
 
 var roleNames = []string{"none", "viewer", "operator", "admin"}
@@ -54,7 +54,7 @@ const (
 	ActRestore       Act = "restore"        // bring the file of a removed DAG back
 	ActDeleteHistory Act = "delete_history" // remove what has been
 	ActReplay        Act = "replay"         // look at a push again
-	ActRerender      Act = "rerender"       // render many DAGs anew
+	ActRerender      Act = "rerender"       // render many DAGs again
 	ActPromote       Act = "promote"        // offer a DAG to the other instance
 	ActTakeOver      Act = "take_over"      // give a DAG what a former owner of its id left
 	ActAdminister    Act = "administer"     // other people's sessions and tokens

@@ -1,6 +1,6 @@
 package dag
 
-// handling says what becomes of an operator's argument.
+// handling says what happens to an operator's argument.
 type handling int
 
 const (
@@ -41,7 +41,7 @@ func only(what string, allowed ...string) argument {
 	return argument{handling: defaultOnlyArgument, what: what, allowed: allowed}
 }
 
-// arguments says what becomes of every argument that Airflow 3.3's BaseOperator
+// arguments says what happens to every argument that Airflow 3.3's BaseOperator
 // and the cncf.kubernetes provider's KubernetesPodOperator (10.25) know, and of
 // dag-factory's own task keys. Everything else is an unknown key.
 var arguments = map[string]argument{
@@ -192,5 +192,5 @@ var arguments = map[string]argument{
 	"render_template_as_native_obj": only("templates that give other values than strings", "false"),
 }
 
-// finishActions are what may become of a pod when its task has ended.
+// finishActions are what may happen to a pod when its task has ended.
 var finishActions = []string{"delete_pod", "keep_pod", "delete_succeeded_pod", "delete_active_pod"}

@@ -15,7 +15,7 @@ var (
 	ErrConflict = errors.New("conflict")
 	// ErrInvalid says that what was asked for breaks a rule.
 	ErrInvalid = errors.New("invalid")
-	// ErrForbidden says that who asks may see the thing, but not do this to it.
+	// ErrForbidden says that the caller may see the thing, but not do this to it.
 	ErrForbidden = errors.New("forbidden")
 )
 

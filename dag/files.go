@@ -24,9 +24,9 @@ const (
 )
 
 // KindOfFile says what a path of the DAG repository means, with the reason for a
-// MisnamedFile. It is the one place that knows: who writes files asks it, too, and
-// so does dagwright validate. Names are told apart by upper and lower case, as git
-// does; what differs from a name of ours by that alone is misnamed.
+// MisnamedFile. It is the one place that knows: code that writes files asks it, too, and
+// so does dagwright validate. Names are told apart by upper and lower case, as git does;
+// what differs from a name of ours by that alone is misnamed.
 func KindOfFile(p string) (kind FileKind, reason string) {
 	if strings.HasPrefix(p, ".") || strings.Contains(p, "/.") {
 		return OtherFile, ""

@@ -40,9 +40,9 @@ s:1:4: d: a DAG must be a mapping with tasks, not a list`},
 		{"binary", head("  description: !!binary aGk=\n"), `s:2:16: d.description: tag "!!binary" is not read; only plain YAML and {__type__: …} objects are`},
 		{"key twice", head("  catchup: true\n  catchup: true\n"), `s:3:3: d.catchup: key "catchup" stands twice in this mapping`},
 		{"DAG twice", head("") + head(""), `s:4:1: d: key "d" stands twice in this mapping`},
-		{"key is no string", head("  1: true\n"), `s:2:3: d: key "1" is not a string; put it in quotes`},
+		{"key is not a string", head("  1: true\n"), `s:2:3: d: key "1" is not a string; put it in quotes`},
 		{"bad DAG id", "a/b:\n  tasks:\n" + task, `s:1:1: a/b: id "a/b" has a character that is not allowed; want letters, digits, '.', '-' and '_'`},
-		{"DAG is no mapping", "d: 5", `s:1:4: d: a DAG must be a mapping with tasks, not a number`},
+		{"DAG is not a mapping", "d: 5", `s:1:4: d: a DAG must be a mapping with tasks, not a number`},
 		{"unknown DAG key", head("  scheduel: x\n"), `s:2:3: d.scheduel: unknown key "scheduel"; did you mean "schedule"?`},
 		{"key of a task", head("  retries: 1\n"), `s:2:3: d.retries: retries is an argument of tasks; put it under default_args or into a task`},
 		{"schedule_interval", head("  schedule_interval: x\n"), `s:2:3: d.schedule_interval: schedule_interval is no longer read; write schedule`},
@@ -71,7 +71,7 @@ s:7:17: d.default_args: must be a mapping, not a list`},
 		{"negative duration", head("  dagrun_timeout: -5\n"), `s:2:19: d.dagrun_timeout: must be between 0 and 100 years`},
 		{"endless duration", head("  dagrun_timeout: .inf\n"), `s:2:19: d.dagrun_timeout: must be a number of seconds or {__type__: datetime.timedelta, minutes: …}, not a number`},
 		{"no tasks", "d:\n  description: x\n", `s:2:3: d: a DAG needs tasks: a list of {task_id, operator, …}`},
-		{"task is no mapping", "d:\n  tasks: [x]\n", `s:2:11: d.tasks[0]: a task must be a mapping {task_id, operator, …}, not a string`},
+		{"task is not a mapping", "d:\n  tasks: [x]\n", `s:2:11: d.tasks[0]: a task must be a mapping {task_id, operator, …}, not a string`},
 		{"task lacks all", "d:\n  tasks: [{}]\n", `s:2:11: d.tasks[0]: a task needs a task_id
 s:2:11: d.tasks[0]: a task needs an operator; write operator: ` + operator + `
 s:2:11: d.tasks[0]: a task needs an image`},
@@ -107,7 +107,7 @@ s:4:41: d.tasks[0].task_group_name: there is no task group "gg"; did you mean "g
 				t.Fatalf("Parse gave %d DAGs and no error", len(dags))
 			}
 			if !errors.Is(err, dag.ErrInvalid) || dags != nil {
-				t.Errorf("error is no ErrInvalid or DAGs came with it: %v", dags)
+				t.Errorf("error is not an ErrInvalid or DAGs came with it: %v", dags)
 			}
 			if diff := cmp.Diff(c.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)

@@ -118,7 +118,7 @@ type TaskInstance struct {
 	// Hostname and PID tell where the current try runs, for people.
 	Hostname string
 	PID      int
-	// Wish is what becomes of an active instance once its attempt, which is being
+	// Wish is what happens to an active instance once its attempt, which is being
 	// stopped for it, has ended.
 	Wish TaskWish
 	// Epoch is that of the run.
@@ -152,7 +152,7 @@ func (ti TaskInstance) GivenUp() bool {
 // TaskWish is what somebody wants of a task instance whose attempt is active.
 type TaskWish string
 
-// The wishes. WishNone is no wish: the attempt's own end decides.
+// The wishes. WishNone is not a wish: the attempt's own end decides.
 const (
 	WishNone    TaskWish = ""
 	WishCancel  TaskWish = "cancel"  // failed without another try, unless it succeeded meanwhile

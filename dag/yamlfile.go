@@ -19,7 +19,7 @@ const (
 )
 
 // readTree reads a YAML file of one document. It returns nil and has reported
-// why when the file is empty, is no YAML, or breaks a limit.
+// why when the file is empty, is not YAML, or breaks a limit.
 func readTree(file string, source []byte, f *faults) *node {
 	doc, err := ReadYAML(source, maxDepth)
 	if fault := (*SpecError)(nil); errors.As(err, &fault) {

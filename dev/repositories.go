@@ -45,7 +45,7 @@ func (h *home) modelRepository(project string) (string, error) {
 	return "", fmt.Errorf("project %q is none of this machine's example models: %w", project, dag.ErrInvalid)
 }
 
-// readSecret reads the webhook's secret, making it at the first start, and anew
+// readSecret reads the webhook's secret, making it at the first start, and again
 // when the first start was killed before it was written. It is a Standard
 // Webhooks signing key, as GitLab gives it out.
 func (h *home) readSecret() error {
@@ -67,7 +67,7 @@ func (h *home) readSecret() error {
 }
 
 // prepareRepositories makes the bare repositories that are missing and writes
-// their hooks, which name this very program, anew.
+// their hooks, which name this very program, again.
 func (h *home) prepareRepositories() error {
 	all := append([]generator.Project{{ID: dagProjectID, Path: dagProject}}, exampleProjects()...)
 	for _, p := range all {

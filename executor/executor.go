@@ -47,7 +47,7 @@ type Executor interface {
 
 	// Stop ends the attempt and everything that it started: politely first,
 	// by force after grace. It returns once the wish is safely on its way; the
-	// ended event follows. Stopping what is unknown or has ended is no error.
+	// ended event follows. Stopping what is unknown or has ended is not an error.
 	Stop(ctx context.Context, key dag.AttemptKey, grace time.Duration) error
 
 	// List returns every attempt that the executor has traces of, waiting,
@@ -58,13 +58,13 @@ type Executor interface {
 	// Forget removes the traces of an ended attempt. It is called after its
 	// end is safe in the store. It may return before they are gone; List does
 	// not show them any more, but for those that a crash left. Forgetting what
-	// is unknown is no error.
+	// is unknown is not an error.
 	Forget(ctx context.Context, key dag.AttemptKey) error
 
 	// Events delivers what happens to attempts. There is one channel for the
 	// executor's life; it is closed by Close.
 	Events() <-chan dag.AttemptEvent
 
-	// Close stops watching and releases resources. Running attempts go on.
+	// Close stops watching and releases resources. Running attempts keep running.
 	Close() error
 }

@@ -138,7 +138,7 @@ func (s *site) git(dir string, args ...string) string {
 	return out
 }
 
-// push sends a push and returns what became of it.
+// push sends a push and returns what happened to it.
 func (s *site) push(project, branch, file string) store.Push {
 	s.Helper()
 	return s.outcome(s.send(project, branch, file))
@@ -274,7 +274,7 @@ func TestDeletionByAnotherProjectRemovesNothing(t *testing.T) {
 	}
 }
 
-// TestStrangeEntryHoldsUpNobodyElse puts things that are no plain file where
+// TestStrangeEntryHoldsUpNobodyElse puts things that are not plain files where
 // specs belong: the generator must neither follow them nor stop for them.
 func TestStrangeEntryHoldsUpNobodyElse(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ const AuthorEmail = "dagwright@localhost"
 
 const authorName = "dagwright"
 
-// deliver brings all changes to the DAG repository and says what became of each.
+// deliver brings all changes to the DAG repository and says what happened to each.
 func (g *Generator) deliver(ctx context.Context, work []change) []store.PushResult {
 	if g.Deliver == DeliverMergeRequest && g.GitLab != nil {
 		return g.proposeAll(ctx, work)
@@ -38,7 +38,7 @@ type outcome struct {
 	drift  error // set when a file was edited by hand: nothing was done
 }
 
-// commit pushes all changes as one commit and says what became of each. No
+// commit pushes all changes as one commit and says what happened to each. No
 // commit is made when the files are what they were.
 func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResult, error) {
 	if len(work) == 0 {
@@ -246,7 +246,7 @@ func (e *driftError) Error() string {
 func (f *fileChange) delivered() bool { return f.old.DAGCommit != "" }
 
 // drifted reports whether a file that was delivered is not what dagwright rendered
-// last. It is no drift when the file is what is to be written anyway, is gone, when
+// last. It is not drift when the file is what is to be written anyway, is gone, when
 // an older dagwright kept nothing, or when a merge request has not been merged yet.
 func (f *fileChange) drifted(present []byte) bool {
 	switch {
@@ -277,8 +277,8 @@ func (g *Generator) landed(head string, c change) bool {
 }
 
 // holds reports whether a path of the DAG repository has this content already;
-// nil stands for no file. What somebody put there that is no plain file, or is
-// too large, is no spec of ours.
+// nil stands for no file. What somebody put there that is not a plain file, or is
+// too large, is not a spec of ours.
 func (g *Generator) holds(head, path string, content []byte) (bool, error) {
 	if head == "" {
 		return content == nil, nil

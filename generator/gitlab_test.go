@@ -463,7 +463,7 @@ func TestMergeRequests(t *testing.T) {
 	l.Merge(dagProject, 1)
 	l.wantFiles("README.md", churnFile)
 
-	// While one is open, another push is no edit by hand of what is merged.
+	// While one is open, another push is not an edit by hand of what is merged.
 	for i, text := range []string{"2a", "2b"} {
 		want := 3 + i
 		l.Commit(churn, "main", map[string]string{"main.py": text})
@@ -522,7 +522,7 @@ func TestPreviewNotes(t *testing.T) {
 }
 
 // A crash may come between a push and the note of it. What dagwright itself wrote
-// is no edit by hand, even when a newer commit of the model comes before the note.
+// is not an edit by hand, even when a newer commit of the model comes before the note.
 func TestWorkOfBeforeACrash(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)

@@ -9,9 +9,9 @@ import (
 	"dagwright/gitrepo"
 )
 
-// Loader returns the file that has a real Airflow load the spec at a path of the DAG
-// repository, by the package dag-factory, and its own path beside the spec. One
-// loader for each spec, since a broken spec takes every DAG of its loader with it.
+// Loader returns the file by which a real Airflow loads the spec at a path of the DAG
+// repository, by the package dag-factory, and its own path beside the spec. One loader
+// for each spec, since a broken spec takes every DAG of its loader with it.
 func Loader(spec string) (file string, content []byte) {
 	file = strings.TrimSuffix(spec, path.Ext(spec)) + ".py"
 	up := strings.Count(spec, "/")

@@ -133,7 +133,7 @@ func TestModelsRetrain(t *testing.T) {
 			out, code = run(t, dir, append(env, "SCORING_DATE=2026-01-31"), "main.py")
 			wantSays(t, out, code, "model: current.json version")
 
-			// A candidate that is no better than the registered model is not taken.
+			// A candidate that is not better than the registered model is not taken.
 			for _, s := range steps[:2] {
 				run(t, dir, env, "retrain.py", s.step)
 			}

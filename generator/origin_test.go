@@ -44,19 +44,19 @@ func TestOriginCheck(t *testing.T) {
 	}
 	zeros := strings.Repeat("0", 40)
 	for name, c := range map[string]struct{ path, content, says string }{
-		"not promoted":     {churnFile, string(source), "did not come by promotion"},
-		"another origin":   {churnFile, strings.ReplaceAll(good, dagProject+"@", "gbc/mine@"), "from gbc/mine; this instance takes promotions from gbc/airflow-dev alone"},
-		"no commit":        {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is not a full hash`},
-		"unknown commit":   {churnFile, strings.ReplaceAll(good, first, zeros), "the branch main there does not have"},
-		"another branch":   {churnFile, promoted(strings.Replace(string(source), "main.py", "evil.py", 1), dagProject+"@"+side, prod), "the branch main there does not have"},
-		"another path":     {"dags/x.yaml", good, "there is no such file"},
-		"edited":           {churnFile, strings.Replace(good, "main.py", "evil.py", 1), "churn-model.yaml:"},
-		"edited schedule":  {churnFile, strings.Replace(good, `schedule: "`, `schedule: "1`, 1), "it was changed since it was promoted"},
-		"a comment more":   {churnFile, good + "# hello\n", "a promotion gives"},
-		"without overlay":  {churnFile, promoted(string(source), dagProject+"@"+first, generator.Overlay{}), "or the overlay was"},
-		"a second DAG":     {churnFile, good + strings.ReplaceAll(good, "churn-model:", "churn-two:"), "churn-model.yaml"},
-		"what is no spec":  {churnFile, "{{{", "churn-model.yaml"},
-		"a spec of no DAG": {churnFile, "default: {}\n", "churn-model.yaml"},
+		"not promoted":       {churnFile, string(source), "did not come by promotion"},
+		"another origin":     {churnFile, strings.ReplaceAll(good, dagProject+"@", "gbc/mine@"), "from gbc/mine; this instance takes promotions from gbc/airflow-dev alone"},
+		"no commit":          {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is not a full hash`},
+		"unknown commit":     {churnFile, strings.ReplaceAll(good, first, zeros), "the branch main there does not have"},
+		"another branch":     {churnFile, promoted(strings.Replace(string(source), "main.py", "evil.py", 1), dagProject+"@"+side, prod), "the branch main there does not have"},
+		"another path":       {"dags/x.yaml", good, "there is no such file"},
+		"edited":             {churnFile, strings.Replace(good, "main.py", "evil.py", 1), "churn-model.yaml:"},
+		"edited schedule":    {churnFile, strings.Replace(good, `schedule: "`, `schedule: "1`, 1), "it was changed since it was promoted"},
+		"a comment more":     {churnFile, good + "# hello\n", "a promotion gives"},
+		"without overlay":    {churnFile, promoted(string(source), dagProject+"@"+first, generator.Overlay{}), "or the overlay was"},
+		"a second DAG":       {churnFile, good + strings.ReplaceAll(good, "churn-model:", "churn-two:"), "churn-model.yaml"},
+		"what is not a spec": {churnFile, "{{{", "churn-model.yaml"},
+		"a spec of no DAG":   {churnFile, "default: {}\n", "churn-model.yaml"},
 	} {
 		err := origin.Check(t.Context(), c.path, []byte(c.content), nil)
 		var fault *dag.SpecError
@@ -108,6 +108,6 @@ func TestOriginThatDoesNotAnswer(t *testing.T) {
 	err = check(away, strings.Repeat("1", 40))
 	var fault *dag.SpecError
 	if err == nil || errors.As(err, &fault) || errors.Is(err, dag.ErrInvalid) {
-		t.Errorf("a commit that was not seen: %v, want an error that is no fault", err)
+		t.Errorf("a commit that was not seen: %v, want an error that is not a fault", err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // reservedIDs mean something else where a DAG's id stands: keys of a spec file that
-// are no DAG, and a template's name.
+// are not DAGs, and a template's name.
 var reservedIDs = []string{"default", "default-retrain", "task_groups"}
 
 // reservedName says why a DAG cannot have a name, "" when it can: its file, its

@@ -154,7 +154,7 @@ func (g *Generator) reconcileBranches(ctx context.Context, p store.ModelProject)
 	return nil
 }
 
-// lookUp asks GitLab what has become of a project, by its id, and writes it down.
+// lookUp asks GitLab what happened to a project, by its id, and writes it down.
 // Without a GitLab there is nothing to ask.
 func (g *Generator) lookUp(ctx context.Context, p store.ModelProject) (store.ModelProject, error) {
 	if g.GitLab == nil || p.ID <= 0 {

@@ -18,7 +18,7 @@ import (
 	"dagwright/templates"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const commit = "3f2a9c1d0b5e47a6c8d9e0f1a2b3c4d5e6f70819"
 
@@ -86,7 +86,7 @@ func golden(t *testing.T, file string, got []byte) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("%s (-want +got); go test -update writes it anew:\n%s", file, diff)
+		t.Errorf("%s (-want +got); go test -update writes it again:\n%s", file, diff)
 	}
 }
 

@@ -43,7 +43,7 @@ func (g *Generator) tell(ctx context.Context, kind store.ChangeKind, what func(c
 	}
 }
 
-// report tells GitLab what became of pushes, until ctx ends.
+// report tells GitLab what happened to pushes, until ctx ends.
 func (g *Generator) report(ctx context.Context) { g.tell(ctx, store.ChangePush, g.reportAll) }
 
 // reportAll reports the results of pushes to GitLab, as statuses of the models' commits.

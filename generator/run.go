@@ -36,7 +36,7 @@ type Models interface {
 	CommitMessage(ctx context.Context, project, commit string) (string, error)
 }
 
-// Project is a model repository that the reconciler looks after.
+// Project is a model repository to reconcile.
 type Project struct {
 	ID   int64
 	Path string
@@ -65,25 +65,25 @@ type Config struct {
 	// GitLab is where statuses, merge requests and notes go, and where pipelines
 	// and projects are asked for; nil where there is none.
 	GitLab *gitlab.Client
-	// Loaders has a loader for Airflow written beside each spec.
+	// Loaders writes a loader for Airflow beside each spec.
 	Loaders bool
 	// Registry is asked whether an image exists; nil where none is to be asked.
 	Registry *registry.Client
 	// DAGProject is the DAG repository's GitLab path; merge requests go there.
 	DAGProject string
 	Deliver    Delivery // DeliverPush when empty
-	// AutoMerge has merge requests merged by GitLab once their pipeline passes.
+	// AutoMerge makes GitLab merge each merge request once its pipeline passes.
 	AutoMerge bool
 	// Promoter offers DAGs to the next instance; nil where there is none.
 	Promoter *Promoter
-	// OnlyPromoted has every push of a model refused: the instance takes DAGs from
+	// OnlyPromoted refuses every push of a model: the instance takes DAGs from
 	// another one's DAG repository alone.
 	OnlyPromoted bool
 	// PublicURL is where people reach dagwright's pages, for links; may be empty.
 	PublicURL string
 	// MissingGrace is how long GitLab must have said that a project does not
-	// exist before its DAGs are archived; 24 h when zero. An event that tells of
-	// the deletion needs no grace.
+	// exist before its DAGs are archived; 24 h when zero. An event that reports the deletion
+	// needs no grace.
 	MissingGrace time.Duration
 	// Branches maps the branches that become DAGs to the kind of DAG; main to
 	// Scoring and retrain to Retrain when nil.
@@ -141,7 +141,7 @@ func New(c Config) *Generator {
 // Run works until ctx ends and then returns nil. Pushes are worked on as soon as they
 // are recorded, and after them what operators asked to remove. Whatever asks GitLab
 // about many things has a loop of its own, so that a GitLab that is slow holds up no
-// push: the reconciler, the looks at projects that an event told of, statuses,
+// push: the reconciler, the checks of projects that an event named, statuses,
 // previews and promotions.
 func (g *Generator) Run(ctx context.Context) error {
 	var loops sync.WaitGroup

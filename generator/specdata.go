@@ -172,7 +172,7 @@ func mayBeMissing(p dag.Param) bool {
 
 // paramValue is what stands in the spec: the default, or Airflow's Param where
 // there is a schema. Airflow checks a default against the schema, and an empty
-// text is no date, so a missing one is null there.
+// text is not a date, so a missing one is null there.
 func paramValue(p dag.Param) any {
 	if p.Schema == nil {
 		return p.Default

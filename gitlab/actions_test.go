@@ -101,15 +101,15 @@ func TestStagesOf(t *testing.T) {
 		want   gitlab.PipelineState
 		says   string
 	}{
-		"no pipeline":                {"", nil, gitlab.PipelineNone, ""},
-		"passed":                     {"success", nil, gitlab.PipelinePassed, ""},
-		"building":                   {"running", []gitlabtest.Job{job("image", "build", "running")}, gitlab.PipelineRunning, "job image of stage build is running"},
-		"built, tests run":           {"running", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "running")}, gitlab.PipelinePassed, ""},
-		"built, tests failed":        {"failed", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "failed")}, gitlab.PipelinePassed, ""},
-		"not built":                  {"failed", []gitlabtest.Job{job("image", "build", "failed")}, gitlab.PipelineFailed, "job image of stage build is failed"},
-		"optional job failed":        {"running", []gitlabtest.Job{job("image", "build", "success"), optional}, gitlab.PipelinePassed, ""},
-		"no job in the stage":        {"running", []gitlabtest.Job{job("unit", "test", "success")}, gitlab.PipelineRunning, "pipeline 1 is running"},
-		"our own status is no image": {"running", []gitlabtest.Job{job("dagwright/scoring", "build", "pending"), job("image", "build", "success")}, gitlab.PipelinePassed, ""},
+		"no pipeline":                    {"", nil, gitlab.PipelineNone, ""},
+		"passed":                         {"success", nil, gitlab.PipelinePassed, ""},
+		"building":                       {"running", []gitlabtest.Job{job("image", "build", "running")}, gitlab.PipelineRunning, "job image of stage build is running"},
+		"built, tests run":               {"running", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "running")}, gitlab.PipelinePassed, ""},
+		"built, tests failed":            {"failed", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "failed")}, gitlab.PipelinePassed, ""},
+		"not built":                      {"failed", []gitlabtest.Job{job("image", "build", "failed")}, gitlab.PipelineFailed, "job image of stage build is failed"},
+		"optional job failed":            {"running", []gitlabtest.Job{job("image", "build", "success"), optional}, gitlab.PipelinePassed, ""},
+		"no job in the stage":            {"running", []gitlabtest.Job{job("unit", "test", "success")}, gitlab.PipelineRunning, "pipeline 1 is running"},
+		"our own status is not an image": {"running", []gitlabtest.Job{job("dagwright/scoring", "build", "pending"), job("image", "build", "success")}, gitlab.PipelinePassed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

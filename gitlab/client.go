@@ -50,7 +50,7 @@ type Client struct {
 func (c *Client) WebURL() string { return c.web }
 
 // Dial returns a client. It does not call GitLab. The error is dag.ErrInvalid
-// for a BaseURL that is no http(s) address.
+// for a BaseURL that is not an http(s) address.
 func Dial(c Config) (*Client, error) {
 	base, err := url.Parse(c.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {

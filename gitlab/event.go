@@ -29,7 +29,7 @@ type Event struct {
 	Project      ProjectEvent
 }
 
-// PipelineEvent tells that a pipeline or one of its stages changed.
+// PipelineEvent says that a pipeline or one of its stages changed.
 type PipelineEvent struct {
 	ProjectID int64
 	Project   string
@@ -38,7 +38,7 @@ type PipelineEvent struct {
 	Status    string // GitLab's, such as running or success
 }
 
-// MergeRequestEvent tells that a merge request changed.
+// MergeRequestEvent says that a merge request changed.
 type MergeRequestEvent struct {
 	ProjectID int64 // of the project that the branch is to be merged into
 	Project   string
@@ -50,7 +50,7 @@ type MergeRequestEvent struct {
 	Commit   string // head of the source branch
 }
 
-// ProjectEvent tells that a project is not what it was: system hooks for
+// ProjectEvent says that a project has changed: system hooks for
 // project_rename, project_transfer, project_update and project_destroy, and
 // group hooks for the last.
 type ProjectEvent struct {

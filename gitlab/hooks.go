@@ -16,7 +16,7 @@ type Hook struct {
 	Secret string
 	// Branches are the branches whose pushes are sent.
 	Branches []string
-	// Pipelines and MergeRequests have these events sent, too.
+	// Pipelines and MergeRequests subscribe to these events, too.
 	Pipelines, MergeRequests bool
 }
 
@@ -32,9 +32,9 @@ const (
 )
 
 // EnsureHook adds the hook to a project, or brings the one with the same URL up
-// to date; further ones with that URL are deleted. The secret is written anew
-// only with rotate, or when something else changes: GitLab does not tell what it
-// is. With dryRun nothing is changed.
+// to date; further ones with that URL are deleted. The secret is written again
+// only with rotate, or when something else changes: GitLab does not show it. With dryRun
+// nothing is changed.
 func (c *Client) EnsureHook(ctx context.Context, project string, h Hook, rotate, dryRun bool) (HookChange, error) {
 	ctx, cancel, err := c.begin(ctx, project)
 	if err != nil {

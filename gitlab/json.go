@@ -55,7 +55,7 @@ func (j *jsonReader) next() (byte, error) {
 	return c, nil
 }
 
-// peek returns the next byte that is no white space without taking it.
+// peek returns the next byte that is not white space without taking it.
 func (j *jsonReader) peek() (byte, error) {
 	for {
 		c, err := j.in.ReadByte()
@@ -390,7 +390,7 @@ func (j *jsonReader) escape() (rune, error) {
 	low, err := strconv.ParseUint(string(ahead[2:]), 16, 16)
 	whole := utf16.DecodeRune(r, rune(low))
 	if err != nil || whole == utf8.RuneError {
-		return utf8.RuneError, nil //nolint:nilerr // what follows is no other half; see above
+		return utf8.RuneError, nil //nolint:nilerr // what follows is not the other half; see above
 	}
 	j.offset += int64(second)
 	_, err = j.in.Discard(second)

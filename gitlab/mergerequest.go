@@ -87,7 +87,7 @@ func (c *Client) openRequest(ctx context.Context, project, source, target string
 }
 
 // Withdraw closes the open merge request of a source branch, with a note that
-// says why, and deletes the branch. What is not there is no error.
+// says why, and deletes the branch. What does not exist is not an error.
 func (c *Client) Withdraw(ctx context.Context, project, source, why string) error {
 	ctx, cancel, err := c.begin(ctx, project)
 	if err != nil {
@@ -112,9 +112,9 @@ func (c *Client) Withdraw(ctx context.Context, project, source, why string) erro
 	return nil
 }
 
-// MergeWhenReady has a merge request merged once its pipeline has passed, or at
-// once when it has none. GitLab says 405 or 422 while it does not know yet whether
-// it can be merged; the error is then dag.ErrConflict: try again later.
+// MergeWhenReady makes GitLab merge a merge request once its pipeline has passed, or at
+// once when it has none. GitLab says 405 or 422 while it does not know yet whether it
+// can be merged; the error is then dag.ErrConflict: try again later.
 func (c *Client) MergeWhenReady(ctx context.Context, project string, iid int64) error {
 	ctx, cancel, err := c.begin(ctx, project)
 	if err != nil {

@@ -20,7 +20,7 @@ const (
 	PipelineFailed  PipelineState = "failed"
 )
 
-// Pipeline is what became of the stages that matter.
+// Pipeline is what happened to the stages that matter.
 type Pipeline struct {
 	State  PipelineState
 	URL    string

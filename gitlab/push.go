@@ -45,7 +45,7 @@ type Push struct {
 	GitHTTPURL, WebURL string
 }
 
-// ErrOtherEvent says that an event is no push of a branch or tag.
+// ErrOtherEvent says that an event is not a push of a branch or tag.
 var ErrOtherEvent = errors.New("not a push event")
 
 const (
@@ -55,9 +55,9 @@ const (
 
 // ParsePush reads a push event from its JSON body, keeping little of it in
 // memory. Fields may be missing, null or unknown, but for project_id, ref and
-// after. The error is dag.ErrInvalid, naming the field, for a body that is no
-// such event, and ErrOtherEvent when object_kind, or else event_name, names
-// another kind. An error of r itself is wrapped.
+// after. The error is dag.ErrInvalid, naming the field, for a body that is not such an
+// event, and ErrOtherEvent when object_kind, or else event_name, names another kind. An
+// error of r itself is wrapped.
 func ParsePush(r io.Reader) (Push, error) {
 	e := event{json: newJSONReader(r)}
 	if c, err := e.json.peek(); err != nil {

@@ -33,11 +33,10 @@ type Status struct {
 	Description string // one line; cut at 255 characters, GitLab's limit
 }
 
-// SetStatus sets a status of a commit. A status that is set already is no
-// error. The error is dag.ErrConflict when GitLab keeps another state and says
-// that it cannot be left, and dag.ErrInvalid when GitLab takes no status of this
-// commit at all (a limit of jobs, a commit that is gone): trying again is then of
-// no use.
+// SetStatus sets a status of a commit. A status that is set already is not an error. The
+// error is dag.ErrConflict when GitLab keeps another state and says that it cannot be
+// left, and dag.ErrInvalid when GitLab takes no status of this commit at all (a limit of
+// jobs, a commit that is gone): trying again is then useless.
 func (c *Client) SetStatus(ctx context.Context, project, commit string, s Status) error {
 	ctx, cancel, err := c.begin(ctx, project)
 	if err != nil {

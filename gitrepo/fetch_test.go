@@ -246,7 +246,7 @@ func TestPushGivesUp(t *testing.T) {
 	}
 }
 
-// A reply without a report is no success.
+// A reply without a report is not a success.
 func TestPushWithoutReport(t *testing.T) {
 	t.Parallel()
 	remote := newBare(t)

@@ -103,7 +103,7 @@ func Open(c Config) (*Repo, error) {
 }
 
 // openClone opens the clone. One that is damaged is thrown away: the next fetch
-// brings it anew.
+// brings it again.
 func (r *Repo) openClone() error {
 	err := errors.Join(r.init(), r.check())
 	if err == nil || !r.isCache() {

@@ -232,7 +232,7 @@ func TestPushRefusedByHook(t *testing.T) {
 		t.Fatalf("error %v, want the hook's words", err)
 	}
 	if errors.Is(err, dag.ErrConflict) {
-		t.Errorf("a refusal is no lost race: %v", err)
+		t.Errorf("a refusal is not a lost race: %v", err)
 	}
 	calls, err := os.ReadFile(filepath.Join(remote, "calls"))
 	if err != nil || string(calls) != "calls\n" {

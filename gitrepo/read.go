@@ -36,7 +36,7 @@ func (r *Repo) Read(blob string, limit int64) (content []byte, err error) {
 
 // ReadFile returns the file at a path of a commit, at most limit bytes. The
 // error is dag.ErrNotFound when commit or path do not exist, dag.ErrInvalid
-// when it is no regular file or too large.
+// when it is not a regular file or too large.
 func (r *Repo) ReadFile(commit, path string, limit int64) (content []byte, err error) {
 	if err := checkPath(path); err != nil {
 		return nil, err
@@ -138,7 +138,7 @@ func (r *Repo) Author(commit, path string) (email string, err error) {
 	return c.Author.Email, nil
 }
 
-// notThere is the error for a path that goes on below something that is no
+// notThere is the error for a path that goes on below something that is not a
 // folder: below a file there is nothing, below a link may be something that is
 // not looked at.
 func notThere(m filemode.FileMode) error {

@@ -22,7 +22,7 @@ const (
 	// clone: each pack makes every look-up slower, and each loose object is a file.
 	maxPacks = 50
 	maxLoose = 20_000
-	// renewAgain is how long a clone is kept after it was made anew, whatever is
+	// renewAgain is how long a clone is kept after it was made again, whatever is
 	// wrong: a remote that is itself damaged must not be cloned at each fetch.
 	renewAgain = time.Hour
 )
@@ -72,9 +72,9 @@ func (r *Repo) isCache() bool {
 	return err != nil || !os.SameFile(ours, theirs)
 }
 
-// heal makes the clone anew when it is damaged, or when too much has gathered in it.
+// heal makes the clone again when it is damaged, or when too much has gathered in it.
 // The caller has the right to call the remote. A clone that is merely full goes on
-// when it cannot be made anew.
+// when it cannot be made again.
 func (r *Repo) heal(ctx context.Context) error {
 	damage := r.damage.Load()
 	if damage == nil && !r.full() || !r.isCache() || !r.renewed.IsZero() && time.Since(r.renewed) < renewAgain {

@@ -16,7 +16,7 @@ import (
 	"dagwright/usage"
 )
 
-// configLeaves lists the keys of the configuration file that are no sections, with their types.
+// configLeaves lists the keys of the configuration file that are not sections, with their types.
 func configLeaves(t reflect.Type, path string) (leaves []configField) {
 	for _, f := range fieldsOf(t) {
 		key := joinKey(path, f.key)

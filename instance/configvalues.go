@@ -22,7 +22,7 @@ type configValue struct {
 	name  func(string) bool // of each name of a mapping; nil takes any that is not empty
 }
 
-// configValues has each key that is no section, by its path.
+// configValues has each key that is not a section, by its path.
 var configValues = withLists(map[string]configValue{
 	"listen":          {want: `an address such as "127.0.0.1:8080" or ":8080"`, ok: listenAddress},
 	"probes":          {want: `an address such as ":8081"`, ok: listenAddress},

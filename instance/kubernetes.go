@@ -69,7 +69,7 @@ func (c kubernetesConfig) check(f *configFile, runs bool) {
 }
 
 // AnyInstance allows what depends on an instance's own settings. It stands where
-// the instance is not known: specs are then read strictly and held against Pod
+// the instance is not known: specs are then read strictly and checked against Pod
 // Security.
 func AnyInstance() podspec.Config {
 	return podspec.Config{Instance: checkInstance, Namespace: checkNamespace, Policy: podspec.Policy{

@@ -33,8 +33,7 @@ func (c repositoryConfig) repo(password string) gitrepo.Config {
 // only those that were promoted to it.
 type promotionConfig struct {
 	repositoryConfig `yaml:",inline"`
-	// OnlyPromoted has every spec refused that is not, byte for byte, a promotion
-	// from From.
+	// OnlyPromoted refuses every spec that is not, byte for byte, a promotion from From.
 	OnlyPromoted bool             `yaml:"only_promoted"`
 	From         repositoryConfig `yaml:"from"`
 }

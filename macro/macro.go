@@ -101,7 +101,7 @@ type everyTry struct{ error }
 func (e everyTry) Unwrap() error        { return e.error }
 func (e everyTry) Is(target error) bool { return target == ErrEveryTry }
 
-// The cache starts anew when it would grow beyond these.
+// The cache starts over when it would grow beyond these.
 const (
 	maxCached     = 4096
 	maxCachedSize = 32 << 20 // bytes of memory, estimated

@@ -349,7 +349,7 @@ func TestGeneratedSpecs(t *testing.T) {
 						t.Errorf("%s: %s is %q, want %q", file, v.Name, v.Value, w)
 					}
 					if v.Name == "DAG_RUN_CONF" && !json.Valid([]byte(v.Value)) {
-						t.Errorf("%s: DAG_RUN_CONF is no JSON: %s", file, v.Value)
+						t.Errorf("%s: DAG_RUN_CONF is not JSON: %s", file, v.Value)
 					}
 				}
 			}

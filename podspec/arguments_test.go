@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// elsewhere are the arguments that dag keeps and that are no part of a pod.
+// elsewhere are the arguments that dag keeps and that are not part of a pod.
 var elsewhere = map[string]string{
 	"skip_on_exit_code":              "the scheduler's: what an exit code means",
 	"random_name_suffix":             "a pod's name always ends in its hash",

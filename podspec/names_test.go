@@ -77,7 +77,7 @@ func TestName(t *testing.T) {
 		}
 	}
 	if got := podspec.Name(podspec.Input{Key: dag.AttemptKey{DAG: "_", Task: "_"}}); len(validation.IsDNS1123Label(got)) > 0 {
-		t.Errorf("name %q without a word is no label", got)
+		t.Errorf("name %q without a word is not a label", got)
 	}
 }
 
@@ -94,7 +94,7 @@ func FuzzName(f *testing.F) {
 		k := dag.AttemptKey{DAG: dag.ID(dagID), Run: dag.RunID(run), Task: dag.TaskID(task), Try: try}
 		got := name(k)
 		if len(validation.IsDNS1123Label(got)) > 0 || got != name(k) {
-			t.Fatalf("name %q is no RFC 1123 label, or not always the same", got)
+			t.Fatalf("name %q is not an RFC 1123 label, or not always the same", got)
 		}
 		for _, other := range []dag.AttemptKey{
 			{DAG: k.DAG, Run: k.Run, Task: k.Task, Try: k.Try + 1},

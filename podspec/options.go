@@ -14,7 +14,7 @@ import (
 // Options are what an executor must know of a pod beyond the pod itself. Build
 // writes them on the pod, so that they survive a restart.
 type Options struct {
-	// OnFinish says what becomes of the pod when its task has ended: delete_pod
+	// OnFinish says what happens to the pod when its task has ended: delete_pod
 	// (the default), keep_pod, delete_succeeded_pod or delete_active_pod.
 	OnFinish string `json:"on_finish"`
 	// KeepOnKill leaves the pod when the attempt is killed (on_kill_action:

@@ -20,7 +20,7 @@ import (
 	"dagwright/podspec"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // generous is an instance that allows what the golden specs ask for.
 var generous = podspec.Config{
@@ -148,7 +148,7 @@ func golden(t *testing.T, file, got string) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got; write it anew with -update):\n%s", file, diff)
+		t.Errorf("%s (-want +got; write it again with -update):\n%s", file, diff)
 	}
 }
 
@@ -267,7 +267,7 @@ func reasons(tb testing.TB, err error) string {
 		return ""
 	}
 	if !errors.Is(err, dag.ErrInvalid) {
-		tb.Errorf("error %v is no ErrInvalid", err)
+		tb.Errorf("error %v is not an ErrInvalid", err)
 	}
 	return err.Error()
 }

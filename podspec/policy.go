@@ -192,7 +192,7 @@ func listed(list []string) string {
 }
 
 // registryPrefix gives an allowed registry in the form in which repositories are
-// compared. ok is false for what is no registry.
+// compared. ok is false for what is not a registry.
 func registryPrefix(s string) (prefix string, ok bool) {
 	host, path, _ := strings.Cut(strings.TrimSuffix(s, "/"), "/")
 	if host == "index.docker.io" {

@@ -46,7 +46,7 @@ type Client struct {
 }
 
 // New returns a client. Nothing is asked yet. The error is dag.ErrInvalid for what
-// is no registry.
+// is not a registry.
 func New(c Config) (*Client, error) {
 	host, _, _ := strings.Cut(c.Host, "/")
 	r, err := name.NewRegistry(host, name.StrictValidation)

@@ -13,7 +13,7 @@ import (
 	"dagwright/review"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 var now = time.Date(2026, 3, 27, 12, 0, 0, 0, time.UTC)
 

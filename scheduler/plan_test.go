@@ -150,7 +150,7 @@ func TestPlanTasks(t *testing.T) {
 			},
 		},
 		{
-			name: "an exit code that skips is no failure",
+			name: "an exit code that skips is not a failure",
 			dag:  chain(skipping, b), runs: []store.RunDetail{running(chain(skipping, b), dag.TaskRunning, dag.TaskNone)},
 			events: []dag.AttemptEvent{ended("a", 99)},
 			want: []string{

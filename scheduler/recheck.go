@@ -12,7 +12,7 @@ import (
 // dropped changes, now and then those with something to do, since a notification may be
 // lost without a word, and attempts that were decided and not started.
 func (l *loop) recheck(ctx context.Context) error {
-	// A clock that was set back is no reason to wait until it has caught up.
+	// A clock that was set back is not a reason to wait until it has caught up.
 	if now := l.Now(); !now.Before(l.nextCheck) || now.Before(l.nextCheck.Add(-2*l.Recheck)) {
 		if err := l.markSilent(ctx, now); err != nil {
 			return err

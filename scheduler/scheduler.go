@@ -22,8 +22,8 @@ type Config struct {
 	Logs     *tasklog.Dir
 	// Repo is a clone of the DAG repository.
 	Repo *gitrepo.Repo
-	// Poll is how often the DAG repository is looked at even when nothing was
-	// heard of it; 30 s when zero.
+	// Poll is how often the DAG repository is fetched even without news of it; 30 s when
+	// zero.
 	Poll time.Duration
 	// CheckTask says what of a spec's task the instance does not allow; such a
 	// spec is not loaded, and its file shows the fault. Nil allows everything.
@@ -51,8 +51,8 @@ type Config struct {
 	// Grace is how long a stopped attempt may take to end by itself; 30 s
 	// when zero.
 	Grace time.Duration
-	// Recheck is how often the store is asked for work of which nobody told; 30 s when
-	// zero.
+	// Recheck is how often the store is searched for work that no change announced; 30 s
+	// when zero.
 	Recheck time.Duration
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
@@ -99,7 +99,7 @@ func New(c Config) *Scheduler {
 }
 
 // Run schedules until ctx ends; it then returns nil and everything that it
-// started has ended, but for the attempts, which go on. The error says what
+// started has ended, except the attempts, which keep running. The error says what
 // could not be read at the start.
 func (s *Scheduler) Run(ctx context.Context) error {
 	changes := s.Store.Subscribe()

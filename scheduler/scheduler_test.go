@@ -27,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds each wait; it is no aim of speed.
+// patience bounds each wait; it is not a speed target.
 const patience = time.Minute
 
 // world is a scheduler over a real store, a real git repository and real

@@ -69,7 +69,7 @@ func TestLanes(t *testing.T) {
 	}
 }
 
-// TestStopOfAStart tells what becomes of an attempt that is stopped on its way.
+// TestStopOfAStart tells what happens to an attempt that is stopped on its way.
 func TestStopOfAStart(t *testing.T) {
 	t.Parallel()
 	q := newStartQueue(1)

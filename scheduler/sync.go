@@ -46,7 +46,7 @@ func newSyncer(c Config) *syncer {
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
-// nil when nothing is. An expression that no date ever meets ("0 0 30 2 *") is
+// nil when nothing is. An expression that matches no date ("0 0 30 2 *") is
 // wrong too.
 func CheckSchedule(s dag.Schedule) error {
 	tt, err := timetable.Parse(s)
@@ -140,7 +140,7 @@ func (s *syncer) sync(ctx context.Context) error {
 	return nil
 }
 
-// emptyRepository is no fault of an instance's first minutes.
+// emptyRepository is not a fault of an instance's first minutes.
 const emptyRepository = "the DAG repository is empty: it has no commit yet"
 
 // repositoryFault says in words why the DAG repository has nothing to read.

@@ -44,9 +44,8 @@ func KeyOf(ctx context.Context) string {
 	return ""
 }
 
-// Unconfirmed makes an [ErrUnavailable] an ErrUnknown when an act was done before under
-// the key of ctx: that nothing was written holds of what failed, be it a read, and not of
-// all that was asked for.
+// Unconfirmed turns an [ErrUnavailable] into an ErrUnknown when an act was done before
+// under the key of ctx: the call that failed wrote nothing, but an earlier one did.
 func Unconfirmed(ctx context.Context, err error) error {
 	k, ok := ctx.Value(keyOfContext{}).(*keyed)
 	if !ok || !k.acted.Load() || !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrUnknown) {

@@ -69,8 +69,8 @@ type RunDetail struct {
 // and is left out when that is no longer true.
 type Action interface{ action() }
 
-// CreateRun creates a queued run and, in one with it, sets the DAG's Next.
-// It is left out when a run with that id or logical date exists; Next is set all the same.
+// CreateRun creates a queued run and, in the same transaction, sets the DAG's Next. It is
+// left out when a run with that id or logical date exists; Next is set all the same.
 type CreateRun struct {
 	Run  dag.Run
 	Next NextRun
@@ -342,9 +342,9 @@ func (s *Store) ActiveDAGs(ctx context.Context) (ids []dag.ID, err error) {
 	return ids, err
 }
 
-// DueDAGs returns the DAGs at which a scheduler must look although nobody told it to:
-// those with an unfinished run or an active attempt, those whose next run is due, and
-// those that were defined or un-paused since a time.
+// DueDAGs returns the DAGs that a scheduler must look at although no change announced
+// them: those with an unfinished run or an active attempt, those whose next run is due,
+// and those that were defined or un-paused since a time.
 func (s *Store) DueDAGs(ctx context.Context, since time.Time) (ids []dag.ID, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		rows, err := t.query(`SELECT dag_id FROM dag WHERE is_archived = 0 AND is_paused = 0

@@ -9,7 +9,7 @@ import (
 	"dagwright/dag"
 )
 
-// APIToken is a token of a script. What the script presents is kept nowhere.
+// APIToken is a token of a script. The text that the script presents is not stored.
 type APIToken struct {
 	ID   string // names the token on pages, no secret
 	Hash string // of what the script presents

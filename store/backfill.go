@@ -29,7 +29,7 @@ type Backfill struct {
 	Backwards     bool
 	Reprocess     Reprocess
 	MaxActiveRuns int
-	// Paused starts no more runs; those that run go on.
+	// Paused starts no more runs; running ones continue.
 	Paused               bool
 	User                 string
 	CreatedAt, UpdatedAt time.Time
@@ -140,7 +140,7 @@ func backfillRuns(t *tx, b *BackfillState, limit int) ([]*runRecord, error) {
 }
 
 // completeBackfill writes that a backfill is complete once none of its runs is
-// left to end; 0 is no backfill.
+// left to end; 0 means no backfill.
 func completeBackfill(t *tx, id int64) error {
 	if id == 0 {
 		return nil

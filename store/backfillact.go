@@ -196,8 +196,9 @@ func (s *Store) clearForBackfill(t *tx, req BackfillRequest, date time.Time, id 
 // ErrCompleted says that a backfill is complete, so that nothing can be done to it.
 var ErrCompleted = errors.New("the backfill is completed")
 
-// PauseBackfill starts no more runs of a backfill, or goes on with them. The error
-// is dag.ErrNotFound, or dag.ErrConflict and ErrCompleted for one that is completed.
+// PauseBackfill pauses a backfill, which then starts no more runs, or resumes it. The
+// error is dag.ErrNotFound, or dag.ErrConflict and ErrCompleted for one that is
+// completed.
 func (s *Store) PauseBackfill(ctx context.Context, by Actor, id int64, paused bool) (Backfill, error) {
 	event := "pause_backfill"
 	if !paused {
@@ -209,7 +210,7 @@ func (s *Store) PauseBackfill(ctx context.Context, by Actor, id int64, paused bo
 	})
 }
 
-// CancelBackfill ends a backfill: its queued runs fail, and those that run go on.
+// CancelBackfill ends a backfill: its queued runs fail, and running ones continue.
 // The errors are those of PauseBackfill.
 func (s *Store) CancelBackfill(ctx context.Context, by Actor, id int64) (Backfill, error) {
 	return s.onBackfill(ctx, by, id, "cancel_backfill", func(t *tx, d *dagRecord, b Backfill) error {

@@ -157,7 +157,7 @@ func (s *Store) addLastRuns(t *tx, rows []DAGRow, records []*dagRecord) error {
 }
 
 // SetPaused pauses or un-pauses a DAG. Setting what is set already changes
-// nothing and is no error. The error is dag.ErrNotFound when there is no such
+// nothing and is not an error. The error is dag.ErrNotFound when there is no such
 // DAG and dag.ErrConflict when it is archived.
 func (s *Store) SetPaused(ctx context.Context, by Actor, id dag.ID, paused bool) error {
 	return s.plainAct(ctx, by, "SetPaused", []any{id, paused}, func(t *tx) error {

@@ -32,13 +32,12 @@ type Change struct {
 	DAG  dag.ID     `json:"dag_id,omitempty"`
 	Run  dag.RunID  `json:"dag_run_id,omitempty"`
 	Task dag.TaskID `json:"task_id,omitempty"`
-	// Project is the GitLab path of a push, or the one that the place of a file
-	// with an import error tells.
+	// Project is the GitLab path of a push, or of the place of a file with an import error.
 	Project string `json:"project,omitempty"`
 	// State is the new state of a run, task instance, push or promotion.
 	State string `json:"state,omitempty"`
-	// Fresh says that the DAG's id has another owner from here on: earlier changes
-	// under it are not told any more.
+	// Fresh says that the DAG's id has another owner from here on: earlier changes under it
+	// are no longer delivered.
 	Fresh bool `json:"fresh,omitempty"`
 }
 
@@ -58,13 +57,13 @@ type Subscription struct {
 func (s *Subscription) Close() { s.close() }
 
 // Subscribe returns a subscription to all changes of this database: also those
-// that other processes make, where it is PostgreSQL (LISTEN/NOTIFY). Whoever tells
-// them to somebody asks a [Sight] first.
+// that other processes make, where it is PostgreSQL (LISTEN/NOTIFY). Code that passes
+// them to a person asks a [Sight] first.
 func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
 
 // SubscribeAfter is Subscribe for a reader that comes back: it begins behind the
 // change with that Seq of this process. When that is too long ago, or no change of
-// this process, Lagged is readable at once, and the reader reads the store afresh.
+// this process, Lagged is readable at once, and the reader reads the store again.
 func (s *Store) SubscribeAfter(seq int64) *Subscription { return s.feed.subscribeAfter(seq) }
 
 // ChangeSeq returns the Seq of the newest change that this process has heard of,

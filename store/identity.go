@@ -7,8 +7,8 @@ import (
 	"dagwright/dag"
 )
 
-// owner is whom a DAG's id belongs to. An id that goes to another owner begins
-// anew (docs/adr/0073-a-freed-id-begins-anew.md).
+// owner is whom a DAG's id belongs to. An id that goes to another owner starts over
+// (docs/adr/0073-a-freed-id-begins-anew.md).
 type owner struct {
 	projectID int64  // of GitLab, 0 when it is not known
 	project   string // GitLab path, "" for a file outside of dags/

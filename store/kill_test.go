@@ -15,7 +15,7 @@ import (
 	"dagwright/store"
 )
 
-// victimEnv names the database in which the test binary, started anew, writes
+// victimEnv names the database in which the test binary, started again, writes
 // until it is killed.
 const victimEnv = "DAGWRIGHT_STORE_VICTIM"
 

@@ -20,7 +20,7 @@ import (
 var ErrUnavailable = errors.New("the database is unavailable")
 
 // ErrUnknown is the ErrUnavailable of a write whose COMMIT got no answer: it may have
-// been done or not. Who meets it reads again before acting on either.
+// been done or not. Callers read again before they rely on either.
 var ErrUnknown = fmt.Errorf("the answer to COMMIT was lost: %w", ErrUnavailable)
 
 // errUnreadable says that what the database holds cannot be read: a fault of the one

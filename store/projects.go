@@ -16,13 +16,13 @@ const (
 	ProjectDeleted  ProjectState = "deleted"  // GitLab does not know it any more
 )
 
-// ModelProject is a project of GitLab that has had a DAG, or of which an event
-// told. Its id stays when it is renamed or moved.
+// ModelProject is a project of GitLab that has had a DAG, or that an event named. Its id
+// stays when it is renamed or moved.
 type ModelProject struct {
 	ID    int64
 	Path  string
 	State ProjectState
-	// Due tells that an event asks to look at the project.
+	// Due says that an event asks to look at the project.
 	Due bool
 	// MissingAt is when GitLab first said that there is no such project; zero
 	// while it is there.
@@ -38,10 +38,10 @@ func scanProject(r scanner) (ModelProject, error) {
 	return p, err
 }
 
-// TouchProject writes down that an event told of a project, which makes it due;
-// deleted says that the event told of its end. known is false, and nothing is
-// written, when the project has and had no generated DAG: an instance's system hook
-// tells of every project that there is. A ChangeProject follows.
+// TouchProject records that an event named a project, which makes it due; deleted says
+// that the event reported its deletion. known is false, and nothing is written, when the
+// project has and had no generated DAG: an instance's system hook reports every project.
+// A ChangeProject follows.
 func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted bool) (known bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		missing := time.Time{}

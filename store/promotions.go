@@ -8,7 +8,7 @@ import (
 	"dagwright/dag"
 )
 
-// PromotionState is what became of a promotion.
+// PromotionState is the outcome of a promotion.
 type PromotionState string
 
 // The states of a promotion. All but PromotionPending are final.
@@ -21,7 +21,7 @@ const (
 )
 
 // Promotion is the wish to offer one version of a DAG to the next instance, and
-// what became of it.
+// what happened to it.
 type Promotion struct {
 	ID        int64
 	DAG       dag.ID
@@ -121,7 +121,7 @@ func (s *Store) PendingPromotions(ctx context.Context, now time.Time) (promotion
 	return promotions, next, err
 }
 
-// PromotionResult says what became of a promotion. PromotionPending with a RetryAt
+// PromotionResult is the outcome of a promotion. PromotionPending with a RetryAt
 // and Reason records a failed try.
 type PromotionResult struct {
 	ID           int64
@@ -131,7 +131,7 @@ type PromotionResult struct {
 	RetryAt      time.Time
 }
 
-// FinishPromotion writes down what became of a promotion. One that is not pending
+// FinishPromotion records the outcome of a promotion. One that is not pending
 // is left alone.
 func (s *Store) FinishPromotion(ctx context.Context, r PromotionResult) error {
 	return s.write(ctx, func(t *tx) error {

@@ -10,7 +10,7 @@ import (
 	"dagwright/dag"
 )
 
-// PushState is what became of a push of a model repository.
+// PushState is the outcome of a push of a model repository.
 type PushState string
 
 // The states of a push. All but PushPending are final.
@@ -26,7 +26,7 @@ const (
 	PushSkipped    PushState = "skipped"    // asked not to be rendered; the branch counts as what it was before
 )
 
-// The values of Push.Via: who told of a push.
+// The values of Push.Via: who reported a push.
 const (
 	ViaWebhook    = "webhook"
 	ViaReconciler = "reconciler" // found at the head of a branch
@@ -86,12 +86,11 @@ func scanPush(r scanner) (Push, error) {
 	return p, err
 }
 
-// RecordPush writes a push down before anything is done about it. It is a
-// repeat, and created false, when its Delivery was seen already or when the
-// same project, path and branch has a pending push of the same commit, or has none
-// that is pending and was brought to that commit last, whatever became of it; the id
-// is then that of the earlier one. The push begins
-// as PushPending, received now when ReceivedAt is zero.
+// RecordPush records a push before it is processed. It is a repeat, and created
+// false, when its Delivery was seen already or when the same project, path and
+// branch has a pending push of the same commit, or has none that is pending and was
+// brought to that commit last, whatever became of it; the id is then that of the
+// earlier one. The push begins as PushPending, received now when ReceivedAt is zero.
 func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool, err error) {
 	// Most repeats write nothing: they need not wait for their turn to write.
 	if id, err = s.knownPush(ctx, p); err != nil || id != 0 {
@@ -194,7 +193,7 @@ func repeatedPush(t *tx, p Push) (id int64, err error) {
 	found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND state = 'pending' AND via <> 'dry_run' LIMIT 1`,
 		[]any{p.ProjectID, p.Branch}, &pending)
 	if err != nil || found {
-		return 0, err // what becomes of the branch is open
+		return 0, err // the outcome of the push is unknown
 	}
 	settled, err := settledPush(t, p.ProjectID, p.Branch)
 	if err != nil || settled.Commit != p.Commit || settled.Deleted != p.Deleted || settled.Project != p.Project {
@@ -240,7 +239,7 @@ func (s *Store) PendingPushes(ctx context.Context, now time.Time, limit int) (pu
 	return pushes, err
 }
 
-// PushResult says what became of a push. State PushPending with a RetryAt and
+// PushResult is the outcome of a push. State PushPending with a RetryAt and
 // Reason records a failed try.
 type PushResult struct {
 	ID        int64

@@ -116,8 +116,8 @@ func (s *Store) NextPushRetry(ctx context.Context) (at time.Time, err error) {
 	return at, err
 }
 
-// UnreportedPushes returns up to limit pushes received since a time whose state
-// GitLab was not told of yet, oldest first.
+// UnreportedPushes returns up to limit pushes received since a time whose state was not
+// reported to GitLab yet, oldest first.
 func (s *Store) UnreportedPushes(ctx context.Context, since, now time.Time, limit int) (pushes []Push, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
@@ -131,7 +131,7 @@ func (s *Store) UnreportedPushes(ctx context.Context, since, now time.Time, limi
 	return pushes, err
 }
 
-// Report is what became of telling GitLab a push's state.
+// Report is the outcome of reporting a push's state to GitLab.
 type Report struct {
 	ID int64
 	// State is the state that GitLab knows now, or need not know.
@@ -141,7 +141,7 @@ type Report struct {
 	Failed bool
 }
 
-// WriteReports writes reports down in one transaction.
+// WriteReports stores reports in one transaction.
 func (s *Store) WriteReports(ctx context.Context, reports []Report) error {
 	return s.write(ctx, func(t *tx) error {
 		for _, r := range reports {

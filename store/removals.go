@@ -10,10 +10,10 @@ import (
 
 // RequestRemoval asks the generator to remove the DAG's file from the DAG
 // repository; the DAG is archived once the scheduler sees that it is gone.
-// Until then the request is in PendingRemovals. Asking again has a removal that
-// failed tried at once, and one whose merge request was left unmerged proposed
-// again; else it changes nothing. The error is dag.ErrNotFound when there is no such
-// DAG and dag.ErrConflict when it is archived. A ChangeDAG and a ChangeRemoval follow.
+// Until then the request is in PendingRemovals. Asking again retries a removal that
+// failed at once, proposes again one whose merge request was left unmerged, and otherwise
+// changes nothing. The error is dag.ErrNotFound when there is no such DAG and
+// dag.ErrConflict when it is archived. A ChangeDAG and a ChangeRemoval follow.
 func (s *Store) RequestRemoval(ctx context.Context, by Actor, id dag.ID) error {
 	return s.plainAct(ctx, by, "RequestRemoval", []any{id}, func(t *tx) error {
 		d, err := lockDAG(t, id)
@@ -101,7 +101,7 @@ func (s *Store) DueRemoval(ctx context.Context, now time.Time) (due *Removal, ne
 	return due, next, nil
 }
 
-// RemovalResult says what became of a removal: with a Reason it failed, and is to be
+// RemovalResult is the outcome of a removal: with a Reason it failed, and is to be
 // tried again at RetryAt; with a MergeRequest it is proposed; else it is done.
 type RemovalResult struct {
 	DAG          dag.ID
@@ -112,7 +112,7 @@ type RemovalResult struct {
 	RetryAt      time.Time
 }
 
-// FinishRemoval writes what became of a removal. A sync is wanted after one that is
+// FinishRemoval records what happened to a removal. A sync is wanted after one that is
 // done. Finishing what is not
 // pending, and finishing in the same way once more, changes nothing.
 func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {

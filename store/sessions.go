@@ -20,7 +20,7 @@ type Person struct {
 type Session struct {
 	// Hash is of what the browser's cookie holds; that itself is kept nowhere.
 	Hash string
-	// ID names the session on pages and is no secret.
+	// ID names the session on pages and is not a secret.
 	ID     string
 	Person Person
 	SID    string // the provider's session; may be empty
@@ -50,9 +50,9 @@ func scanSession(r scanner) (Session, error) {
 	return s, err
 }
 
-// StartSession writes a new session and what its person is like now, and forgets
-// the sessions that are over. replaces is the hash of the session that the browser
-// had before, which ends; it may be empty. Starting it once more changes nothing.
+// StartSession stores a new session and its person as described now, and deletes the
+// sessions that are over. replaces is the hash of the session that the browser had
+// before, which ends; it may be empty. Starting it once more changes nothing.
 func (s *Store) StartSession(ctx context.Context, begun Session, replaces string) error {
 	return s.write(ctx, func(t *tx) error {
 		if err := savePerson(t, begun.Person); err != nil {
@@ -136,8 +136,8 @@ func (s *Store) UseSession(ctx context.Context, hash string, seen, idleUntil tim
 }
 
 // ClaimRefresh makes one caller, of those that found a session due for a refresh,
-// the one to do it: it reports whether this is the one. Should nothing come of it,
-// the session is due again at again.
+// the one to do it: it reports whether this is the one. If it fails, the session is due
+// again at the time again.
 func (s *Store) ClaimRefresh(ctx context.Context, hash string, was, again time.Time) (mine bool, err error) {
 	return act(withoutKey(ctx), s, Actor{}, "ClaimRefresh", nil, func(t *tx) (bool, error) {
 		n, err := t.exec(`UPDATE session SET refresh_at = $3 WHERE id_hash = $1 AND refresh_at = $2`, hash, was, again)

@@ -58,7 +58,7 @@ func (s Spec) conflict(holder Spec) error {
 
 // ClaimSpec reserves a DAG's name for one project before its file is pushed.
 // The error is dag.ErrConflict, naming both projects, when another project
-// holds the name; claiming again is no error and changes nothing.
+// holds the name; claiming again is not an error and changes nothing.
 func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.exec(`INSERT INTO generated_spec (`+specColumns+`) VALUES (`+specValues+`)

@@ -141,7 +141,7 @@ func (d *sqliteDB) readOnce(ctx context.Context, fn func(*tx) error) error {
 }
 
 // close waits for the write that is under way and for all reads. Closing what
-// is closed is no error.
+// is closed is not an error.
 func (d *sqliteDB) close() error {
 	select {
 	case <-d.closed:

@@ -100,7 +100,7 @@ func merge(t *tx, from, to *dagRecord) error {
 }
 
 // inherit writes the figures of a DAG that has got the runs of another one. It is
-// made anew, since its versions have other numbers: specKey tells them apart.
+// made again, since its versions have other numbers: specKey tells them apart.
 func (d *dagRecord) inherit(t *tx, from *dagRecord) error {
 	d.version += from.version
 	d.created = t.now

@@ -69,7 +69,7 @@ func (a *taskAct) clear(ti dag.TaskInstance) error {
 	return a.write(dag.TaskInstance{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try, MaxTries: tries})
 }
 
-// wish notes what becomes of an active task instance. The scheduler stops its
+// wish notes what happens to an active task instance. The scheduler stops its
 // attempt.
 func (a *taskAct) wish(ti dag.TaskInstance, wish dag.TaskWish, reason string) error {
 	ti.Wish, ti.Reason = wish, reason

@@ -48,7 +48,7 @@ func (s *Store) ClearTasks(ctx context.Context, c Clear) ([]dag.TaskID, error) {
 
 // ClearRuns is ClearTasks for several runs of a DAG, all or none of them. It
 // returns the task instances that the clear chose, as they are now; none chosen
-// is no error. Clear.Run is not looked at.
+// is not an error. Clear.Run is not looked at.
 func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) ([]dag.TaskInstance, error) {
 	return act(ctx, s, c.By, "ClearRuns", []any{c, runs}, func(t *tx) (chosen []dag.TaskInstance, err error) {
 		for _, run := range runs {

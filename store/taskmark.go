@@ -12,7 +12,7 @@ import (
 
 // MarkTask ends a task instance by hand as success, failed or skipped. An active
 // attempt is stopped first. After a success, tasks that had failed only for it
-// get their turn, and a run that has ended goes on, to be judged anew. The error
+// get their turn, and a run that has ended goes on, to be judged again. The error
 // is dag.ErrNotFound for an unknown run or task, dag.ErrInvalid for another
 // state, and dag.ErrConflict when the task has that state already, the run has
 // not started, the DAG is archived or attempts of the ended run are still being

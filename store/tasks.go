@@ -146,7 +146,7 @@ func (s *Store) RunTries(ctx context.Context, id dag.ID, run dag.RunID) ([][]dag
 }
 
 // Tries returns every try of a task instance, first to last; the last one is
-// the task instance itself, unless it was cleared and has not begun anew.
+// the task instance itself, unless it was cleared and has not started again.
 func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.TaskID) ([]dag.TaskInstance, error) {
 	if task == "" {
 		return nil, fmt.Errorf("run %.250q has no task without a name: %w", run, dag.ErrNotFound)

@@ -41,7 +41,7 @@ type Trigger struct {
 // dag.ErrNotFound for an unknown DAG, dag.ErrInvalid for a wrong run id
 // (dag.CheckRunID), conf (dag.CheckConf) or an archived DAG, and dag.ErrConflict when the run id or
 // the given logical date exists already, or a different run was triggered with the Key.
-// After ErrUnknown the same Trigger with a Key of the caller's tells what became of it.
+// After ErrUnknown the same Trigger with a Key of the caller's tells what happened to it.
 func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 	if err := tr.check(); err != nil {
 		return dag.Run{}, err

@@ -88,7 +88,7 @@ func (b *bucket) list(ctx context.Context, prefix string, fn func(object) error)
 	return b.fault("list objects", err)
 }
 
-// remove removes an object; that there is none is no error.
+// remove removes an object; that there is none is not an error.
 func (b *bucket) remove(ctx context.Context, key string) error {
 	return b.fault("remove object", b.objects.remove(ctx, key))
 }

@@ -149,7 +149,7 @@ func storyWithCut(t *testing.T, n int, answer bool) int {
 	// What others see meanwhile is a beginning of the log.
 	if info, err := other.Stat(key); err == nil {
 		if got := read(t, other, key, 0, info.Size); !strings.HasPrefix(want, got) || int64(len(got)) != info.Size {
-			t.Errorf("others read %d bytes that are no beginning of the log", len(got))
+			t.Errorf("others read %d bytes that are not the beginning of the log", len(got))
 		}
 	}
 	h.restart()
@@ -294,7 +294,7 @@ func TestPlaceIsTaken(t *testing.T) {
 		h.must(h.Crash())
 		h.must(os.RemoveAll(h.config.Dir))
 		h.open()
-		h.seal(key) // an empty one is no other log
+		h.seal(key) // an empty one is not another log
 		h.ship()
 		if got := read(t, h.Dir, key, 0, 100); got != "first\n" {
 			t.Errorf("the log is %q", got)

@@ -12,7 +12,7 @@ const (
 	lineTime = limit.LineTime
 	ownMark  = limit.OwnMark
 	// baseMark stands before the base container's text where that text would
-	// be taken for something else. An empty name is no container's.
+	// be taken for something else. An empty name is not a container's.
 	baseMark = "[] "
 	// maxContainer is the longest name of a container: it is a DNS label.
 	maxContainer = 63

@@ -13,7 +13,7 @@ import (
 )
 
 // shortestSecret is the length below which a value is not masked: it would be
-// found in words that are no secret, and shown by what is missing from them.
+// found in words that are not secret, and shown by what is missing from them.
 const shortestSecret = 8
 
 // mask puts stars in place of known values, byte for byte, so that places in a log
@@ -145,9 +145,9 @@ func (d *Dir) maskedAt(key dag.AttemptKey, offset, n int64) (io.ReadCloser, erro
 	return &maskedReader{mask: d.mask, source: source, skip: before, left: n}, nil
 }
 
-// maskPieces has the pieces of a followed log masked before fn gets them. What
-// stands before the first piece is read, in case that a value begins there; a line
-// that comes in pieces keeps the end of each for the next.
+// maskPieces masks the pieces of a followed log before fn gets them. What stands
+// before the first piece is read, in case that a value begins there; a line that
+// comes in pieces keeps the end of each for the next.
 func (d *Dir) maskPieces(key dag.AttemptKey, offset int64, fn func(int64, []byte) error) func(int64, []byte) error {
 	var before []byte // the raw end of the piece before
 	first := true

@@ -15,7 +15,7 @@ type objects interface {
 	// list calls fn with every object whose key begins with prefix, those below one
 	// prefix that ends with a slash in the order of their keys. An error of fn ends it.
 	list(ctx context.Context, prefix string, fn func(object) error) error
-	// remove removes an object; that there is none is no error.
+	// remove removes an object; that there is none is not an error.
 	remove(ctx context.Context, key string) error
 	// upload makes an object of size bytes, all of it or none.
 	upload(ctx context.Context, key string, from *io.SectionReader) error

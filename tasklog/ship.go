@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// A chunk is written anew with what came since until it has minChunk, so
+	// A chunk is written again with what came since until it has minChunk, so
 	// that a log that grows by a line a second does not become an object a
 	// second. None is larger than maxChunk.
 	minChunk = 256 << 10
@@ -79,7 +79,7 @@ func (s *shipper) shipGrowing(ctx context.Context, l *shipment, f *os.File, size
 
 // listChunks finds the chunks that an earlier process uploaded and removes
 // those that are not of this log. The last one is to be uploaded again: the
-// writer may have written the end anew, such as a line that a crash cut short.
+// writer may have written the end again, such as a line that a crash cut short.
 func (s *shipper) listChunks(ctx context.Context, l *shipment, size int64) error {
 	found, err := s.bucket.chunks(ctx, l.name)
 	if err != nil {

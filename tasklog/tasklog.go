@@ -209,7 +209,7 @@ func (d *Dir) start() {
 // Close brings what was written to the bucket, as far as that is done in ten
 // seconds; the rest is done after the next Open. It returns when nothing runs
 // any more. Followers, and readers of logs in the bucket, end. Closing again is
-// no error.
+// not an error.
 func (d *Dir) Close() error {
 	d.stop()
 	limit := time.AfterFunc(closeTimeout, d.cancel)

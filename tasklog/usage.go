@@ -41,7 +41,7 @@ func newLimits(c Config, s *spool, size int64) (Limits, int64) {
 		if n == 0 {
 			return otherwise
 		}
-		return max(n, 0) // a negative one is no limit
+		return max(n, 0) // a negative one is not a limit
 	}
 	l := Limits{
 		MaxBytes: or(c.MaxBytesPerTry, defaultMaxBytesPerTry),
@@ -57,7 +57,7 @@ func newLimits(c Config, s *spool, size int64) (Limits, int64) {
 // Space is how much room there is for logs.
 type Space struct {
 	// Used is what the logs in the folder take in bytes, and Most what they may
-	// take; 0 is no limit. Used is 0 until they have been counted after Open.
+	// take; 0 means no limit. Used is 0 until they have been counted after Open.
 	Used, Most int64
 	// Free is what the folder's file system has left in bytes, and MinFree what
 	// it should have.

@@ -72,7 +72,7 @@ func TestUsage(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := d.spool.usage.total(); got != want {
-			t.Errorf("%s: counted anew: %d, want %d", what, got, want)
+			t.Errorf("%s: counted again: %d, want %d", what, got, want)
 		}
 	}
 	step("empty", 0, false)

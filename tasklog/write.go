@@ -71,7 +71,7 @@ func (d *Dir) undoUploaded(name string) bool {
 }
 
 // Seal marks the log as complete: followers end when they have read it all.
-// Sealing again is no error, and a log that was never written becomes an empty
+// Sealing again is not an error, and a log that was never written becomes an empty
 // sealed one. It never waits for the bucket, to which the log goes afterwards.
 func (d *Dir) Seal(key dag.AttemptKey) error {
 	name, err := d.writable(key)
@@ -103,8 +103,8 @@ func (d *Dir) seal(name string) error {
 	return f.Chmod(sealedMode)
 }
 
-// Remove deletes every log of a run, sealed or not. A run without logs is no
-// error; who follows one of them gets dag.ErrNotFound. When the bucket fails
+// Remove deletes every log of a run, sealed or not. A run without logs is not
+// an error; whoever follows one of them gets dag.ErrNotFound. When the bucket fails
 // some of the logs may be left, and Remove is to be called again.
 func (d *Dir) Remove(id dag.ID, run dag.RunID) error {
 	if d.config.ReadOnly {

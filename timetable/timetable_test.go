@@ -34,7 +34,7 @@ func location(t testing.TB, zone string) *time.Location {
 	return loc
 }
 
-// local reads "2025-03-29" or "2025-03-29 10:00" in a zone; "" is no time.
+// local reads "2025-03-29" or "2025-03-29 10:00" in a zone; "" is not a time.
 func local(t testing.TB, zone, text string) time.Time {
 	t.Helper()
 	if text == "" {
@@ -146,7 +146,7 @@ func TestTicks(t *testing.T) {
 		{"a step longer than the field is its first value", "*/90 * * * *", "UTC", "2025-06-01",
 			[]string{"2025-06-01 00:00:00 +00:00", "2025-06-01 01:00:00 +00:00"}},
 		{"so is one of any length", "*/99999999999999999999 * * * *", "UTC", "2025-06-01 00:01", []string{"2025-06-01 01:00:00 +00:00"}},
-		{"a step starts anew each hour", "*/25 * * * *", "UTC", "2025-06-01 00:30",
+		{"a step starts over each hour", "*/25 * * * *", "UTC", "2025-06-01 00:30",
 			[]string{"2025-06-01 00:50:00 +00:00", "2025-06-01 01:00:00 +00:00"}},
 		{"seconds come sixth", "0 12 * * * */30", "UTC", "2025-06-01",
 			[]string{"2025-06-01 12:00:00 +00:00", "2025-06-01 12:00:30 +00:00", "2025-06-02 12:00:00 +00:00"}},

@@ -142,7 +142,7 @@ func (l *look) set(codes []string) {
 // colours, counted from 1, and how many codes it read.
 func extendedColour(codes []string) (colour, used int) {
 	number := func(i int) int {
-		n, _ := strconv.Atoi(codes[i]) // what is no number counts as 0
+		n, _ := strconv.Atoi(codes[i]) // what is not a number counts as 0
 		return min(max(n, 0), 255)
 	}
 	switch {
@@ -191,7 +191,7 @@ func nearestColour(r, g, b int) int {
 	return colour + 1
 }
 
-// printable drops control characters and replaces what is no UTF-8.
+// printable drops control characters and replaces what is not UTF-8.
 func printable(s string) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	return strings.Map(func(r rune) rune {

@@ -266,7 +266,7 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 	return strings.Join(parts, "; "), len(chosen), nil
 }
 
-// bulkResult collects what became of each thing of a bulk act. Each was changed
+// bulkResult collects what happened to each thing of a bulk act. Each was changed
 // in a transaction of its own.
 type bulkResult struct {
 	rd      *reader

@@ -30,7 +30,7 @@ type planRow struct {
 	Name  string
 	Href  string
 	State StateView
-	What  string // becomes of it, or why nothing does
+	What  string // what happens to it, or why nothing does
 }
 
 // add lists a thing as touched, or as left alone when err says why.
@@ -303,7 +303,7 @@ func (s *server) markRunPlan(c echo.Context, id dag.ID, run dag.RunID, state dag
 	return p, nil
 }
 
-// markedRun says what becomes of a run that is marked.
+// markedRun says what happens to a run that is marked.
 func markedRun(rd *reader, state dag.RunState) string {
 	if state == dag.RunFailed {
 		return rd.t("will be marked as failed")

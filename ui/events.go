@@ -9,7 +9,7 @@ import (
 )
 
 // events streams the store's changes, all or those of one DAG. A page reads
-// itself afresh when it hears one, so an event that is lost while nobody
+// itself again when it hears one, so an event that is lost while nobody
 // listens does no harm: "ready" names the newest change, and the script reads a
 // page once more that was made before it.
 func (s *server) events(c echo.Context) error {

@@ -30,7 +30,7 @@ type promotePage struct {
 type PromotionView struct {
 	store.Promotion
 	Asked TimeView
-	Words string // what became of it; to be translated
+	Words string // what happened to it; to be translated
 }
 
 func (rd *reader) promotionView(p store.Promotion, zone string) PromotionView {

@@ -18,7 +18,7 @@ const (
 	noticeCookie   = "dagwright_notice"
 )
 
-// The choices of a time zone that are no IANA name.
+// The choices of a time zone that are not IANA names.
 const (
 	zoneUTC = "utc"
 	zoneDAG = "dag" // that of the DAG which a time is about

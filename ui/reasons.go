@@ -16,7 +16,7 @@ type reasonPattern struct {
 	*regexp.Regexp
 
 	russian string
-	literal int // bytes of the format that are no verbs
+	literal int // bytes of the format that are not verbs
 }
 
 var reasonVerb = regexp.MustCompile(`%[.\d]*[a-z]`)

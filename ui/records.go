@@ -19,7 +19,7 @@ var pushStates = []store.PushState{
 	store.PushProposed, store.PushCompared, store.PushSkipped,
 }
 
-// modelsPage lists pushes of model repositories and what became of them.
+// modelsPage lists pushes of model repositories and what happened to them.
 type modelsPage struct {
 	Page
 	Project string

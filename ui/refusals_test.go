@@ -9,7 +9,7 @@ import (
 	"dagwright/store"
 )
 
-// pushed records a push of a branch and what became of it.
+// pushed records a push of a branch and what happened to it.
 func (s *site) pushed(project, branch, commit string, state store.PushState, reason string) int64 {
 	s.Helper()
 	id, _, err := s.store.RecordPush(s.Context(), store.Push{ProjectID: int64(len(project)), Project: project, Branch: branch, Commit: commit, Title: "Change", ReceivedAt: now})

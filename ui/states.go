@@ -37,7 +37,7 @@ func stateView(state string) StateView {
 func runStateView(s dag.RunState) StateView   { return stateView(string(s)) }
 func taskStateView(s dag.TaskState) StateView { return stateView(string(s)) }
 
-// pushStateView colours what became of a push.
+// pushStateView colours what happened to a push.
 func pushStateView(s store.PushState) StateView {
 	v := StateView{Name: string(s), Words: string(s), Class: "s-none", Mark: "·"}
 	switch s {

@@ -94,7 +94,7 @@ func (st *stream) ping() error {
 }
 
 func (st *stream) write(text string) error {
-	// Not every writer can have a deadline, and a stream is no worse without.
+	// Not every writer can have a deadline, and a stream works without one.
 	_ = st.control.SetWriteDeadline(time.Now().Add(writeLimit))
 	_, err := st.w.Write([]byte(text))
 	return err

@@ -229,7 +229,7 @@ func (s *server) trigger(c echo.Context) error {
 	return c.Redirect(http.StatusSeeOther, runURL(run.DAG, run.ID))
 }
 
-// status is how the form is answered: one that was only looked at is no failure.
+// status is how the form is answered: one that was only looked at is not a failure.
 func (p triggerPage) status(refused int) int {
 	if p.Checked {
 		return http.StatusOK

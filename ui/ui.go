@@ -1,5 +1,5 @@
 // Package ui serves dagwright's pages: the DAG table, a DAG with its graph,
-// runs and code, the trigger form, task logs, and what became of pushes and
+// runs and code, the trigger form, task logs, and what happened to pushes and
 // files. Pages are rendered on the server from html/template and work without
 // script; static/app.js adds live updates over server-sent events.
 //
@@ -50,11 +50,11 @@ type Config struct {
 	// Sibling is the other instance, which pages lead to; none when its URL is
 	// empty.
 	Sibling Sibling
-	// User tells who makes a request; everybody is "anonymous" when nil.
+	// User returns who makes a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
-	// Allow says whether who makes the request may do an act to a DAG; id is empty
-	// for acts on none. Its error goes to the reader. Everybody may do everything
-	// when it is nil.
+	// Allow says whether the sender of the request may do an act to a DAG; id is empty
+	// for acts on none. Its error goes to the reader. Everybody may do everything when
+	// it is nil.
 	Allow func(c echo.Context, act dag.Act, id dag.ID) error
 	// Auth signs people in, and keeps their sessions and tokens; nobody is asked when it
 	// is nil.
@@ -238,7 +238,7 @@ func readForm(next echo.HandlerFunc) echo.HandlerFunc {
 const keyField = "idempotency_key"
 
 // giveKey gives a request the key of its act: the form's field, or a new one, and what the
-// form says besides, since a form that was filled in anew asks for something else.
+// form says besides, since a form that was filled in again asks for something else.
 func giveKey(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		const long = 64

@@ -21,7 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptPatience bounds each wait of a script. It is no aim of speed: a script that
+// scriptPatience bounds each wait of a script. It is not a speed target: a script that
 // reaches it is broken.
 const scriptPatience = 2 * time.Minute
 

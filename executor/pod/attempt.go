@@ -63,7 +63,7 @@ func (x *Executor) intents(key dag.AttemptKey) (*attempt, intent) {
 }
 
 // adopt returns the attempt of a pod that was found, making it if need be; nil
-// when the pod is no trace of an attempt of this instance.
+// when the pod is not a trace of an attempt of this instance.
 func (x *Executor) adopt(pod *corev1.Pod) *attempt {
 	key, o, ok := x.config.Pods.Read(pod)
 	if !ok || !hasFinalizer(pod) {

@@ -158,7 +158,7 @@ func judgePending(pod *corev1.Pod, o podspec.Options, base *corev1.ContainerStat
 	}
 	init := currentInit(pod)
 	if init != nil && init.State.Running != nil {
-		// An init container that works is no pod that does not start.
+		// An init container that works is not a pod that does not start.
 		return verdict{waiting: "init container " + init.Name + " is running"}
 	}
 	v.waiting, v.doomed = waitingReason(init, base)

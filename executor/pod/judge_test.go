@@ -179,7 +179,7 @@ func TestJudgeEnd(t *testing.T) {
 		{"an exit code with a termination message", base(ended(3, "Error", "bad date\n")), false, 10, outcome{exitCode: 3, reason: "exit code 3: bad date"}},
 		{"a signal", base(ended(137, "Error", "")), false, 10, outcome{exitCode: 137, reason: "killed by SIGKILL (exit code 137)", bare: true}},
 		{"out of memory", base(ended(137, "OOMKilled", "")), false, 10, outcome{exitCode: 137, reason: "out of memory: the container was killed at its limit of 32Mi"}},
-		{"out of memory with a good exit code is no success", base(ended(0, "OOMKilled", "")), false, 10,
+		{"out of memory with a good exit code is not a success", base(ended(0, "OOMKilled", "")), false, 10,
 			outcome{exitCode: 1, reason: "out of memory: the container was killed at its limit of 32Mi"}},
 		{"a command that is not there", base(ended(128, "StartError", `exec: "nope": executable file not found in $PATH`)), false, 10,
 			outcome{exitCode: 128, reason: `the container cannot be started: exec: "nope": executable file not found in $PATH`}},

@@ -47,7 +47,7 @@ func TestPartsKilled(t *testing.T) {
 }
 
 // TestAPIServerAway takes the API server away for a minute, in which one pod
-// ends, one is asked for, one is stopped, and the executor is opened anew.
+// ends, one is asked for, one is stopped, and the executor is opened again.
 func TestAPIServerAway(t *testing.T) {
 	r := start(t, newHome(t, clustertest.OpenAlone(t)))
 	ends, stopped, asked := task("ends", count(6, 5)), task("stopped", "echo ready; sleep 1000"), task("asked", "echo ran")

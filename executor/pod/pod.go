@@ -169,8 +169,8 @@ func (x *Executor) Stop(_ context.Context, key dag.AttemptKey, grace time.Durati
 	return nil
 }
 
-// List waits until the API server has told which pods there are, which may take
-// as long as it is away.
+// List waits until the API server has listed the pods, which may take as long as it is
+// unavailable.
 func (x *Executor) List(ctx context.Context) ([]dag.AttemptEvent, error) {
 	for _, w := range x.watchers {
 		if err := w.start(ctx, x); err != nil {
@@ -210,9 +210,9 @@ func (x *Executor) Forget(_ context.Context, key dag.AttemptKey) error {
 // Events delivers what happens to attempts until Close.
 func (x *Executor) Events() <-chan dag.AttemptEvent { return x.events }
 
-// Close stops watching and returns when nothing of the executor is left but the
-// pods, which go on. Traces of ended attempts that cannot be removed in time are
-// found by the next List. Closing again is no error.
+// Close stops watching and returns when nothing of the executor is left but the pods,
+// which keep running. Traces of ended attempts that cannot be removed in time are found
+// by the next List. Closing again is not an error.
 func (x *Executor) Close() error {
 	x.mu.Lock()
 	if x.closed {

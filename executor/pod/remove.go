@@ -46,7 +46,7 @@ func seconds(d time.Duration) *int64 {
 	return &s
 }
 
-// delete asks for the pod's deletion. That it is gone already is no error.
+// delete asks for the pod's deletion. That it is gone already is not an error.
 func (x *Executor) delete(ctx context.Context, t *attempt, grace *int64) error {
 	err := x.pods(t.namespace).delete(ctx, t.name, metav1.DeleteOptions{
 		GracePeriodSeconds: grace, Preconditions: metav1.NewUIDPreconditions(string(t.pod.UID)),
@@ -148,7 +148,7 @@ func isActive(pod *corev1.Pod) bool {
 }
 
 // patch changes the attempt's pod. That the pod is gone, or is another one of
-// its name, is no error.
+// its name, is not an error.
 func (x *Executor) patch(ctx context.Context, t *attempt, change map[string]any) error {
 	body, err := json.Marshal(change)
 	if err != nil {

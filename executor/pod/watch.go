@@ -155,7 +155,7 @@ func (x *Executor) lookUp(namespace, name string) *corev1.Pod {
 }
 
 // podHandler puts the attempts of changed pods into the queue. An attempt that
-// nobody has asked for is taken up too: the scheduler says what becomes of it.
+// nobody has asked for is taken up too: the scheduler says what happens to it.
 func (x *Executor) podHandler() cache.ResourceEventHandlerFuncs {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(object any) { x.podChanged(object) },

@@ -147,7 +147,7 @@ func (x *Executor) Connected(list []supervisor.Status) {
 	}
 	for _, t := range x.all() {
 		if !known[t.name] && t.isSettled() {
-			// The state folder was emptied: nobody knows what became of it.
+			// The state folder was emptied: nobody knows what happened to it.
 			x.spawn(func() { x.end(t, supervisor.Status{End: &supervisor.End{Lost: true, At: x.config.Now()}}) })
 		}
 	}

@@ -156,10 +156,10 @@ func TestOutputOpenedAnew(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.opened(t)
-	start(t, x, attemptOf("anew", "sh", "-c", `echo one; echo two > /dev/stderr; echo three | tee /dev/stderr > /dev/null
+	start(t, x, attemptOf("reopens", "sh", "-c", `echo one; echo two > /dev/stderr; echo three | tee /dev/stderr > /dev/null
 		python3 -c 'open("/dev/stdout", "w").write("four\n")'; echo five`))
 	next(t, x, dag.AttemptEnded)
-	text, sealed := h.log(t, key("anew"))
+	text, sealed := h.log(t, key("reopens"))
 	if diff := cmp.Diff("one\ntwo\nthree\nfour\nfive\n", text); diff != "" || !sealed {
 		t.Errorf("the log, sealed %v (-want +got):\n%s", sealed, diff)
 	}

@@ -118,8 +118,8 @@ func Open(c Config) (*Executor, error) {
 // Events delivers what happens to attempts until Close.
 func (x *Executor) Events() <-chan dag.AttemptEvent { return x.events }
 
-// Close stops watching and returns when nothing of the executor is left but
-// the attempts, which go on. Closing again is no error.
+// Close stops watching and returns when nothing of the executor is left but the attempts,
+// which keep running. Closing again is not an error.
 func (x *Executor) Close() error {
 	x.mu.Lock()
 	if x.closed {

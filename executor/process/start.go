@@ -215,7 +215,7 @@ func (x *Executor) try(ctx context.Context, t *attempt, a executor.Attempt, argv
 	return x.ask(argv[0], spec)
 }
 
-// ask has the supervisor start a process. A command that cannot be executed is
+// ask asks the supervisor to start a process. A command that cannot be executed is
 // an end, which the supervisor keeps as well. A Stop does not break off the
 // question, since then nobody knew the answer.
 func (x *Executor) ask(command string, spec supervisor.Spec) (supervisor.Status, error) {

@@ -24,7 +24,7 @@ const (
 	// dialPause is the pause between two tries.
 	dialPause = 10 * time.Millisecond
 	// faultsName is a file with what supervisors could tell nobody, and
-	// mostFaults its size in bytes from which it is begun anew.
+	// mostFaults its size in bytes from which it is started over.
 	faultsName = "supervisor.log"
 	mostFaults = 1 << 20
 )
@@ -82,7 +82,7 @@ func Dial(ctx context.Context, dir string, h Handler) (*Client, error) {
 	return c, nil
 }
 
-// Close leaves the supervisor, which goes on as long as something runs. It
+// Close disconnects from the supervisor, which runs as long as a process does. It
 // returns when the handler is not called any more.
 func (c *Client) Close() {
 	c.cancel()
@@ -119,8 +119,8 @@ func (c *Client) Stop(ctx context.Context, id string, deadline time.Time) error 
 	return err
 }
 
-// Forget drops what has ended, and its id may be used again. What is unknown is
-// no error.
+// Forget drops what has ended, and its id may be used again. An unknown id is not an
+// error.
 func (c *Client) Forget(ctx context.Context, id string) error {
 	_, err := c.call(ctx, request{Op: opForget, ID: id})
 	return err

@@ -36,7 +36,7 @@
 // # Output
 //
 // The process writes into a pipe, and the supervisor appends to the log. So a
-// process that opens /dev/stderr anew cannot truncate the log, and nothing is
+// process that opens /dev/stderr again cannot truncate the log, and nothing is
 // written into it after the end: by then the supervisor has closed its end of
 // the pipe, whoever holds the other. Where the limits of the log end, or the
 // disk is full, the log gets a last line that says so, and the rest is read,

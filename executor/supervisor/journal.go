@@ -14,7 +14,7 @@ import (
 
 const (
 	journalName = "journal"
-	// compactFrom is the size in bytes from which a journal is written anew when
+	// compactFrom is the size in bytes from which a journal is written again when
 	// most of it is about what was forgotten.
 	compactFrom = 1 << 20
 )
@@ -30,7 +30,7 @@ type entry struct {
 	End      *End            `json:"end,omitempty"`
 }
 
-// The operations that are no requests.
+// The operations that are not requests.
 const (
 	opRun = "run"
 	opEnd = "end"
@@ -99,7 +99,7 @@ func (j *journal) rewrite(entries []entry) error {
 	name := filepath.Join(j.dir, journalName)
 	f, err := os.OpenFile(name+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write journal anew: %w", err)
+		return fmt.Errorf("write journal again: %w", err)
 	}
 	fresh := &journal{dir: j.dir, file: f}
 	err = fresh.append(entries...)

@@ -84,7 +84,7 @@ func TestFloodIsCut(t *testing.T) {
 	}
 }
 
-// handOver makes the supervisor execute this program anew.
+// handOver makes the supervisor execute this program again.
 func (p *place) handOver(c *Client) {
 	p.t.Helper()
 	link, err := c.await(p.t.Context())

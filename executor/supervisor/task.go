@@ -296,7 +296,7 @@ func (s *server) finish(t *task) {
 // nobodys reports whether a tag is of no task that runs, while none runs.
 func (s *server) nobodys(uint64) bool { return !s.busy() && s.forks == 0 }
 
-// killOrphans kills the children that are no task's process and that mine
+// killOrphans kills the children that are not a task's process and that mine
 // wants, and those that come to this process thereby, and returns when there
 // are none any more. mine is called with s.mu held.
 func (s *server) killOrphans(mine func(tag uint64) bool) (gone bool) {

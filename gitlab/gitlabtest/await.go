@@ -2,7 +2,7 @@ package gitlabtest
 
 import "time"
 
-// patience bounds a wait. It is no aim of speed: a test that reaches it is broken.
+// patience bounds a wait. It is not a speed target: a test that reaches it is broken.
 const patience = time.Minute
 
 // Await waits until a condition holds, which it looks at after every call of the

@@ -27,8 +27,8 @@ var (
 	TooManyJobs = Failure{Status: http.StatusUnprocessableEntity, Message: "The number of jobs has exceeded the limit"}
 )
 
-// Fail has the next n requests of a method and a path of the API, such as
-// "/projects/:id/statuses/:sha", answered with a failure.
+// Fail answers the next n requests of a method and a path of the API, such as
+// "/projects/:id/statuses/:sha", with a failure.
 func (s *Server) Fail(method, path string, n int, f Failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,8 +38,8 @@ func (s *Server) Fail(method, path string, n int, f Failure) {
 	}
 }
 
-// Hold has every request of a method and a path of the API wait until release is
-// called, as a GitLab does that is slow. Calls counts those that wait.
+// Hold makes every request of a method and a path of the API wait until release is
+// called, like a slow GitLab. Calls counts those that wait.
 func (s *Server) Hold(method, path string) (release func()) {
 	held := make(chan struct{})
 	s.mu.Lock()

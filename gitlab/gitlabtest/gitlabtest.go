@@ -7,8 +7,8 @@
 // jobs.
 //
 // Every request is checked against a contract that was written from GitLab's
-// documentation; what is not in it fails the test. [Server.Fail] gives the answers
-// that GitLab is feared for. It needs the git program.
+// documentation; what is not in it fails the test. [Server.Fail] gives the failures that
+// GitLab is known for. It needs the git program.
 package gitlabtest
 
 import (
@@ -60,7 +60,7 @@ type Server struct {
 	news       chan struct{} // closed when anything happened
 }
 
-// Delivery is what became of one event.
+// Delivery is the outcome of one event.
 type Delivery struct {
 	Push   gitlab.Push // of a push event
 	Event  string      // its X-Gitlab-Event

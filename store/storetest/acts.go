@@ -130,7 +130,7 @@ func testClearFailed(f fixture) {
 	f.equal(cleared, []dag.TaskID{"b", "c"})
 	tries, err := f.Tries(f.ctx(), "d", r.ID, "b")
 	f.ok(err)
-	f.equal(len(tries), 1) // the cleared instance has not begun anew
+	f.equal(len(tries), 1) // the cleared instance has not started again
 	f.equal(tries[0].State, dag.TaskFailed)
 }
 

@@ -18,7 +18,7 @@ func dagTests() []test {
 		{"a broken file keeps its last good DAG", testBrokenFile},
 		{"two files with one DAG id", testDuplicateDAG},
 		{"one file with one DAG id twice", testDuplicateInFile},
-		{"a DAG of no project that moves to another file begins anew", testMovedDAG},
+		{"a DAG of no project that moves to another file starts over", testMovedDAG},
 		{"a removed file archives its DAGs, and they come back", testArchive},
 		{"the file of an archived DAG comes back on demand", testRestore},
 		{"archived DAGs are listed and counted apart", testListArchived},
@@ -303,7 +303,7 @@ func testDeleteDAG(f fixture) {
 	_, err = f.Run(f.ctx(), "d", r.ID)
 	f.is(err, dag.ErrNotFound)
 
-	// A DAG made anew under the name has nothing of the old one.
+	// A DAG made again under the name has nothing of the old one.
 	f.save(file("d.yaml", "other", newDAG("d", "other")))
 	v, err := f.Version(f.ctx(), "d", 1)
 	f.ok(err)

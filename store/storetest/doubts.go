@@ -24,7 +24,7 @@ type Forgetful struct {
 	*store.Store
 	// DSN is that of the database itself.
 	DSN string
-	// Lose has the answers to the next n COMMITs lost, or of all with a negative n.
+	// Lose loses the answers to the next n COMMITs, or to all with a negative n.
 	// What they commit is committed.
 	Lose func(n int)
 }
@@ -79,7 +79,7 @@ func doubt(t *testing.T, open func(t *testing.T) Forgetful, w doubtfulWrite, los
 	return contents(t, s.DSN)
 }
 
-// Standing is a clock that does not go on, so that two databases can be compared.
+// Standing is a clock that stands still, so that two databases can be compared.
 func Standing() time.Time { return someTime.Add(time.Hour) }
 
 // contents are all rows of a database but for the acts that it remembers.

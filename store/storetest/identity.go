@@ -11,12 +11,12 @@ import (
 
 func identityTests() []test {
 	return []test{
-		{"an id that was freed begins anew for another team", testFreedID},
+		{"an id that was freed starts over for another team", testFreedID},
 		{"an id is free when its former owner's attempts have ended", testFreedWhileRunning},
 		{"a project keeps its id when it is renamed, moved or rebuilt", testSameOwner},
 		{"a project of the same path and another id is another one", testProjectMadeAgain},
 		{"an instance without projects' ids goes by their paths", testOwnerByPath},
-		{"an id that was deleted begins anew for another owner", testDeletedID},
+		{"an id that was deleted starts over for another owner", testDeletedID},
 		{"what a former owner left is taken over", testTakeOver},
 		{"changes of a former owner are not told again", testFreedFeed},
 	}

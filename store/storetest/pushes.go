@@ -57,7 +57,7 @@ func testPushRoundTrip(f fixture) {
 func testPushRepeats(f fixture) {
 	first, created := f.record(push("main", "c1", "k1"))
 	if !created {
-		f.Fatal("the first push is no repeat")
+		f.Fatal("the first push is not a repeat")
 	}
 	for _, c := range []struct {
 		name string

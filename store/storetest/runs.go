@@ -108,7 +108,7 @@ func testTriggerRefused(f fixture) {
 		{"id with a space", store.Trigger{DAG: "d", Run: "a b"}, dag.ErrInvalid, "run id"},
 		{"id that is too long", store.Trigger{DAG: "d", Run: dag.RunID(strings.Repeat("x", 251))}, dag.ErrInvalid, "251"},
 		{"conf with a reserved key", store.Trigger{DAG: "d", Conf: map[string]any{"LD_PRELOAD": "x"}}, dag.ErrInvalid, "LD_PRELOAD"},
-		{"conf that is no JSON", store.Trigger{DAG: "d", Conf: map[string]any{"F": func() {}}}, dag.ErrInvalid, "conf"},
+		{"conf that is not JSON", store.Trigger{DAG: "d", Conf: map[string]any{"F": func() {}}}, dag.ErrInvalid, "conf"},
 	} {
 		f.T.Run(c.name, func(t *testing.T) {
 			f := fixture{t, f.Store}

@@ -151,7 +151,7 @@ func testToken(f fixture) {
 	f.ok(err)
 	f.equal(got, made)
 	if !got.Service() {
-		f.Error("a token without owner is no service's")
+		f.Error("a token without owner is not a service's")
 	}
 	f.ok(f.RevokeToken(f.ctx(), alice, "t1", "", ""))
 	_, err = f.Token(f.ctx(), "h1")

@@ -34,7 +34,7 @@ const (
 // room of the other logs and of the database. They are plain data, to be handed
 // to another process that writes a log.
 type Limits struct {
-	// MaxBytes is the most that one log holds; 0 is no limit.
+	// MaxBytes is the most that one log holds; 0 means no limit.
 	MaxBytes int64 `json:"max_bytes,omitempty"`
 	// MinFree is how many bytes of the log's file system stay free. Below it a
 	// log that holds more than 64 KiB is cut, and below half of it every log; 0

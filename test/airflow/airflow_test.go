@@ -1,6 +1,6 @@
 //go:build airflow
 
-// Package airflow_test loads specs into a real Airflow and compares what becomes of
+// Package airflow_test loads specs into a real Airflow and compares what happens to
 // them there with what dagwright makes of them: the DAGs' structure and the tasks'
 // pods. "make airflow-check" installs that Airflow and runs it; the tag airflow keeps
 // it out of the other tests.
@@ -27,7 +27,7 @@ import (
 	"dagwright/podspec"
 )
 
-var update = flag.Bool("update", false, "write differences.txt anew")
+var update = flag.Bool("update", false, "write differences.txt again")
 
 // The run whose pods are compared.
 const runID = "manual__2026-01-31T06:00:00+00:00"

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// wellFormed fails when an SVG is no XML.
+// wellFormed fails when an SVG is not XML.
 func wellFormed(t *testing.T, svg string) {
 	t.Helper()
 	d := xml.NewDecoder(strings.NewReader(svg))

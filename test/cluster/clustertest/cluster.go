@@ -82,7 +82,7 @@ func newClient(t testing.TB, config *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// closeConnections has the connections of a configuration's clients closed when
+// closeConnections closes the connections of a configuration's clients when
 // the test ends. client-go keeps one transport for all of them, with goroutines
 // that would count as leaks.
 func closeConnections(t testing.TB, config *rest.Config) {
