@@ -157,7 +157,7 @@ func (s *Service) person(p store.Person) (Identity, error) {
 	return Identity{Name: claims.Name, Issuer: p.Issuer, Subject: p.Subject, Grants: s.Rules.Rules().Person(claims)}, nil
 }
 
-// newPerson is whom the provider told of.
+// newPerson is the person whom the provider described.
 func (s *Service) newPerson(g grant) (store.Person, error) {
 	p := store.Person{Issuer: s.Provider.config.Issuer, Subject: g.Subject, Claims: g.Claims, ClaimedAt: s.Now()}
 	if !g.IssuedAt.IsZero() && g.IssuedAt.Before(p.ClaimedAt) {

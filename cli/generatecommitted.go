@@ -13,7 +13,7 @@ import (
 	"dagwright/usage"
 )
 
-// checkCommitted holds what is rendered against the commit under whose name it goes. With
+// checkCommitted compares what is rendered with the commit under whose name it goes. With
 // --push a difference is refused, and so is a commit that cannot be read; else the
 // difference is a warning.
 func (f generateFlags) checkCommitted(dir, commit string, notes io.Writer) error {
@@ -39,8 +39,8 @@ func (e uncommittedError) Error() string {
 }
 
 // uncommitted is an uncommittedError for the first file that differs, another error when
-// that cannot be told, and nil when the model file and the templates are committed.
-// Templates that are in no checkout differ from nothing.
+// that is unknown, and nil when the model file and the templates are committed. Templates
+// that are in no checkout differ from nothing.
 func (f generateFlags) uncommitted(dir, commit string) error {
 	checkout, err := gitrepo.OpenCheckout(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func (f generateFlags) uncommitted(dir, commit string) error {
 		return nil
 	}
 	if checkout, err = gitrepo.OpenCheckout(f.templates); err != nil {
-		return nil //nolint:nilerr // they are no part of a commit
+		return nil //nolint:nilerr // they are not part of a commit
 	}
 	names, err := fs.Glob(os.DirFS(f.templates), "*.yaml.tmpl")
 	if err != nil {

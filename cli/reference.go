@@ -95,8 +95,8 @@ model's file, ` + "`dagwright dev`" + ` runs a model's commands as local process
 ` + "`dagwright dags trigger DAG --conf … --wait`" + ` with ` + "`dagwright logs -f`" + ` runs it where it belongs.
 `
 
-// writeReference writes docs/cli.md: every command that --help shows, but help and completion, which its head
-// tells of.
+// writeReference writes docs/cli.md: every command that --help shows, except help and
+// completion, which its head describes.
 func writeReference(w io.Writer, root *cobra.Command) error {
 	var b strings.Builder
 	b.WriteString(referenceHead)

@@ -98,8 +98,8 @@ func Run(ctx context.Context, c Config, out, errOut io.Writer) error {
 	return a.Run(ctx)
 }
 
-// examplesPatience is how long the greeting waits for the DAGs that it tells of. They
-// take a second or two; who breaks one is greeted all the same.
+// examplesPatience is how long the greeting waits for the DAGs that it names. They take a
+// second or two; without them it comes all the same.
 const examplesPatience = 30 * time.Second
 
 // awaitExamples waits until the examples' DAGs are there.

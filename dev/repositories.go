@@ -152,8 +152,7 @@ func hasCommits(ctx context.Context, repo string) (bool, error) {
 	return refs != "", err
 }
 
-// pushExample pushes both branches or none, so that one that is there tells of
-// the other.
+// pushExample pushes both branches or none, so that one that is there proves the other.
 func (h *home) pushExample(ctx context.Context, name, repo string) error {
 	files, err := fs.Sub(testdata.Models(), name)
 	if err != nil {

@@ -21,7 +21,7 @@ type Lock struct {
 	path string
 }
 
-// holder is what a lock file tells of the process that holds it.
+// holder is what a lock file says about the process that holds it.
 type holder struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`

@@ -30,7 +30,7 @@ const (
 	signKey    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
-// lab is a generator between a GitLab and its DAG repository, told of by real
+// lab is a generator between a GitLab and its DAG repository, notified by real
 // hooks.
 type lab struct {
 	*testing.T
@@ -269,7 +269,7 @@ func (l *lab) nudge() bool {
 	return false
 }
 
-// What no hook told of is found: pushes, and branches that are gone.
+// What no hook reported is found: pushes, and branches that are gone.
 func TestLostHooksHeal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, func(c *generator.Config) {

@@ -255,9 +255,9 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 func (g *Generator) takes(project string) bool { return g.Takes == nil || g.Takes(project) }
 
 // projectPath is the path of the push's project. Files are read by the project's id,
-// while rights, folders and names go by its path, and the hook that told of both may
-// be forged: whoever may edit one hook can have GitLab send any body with it. So
-// GitLab is asked, unless this id had a DAG under this path before.
+// while rights, folders and names go by its path, and the hook that named both may be
+// forged: whoever may edit one hook can make GitLab send any body with it. So GitLab is
+// asked, unless this id had a DAG under this path before.
 func (g *Generator) projectPath(ctx context.Context, p store.Push, present []store.Spec) (string, error) {
 	known := slices.ContainsFunc(present, func(s store.Spec) bool { return s.DAGCommit != "" && s.Source.Project == p.Project })
 	if known || g.GitLab == nil || p.ProjectID <= 0 {

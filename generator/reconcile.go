@@ -62,8 +62,8 @@ func (g *Generator) reconcileRound(ctx context.Context, projects []store.ModelPr
 	_ = workers.Wait() // no worker fails: one project must not hold up another
 }
 
-// reconcileDue looks at the projects that an event told of, as soon as it has, until
-// ctx ends.
+// reconcileDue checks the projects that events name, as soon as they come, until ctx
+// ends.
 func (g *Generator) reconcileDue(ctx context.Context) {
 	changes := g.Store.Subscribe()
 	defer changes.Close()
@@ -190,8 +190,8 @@ func (g *Generator) lookUp(ctx context.Context, p store.ModelProject) (store.Mod
 	return p, g.Store.SaveProject(ctx, p)
 }
 
-// reconcileBranch records what a branch should have had a push for: a head that no
-// hook told of, a project under a new path, a branch or project that is gone.
+// reconcileBranch records what a branch should have had a push for: a head that no hook
+// reported, a project under a new path, a branch or project that is gone.
 func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, branch string) error {
 	specs, err := g.Store.SpecsOf(ctx, p.ID, branch)
 	if err != nil {
@@ -242,7 +242,7 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 	push.Commit = wanted.Commit
 	_, created, err := g.Store.RecordPush(ctx, push)
 	if created {
-		g.Logger.Info("found a push that no hook told of", "project", p.Path, "branch", branch, "commit", push.Commit)
+		g.Logger.Info("found a push that no hook reported", "project", p.Path, "branch", branch, "commit", push.Commit)
 	}
 	return err
 }

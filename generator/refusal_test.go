@@ -154,7 +154,7 @@ func TestReconcileHoldsUpNoPush(t *testing.T) {
 	if p := l.settled(store.PushRendered); p.Commit != commit || p.Via != store.ViaWebhook {
 		t.Errorf("push %+v", p)
 	}
-	// Nor does it hold up what an event told of.
+	// Nor does it hold up what an event named.
 	asked := l.Calls()["GET "+look]
 	l.SendEvent("System Hook", `{"event_name":"project_update","project_id":2,"path_with_namespace":"`+churn+`"}`)
 	l.Await("the project of the event is looked at", func() bool { return l.Calls()["GET "+look] > asked })

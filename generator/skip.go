@@ -12,8 +12,8 @@ import (
 )
 
 // wantedHead returns what a branch is to be rendered at: its head, or, when that asks
-// not to be rendered, what the branch was at before. A head that no hook told of is
-// asked for its message, and what it asks for is recorded.
+// not to be rendered, what the branch was at before. For a head that no hook reported,
+// the commit's message is read, and what it asks for is recorded.
 func (g *Generator) wantedHead(ctx context.Context, p store.Push, head string) (store.Wanted, error) {
 	w, err := g.Store.WantedHead(ctx, p.ProjectID, p.Branch, head)
 	if err != nil || w.Known {
@@ -36,6 +36,6 @@ func (g *Generator) wantedHead(ctx context.Context, p store.Push, head string) (
 	if err != nil {
 		return w, err
 	}
-	g.Logger.Info("found a push that no hook told of and that asks for no CI", "project", p.Project, "branch", p.Branch, "commit", head)
+	g.Logger.Info("found a push that no hook reported and that asks for no CI", "project", p.Project, "branch", p.Branch, "commit", head)
 	return g.Store.WantedHead(ctx, p.ProjectID, p.Branch, head)
 }

@@ -89,7 +89,7 @@ func TestProjectThatIsMovedAway(t *testing.T) {
 		return err == nil && len(all) == 1 && all[0].Path == "eve/churn-model" || l.nudge()
 	})
 	commit := l.Commit("eve/churn-model", "main", map[string]string{"main.py": "print(2)"})
-	// A hook that still tells of the old path.
+	// A hook that still names the old path.
 	l.record(store.Push{ProjectID: 2, Project: "gbc/other/churn-model", Branch: "main", Commit: commit, Delivery: "forged"})
 	l.settled(store.PushRefused)
 	if l.Head(dagProject, "main") != before {

@@ -43,6 +43,6 @@ func TestCheckoutDiffers(t *testing.T) {
 		}
 	}
 	if _, err := gitrepo.OpenCheckout(t.TempDir()); err == nil {
-		t.Error("a folder that is no checkout was opened")
+		t.Error("a folder that is not a checkout was opened")
 	}
 }

@@ -98,7 +98,7 @@ func (r *Repo) full() bool {
 	if err == nil && len(packs) > maxPacks {
 		return true
 	}
-	// One of 256 folders tells of all, as for git gc --auto.
+	// One of 256 folders stands for all, as for git gc --auto.
 	loose, err := os.ReadDir(filepath.Join(r.Dir, "objects", "17"))
 	return err == nil && len(loose)*256 > maxLoose
 }

@@ -30,8 +30,8 @@ type authConfig struct {
 	Sessions   sessionsConfig   `yaml:"sessions"`
 	Tokens     apiTokensConfig  `yaml:"tokens"`
 	Kubernetes reviewAuthConfig `yaml:"kubernetes"`
-	// Hosts are further names by which the instance is reached; TrustedProxies may tell
-	// of a client's address.
+	// Hosts are further names by which the instance is reached; TrustedProxies may report a
+	// client's address.
 	Hosts          []string `yaml:"hosts"`
 	TrustedProxies []string `yaml:"trusted_proxies"`
 }

@@ -114,7 +114,7 @@ func refusalOfStart(t *testing.T, text string) string {
 		return ""
 	}
 	if wrong := (usage.Error{}); !errors.As(err, &wrong) {
-		t.Errorf("%v is no wrong use", err)
+		t.Errorf("%v is not wrong use", err)
 	}
 	return strings.ReplaceAll(err.Error(), file, "FILE")
 }

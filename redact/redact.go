@@ -15,8 +15,8 @@ import (
 // maxRefusal is how much is read of what a server says with a refusal.
 const maxRefusal = 64 << 10
 
-// Refusal takes what the request proved itself with out of the text of a
-// refusal: errors quote that text, and some proxies say back what they were sent.
+// Refusal removes the request's credentials from the text of a refusal: errors quote that
+// text, and some proxies say back what they were sent.
 func Refusal(request *http.Request, response *http.Response) {
 	if response.StatusCode < http.StatusBadRequest || response.Body == nil {
 		return

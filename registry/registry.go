@@ -3,8 +3,8 @@
 // registry's own service gives for a user and a password, as GitLab's does. It pulls
 // nothing.
 //
-// A client knows one registry, and never sends its credentials elsewhere: what
-// images it is asked about is said by people who are not trusted with them.
+// A client knows one registry, and never sends its credentials elsewhere: people who are
+// not trusted with them choose the images.
 package registry
 
 import (

@@ -213,7 +213,7 @@ func (d *dispatcher) dropped(ctx context.Context, k dag.AttemptKey) {
 	if ctx.Err() != nil {
 		return
 	}
-	const terminated = 143 // as a shell tells of SIGTERM
+	const terminated = 143 // as a shell reports SIGTERM
 	e := dag.AttemptEvent{
 		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true, Reason: "stopped before it was started",
 	}

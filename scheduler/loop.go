@@ -38,7 +38,7 @@ type loop struct {
 	asides  map[dag.ID]*aside
 	lagged  bool // changes were missed, and the DAGs not marked yet
 	doubt   bool // it is not known whether all that was decided was started
-	// nextCheck is when the store is asked again for what nobody told of.
+	// nextCheck is when the store is next searched for work that no change announced.
 	nextCheck time.Time
 	limit     int // of DAGs in one step
 	tables    timetables
@@ -337,7 +337,7 @@ func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []d
 	}
 	for _, k := range p.stops {
 		if !l.dispatcher.known.has(k) {
-			// Decided, but never started: nothing but this tells of its end.
+			// Decided, but never started: nothing but this reports its end.
 			l.dispatcher.drop(k)
 			continue
 		}

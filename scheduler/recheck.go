@@ -24,7 +24,7 @@ func (l *loop) recheck(ctx context.Context) error {
 	return l.startUndone(ctx)
 }
 
-// markSilent marks the DAGs that have something to do, whoever told of it.
+// markSilent marks the DAGs that have something to do, announced or not.
 func (l *loop) markSilent(ctx context.Context, now time.Time) error {
 	// Twice the interval, so that what was committed during the last look is seen.
 	ids, err := l.Store.DueDAGs(ctx, now.Add(-2*l.Recheck))

@@ -73,7 +73,7 @@ func disconnected(err error) bool {
 // readOnly is PostgreSQL's refusal to write on a standby, as a former primary is.
 const readOnly = "25006"
 
-// outageState reports whether a SQLSTATE tells of the server and not of the statement:
+// outageState reports whether a SQLSTATE concerns the server and not the statement:
 // connection, read-only, transaction rollback, resources, lock, operator, system.
 func outageState(code string) bool {
 	switch code[:min(2, len(code))] {

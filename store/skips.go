@@ -12,14 +12,14 @@ const (
 	SkippedByOption  = "the push asks for no CI (-o ci.skip)"
 )
 
-// RecordSkip writes down a push that asks not to be rendered, with Push.Reason: a
-// deliberate no leaves a record, or the branch's head would look like one whose hook
-// was lost. The branch counts as what it was before, see WantedHead. The push is
-// PushSkipped at once; without a Before it is taken to be on top of the push of the
-// branch that was recorded last. It is a repeat, and created false, when its Delivery was
-// seen already or the newest record of the commit is skipped as well; the id is then the
-// earlier one's. A pending push of the commit that the reconciler found itself,
-// before the hook arrived, becomes the skipped one. A ChangePush follows.
+// RecordSkip records a push that asks not to be rendered, with Push.Reason: a deliberate
+// no leaves a record, or the branch's head would look like one whose hook was lost. The
+// branch counts as what it was before, see WantedHead. The push is PushSkipped at once;
+// without a Before it is taken to be on top of the push of the branch that was recorded
+// last. It is a repeat, and created false, when its Delivery was seen already or the
+// newest record of the commit is skipped as well; the id is then the earlier one's. A
+// pending push of the commit that the reconciler found itself, before the hook arrived,
+// becomes the skipped one. A ChangePush follows.
 func (s *Store) RecordSkip(ctx context.Context, p Push) (id int64, created bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		if err := lockBranch(t, p.ProjectID, p.Branch); err != nil {
@@ -63,8 +63,8 @@ func earlierSkip(t *tx, p Push) (id int64, err error) {
 	return id, nil
 }
 
-// lastTold returns the commit that a branch was brought to last, as far as anybody told
-// of it, "" when nobody has.
+// lastTold returns the commit that the branch was brought to before p's, by the newest push
+// that a hook, a CI job or the reconciler recorded; "" when there is none.
 func lastTold(t *tx, p Push) (commit string, err error) {
 	_, err = t.row(`SELECT after_commit FROM push WHERE project_id = $1 AND branch = $2 AND after_commit <> $3 AND via NOT IN ('replay', 'rerender', 'overwrite', 'dry_run')
 		ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch, p.Commit}, &commit)
@@ -97,9 +97,9 @@ type Wanted struct {
 	// Commit is the branch's head, or what the branch was at before a push that asked
 	// not to be rendered; "" when that is not known, and nothing is to be done.
 	Commit string
-	// Gone tells that the branch did not exist before such a push.
+	// Gone says that the branch did not exist before such a push.
 	Gone bool
-	// Known tells that a push of the branch's head was ever recorded.
+	// Known says that a push of the branch's head was ever recorded.
 	Known bool
 }
 

@@ -90,7 +90,7 @@ func openShipper(ctx context.Context, d *Dir, unreachable error) (*shipper, erro
 	return s, nil
 }
 
-// add tells of a log in the spool; made says that it was made just now.
+// add adds a log in the spool; made says that it was made just now.
 func (s *shipper) add(name string, made bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -117,7 +117,7 @@ func (u *usage) total() int64 {
 	return n
 }
 
-// opened tells of a log that may grow from now on.
+// opened counts a log that may grow from now on.
 func (u *usage) opened(name string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -129,7 +129,7 @@ func (u *usage) opened(name string) {
 	}
 }
 
-// closed tells that a log has its last size.
+// closed records that a log has its last size.
 func (u *usage) closed(name string, size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -139,7 +139,7 @@ func (u *usage) closed(name string, size int64) {
 	}
 }
 
-// removed tells that a file of that size is gone.
+// removed records that a file of that size is gone.
 func (u *usage) removed(name string, size int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

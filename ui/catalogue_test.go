@@ -253,7 +253,7 @@ func TestSiblingLeadsToTheSamePage(t *testing.T) {
 }
 
 // TestEveryAuditEventHasWords finds the events that the sources write to the audit
-// log, by what tells of one: the field Event, variables named event, and functions
+// log, by what points to one: the field Event, variables named event, and functions
 // that take one.
 func TestEveryAuditEventHasWords(t *testing.T) {
 	t.Parallel()

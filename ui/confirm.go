@@ -158,7 +158,7 @@ func (s *server) clearPlan(c echo.Context, cl store.Clear) (plan, error) {
 	return p, nil
 }
 
-// clearedWords says what becomes of a task that is cleared.
+// clearedWords says what happens to a task that is cleared.
 func clearedWords(rd *reader, ti dag.TaskInstance, settled map[dag.TaskID]dag.Settlement) string {
 	end, ends := settled[ti.Task]
 	switch {

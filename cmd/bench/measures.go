@@ -165,7 +165,7 @@ func pushToDAG(ctx context.Context, b *bench, s *server) error {
 	return nil
 }
 
-// instance is what the API tells of a task instance.
+// instance is a task instance as the API returns it.
 type instance struct {
 	Task  string    `json:"task_id"`
 	Start time.Time `json:"start_date"`

@@ -95,7 +95,7 @@ func (s *server) call(ctx context.Context, method, path string, in, out any) err
 	return json.Unmarshal(text, out)
 }
 
-// until calls ok again with each change that the server tells of, until it
+// until calls ok again with each change that the server reports, until it
 // returns true.
 func (s *server) until(ctx context.Context, ok func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)

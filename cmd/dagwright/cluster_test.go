@@ -264,7 +264,7 @@ func TestKillOnCluster(t *testing.T) {
 	pods.awaitNone(t)
 	k.stop()
 	if log := k.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
-		t.Errorf("the log tells of errors:\n%s", log)
+		t.Errorf("the log has errors:\n%s", log)
 	}
 	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(k.log.String(), -1)))
 }

@@ -156,7 +156,7 @@ func (d *devProcess) get(t *testing.T, path string) (int, string) {
 	return d.do(t, d.request(t, http.MethodGet, path, "", ""))
 }
 
-// await reads a page again with each change that the server tells of, until it
+// await reads a page again with each change that the server reports, until it
 // matches. It gives up when the page stayed the same for scriptPatience: how long
 // the whole of it takes depends on what else the machine does.
 func (d *devProcess) await(t *testing.T, pattern, path string) string {

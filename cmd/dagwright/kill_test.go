@@ -108,7 +108,7 @@ func TestKill(t *testing.T) {
 	}
 	log := k.log.String()
 	if strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
-		t.Errorf("the log tells of errors:\n%s", log)
+		t.Errorf("the log has errors:\n%s", log)
 	}
 	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(log, -1)))
 }
@@ -184,7 +184,7 @@ func (k *killing) pushSchedule(t *testing.T, clone string) {
 }
 
 // trigger triggers runs until there are want, each after some changes that the
-// server tells of. It returns early when the server is gone.
+// server reports. It returns early when the server is gone.
 func (k *killing) trigger(t *testing.T, want int) {
 	t.Helper()
 	changes, err := openEvents(t.Context(), k.url)

@@ -159,7 +159,7 @@ func exampleModel(t *testing.T) fs.FS {
 }
 
 // The pipelines of a model, run for real, end in DAGs that the scheduler runs. No
-// hook is sent: the jobs alone tell of the commits.
+// hook is sent: only the jobs report the commits.
 func TestModelPipelines(t *testing.T) {
 	t.Parallel()
 	gl := gitlabtest.New(t)

@@ -161,8 +161,8 @@ func scriptEnv(ts *testscript.TestScript) []string {
 	return env
 }
 
-// cmdAwait runs a command again with each change that the server tells of,
-// until its output matches:
+// cmdAwait runs a command again with each change that the server reports, until
+// its output matches:
 //
 //	await PATTERN COMMAND ARG…
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {

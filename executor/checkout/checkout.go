@@ -245,7 +245,7 @@ func readNotes(dir string) []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-// runReader tells of a run; the error is dag.ErrNotFound when there is none.
+// runReader reads a run; the error is dag.ErrNotFound when there is none.
 type runReader interface {
 	Run(ctx context.Context, id dag.ID, run dag.RunID) (dag.Run, error)
 }

@@ -33,8 +33,8 @@ func (x *Executor) remove(ctx context.Context, t *attempt, want intent) error {
 		return err
 	}
 	t.deleting = true
-	// The informer tells of the deletion; this covers a pod without a node, of
-	// which there is nothing more to tell.
+	// The informer reports the deletion; this covers a pod without a node, of which nothing
+	// more is reported.
 	x.queue.AddAfter(t.key, time.Second)
 	return nil
 }
@@ -133,8 +133,8 @@ func deletes(t *attempt) bool {
 	return true
 }
 
-// isActive reports whether a container of the pod may still run. The pod's phase
-// tells that later, when its node has cleaned up behind the containers.
+// isActive reports whether a container of the pod may still run. The pod's phase shows
+// that later, when its node has cleaned up behind the containers.
 func isActive(pod *corev1.Pod) bool {
 	if isTerminal(pod) {
 		return false

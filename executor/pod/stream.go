@@ -419,7 +419,7 @@ func (s *stream) keep(shown string) {
 	s.tail = append(s.tail[max(0, len(s.tail)-lines+1):], shown)
 }
 
-// shown is what a reason tells of a line: its beginning, without known secrets; and
+// shown is what a reason quotes of a line: its beginning, without known secrets; and
 // nothing of a container beside the base one.
 func (s *stream) shown(text []byte) string {
 	const length = 300

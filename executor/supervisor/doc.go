@@ -15,8 +15,8 @@
 // main runs. A lock (flock) on a file of the folder says that it lives and lets
 // no second one begin. It ends when no client is connected and nothing runs.
 //
-// What it knows stands in a journal, one JSON object a line, appended before
-// the act that it tells of:
+// What it knows stands in a journal, one JSON object a line, appended before the act that
+// it records:
 //
 //	{"op":"start","id":"…","note":{…},"tag":…}   before the fork
 //	{"op":"run","id":"…","pid":4711}             after it

@@ -297,7 +297,7 @@ func testMarkTasks(f fixture) {
 }
 
 // What is marked ends when it started or later: a task that was skipped with its cancelled run and
-// never started, and one whose start was told by a clock that goes ahead.
+// never started, and one whose start was reported by a clock that is ahead.
 func testMarkTasksThatNeverRan(f fixture) {
 	f.define("d", "skipped", "ahead")
 	r := f.trigger("d")

@@ -357,7 +357,8 @@ func testProjects(f fixture) {
 	}
 	p := store.ModelProject{ID: 7, Path: "g/new", State: store.ProjectArchived, CheckedAt: someTime}
 	f.ok(f.SaveProject(f.ctx(), p))
-	// An event comes while GitLab is asked: it is not lost, nor when it told of the end.
+	// An event comes while GitLab is asked: it is not lost, nor when it reported the
+	// deletion.
 	_, err = f.TouchProject(f.ctx(), 7, "g/p", true)
 	f.ok(err)
 	late := p
@@ -366,7 +367,7 @@ func testProjects(f fixture) {
 	taken, _, err = f.TakeProject(f.ctx(), 7)
 	f.ok(err)
 	if !taken.MissingAt.Before(someTime) {
-		f.Errorf("an event that told of the end is lost: %+v", taken)
+		f.Errorf("an event that reported the deletion is lost: %+v", taken)
 	}
 	due, err = f.ModelProjects(f.ctx(), true)
 	f.ok(err)

@@ -67,7 +67,7 @@ func (l Limits) Resume(f *os.File, s State) (*Appender, error) {
 }
 
 // State is what an Appender knows beside its file: plain data, to be handed to
-// another program that goes on with the log.
+// another program that continues the log.
 type State struct {
 	// Cut says that nothing more of the task is written, Why what the log says
 	// of it, and Marked that it has said so.
@@ -81,8 +81,8 @@ type State struct {
 }
 
 // Appender appends to one log within Limits: where these end, the log gets a
-// last line that says so, and the rest is dropped, so that who writes goes on
-// undisturbed. It is not safe for concurrent use.
+// last line that says so, and the rest is dropped, so that the writer is not disturbed.
+// It is not safe for concurrent use.
 type Appender struct {
 	limits Limits
 	file   *os.File
