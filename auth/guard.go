@@ -174,7 +174,7 @@ func (s *Service) setHeaders(h http.Header) {
 	}
 }
 
-// serveKnown lets a request through with who makes it.
+// serveKnown lets a request through with the identity of its sender.
 func (s *Service) serveKnown(w http.ResponseWriter, r *http.Request, next http.Handler) {
 	p := route(r)
 	client := clientAddress(r, s.Proxies)

@@ -469,7 +469,7 @@ func (p *Provider) logoutToken(ctx context.Context, raw string) (*oidc.LogoutTok
 }
 
 // logoutURL is where the browser goes to end the session at the provider; empty when
-// the provider offers none or is away.
+// the provider offers none or is unavailable.
 func (p *Provider) logoutURL(ctx context.Context, idToken string) string {
 	d, err := p.discover(ctx)
 	if err != nil || d.EndSession == "" {

@@ -345,8 +345,8 @@ const (
 	refreshPause = 30 * time.Second
 )
 
-// refreshed brings a session up to date. While the provider is away, slow, or asked
-// by another request, the session stays as it was: it does not end by that.
+// refreshed brings a session up to date. While the provider is unavailable, slow, or
+// asked by another request, the session stays as it was: it does not end by that.
 func (s *Service) refreshed(ctx context.Context, n store.Session) (store.Session, error) {
 	mine, err := s.Store.ClaimRefresh(ctx, n.Hash, n.RefreshAt, s.Now().Add(refreshPause))
 	if err != nil || !mine {

@@ -331,7 +331,7 @@ dagwright itself is only forgotten: revoke it with "dagwright tokens revoke".`,
 	return cmd
 }
 
-// identityFields is what a server says of who asks.
+// identityFields is what a server says about the person who asks.
 type identityFields struct {
 	Name string `json:"name"`
 	Via  string `json:"via"`

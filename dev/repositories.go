@@ -89,7 +89,7 @@ func (h *home) prepareRepositories() error {
 }
 
 // keepRepositoryPrivate gives what is pushed the modes of the data folder: it is
-// written by the git of who pushes, with that user's umask.
+// written by the git of whoever pushes, with that user's umask.
 func keepRepositoryPrivate(dir string) error {
 	const name = "sharedRepository"
 	text, err := os.ReadFile(filepath.Join(dir, "config"))

@@ -33,7 +33,7 @@ type renewal struct {
 	using sync.RWMutex
 	// damage is why the clone cannot be read, nil while it can.
 	damage atomic.Pointer[error]
-	// renewed is when the clone was made again last. It belongs to who holds the
+	// renewed is when the clone was made again last. It belongs to whoever holds the
 	// token of remoteCall.
 	renewed time.Time
 	absence atomic.Pointer[Absence]

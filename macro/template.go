@@ -111,7 +111,7 @@ func asSyntaxError(err error) error {
 	return &syntaxError{reason: "the template's syntax is wrong: " + clip(err.Error(), 200)}
 }
 
-// mender checks and mends the tokens of one template.
+// mender checks and corrects the tokens of one template.
 type mender struct {
 	source   string
 	literals map[*tokens.Token]string

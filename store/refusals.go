@@ -18,8 +18,8 @@ const newerSettled = `EXISTS (SELECT 1 FROM push n WHERE n.project_id = p.projec
 	AND n.state NOT IN ('pending', 'superseded', 'compared', 'skipped')
 	AND (n.finished_at > p.finished_at OR n.finished_at = p.finished_at AND n.id > p.id))`
 
-// Refusals lists the branches that stand at a refused push, by that push, newest first, and
-// how many there are: what was pushed there is in no DAG until it is fixed.
+// Refusals lists the branches whose head is a refused push, by that push, newest first,
+// and how many there are: what was pushed there is in no DAG until it is fixed.
 func (s *Store) Refusals(ctx context.Context, f RefusalFilter) (pushes []Push, total int, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}

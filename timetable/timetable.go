@@ -1,6 +1,6 @@
 // Package timetable turns a DAG's schedule into logical dates and data
 // intervals, as Airflow 3.3.2 does, also across changes of daylight saving time
-// (but for one mended rule, see ticks.prev). It is pure: the time is always given.
+// (except for one corrected rule, see ticks.prev). It is pure: the time is always given.
 //
 // A cron expression is read by croniter's rules, which are richer than those
 // of package cron, and searched on the naive wall clock (expression, search).

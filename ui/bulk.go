@@ -129,7 +129,7 @@ func (s *server) pauseChosen(c echo.Context, ids []dag.ID, paused bool) error {
 // triggerChosen starts a run of each DAG that can have one, and tells why the
 // others have none. It un-pauses them as the trigger of a single one does: unless
 // somebody who was asked took the tick away. The error says that the store was not
-// available, be it after some.
+// available, perhaps only after some.
 func (s *server) triggerChosen(c echo.Context, ids []dag.ID) error {
 	r := bulkResult{rd: s.reader(c)}
 	unpause := c.FormValue("unpause") != "" || c.FormValue("shown") == ""

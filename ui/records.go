@@ -40,7 +40,7 @@ type PushView struct {
 	Lasted    string
 	CommitURL string
 	DAGURL    string
-	ReplayURL string // "" while the push is pending, and for who may not
+	ReplayURL string // "" while the push is pending, and for readers who may not
 }
 
 func (s *server) models(c echo.Context) error {

@@ -41,7 +41,7 @@ func refusalURL(push store.Push) string {
 	return withQuery("/models", url.Values{"project": {push.Project}, "state": {string(store.PushRefused)}}) + "#push-" + strconv.FormatInt(push.ID, 10)
 }
 
-// refusalOf is the refused push that a DAG's branch stands at, nil when there is none.
+// refusalOf is the refused push at the head of a DAG's branch, nil when there is none.
 func (s *server) refusalOf(c echo.Context, row store.DAGRow) (*RefusalView, error) {
 	if row.Source.Project == "" || row.Archived {
 		return nil, nil
@@ -53,7 +53,8 @@ func (s *server) refusalOf(c echo.Context, row store.DAGRow) (*RefusalView, erro
 	return &found[0], nil
 }
 
-// addRefusals marks the rows whose branch stands at a refused push, and counts these.
+// addRefusals marks the rows whose branch has a refused push at its head, and counts
+// these.
 func (s *server) addRefusals(c echo.Context, p *dagsPage) error {
 	found, total, err := s.refusals(c, store.RefusalFilter{Limit: maxRefusals})
 	if err != nil {

@@ -23,7 +23,7 @@ func (s *site) pushed(project, branch, commit string, state store.PushState, rea
 }
 
 // TestRefusedPushIsTold wants a refused push where somebody looks who knows only DAGs, as
-// long as its branch stands at it, and only for who may see the project.
+// long as its branch stands at it, and only for people who may see the project.
 func TestRefusedPushIsTold(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -108,7 +108,7 @@ type Page struct {
 	Sibling     Sibling
 	User        string
 	SignedIn    bool   // there is a session to end
-	Role        string // of who is signed in, in words
+	Role        string // of the signed-in person, in words
 	Section     string // which entry of the navigation is current
 	Live        string // what the change feed must be about to refresh the page: a dag.ID, "*" for anything, "" for nothing
 	LiveProject string // a model's project, whose pushes refresh the page too

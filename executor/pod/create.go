@@ -101,7 +101,7 @@ func (x *Executor) live(ctx context.Context, t *attempt) (*corev1.Pod, error) {
 
 // refused sorts what the API server says to a creation. What cannot heal fails
 // the attempt. What may heal is waited for: as long as it takes when the server
-// is away, and up to the task's startup timeout when it says no.
+// is unavailable, and up to the task's startup timeout when it says no.
 func (x *Executor) refused(t *attempt, err error) error {
 	switch {
 	case isQuota(err):

@@ -20,7 +20,7 @@
 //
 // What a pod's status means is decided by one pure function, judge. Requests
 // that fail are repeated with growing pauses for as long as it takes, so an
-// API server that is away fails nothing.
+// API server that is unavailable fails nothing.
 //
 // The output is streamed from Kubernetes into the task's log with its
 // timestamps. A stream that broke is taken up again at the timestamps of what

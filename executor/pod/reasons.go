@@ -191,9 +191,9 @@ func waitingReason(init, base *corev1.ContainerStatus) (waiting, doomed string) 
 	return prefix + sentence("the container is not started", w.Reason, w.Message), ""
 }
 
-// pullMayHeal tells a registry that is away or busy, which is waited for, from
-// an image that does not exist or must not be read. The message of a back-off
-// may say no more than that there is one.
+// pullMayHeal tells a registry that is unavailable or busy, which is waited for, from
+// an image that does not exist or must not be read. The message of a back-off may say
+// no more than that there is one.
 func pullMayHeal(reason, message string) bool {
 	text := strings.ToLower(message)
 	if reason == "ImagePullBackOff" && !containsAny(text, hopelessPulls) {

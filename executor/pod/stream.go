@@ -153,7 +153,7 @@ func (s *stream) rest(ctx context.Context, pause time.Duration, over bool) {
 }
 
 // refusal reports whether an error is an answer of the cluster, as opposed to
-// an API server that is away or a log that cannot be written: those are waited
+// an API server that is unavailable or a log that cannot be written: those are waited
 // for.
 func refusal(err error) bool {
 	var status apierrors.APIStatus

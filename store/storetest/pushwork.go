@@ -217,7 +217,7 @@ func testPendingRepeat(f fixture) {
 	if created || again != first {
 		f.Fatalf("id %d, created %v; want a repeat of %d", again, created, first)
 	}
-	// Who read the branch's head before that may not supersede it.
+	// A reader of the branch's head from before that may not supersede it.
 	f.finish(first, store.PushSuperseded)
 	pending, err := f.PendingPushes(f.ctx(), time.Now(), 10)
 	f.ok(err)

@@ -326,7 +326,7 @@ func notArchived(err error) error {
 	return err
 }
 
-// actorsOnly are the methods that no page and no route calls, with who does. They
+// actorsOnly are the methods that no page and no route calls, with their callers. They
 // are used with contexts that have no scope.
 var actorsOnly = map[string]string{
 	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "DueDAGs": "scheduler",

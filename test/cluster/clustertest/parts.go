@@ -99,7 +99,7 @@ func (c *Cluster) run(args ...string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	// Not the test's context: what it broke is mended after that has ended.
+	// Not the test's context: what it broke is repaired after that has ended.
 	cmd := exec.Command(script, args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
