@@ -256,7 +256,7 @@ func (s *server) streamLog(c echo.Context, r logRequest, size int64) error {
 }
 
 // wholeLines is where the last whole line before end ends, so that a reader
-// who goes on there misses nothing and, but for a line longer than maxLine,
+// who goes on there misses nothing and, except for a line longer than maxLine,
 // sees nothing twice.
 func (s *server) wholeLines(key dag.AttemptKey, offset, end int64) int64 {
 	from := max(offset, end-maxLine)

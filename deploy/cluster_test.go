@@ -57,7 +57,7 @@ hello:
       dependencies: [first]
 `
 
-// TestInstance applies the manifests as they are, but for names and addresses,
+// TestInstance applies the manifests as they are, except for names and addresses,
 // to a real cluster. dagwright runs there as the image that the Dockerfile makes,
 // with no rights but the manifests', on a read-only root file system, and starts
 // a DAG's tasks as pods.

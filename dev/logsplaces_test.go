@@ -22,7 +22,7 @@ import (
 	"dagwright/tasklog"
 )
 
-// runApp starts what is a process of an instance but for the process.
+// runApp starts what is a process of an instance except for the process.
 func runApp(ctx context.Context, t *testing.T, g *errgroup.Group, s instance.Settings) *instance.Instance {
 	t.Helper()
 	a, err := instance.Open(ctx, s)

@@ -57,7 +57,7 @@ type Executor interface {
 
 	// Forget removes the traces of an ended attempt. It is called after its
 	// end is safe in the store. It may return before they are gone; List does
-	// not show them any more, but for those that a crash left. Forgetting what
+	// not show them any more, except for those that a crash left. Forgetting what
 	// is unknown is not an error.
 	Forget(ctx context.Context, key dag.AttemptKey) error
 

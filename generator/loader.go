@@ -31,7 +31,7 @@ load_yaml_dags(
 }
 
 // loaders lists what one change of a spec does to the loaders of the head. A loader
-// that is not ours, byte for byte, is left alone, but for the place of a new one.
+// that is not ours, byte for byte, is left alone, except for the place of a new one.
 func (g *Generator) loaders(head string, f *fileChange) ([]gitrepo.Change, error) {
 	if !g.Loaders && f.content != nil && f.oldPath == "" {
 		return nil, nil

@@ -54,7 +54,7 @@ const (
 )
 
 // ParsePush reads a push event from its JSON body, keeping little of it in
-// memory. Fields may be missing, null or unknown, but for project_id, ref and
+// memory. Fields may be missing, null or unknown, except for project_id, ref and
 // after. The error is dag.ErrInvalid, naming the field, for a body that is not such an
 // event, and ErrOtherEvent when object_kind, or else event_name, names another kind. An
 // error of r itself is wrapped.

@@ -220,7 +220,7 @@ func serveHouse(t *testing.T, dsn string, s Settings) servedHouse {
 	return servedHouse{a.store, a.router(ended)}
 }
 
-// acts counts what the audit log has of the DAG, but for refusals.
+// acts counts what the audit log has of the DAG, except for refusals.
 func (in servedHouse) acts(t *testing.T) (n int) {
 	t.Helper()
 	entries, _, err := in.store.Audit(t.Context(), store.AuditFilter{DAG: "risk-churn", Limit: 1000})

@@ -49,7 +49,7 @@ func render(source string) (string, error) {
 }
 
 // TestText holds what templates come to. The answers are those of Jinja 3.1.6
-// with pendulum 3 for the same context, but for what a comment says.
+// with pendulum 3 for the same context, except for what a comment says.
 func TestText(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ source, want string }{

@@ -14,7 +14,7 @@ import (
 )
 
 // TestSafeLabels holds Airflow's rule for the values of labels; the wanted values
-// are those of its make_safe_label_value (cncf.kubernetes 10.25), but for a text
+// are those of its make_safe_label_value (cncf.kubernetes 10.25), except for a text
 // of punctuation alone.
 func TestSafeLabels(t *testing.T) {
 	t.Parallel()

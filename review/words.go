@@ -130,7 +130,7 @@ func (w *words) tasks(before, after *dag.DAG) {
 	}
 }
 
-// task says what changes of one task, but for its image.
+// task says what changes of one task, except for its image.
 func (w *words) task(b, a *dag.Task) {
 	what := "of the task " + code(string(a.ID))
 	w.changed("The command "+what, strings.Join(append(slices.Clone(b.Cmds), b.Arguments...), " "), strings.Join(append(slices.Clone(a.Cmds), a.Arguments...), " "))

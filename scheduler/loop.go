@@ -58,7 +58,7 @@ func newLoop(c Config, d *dispatcher) *loop {
 	}
 }
 
-// mark asks for a look at the DAGs, but for those that were put aside.
+// mark asks for a look at the DAGs, except for those that were put aside.
 func (l *loop) mark(ids ...dag.ID) {
 	for _, id := range ids {
 		if a := l.asides[id]; !l.isDirty[id] && (a == nil || a.due) {

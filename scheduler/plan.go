@@ -42,7 +42,7 @@ type plan struct {
 	free int
 }
 
-// makePlan decides what happens next. It is pure but for the snapshot's
+// makePlan decides what happens next. It is pure except for the snapshot's
 // slices, which it uses as its working copy.
 func makePlan(s situation) plan {
 	p := plan{wake: map[dag.ID]time.Time{}, free: s.maxTasks - s.snapshot.ActiveTasks}

@@ -37,7 +37,7 @@ type DAGState struct {
 	// one and 16 at most), then those of Backfill in its own order and within its
 	// own limit, then ended runs that still have active attempts.
 	Runs []RunDetail
-	// Queued is the number of queued runs in all, but for those of Backfill.
+	// Queued is the number of queued runs in all, except for those of Backfill.
 	Queued int
 	// Backfill is the DAG's backfill that is not completed; nil when there is none.
 	Backfill *BackfillState

@@ -17,7 +17,7 @@ import (
 // run, and how its changes reach the feed.
 type database interface {
 	// write runs fn in a transaction that is durable when write returns nil.
-	// When it returns an error nothing was written, but for [ErrUnknown]. fn may be called again
+	// When it returns an error nothing was written, except for [ErrUnknown]. fn may be called again
 	// when the database asks for the transaction to be repeated.
 	write(ctx context.Context, fn func(*tx) error) error
 	// read runs fn on one consistent view.
@@ -32,7 +32,7 @@ type session interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// tx is one transaction. Its SQL is the same for both databases but for locks.
+// tx is one transaction. Its SQL is the same for both databases except for locks.
 type tx struct {
 	ctx     context.Context
 	session session

@@ -246,7 +246,7 @@ func (t *pgTx) undo(why error) error {
 	return why
 }
 
-// giveBack returns the connection to the pool, but for one that leads to a server which
+// giveBack returns the connection to the pool, except for one that leads to a server which
 // does not write any more.
 func (t *pgTx) giveBack(err error) {
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == readOnly {

@@ -27,7 +27,7 @@ type Config struct {
 	// DSN is "sqlite:PATH" (PATH ":memory:" is not supported) or a
 	// "postgres://" URL.
 	DSN string
-	// Timeout bounds a transaction on PostgreSQL, from the wait for a connection on, but
+	// Timeout bounds a transaction on PostgreSQL, from the wait for a connection on, except
 	// for its COMMIT, which has 15 s; a minute when zero.
 	Timeout time.Duration
 	// Now is the clock; time.Now when nil.

@@ -117,7 +117,7 @@ func writeFloat(b *strings.Builder, f float64) error {
 }
 
 // plain are the strings that need no quotes, inside flow style, in YAML 1.1
-// (Airflow's) and 1.2 alike, but for the words below.
+// (Airflow's) and 1.2 alike, except for the words below.
 var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 
 // words are the strings that a YAML parser takes for something else.

@@ -48,7 +48,7 @@ const (
 )
 
 // values is what one column allows. A value v is bit v - offset, where the
-// offset is 0 but for years, so that every set fits in three words.
+// offset is 0 except for years, so that every set fits in three words.
 type values struct {
 	set     [3]uint64
 	star    bool // "*" stood alone or in the list: every value is allowed

@@ -79,7 +79,7 @@ func (b Bounds) ended(t time.Time) bool { return !b.End.IsZero() && t.After(b.En
 
 // Next returns the run that follows the one whose logical date is last (zero:
 // no run yet) and false when there is none, ever. now matters only without
-// catchup or start date: missed runs are skipped but for the latest one, by
+// catchup or start date: missed runs are skipped except for the latest one, by
 // Airflow's rules for catchup=False. The run's logical date is always after
 // last. The error says that the schedule names no date in the next 50 years.
 //

@@ -70,7 +70,7 @@ type confirmPage struct {
 // formField is a field of a form that is sent on as it came.
 type formField struct{ Name, Value string }
 
-// sentFields are the fields of the form that was sent, by name, but for some.
+// sentFields are the fields of the form that was sent, by name, except for some.
 func sentFields(c echo.Context, but ...string) (fields []formField) {
 	for name, values := range c.Request().PostForm {
 		for _, value := range values {

@@ -18,7 +18,7 @@ import (
 	"dagwright/gitrepo"
 )
 
-// workspacesOf has models whose repositories are folders, but for the one named
+// workspacesOf has models whose repositories are folders, except for the one named
 // "hangs", whose server takes connections and says nothing.
 func workspacesOf(t *testing.T, models map[string]string) *Workspaces {
 	t.Helper()

@@ -40,7 +40,7 @@ func describeStatus(id int, commit string, st Status) map[string]any {
 }
 
 // setStatus follows GitLab's state machine as far as its refusals are known: a
-// state cannot be entered from itself, but for the end states, and nothing goes
+// state cannot be entered from itself, except for the end states, and nothing goes
 // back to pending.
 func (s *Server) setStatus(w http.ResponseWriter, c *call) {
 	commit := c.vars["sha"]

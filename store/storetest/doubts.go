@@ -82,7 +82,7 @@ func doubt(t *testing.T, open func(t *testing.T) Forgetful, w doubtfulWrite, los
 // Standing is a clock that stands still, so that two databases can be compared.
 func Standing() time.Time { return someTime.Add(time.Hour) }
 
-// contents are all rows of a database but for the acts that it remembers.
+// contents are all rows of a database except for the acts that it remembers.
 func contents(t *testing.T, dsn string) (rows []string) {
 	t.Helper()
 	driver, tables := "pgx", `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY table_name`
