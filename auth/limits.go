@@ -71,6 +71,11 @@ func (b *budget) sweep(now time.Time) {
 	}
 }
 
+// ClientAddress is the address that a request counts for: of its connection, or behind a
+// trusted proxy (auth.trusted_proxies) the one that the proxy names. An IPv6 client counts
+// as its /64.
+func (s *Service) ClientAddress(r *http.Request) string { return clientAddress(r, s.Proxies) }
+
 // clientAddress is who sent a request. Behind trusted proxies it is the last address
 // in X-Forwarded-For that is none of theirs: what stands before it anybody can have
 // written. An IPv6 client counts as its /64.

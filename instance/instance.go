@@ -340,6 +340,7 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
 			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
+			Client: a.auth.ClientAddress,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{

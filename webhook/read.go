@@ -45,9 +45,6 @@ func (r *Receiver) read(w http.ResponseWriter, request *http.Request, check *git
 	case parseErr != nil:
 		return event, new(refuse(http.StatusBadRequest, parseErr))
 	}
-	// The body is at its end. The deadline must not strike while the store works:
-	// it would cancel the request's context.
-	setReadDeadline(w, time.Time{})
 	return event, nil
 }
 

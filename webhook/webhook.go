@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -61,6 +62,9 @@ type Config struct {
 	// Wait bounds how long a request waits for its turn, and how long it may
 	// take to send its body; 10 s each, GitLab's own limit, when zero.
 	Wait time.Duration
+	// Client tells the senders of requests apart, which share the places in which bodies
+	// are read: by the address of the connection when nil.
+	Client func(*http.Request) string
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -73,7 +77,7 @@ const MaxBody = 25 << 20
 // Receiver is the HTTP handler of the hook. It is safe for concurrent use.
 type Receiver struct {
 	Config
-	turns chan struct{} // one token for each body being read
+	turns *turns
 }
 
 var _ http.Handler = (*Receiver)(nil)
@@ -92,13 +96,16 @@ func New(c Config) *Receiver {
 	if c.Wait <= 0 {
 		c.Wait = 10 * time.Second
 	}
+	if c.Client == nil {
+		c.Client = sender
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return &Receiver{Config: c, turns: make(chan struct{}, c.MaxConcurrent)}
+	return &Receiver{Config: c, turns: newTurns(c.MaxConcurrent)}
 }
 
 // ServeHTTP answers one delivery. Its order matters: the sender's headers are
@@ -118,8 +125,8 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 }
 
 func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer {
-	// A sender who trickles must lose its turn, and its connection too when it is
-	// refused: the server reads on a little after every answer.
+	// A sender who trickles must lose its connection too when it is refused: the server
+	// reads on a little after every answer.
 	setReadDeadline(w, time.Now().Add(r.Wait))
 	// 1. May the sender send at all?
 	if request.Method != http.MethodPost {
@@ -134,14 +141,23 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer 
 		return refuse(http.StatusRequestEntityTooLarge, errTooLarge)
 	}
 	// 2. Wait for a turn, so that many large bodies do not add up.
-	if !r.takeTurn(request.Context()) {
-		return refuse(http.StatusServiceUnavailable, errors.New("too many deliveries at once; try again later"))
+	deadline := func(t time.Time) { setReadDeadline(w, t) }
+	turn := r.turns.take(request.Context(), r.Client(request), r.Wait, deadline)
+	if turn == nil {
+		return refuse(http.StatusServiceUnavailable, errTooMany)
 	}
-	setReadDeadline(w, time.Now().Add(r.Wait))
+	request.Body = turn.reader(request.Body)
 	event, fault := r.read(w, request, check)
-	<-r.turns
-	if fault != nil {
+	switch lost := turn.giveBack(); {
+	case fault != nil && lost:
+		w.Header().Set("Connection", "close")
+		return refuse(http.StatusServiceUnavailable, errTooSlow)
+	case fault != nil:
 		return *fault
+	case event.Kind != gitlab.EventOther:
+		// The body is at its end. The deadline must not strike while the store works:
+		// it would cancel the request's context.
+		deadline(time.Time{})
 	}
 	// 3. Act on it.
 	switch event.Kind {
@@ -157,25 +173,19 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer 
 	return ignore("", "events of this kind are of no interest")
 }
 
-var errTooLarge = errors.New("the body is larger than 25 MiB")
+var (
+	errTooLarge = errors.New("the body is larger than 25 MiB")
+	errTooMany  = errors.New("too many deliveries at once; try again later")
+	errTooSlow  = errors.New("too many deliveries at once, of which this one came slowest; try again later")
+)
 
-// takeTurn waits for a turn until the client goes away or Wait has passed.
-func (r *Receiver) takeTurn(ctx context.Context) bool {
-	select {
-	case r.turns <- struct{}{}: // no timer for the usual case
-		return true
-	default:
+// sender is the address of a request's connection, without the port.
+func sender(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
 	}
-	timeout := time.NewTimer(r.Wait)
-	defer timeout.Stop()
-	select {
-	case r.turns <- struct{}{}:
-		return true
-	case <-timeout.C:
-		return false
-	case <-ctx.Done():
-		return false
-	}
+	return host
 }
 
 // act does what the push asks for: at most one transaction.
