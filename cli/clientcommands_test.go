@@ -87,7 +87,7 @@ func TestClientCommands(t *testing.T) {
 			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modl",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
 			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
-			"models list", "models list --state refused --output json", "models list --state refusd", "models list --limit 1 --no-headers",
+			"models list", "models list --state refused --output json", "models list --state rejected", "models list --state refusd", "models list --state lost", "models list --limit 1 --no-headers",
 			"models show 1", "models show 99", "models show x", "models replay 1", "models replay 1 --wait --timeout 1ms",
 		}},
 		{name: "backfill", lines: []string{

@@ -164,7 +164,7 @@ func (c clientConfig) find(name string) (serverContext, error) {
 	case len(c.Contexts) == 0:
 		return sc, usage.New(fmt.Errorf("no context %q: there is none yet, add one with \"dagwright context add %s URL\"", name, name))
 	}
-	return sc, usage.New(fmt.Errorf("no context %q%s; there are %s", name, dag.DidYouMean(name, c.names()), strings.Join(c.names(), ", ")))
+	return sc, usage.New(fmt.Errorf("no context %q; there are %s%s", name, strings.Join(c.names(), ", "), dag.DidYouMean(name, c.names())))
 }
 
 // target is the server that a command talks to.

@@ -26,7 +26,7 @@ func TestChooseServer(t *testing.T) {
 		{name: "a URL goes first", env: map[string]string{contextVariable: "prod", serverVariable: "http://x"}, want: "http://x"},
 		{name: "a flag goes before the environment", context: "dev", env: map[string]string{serverVariable: "http://x"}, want: "https://dev.example.com (context dev)"},
 		{name: "both", server: "http://x", context: "dev", fault: "want one of --server and --context, not both"},
-		{name: "misspelt", context: "prd", fault: `no context "prd"; did you mean "prod"?; there are dev, prod`},
+		{name: "misspelt", context: "prd", fault: `no context "prd"; there are dev, prod; did you mean "prod"?`},
 		{name: "no URL", server: "prod.example.com", fault: "want a URL such as https://dagwright.example.com"},
 		{name: "a password", server: "https://ann:geheim@x", fault: `server "https://ann:xxxxx@x": want a URL without user`},
 	}

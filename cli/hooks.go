@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -71,11 +72,22 @@ accepts both the old and the new one.`,
 
 // check refuses what cannot work before anything is asked of GitLab.
 func (f hooksFlags) check() error {
+	var missing []string
+	for _, required := range []struct{ flag, value string }{
+		{"--gitlab", f.gitlab}, {"--token-file", f.tokenFile}, {"--url", f.url}, {"--secret-file", f.secretFile},
+	} {
+		if required.value == "" {
+			missing = append(missing, required.flag)
+		}
+	}
+	address, err := url.Parse(f.url)
 	switch {
-	case f.tokenFile == "" || f.secretFile == "" || f.gitlab == "":
-		return usage.New(errors.New("--gitlab, --token-file and --secret-file are required"))
-	case !instance.WebAddress(f.url):
-		return usage.New(fmt.Errorf("--url %q: want an address such as https://dagwright.example.com/hooks/gitlab", f.url))
+	case len(missing) == 1:
+		return usage.New(fmt.Errorf("%s is required", missing[0]))
+	case len(missing) > 0:
+		return usage.New(fmt.Errorf("%s are required", strings.Join(missing, ", ")))
+	case err != nil || !instance.WebAddress(f.url) || strings.Trim(address.Path, "/") == "":
+		return usage.New(fmt.Errorf("--url %q: want an address with a path, such as https://dagwright.example.com/hooks/gitlab", f.url))
 	case len(f.groups)+len(f.projects) == 0:
 		return usage.New(errors.New("name at least one --group or --project"))
 	}

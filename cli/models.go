@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,8 +24,9 @@ func newModelsCommand() *cobra.Command {
 		Use:   "models",
 		Short: "List pushes to models with their results, and replay them",
 		Long: `List the pushes to models' repositories with their results, and replay one. A push
-is rendered (its DAG changed), unchanged, refused with a reason, proposed as a merge
-request, superseded by a newer one, skipped on request, or pending.`,
+is rendered (its DAG changed), unchanged, refused with a reason (which pages call
+rejected), proposed as a merge request, superseded by a newer one, removed with its
+branch, only compared by a dry run, skipped on request, or pending.`,
 		Example: `  dagwright models list --state refused
   dagwright models show 42
   dagwright models replay 42`,
@@ -41,6 +43,15 @@ var pushStates = []string{
 	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
 }
 
+// wordForRefused is what pages say of a push whose state is refused.
+const wordForRefused = "rejected"
+
+// oneWordOf lists words of which one is wanted.
+func oneWordOf(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
 func newModelsListCommand(f *clientFlags) *cobra.Command {
 	var project, id, only string
 	var limit int
@@ -50,8 +61,11 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 		Example: `  dagwright models list --project gbc/risk/churn-model`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if only == wordForRefused {
+				only = string(store.PushRefused)
+			}
 			if only != "" && !slices.Contains(pushStates, only) {
-				return usage.New(fmt.Errorf("--state %q%s", only, dag.DidYouMean(only, pushStates)))
+				return usage.New(fmt.Errorf("--state %q: want %s%s", only, oneWordOf(pushStates), dag.DidYouMean(only, append(pushStates, wordForRefused))))
 			}
 			query := url.Values{}
 			for name, value := range map[string]string{"project": project, "dag_id": id, "state": only} {

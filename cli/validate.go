@@ -47,11 +47,10 @@ that file is used; no secret is read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			pods := instance.AnyInstance()
 			if config != "" {
-				c, err := instance.ReadConfig(config)
-				if err != nil {
+				var err error
+				if pods, err = instance.ReadPods(config); err != nil {
 					return err
 				}
-				pods = c.Pods()
 			}
 			return validate(cmd.OutOrStdout(), pods, args, r)
 		},

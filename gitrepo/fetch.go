@@ -41,15 +41,15 @@ const (
 func (r *Repo) Fetch(ctx context.Context) (head string, err error) {
 	ctx, done, err := r.lockRemote(ctx)
 	if err != nil {
-		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+		return "", fmt.Errorf("fetch %s of %s: %w", r.Branch, r.Where(), err)
 	}
 	defer done()
 	if err := r.heal(ctx); err != nil {
-		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+		return "", fmt.Errorf("fetch %s of %s: %w", r.Branch, r.Where(), err)
 	}
 	h, err := r.fetch(ctx)
 	if err != nil {
-		return "", fmt.Errorf("fetch %s: %w", r.Branch, err)
+		return "", fmt.Errorf("fetch %s of %s: %w", r.Branch, r.Where(), err)
 	}
 	return hashString(h), nil
 }

@@ -30,6 +30,17 @@ type remote struct {
 	branch   plumbing.ReferenceName
 }
 
+// ErrNoRepository is the error of a remote that is not there, or that whoever asks may not see.
+var ErrNoRepository = transport.ErrRepositoryNotFound
+
+// Where is the remote's URL without what proves who asks.
+func (r *Repo) Where() string {
+	endpoint := r.remote.endpoint
+	endpoint.Password = ""
+	where, _, _ := strings.Cut(endpoint.String(), "?")
+	return where
+}
+
 func newRemote(c Config) (remote, error) {
 	if c.URL == "" {
 		return remote{}, fmt.Errorf("no URL of a remote given: %w", dag.ErrInvalid)

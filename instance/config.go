@@ -24,6 +24,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/podspec"
 	"dagwright/registry"
 	"dagwright/tasklog"
 	"dagwright/ui"
@@ -138,14 +139,9 @@ func ReadConfig(file string) (Config, error) {
 	if file == "" {
 		return c, usage.New(errors.New("--config is required; docs/configuration.md shows a file"))
 	}
-	text, err := os.Open(file)
+	f, err := openConfig(file)
 	if err != nil {
-		return c, usage.New(fmt.Errorf("read configuration: %w", err))
-	}
-	defer text.Close()
-	f, err := parseConfig(file, text)
-	if err != nil {
-		return c, usage.New(err)
+		return c, err
 	}
 	f.decode(&c)
 	c.file, c.root = file, f.root
@@ -156,6 +152,56 @@ func ReadConfig(file string) (Config, error) {
 		return c, usage.New(err)
 	}
 	return c, nil
+}
+
+// openConfig reads a file that is to be YAML.
+func openConfig(file string) (*configFile, error) {
+	text, err := os.Open(file)
+	if err != nil {
+		return nil, usage.New(fmt.Errorf("read configuration: %w", err))
+	}
+	defer text.Close()
+	f, err := parseConfig(file, text)
+	if err != nil {
+		return nil, usage.New(err)
+	}
+	return f, nil
+}
+
+// ReadPods reads the section kubernetes of a configuration file strictly, and nothing else of it: what an instance adds
+// to the pods of its tasks, and what it allows them.
+func ReadPods(file string) (podspec.Config, error) {
+	f, err := openConfig(file)
+	if err != nil {
+		return podspec.Config{}, err
+	}
+	f.root = only(f.root, "kubernetes")
+	var c struct {
+		Kubernetes kubernetesConfig `yaml:"kubernetes"`
+	}
+	f.decode(&c)
+	if len(f.faults) == 0 {
+		c.Kubernetes.check(f, false)
+	}
+	if err := f.err(); err != nil {
+		return podspec.Config{}, usage.New(err)
+	}
+	return c.Kubernetes.pods(), nil
+}
+
+// only is a file's mapping with one of its keys; a file that is no mapping is itself.
+func only(root *yaml.Node, key string) *yaml.Node {
+	if root == nil || root.Kind != yaml.MappingNode {
+		return root
+	}
+	out := *root
+	out.Content = nil
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value == key {
+			out.Content = append(out.Content, root.Content[i:i+2]...)
+		}
+	}
+	return &out
 }
 
 // check reports everything that is missing, and what does not go together.

@@ -57,9 +57,6 @@ func (c kubernetesConfig) pods() podspec.Config {
 	return p
 }
 
-// Pods is what the instance adds to the pods of its tasks, and what it allows them.
-func (c Config) Pods() podspec.Config { return c.Kubernetes.pods() }
-
 // check reports what is wrong with the section. runs says that the instance runs its tasks as pods.
 func (c kubernetesConfig) check(f *configFile, runs bool) {
 	f.want(!runs || c.Namespace != "", "kubernetes.namespace", "want the namespace of the tasks' pods")

@@ -125,3 +125,31 @@ func TestPodRules(t *testing.T) {
 		t.Error("other rules have the same name")
 	}
 }
+
+// TestReadPods reads the policy out of a file that is no whole configuration, strictly.
+func TestReadPods(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"kubernetes: {namespace: models, policy: {pod_security: baseline}}\ndata: [anything]\nelse: x\n": "",
+		"": "", "data: x\n": "",
+		"kubernetes: {policy: {pod_security: high}}\n": `:1:37: kubernetes.policy.pod_security: is "high"; want`,
+		"x: 1\nkubernetes: {polcy: {}}\n":              `:2:14: kubernetes: unknown key "polcy"; did you mean "policy"?`,
+		"kubernetes: [\n":                              ":1: not YAML: ",
+		"- x\n":                                        ":1:1: is a list; want a section",
+	} {
+		file := filepath.Join(t.TempDir(), "dagwright.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		pods, err := ReadPods(file)
+		if want == "" {
+			if err != nil || strings.Contains(text, "models") && (pods.Namespace != "models" || pods.Policy.PodSecurity != "baseline") {
+				t.Errorf("%q: %+v, %v", text, pods, err)
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -98,6 +98,9 @@ func (s *syncer) wanted(ctx context.Context, changes *store.Subscription, poll *
 func (s *syncer) sync(ctx context.Context) error {
 	began := s.Now()
 	head, err := s.Repo.Fetch(ctx)
+	if errors.Is(err, gitrepo.ErrNoRepository) {
+		return s.tellFault(ctx, noRepository(s.Repo.Where()))
+	}
 	if err != nil {
 		return err
 	}
@@ -154,6 +157,10 @@ func repositoryFault(a *gitrepo.Absence) string {
 		reason = fmt.Sprintf("the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", a.Branch, strings.Join(a.Others, ", "))
 	}
 	return reason
+}
+
+func noRepository(where string) string {
+	return fmt.Sprintf("there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", where)
 }
 
 // tellFault writes a fault of the whole repository down, and logs it, when it is

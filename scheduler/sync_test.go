@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,6 +89,13 @@ func TestRepositoryWithoutBranch(t *testing.T) {
 		}
 	}
 	want("is empty")
+	if err := os.Rename(remote, remote+".away"); err != nil {
+		t.Fatal(err)
+	}
+	want("no DAG repository at file://" + remote + ", or the instance may not read it: check dag_repository.url")
+	if err := os.Rename(remote+".away", remote); err != nil {
+		t.Fatal(err)
+	}
 	push(other)
 	want(`no branch "main", but master`)
 	push(repo)

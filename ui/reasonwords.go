@@ -42,6 +42,7 @@ var reasonWords = []struct{ english, russian string }{
 	{"propose on %s: refused by the remote: %s", "репозиторий не принял ветку %s: %s"},
 
 	{"the DAG repository is empty: it has no commit yet", "репозиторий DAG-ов пуст: в нём ещё нет ни одного коммита"},
+	{"there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", "по адресу %s нет репозитория DAG-ов, или у dagwright нет прав на его чтение: проверьте dag_repository.url, username и password_file"},
 	{"the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", "в репозитории DAG-ов нет ветки %s, но есть %s: создайте её или укажите другую в dag_repository.branch"},
 
 	// why it ended

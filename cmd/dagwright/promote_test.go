@@ -178,7 +178,7 @@ func TestHooksInstall(t *testing.T) {
 		t.Errorf("hook %+v", h)
 	}
 	gl.Fail("GET", "/projects/:id/hooks", 1, gitlabtest.Failure{Status: 403, Message: "403 Forbidden"})
-	out, err := clitest.Program(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL, "--secret-file", filepath.Join(dir, "secret"), "--project", testModel).CombinedOutput()
+	out, err := clitest.Program(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL+"/hooks/gitlab", "--secret-file", filepath.Join(dir, "secret"), "--project", testModel).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "1 of 1 projects failed") || !strings.Contains(string(out), "403") {
 		t.Errorf("a refusal: %v\n%s", err, out)
 	}
