@@ -260,9 +260,9 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 			parts = append(parts, rd.t(words, shorten(joinTasks(tasks), maxRecentText)))
 		}
 	}
-	tell("will run again: %s", ended)
-	tell("will be stopped and run again: %s", active)
-	tell("will not run, by their trigger rules: %s", settles)
+	tell(say("will run again: %s"), ended)
+	tell(say("will be stopped and run again: %s"), active)
+	tell(say("will not run, by their trigger rules: %s"), settles)
 	return strings.Join(parts, "; "), len(chosen), nil
 }
 
