@@ -193,7 +193,7 @@ func (t *turns) places() map[string]int {
 	return n
 }
 
-// slowest is the slowest of those that have a place, but for those to be kept.
+// slowest is the slowest of those that have a place, except for those to be kept.
 func (t *turns) slowest(now time.Time, keep func(*turn) bool) *turn {
 	var worst *turn
 	for h := range t.held {
