@@ -45,7 +45,7 @@ type Config struct {
 // written to the audit log as done via "cli" instead of "rest_api".
 const UserAgent = "dagwright-cli"
 
-// maxStreams bounds the answers that stay open at a time.
+// maxStreams bounds the answers that stay open at a time; a caller has a quarter.
 const maxStreams = 200
 
 // prefix is where Airflow puts its API v2.
@@ -55,8 +55,8 @@ const prefix = "/api/v2"
 type server struct {
 	Config
 	routes  []route
-	streams chan struct{} // one token for each open stream
-	process string        // names this process in the ids of changes
+	streams *auth.Shares // of the answers that stay open
+	process string       // names this process in the ids of changes
 }
 
 // route is one operation of the API.
@@ -94,7 +94,7 @@ func newServer(c Config) *server {
 	if c.Allow == nil {
 		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
 	}
-	s := &server{Config: c, streams: make(chan struct{}, maxStreams), process: rand.Text()}
+	s := &server{Config: c, streams: auth.NewShares(maxStreams), process: rand.Text()}
 	s.routes = s.table()
 	if c.Auth != nil {
 		s.routes = append(s.routes, s.tokenTable()...)

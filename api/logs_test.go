@@ -288,8 +288,10 @@ func TestWait(t *testing.T) {
 func TestTooManyStreams(t *testing.T) {
 	t.Parallel()
 	s := newServer(Config{})
-	for range maxStreams {
-		s.streams <- struct{}{}
+	for range maxStreams / 4 {
+		if _, ok := s.streams.Take("192.0.2.1"); !ok {
+			t.Fatal("a caller has less than a quarter of the streams")
+		}
 	}
 	l := newLogging(t)
 	s.Store, s.Logs = l.store, l.logs
@@ -297,6 +299,9 @@ func TestTooManyStreams(t *testing.T) {
 	a := l.serve(e, "GET", failedRunPath+"/wait?interval=1")
 	if a.Code != http.StatusServiceUnavailable || a.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %s", a.Code, a.Body)
+	}
+	if _, ok := s.streams.Take("192.0.2.2"); !ok {
+		t.Error("one caller's streams leave none to another")
 	}
 }
 

@@ -17,11 +17,10 @@ import (
 // calls the returned function when the answer ends. The context ends with the
 // request or the server.
 func (s *server) openStream(c echo.Context) (context.Context, func(), error) {
-	select {
-	case s.streams <- struct{}{}:
-	default:
+	giveBack, ok := s.streams.Take(s.Auth.Caller(c.Request()))
+	if !ok {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
-		return nil, nil, refuse(http.StatusServiceUnavailable, "Too many streams are open; try again in a few seconds")
+		return nil, nil, refuse(http.StatusServiceUnavailable, "Too many streams are open, of everybody or of you; try again in a few seconds")
 	}
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	go func() {
@@ -31,7 +30,7 @@ func (s *server) openStream(c echo.Context) (context.Context, func(), error) {
 		case <-ctx.Done():
 		}
 	}()
-	return ctx, func() { cancel(); <-s.streams }, nil
+	return ctx, func() { cancel(); giveBack() }, nil
 }
 
 // waitRun sends the run's state as a line of JSON at once, at each change, and

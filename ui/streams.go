@@ -9,10 +9,12 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"dagwright/auth"
 )
 
 const (
-	// maxStreams is how many event streams are served at once.
+	// maxStreams is how many event streams are served at once, a quarter to a person.
 	maxStreams = 200
 	// heartbeat keeps proxies from closing a quiet stream.
 	heartbeat = 15 * time.Second
@@ -22,12 +24,13 @@ const (
 
 // streams counts the open event streams and ends them when the server stops.
 type streams struct {
-	slots chan struct{}
-	done  <-chan struct{}
+	places *auth.Shares
+	caller func(*http.Request) string
+	done   <-chan struct{}
 }
 
-func newStreams(done <-chan struct{}) *streams {
-	return &streams{slots: make(chan struct{}, maxStreams), done: done}
+func newStreams(c Config) *streams {
+	return &streams{places: auth.NewShares(maxStreams), caller: c.Auth.Caller, done: c.Done}
 }
 
 // stream is one open event stream: https://html.spec.whatwg.org/multipage/server-sent-events.html
@@ -38,11 +41,10 @@ type stream struct {
 }
 
 // open answers with a stream. ctx ends with the request or the server; close
-// must be called. When all streams are taken the error is for people.
+// must be called. When all streams, or those of the reader, are taken, the error is for people.
 func (s *streams) open(c echo.Context) (_ context.Context, _ *stream, closer func(), err error) {
-	select {
-	case s.slots <- struct{}{}:
-	default:
+	giveBack, ok := s.places.Take(s.caller(c.Request()))
+	if !ok {
 		c.Response().Header().Set("Retry-After", "5")
 		return nil, nil, nil, echo.NewHTTPError(http.StatusServiceUnavailable, "Too many pages are open: live updates pause.")
 	}
@@ -58,7 +60,7 @@ func (s *streams) open(c echo.Context) (_ context.Context, _ *stream, closer fun
 	closer = func() {
 		cancel()
 		st.beat.Stop()
-		<-s.slots
+		giveBack()
 	}
 	h := c.Response().Header()
 	h.Set("Content-Type", "text/event-stream")

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/store"
 )
@@ -132,7 +133,7 @@ func TestEvents(t *testing.T) {
 func TestStreamsAreFew(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.server.streams.slots = make(chan struct{}, 1)
+	s.server.streams.places = auth.NewShares(4)
 	base := s.serve()
 	first := s.listen(base+"/events", "")
 	first.wants(event{"0", "ready", `"` + s.server.mark() + `"`})
@@ -140,11 +141,17 @@ func TestStreamsAreFew(t *testing.T) {
 	if second.answer.StatusCode != http.StatusServiceUnavailable || second.answer.Header.Get("Retry-After") == "" {
 		t.Errorf("status %d, Retry-After %q; want 503 and a time", second.answer.StatusCode, second.answer.Header.Get("Retry-After"))
 	}
+	giveBack, ok := s.server.streams.places.Take("somebody else")
+	if !ok {
+		t.Error("the streams of one reader leave none to another")
+	}
+	giveBack()
 	first.close()
-	// The slot is free when the handler has ended; taking it is the signal.
-	s.server.streams.slots <- struct{}{}
-	<-s.server.streams.slots
-	s.listen(base+"/events", "").wants(event{"0", "ready", `"` + s.server.mark() + `"`})
+	third := s.listen(base+"/events", "") // there is room when the first one's handler has ended
+	for third.answer.StatusCode == http.StatusServiceUnavailable && s.Context().Err() == nil {
+		third = s.listen(base+"/events", "")
+	}
+	third.wants(event{"0", "ready", `"` + s.server.mark() + `"`})
 }
 
 // running makes a run whose one task runs.
