@@ -126,7 +126,7 @@ func TestPodRules(t *testing.T) {
 	}
 }
 
-// TestReadPods reads the policy out of a file that is no whole configuration, strictly.
+// TestReadPods reads the policy out of a file that is not a whole configuration, strictly.
 func TestReadPods(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

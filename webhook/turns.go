@@ -17,7 +17,7 @@ const (
 	// crowding is how long a client that has most of the places may keep one while a
 	// client waits that has fewer. Bodies of GitLab's are read by then.
 	crowding = 250 * time.Millisecond
-	// recheck is how soon at the least places are looked at again.
+	// recheck is the shortest time after which places are checked again.
 	recheck = 50 * time.Millisecond
 )
 
