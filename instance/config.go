@@ -189,7 +189,7 @@ func ReadPods(file string) (podspec.Config, error) {
 	return c.Kubernetes.pods(), nil
 }
 
-// only is a file's mapping with one of its keys; a file that is no mapping is itself.
+// only is a file's mapping with one of its keys; a file that is not a mapping is itself.
 func only(root *yaml.Node, key string) *yaml.Node {
 	if root == nil || root.Kind != yaml.MappingNode {
 		return root
