@@ -143,11 +143,7 @@ func (c *client) callOnce(ctx context.Context, r request, answer any) error {
 // mayHeal reports whether the same request may be answered a moment later. A server
 // that refuses connections is not there, which is reported at once.
 func mayHeal(err error) bool {
-	var refused *refusedError
-	if errors.As(err, &refused) {
-		return refused.status == http.StatusServiceUnavailable
-	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return unavailable(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // open sends a request and returns an answer that is not an error. The caller
@@ -216,14 +212,24 @@ func (c *client) url(r request) string {
 // patience is how long a broken stream is tried again before it is given up.
 const patience = 30 * time.Second
 
-// persist calls stream again when its connection broke, until it says that it
-// is done, so that a restart of the server does not end a wait or a log.
+// pollPause is between two questions to a server that has no stream to spare.
+const pollPause = time.Second
+
+// unavailable reports whether a server said that it cannot serve a request now.
+func unavailable(err error) bool {
+	var refused *refusedError
+	return errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable
+}
+
+// persist calls stream again when its connection broke or the server could not answer,
+// until it says that it is done, so that a restart of the server does not end a wait or a
+// log.
 func persist(ctx context.Context, stream func() (done bool, err error)) error {
 	const pause = 250 * time.Millisecond
 	broken := time.Time{}
 	for {
 		done, err := stream()
-		if e := (*unreachableError)(nil); err != nil && !errors.As(err, &e) || done {
+		if e := (*unreachableError)(nil); err != nil && !errors.As(err, &e) && !unavailable(err) || done {
 			return err
 		}
 		switch now := time.Now(); {

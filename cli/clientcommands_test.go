@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -339,5 +343,62 @@ func TestTasksCancel(t *testing.T) {
 	ti, err := s.store.TaskInstance(t.Context(), "churn-model", "r", "run_model")
 	if err != nil || ti.Wish != dag.WishFailed {
 		t.Errorf("%+v, %v", ti, err)
+	}
+}
+
+// withoutStreams has the server refuse each stream, as when all are taken.
+func (s *served) withoutStreams() {
+	s.Helper()
+	to, err := url.Parse(s.url)
+	if err != nil {
+		s.Fatal(err)
+	}
+	pass := httputil.NewSingleHostReverseProxy(to)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/wait") || r.URL.Query().Get("follow") == "true" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `{"detail": "Too many streams are open"}`)
+			return
+		}
+		pass.ServeHTTP(w, r)
+	}))
+	s.Cleanup(front.Close)
+	s.url = front.URL
+}
+
+// TestWaitsWithoutStreams has a server refuse each stream: commands ask at intervals.
+func TestWaitsWithoutStreams(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	s.withoutStreams()
+	c := s.command("", "dags", "trigger", "churn-model", "--run-id", "r", "--wait")
+	c.errOut.Await(t, "run r is queued\n")
+	s.advance("churn-model", store.StartRun{DAG: "churn-model", Run: "r", At: noon.Add(time.Second)})
+	c.errOut.Await(t, "r is running\n")
+	s.endRun(dag.Run{DAG: "churn-model", ID: "r"}, dag.RunFailed, "run_model failed")
+	if code := <-c.code; code != ExitFailed || !strings.Contains(c.errOut.String(), "failed: run_model failed") {
+		t.Errorf("exit %d: %s", code, c.errOut)
+	}
+	got := s.session("", "runs", "wait", "churn-model", "r")
+	if !strings.Contains(got, "run r of churn-model: failed") {
+		t.Error(got)
+	}
+}
+
+func TestLogsFollowWithoutStreams(t *testing.T) {
+	t.Parallel()
+	s := serveAPI(t)
+	s.withoutStreams()
+	run := s.start("churn-model-retrain", "r", "prepare_data")
+	c := s.command("", "logs", "-f", "churn-model-retrain")
+	task := s.begin(taskInstance(run, "prepare_data"), 2)
+	s.write(task, "one\ntwo\n")
+	c.out.Await(t, "one\n")
+	s.write(task, "three\n")
+	c.out.Await(t, "two\n")
+	s.end(task, dag.TaskSuccess, "")
+	s.endRun(run, dag.RunSuccess, "")
+	if code := <-c.code; code != ExitDone || c.out.String() != "one\ntwo\nthree\n" {
+		t.Errorf("exit %d: %q %s", code, c.out, c.errOut)
 	}
 }

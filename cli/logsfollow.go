@@ -5,8 +5,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,24 +105,81 @@ func (f *follower) next(tasks []instanceFields) (attempt, bool) {
 func (f *follower) followOne(a attempt) error {
 	f.done[a] = true
 	fmt.Fprintf(f.cmd.ErrOrStderr(), "==> %s of %s, try %d\n", a.task, f.run.ID, a.try)
-	offset := ""
+	offset, lines, poll := "", 0, false
 	return persist(f.cmd.Context(), func() (bool, error) {
 		r := request{path: f.path(a), query: url.Values{"follow": {"true"}}, header: http.Header{"Accept": {"text/event-stream"}}}
 		if offset != "" {
 			r.header.Set("Last-Event-ID", offset)
 		}
+		if poll {
+			return f.poll(a, &lines)
+		}
 		resp, err := f.client.open(f.cmd.Context(), r)
+		if poll = unavailable(err); poll {
+			return f.poll(a, &lines)
+		}
 		if err != nil {
 			return false, err
 		}
 		defer resp.Body.Close()
-		return f.events(bufio.NewReader(resp.Body), &offset)
+		return f.events(bufio.NewReader(resp.Body), &offset, &lines)
 	})
+}
+
+// poll prints what a log has beyond the lines that were printed, and then pauses unless
+// the try has ended. It is for a server that has no stream to spare.
+func (f *follower) poll(a attempt, printed *int) (bool, error) {
+	tasks, err := f.tasks()
+	if err != nil {
+		return false, err
+	}
+	ended := true
+	for _, t := range tasks {
+		if t.Task == a.task {
+			ended = t.Try != a.try || taskEnded(t) || t.State != nil && *t.State == string(dag.TaskUpForRetry)
+		}
+	}
+	r := request{path: f.path(a), header: http.Header{"Accept": {"application/x-ndjson"}}}
+	resp, err := f.client.open(f.cmd.Context(), r)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	if err := f.rest(json.NewDecoder(resp.Body), ended, printed); err != nil || ended {
+		return err == nil, err
+	}
+	return false, sleep(f.cmd.Context(), pollPause)
+}
+
+// rest prints the lines of a log beyond those that were printed: the last one, which may
+// be half a line, only when the try has ended.
+func (f *follower) rest(lines *json.Decoder, ended bool, printed *int) error {
+	var held json.RawMessage
+	for n := 0; ; n++ {
+		var line json.RawMessage
+		err := lines.Decode(&line)
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return fmt.Errorf("read log: %w", err)
+		}
+		if held != nil && (!end || ended) {
+			if err := f.line(f.cmd.OutOrStdout(), held); err != nil {
+				return err
+			}
+			*printed++
+		}
+		if end {
+			return nil
+		}
+		if held = nil; n >= *printed {
+			held = line
+		}
+	}
 }
 
 // events prints the lines of an event stream and keeps the offset behind the
 // last one. It is true when the log is complete, false when the stream broke.
-func (f *follower) events(stream *bufio.Reader, offset *string) (bool, error) {
+func (f *follower) events(stream *bufio.Reader, offset *string, printed *int) (bool, error) {
 	for id := ""; ; {
 		text, err := stream.ReadBytes('\n')
 		if err != nil {
@@ -138,6 +197,7 @@ func (f *follower) events(stream *bufio.Reader, offset *string) (bool, error) {
 				return false, err
 			}
 			*offset = id
+			*printed++
 		}
 	}
 }

@@ -308,12 +308,24 @@ func waitRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, timeo
 }
 
 // awaitEnd returns when the run has ended. It says on standard error what
-// state the run comes into.
+// state the run is in and comes into. A server without a stream to spare is asked at
+// intervals.
 func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, run runFields) error {
 	last := ""
+	ended := func(now runFields) bool {
+		if !now.ended() && now.State != last {
+			last = now.State
+			fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run.ID, last)
+		}
+		return now.ended()
+	}
+	ended(run)
 	return persist(ctx, func() (bool, error) {
 		r := request{path: append(runPath(run.DAG, run.ID), "wait"), query: url.Values{"interval": {"5"}}}
 		resp, err := c.open(ctx, r)
+		if unavailable(err) {
+			return pollRun(ctx, c, run, ended)
+		}
 		if err != nil {
 			return false, err
 		}
@@ -324,13 +336,21 @@ func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, run runFields)
 			if err := lines.Decode(&now); err != nil {
 				return false, ctx.Err() // the stream broke; it is opened again
 			}
-			if now.ended() {
+			if ended(now) {
 				return true, nil
-			}
-			if now.State != last {
-				last = now.State
-				fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run.ID, last)
 			}
 		}
 	})
+}
+
+// pollRun asks once for a run, and then pauses unless it has ended.
+func pollRun(ctx context.Context, c *client, run runFields, ended func(runFields) bool) (bool, error) {
+	var now runFields
+	if err := c.call(ctx, request{path: runPath(run.DAG, run.ID)}, &now); err != nil {
+		return false, err
+	}
+	if ended(now) {
+		return true, nil
+	}
+	return false, sleep(ctx, pollPause)
 }
