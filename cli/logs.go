@@ -35,7 +35,8 @@ and of its running task, or the one that started last, unless TASK is named.
 With --follow the log is printed as it is written, from task to task and from try to
 try, until the run (or TASK, when it is named) has ended. Only the log goes to
 standard output; --output json prints one object per line. Lines of containers other
-than the main one begin with the container's name in brackets.
+than the main one begin with the container's name in brackets. On a terminal, control
+sequences other than colours are left out; elsewhere lines come byte for byte.
 
 With --exit-code the exit code is 1 when the run (or TASK, or the try of --try) has
 failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
@@ -58,7 +59,7 @@ failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 			if err != nil {
 				return err
 			}
-			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps}
+			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps, terminal: isTerminal(cmd.OutOrStdout())}
 			show := p.print
 			if l.follow {
 				show = p.follow
@@ -88,6 +89,8 @@ type logPrinter struct {
 	output string
 	// timestamps says that lines are printed with their time.
 	timestamps bool
+	// terminal says that lines go to a terminal, which they must not steer.
+	terminal bool
 }
 
 // attempt is one try of one task.
@@ -139,15 +142,23 @@ func (p *logPrinter) copyLines(from io.Reader) error {
 // line prints one line of a log: its text, or the object with --output json.
 func (p *logPrinter) line(out io.Writer, text []byte) error {
 	if p.output == "json" {
-		_, err := fmt.Fprintf(out, "%s\n", text)
+		_, err := io.WriteString(out, p.shown(string(text))+"\n")
 		return err
 	}
 	var line lineFields
 	if err := json.Unmarshal(text, &line); err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
-	_, err := io.WriteString(out, line.show(p.timestamps)+"\n")
+	_, err := io.WriteString(out, p.shown(line.show(p.timestamps))+"\n")
 	return err
+}
+
+// shown is a text as it goes to where the output goes.
+func (p *logPrinter) shown(text string) string {
+	if p.terminal {
+		return onScreen(text)
+	}
+	return text
 }
 
 // lineFields is what is read of a line of a log.

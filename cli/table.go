@@ -26,16 +26,21 @@ type display struct {
 // newDisplay looks at where output goes.
 func newDisplay(w io.Writer, getenv func(string) string) display {
 	d := display{now: time.Now()}
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !isTerminal(w) {
 		return d
 	}
 	d.terminal = true
 	d.colour = getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
-	if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+	if columns, _, err := term.GetSize(int(w.(*os.File).Fd())); err == nil {
 		d.columns = columns
 	}
 	return d
+}
+
+// isTerminal reports whether output goes to a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // table is what a command prints for people: lists with headers, fields with
