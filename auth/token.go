@@ -97,7 +97,7 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, mad
 	scope, err := n.check()
 	switch {
 	case s.open():
-		return "", made, fmt.Errorf("this instance asks nobody who they are, so it has no tokens: %w", dag.ErrForbidden)
+		return "", made, fmt.Errorf("sign-in is off (auth: none), so there are no tokens: %w", dag.ErrForbidden)
 	case !who.Person():
 		return "", made, fmt.Errorf("only a person who has signed in makes tokens, not another token: %w", dag.ErrForbidden)
 	case err != nil:
@@ -154,13 +154,13 @@ func (s *Service) whose(ctx context.Context, all bool) (issuer, subject string, 
 	who := From(ctx)
 	switch {
 	case s.open():
-		return "", "", fmt.Errorf("this instance asks nobody who they are: %w", dag.ErrForbidden)
+		return "", "", fmt.Errorf("sign-in is off (auth: none), so there are neither sessions nor tokens: %w", dag.ErrForbidden)
 	case all && who.InstanceRole() >= dag.RoleAdmin && who.Person():
 		return "", "", nil
 	case all:
 		return "", "", fmt.Errorf("only an administrator of the instance sees what others have: %w", dag.ErrForbidden)
 	case who.Subject == "" || !who.Person():
-		return "", "", fmt.Errorf("only a person who has signed in has sessions and tokens: %w", dag.ErrForbidden)
+		return "", "", fmt.Errorf("a person's own sign-in manages sessions and tokens, not a token: run \"dagwright login\", or open the page \"API tokens\": %w", dag.ErrForbidden)
 	}
 	return who.Issuer, who.Subject, nil
 }

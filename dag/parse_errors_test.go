@@ -27,6 +27,7 @@ func TestParseErrors(t *testing.T) {
 		{"list", "- a", `s:1:1: the file must map a DAG's id to the DAG, not be a list`},
 		{"no DAG", "default: {}", `s:1:1: the file defines no DAG`},
 		{"syntax", "a:\n  b: [1\n", `s:2: not YAML: did not find expected ',' or ']'`},
+		{"a schedule without quotes", "a:\n  schedule: * * * * *\n", `s:2: not YAML: did not find expected alphabetic or numeric character (a value that begins with * or &? put it in quotes)`},
 		{"tab after a mapping", "a:\n  b: 1\n\tc: 1\n", `s:3: not YAML: found a tab character that violates indentation`},
 		{"tab", "a:\n\tb: 1\n", `s:2: not YAML: found character that cannot start any token (a tab? YAML wants spaces)`},
 		{"syntax behind other lines", "a:\n  b: 1\n c: [x", `s:3: not YAML: did not find expected key`},

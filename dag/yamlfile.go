@@ -150,6 +150,9 @@ func yamlReason(err error) (line int, reason string) {
 	if strings.Contains(reason, "cannot start any token") {
 		reason += " (a tab? YAML wants spaces)"
 	}
+	if strings.Contains(reason, "alphabetic or numeric character") {
+		reason += " (a value that begins with * or &? put it in quotes)"
+	}
 	if len(reason) > 200 {
 		// The parser repeats an unknown anchor's name, however long.
 		reason = strings.ToValidUTF8(reason[:200], "") + "…"

@@ -115,6 +115,8 @@ func TestParseModelFaults(t *testing.T) {
 		{"env null", "env: {A: }", "env.A: must be a text, not nothing"},
 		{"quantity", "resources: {limits: {memory: lots}}", ".dagwright.yml:1:30: resources.limits.memory: is not a quantity"},
 		{"resource", "resources: {limits: {'a b': 1}}", "is not a resource"},
+		{"request above its limit", "resources:\n  requests: {cpu: 1, memory: 4Gi}\n  limits: {memory: 1Gi, cpu: 1000m}", ".dagwright.yml:2:30: resources.requests.memory: requests 4Gi of memory, but its limit is 1Gi; a request must not be above its limit"},
+		{"type", "params: {A: {default: x, type: lots}}", `there is no type "lots"; there are array, `},
 		{"command as text", "scoring: {command: python main.py}", "must be a list, such as [python, main.py]"},
 		{"empty command", "scoring: {command: []}", "is empty; want a command"},
 		{"task without id", "retrain: {tasks: [{command: [a]}]}", ".dagwright.yml:1:19: retrain.tasks[0]: task_id is missing"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"dagwright/dag"
 )
@@ -74,7 +75,7 @@ func (r *modelReader) checkParam(n *field, p *dag.Param) {
 	case !ok:
 		kind = typeOf(p.Default)
 	case !slices.Contains(paramTypes, kind):
-		r.fault(n.get("type"), "there is no type %.40q; there are %v", kind, paramTypes)
+		r.fault(n.get("type"), "there is no type %.40q; there are %s", kind, strings.Join(paramTypes, ", "))
 		return
 	}
 	p.Schema["type"] = kind

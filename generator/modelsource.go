@@ -19,7 +19,7 @@ func (g *Generator) modelSource(ctx context.Context, project, commit string) ([]
 		return source, nil
 	}
 	if !errors.Is(err, dag.ErrNotFound) {
-		return nil, fmt.Errorf("read %s: %w", ModelFile, err)
+		return nil, err // names the file
 	}
 	names, err := g.Models.RootNames(ctx, project, commit)
 	if err != nil {

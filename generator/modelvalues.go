@@ -3,10 +3,14 @@ package generator
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"dagwright/dag"
 )
@@ -204,6 +208,14 @@ func (r *modelReader) resources(n *field) Resources {
 		"requests": func(f *field) { out.Requests = r.quantities(f) },
 		"limits":   func(f *field) { out.Limits = r.quantities(f) },
 	})
+	requests := n.get("requests")
+	for _, name := range slices.Sorted(maps.Keys(out.Requests)) {
+		request, wrong := resource.ParseQuantity(out.Requests[name])
+		limit, none := resource.ParseQuantity(out.Limits[name])
+		if wrong == nil && none == nil && request.Cmp(limit) > 0 {
+			r.fault(requests.get(name), "requests %s of %s, but its limit is %s; a request must not be above its limit", out.Requests[name], name, out.Limits[name])
+		}
+	}
 	return out
 }
 

@@ -139,7 +139,7 @@ func (n *names) lookup(name string) (v any, ok bool, err error) {
 var unavailable = map[string]string{
 	"conf":                             "it is Airflow's configuration; the run's configuration is dag_run.conf",
 	"conn":                             "dagwright has no connections; use env_from or secrets",
-	"var":                              "dagwright has no variables; use params or env_vars",
+	"var":                              "dagwright has no variables; use params, or env in .dagwright.yml (env_vars in a spec)",
 	"execution_date":                   "Airflow 3 removed it; use logical_date",
 	"next_ds":                          "Airflow 3 removed it; use data_interval_end | ds",
 	"next_ds_nodash":                   "Airflow 3 removed it; use data_interval_end | ds_nodash",
