@@ -149,10 +149,12 @@ func CheckEnvironment(env []EnvVar, command []string) error {
 
 // checkConfEntry returns how many bytes the entry takes in an environment.
 func checkConfEntry(key string, value any) (int, error) {
+	if !isPortableEnvName(key) {
+		return 0, fmt.Errorf("%w conf key %s is not a name of an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250 characters",
+			ErrInvalid, clip(key))
+	}
 	fault := ""
 	switch {
-	case !isPortableEnvName(key):
-		fault = "is not a name for an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250"
 	case IsOwnEnv(key):
 		fault = "is reserved: dagwright sets it; choose another name"
 	case isReservedEnv(key):

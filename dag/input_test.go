@@ -72,6 +72,7 @@ func TestCheckConf(t *testing.T) {
 		{"like a reserved one", map[string]any{"PATHS": "", "AIRFLOW_HOME": "", "path": ""}, ""},
 		{"empty key", map[string]any{"": secret}, `""`},
 		{"digit first", map[string]any{"1A": secret}, `"1A"`},
+		{"blank", map[string]any{"A B": secret}, `conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`},
 		{"dash", map[string]any{"A-B": secret}, `"A-B"`},
 		{"equals sign", map[string]any{"A=B": secret}, `"A=B"`},
 		{"unicode", map[string]any{"Ä": secret}, `"Ä"`},

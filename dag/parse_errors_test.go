@@ -26,9 +26,9 @@ func TestParseErrors(t *testing.T) {
 		{"empty", "", `s: the file is empty; it must map a DAG's id to the DAG`},
 		{"list", "- a", `s:1:1: the file must map a DAG's id to the DAG, not be a list`},
 		{"no DAG", "default: {}", `s:1:1: the file defines no DAG`},
-		{"syntax", "a:\n  b: [1\n", `s:2: not YAML: did not find expected ',' or ']'`},
 		{"a schedule without quotes", "a:\n  schedule: * * * * *\n", `s:2: not YAML: did not find expected alphabetic or numeric character (a value that begins with * or &? put it in quotes)`},
 		{"tab after a mapping", "a:\n  b: 1\n\tc: 1\n", `s:3: not YAML: found a tab character that violates indentation`},
+		{"syntax", "a:\n  b: [1\n", `s:2: not YAML: did not find expected ',' or ']' (a "[" or "{" that is not closed?)`},
 		{"tab", "a:\n\tb: 1\n", `s:2: not YAML: found character that cannot start any token (a tab? YAML wants spaces)`},
 		{"syntax behind other lines", "a:\n  b: 1\n c: [x", `s:3: not YAML: did not find expected key`},
 		{"syntax in the first line", "a: 'x' y\nb: @\n", `s:1: not YAML: did not find expected key`},
@@ -83,7 +83,7 @@ s:2:11: d.tasks[0]: a task needs an image`},
 		{"pool", withTask("      pool: gpu\n"), `s:6:7: d.tasks[0].pool: not supported by dagwright: pools; remove it or write default_pool`},
 		{"template file", withTask("      pod_template_file: /x\n"), `s:6:7: d.tasks[0].pod_template_file: not supported by dagwright: pod templates in other files (write it as pod_template_dict), remove it`},
 		{"trigger rule", withTask("      trigger_rule: all_sucess\n"), `s:6:21: d.tasks[0].trigger_rule: "all_sucess" is none of all_success, all_failed, all_done, all_done_min_one_success, all_done_setup_success, one_success, one_failed, one_done, none_failed, none_skipped, always, none_failed_min_one_success, all_skipped; did you mean "all_success"?`},
-		{"env name", withTask("      env_vars: {A B: x, C: [1]}\n"), `s:6:18: d.tasks[0].env_vars.A B: "A B" is not a name for an environment variable: use letters, digits, "_", "-" and ".", not beginning with a digit, at most 250
+		{"env name", withTask("      env_vars: {A B: x, C: [1]}\n"), `s:6:18: d.tasks[0].env_vars.A B: "A B" is not a name for an environment variable: use letters, digits, "_", "-" and ".", not beginning with a digit, at most 250 characters
 s:6:29: d.tasks[0].env_vars.C: must be a string, not a list`},
 		{"NUL", withTask("      cmds: [\"a\\0b\"]\n"), `s:6:14: d.tasks[0].cmds[0]: the string has a NUL character, which no program can be given`},
 		{"unknown class", withTask("      affinity: {__type__: os.system}\n"), `s:6:28: d.tasks[0].affinity.__type__: "os.system" is not a class that is allowed here; known are datetime.timedelta, datetime.datetime, pendulum.datetime, builtins.list, airflow.providers.cncf.kubernetes.secret.Secret, airflow.sdk.Param, airflow.sdk.CronTriggerTimetable, airflow.sdk.CronDataIntervalTimetable, airflow.timetables.trigger.CronTriggerTimetable, airflow.timetables.interval.CronDataIntervalTimetable, kubernetes.client.models.V1…`},
@@ -133,7 +133,7 @@ func TestParseNamesTheDefaultsFile(t *testing.T) {
 	want := `dags/defaults.yml:1:1: tasks: tasks cannot stand in a defaults file
 dags/defaults.yml:2:1: max_active_run: unknown key "max_active_run"; did you mean "max_active_runs"?
 dags/defaults.yml:4:12: default_args.retries: must be a whole number, not a string
-defaults.yml:1: not YAML: did not find expected node content`
+defaults.yml:1: not YAML: did not find expected node content (a "[" or "{" that is not closed?)`
 	if err == nil {
 		t.Fatal("Parse gave no error")
 	}

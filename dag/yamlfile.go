@@ -153,6 +153,9 @@ func yamlReason(err error) (line int, reason string) {
 	if strings.Contains(reason, "alphabetic or numeric character") {
 		reason += " (a value that begins with * or &? put it in quotes)"
 	}
+	if strings.HasPrefix(reason, noNode) || strings.HasPrefix(reason, noComma) {
+		reason += ` (a "[" or "{" that is not closed?)`
+	}
 	if len(reason) > 200 {
 		// The parser repeats an unknown anchor's name, however long.
 		reason = strings.ToValidUTF8(reason[:200], "") + "…"
@@ -176,13 +179,18 @@ func tabbedLine(source []byte, line int, reason string) int {
 	return line
 }
 
+// How the library begins to say that a list or mapping in brackets goes on.
+const (
+	noNode  = "did not find expected node content"
+	noComma = "did not find expected ',' or"
+)
+
 // isParserProblem reports whether a message is from the library's parser, not
 // from its scanner.
 func isParserProblem(reason string) bool {
 	for _, p := range []string{
 		"did not find expected <document start>", "did not find expected <stream-start>",
-		"did not find expected node content", "did not find expected key",
-		"did not find expected '-' indicator", "did not find expected ',' or",
+		noNode, noComma, "did not find expected key", "did not find expected '-' indicator",
 		"found undefined tag handle", "found duplicate %", "found incompatible YAML document",
 	} {
 		if strings.HasPrefix(reason, p) {

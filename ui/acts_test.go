@@ -487,6 +487,32 @@ func TestActsBringBackWhatAMarkedRunLeft(t *testing.T) {
 	}
 }
 
+// TestRussianSaysWhoMarkedARun wants the gender of a run, not of a task.
+func TestRussianSaysWhoMarkedARun(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.stopped()
+	for _, path := range []string{runURL(r.DAG, r.ID), dagURL(r.DAG, "runs"), dagURL(r.DAG, "graph")} {
+		req := newGet(path)
+		req.Header.Set("Accept-Language", "ru")
+		p := checkPage(t, path, s.do(req))
+		p.wants(t, "запуск помечен как ошибочный")
+		p.lacks(t, "помечена")
+	}
+	req := newGet(dagURL(r.DAG, "code"))
+	req.Header.Set("Accept-Language", "ru")
+	checkPage(t, "code", s.do(req)).wants(t, "создана из gbc/risk/churn model (main) по коммиту 3f2a9c1d")
+}
+
+// TestGanttShowsWhatRanBeforeAClear wants the whole run to begin with its first task.
+func TestGanttShowsWhatRanBeforeAClear(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	s.posted(runURL(r.DAG, r.ID)+"/clear", url.Values{"only_failed": {"1"}}, runURL(r.DAG, r.ID))
+	s.get(http.StatusOK, dagURL(r.DAG, "gantt")).wants(t, "Whole run: before it was cleared 5.00 s")
+}
+
 // TestClearSaysWhatTheTriggerRuleEnds clears a task that cannot run for what is before it.
 func TestClearSaysWhatTheTriggerRuleEnds(t *testing.T) {
 	t.Parallel()

@@ -46,7 +46,7 @@ func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 		return fmt.Errorf("read the tries of a run: %w", err)
 	}
 	rd := s.reader(c)
-	bars := []graph.Bar{{Label: rd.t("Whole run"), Href: p.Choice.Run.Href, Page: true, Spans: runSpans(rd, run)}}
+	bars := []graph.Bar{{Label: rd.t("Whole run"), Href: p.Choice.Run.Href, Page: true}}
 	for _, tries := range tasks {
 		ti := tries[len(tries)-1]
 		bar := graph.Bar{Label: string(ti.Task), Href: p.Choice.taskURL(ti.Task)}
@@ -58,8 +58,54 @@ func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 		row.Href = bar.Href
 		p.Rows = append(p.Rows, row)
 	}
-	p.Chart = graph.Gantt(bars, rd.t("When the tasks of %s ran", string(run.ID)), rd.duration)
+	bars[0].Spans = append(spansBefore(rd, run, bars[1:]), runSpans(rd, run)...)
+	p.Chart = graph.Gantt(bars, rd.t("When the tasks of %s ran", string(run.ID)), rd.mark)
 	return nil
+}
+
+// spansBefore is the time from the first to the last of what ran before the run was
+// cleared, which began the run anew: none when it was not.
+func spansBefore(rd *reader, r dag.Run, bars []graph.Bar) []graph.Span {
+	begin := r.QueuedAt
+	if r.State != dag.RunQueued && r.StartedAt.Before(begin) {
+		begin = r.StartedAt
+	}
+	var first, last time.Time
+	for _, bar := range bars {
+		for _, s := range bar.Spans {
+			if !s.From.Before(begin) {
+				continue
+			}
+			if first.IsZero() || s.From.Before(first) {
+				first = s.From
+			}
+			if s.To.After(last) {
+				last = s.To
+			}
+		}
+	}
+	if last.After(begin) {
+		last = begin
+	}
+	return addSpan(rd, nil, rd.t("Whole run"), StateView{Words: say("before it was cleared"), Class: "s-none"}, first, last, false)
+}
+
+// mark writes a mark of a scale with the given distance between two, all of a scale with
+// one precision.
+func (rd *reader) mark(at, step time.Duration) string {
+	switch {
+	case step < 10*time.Millisecond:
+		return rd.t("%.3f s", at.Seconds())
+	case step < 100*time.Millisecond:
+		return rd.t("%.2f s", at.Seconds())
+	case step < time.Second:
+		return rd.t("%.1f s", at.Seconds())
+	case step < time.Minute:
+		return rd.soFar(at)
+	case at == 0:
+		return rd.t("%d min", 0)
+	}
+	return rd.duration(at)
 }
 
 // runSpans are the time for which a run waited for its turn, and that for which it ran.

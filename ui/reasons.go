@@ -70,6 +70,15 @@ func (rd *reader) reason(text string) string {
 	return strings.Join(lines, "\n")
 }
 
+// runReason is the reason of a run. Russian has a gender for what was marked, which
+// the reasons of runs and of tasks do not tell apart.
+func (rd *reader) runReason(text string) string {
+	if rd.lang == language.Russian && strings.HasPrefix(text, "marked ") {
+		text = "run was " + text
+	}
+	return rd.reason(text)
+}
+
 // fault is a fault of a file, whose place is shown before it, in the reader's
 // language. One that the table does not know is introduced as words of the program.
 func (rd *reader) fault(text string) string {

@@ -47,7 +47,7 @@ type sources struct {
 
 var reasonSources = []sources{
 	{folder: "../cmd/dagwright", in: []string{"diskTrouble", "logsTrouble"}},
-	{folder: "../scheduler", names: []string{"Reason", "reason"}, calls: []string{"stop", "settleAs"}, in: []string{"failure", "failedTasks"}},
+	{folder: "../scheduler", names: []string{"Reason", "reason"}, calls: []string{"stop"}, in: []string{"failure", "failedTasks"}},
 	{folder: "../executor/pod", names: []string{"Reason", "reason", "why", "waiting", "doomed", "text"}, calls: []string{"sentence", "fail"},
 		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending", "Trouble"},
 		maps: []string{"disruptions", "podReasons"}},
@@ -217,7 +217,12 @@ func TestReasonsOfRealRuns(t *testing.T) {
 		{"out of memory: the container was killed at its limit of 1Gi", "не хватило памяти: контейнер прерван на пределе 1Gi"},
 		{"exit code 1; the log ends: ValueError: bad date", "код выхода 1; конец лога: ValueError: bad date"},
 		{`unknown key "imag"; did you mean "image"?`, `неизвестный ключ "imag"; может быть, "image"?`},
-		{`.dagwright.yml:2: not YAML: did not find expected ',' or ']'`, `.dagwright.yml:2: ошибка в YAML: did not find expected ',' or ']'`},
+		{`.dagwright.yml:2: not YAML: did not find expected ',' or ']' (a "[" or "{" that is not closed?)`,
+			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого «,» или ']' (не закрыта скобка [ или {?)`},
+		{`.dagwright.yml:2: not YAML: did not find expected node content (a "[" or "{" that is not closed?)`,
+			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого значения (не закрыта скобка [ или {?)`},
+		{`invalid conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`,
+			`ключ конфигурации "A B" не может быть именем переменной окружения: нужны латинские буквы, цифры и «_», не с цифры, не больше 250 символов`},
 		{".dagwright.yml:3:4: scoring.schedule: is empty\n.dagwright.yml:5: must be a list, not a string", ".dagwright.yml:3:4: scoring.schedule: пусто\n.dagwright.yml:5: нужен список, а здесь строка"},
 		{`invalid conf key PATH: it is reserved: it would change how the task itself runs; choose another name`, "ключ конфигурации PATH: зарезервирован: он изменил бы работу самой таски; выберите другое имя"},
 		{`hand.yaml:2:13: hand.schedule: parse schedule: invalid: minute field "*/x": step in "*/x": "x" is not understood; want 0-59, *, a range a-b, a step */n, or a list of them`,

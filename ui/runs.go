@@ -34,7 +34,7 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
-	v.Reason, v.Via = rd.reason(r.Reason), named(rd, viaWords, r.TriggeredBy)
+	v.Reason, v.Via = rd.runReason(r.Reason), named(rd, viaWords, r.TriggeredBy)
 	if r.State == dag.RunQueued {
 		v.Waited = rd.span(r.QueuedAt, time.Time{})
 	} else {

@@ -4,7 +4,7 @@ package ui
 // guide names beside its own words those that Airflow has, such as Graph and Code.
 var russian = map[string]string{
 	// times and sizes
-	"%.0f s": "%.0f с", "%.2f s": "%.2f с", "%d min": "%d мин", "%d h": "%d ч", "%d d": "%d дн.",
+	"%.0f s": "%.0f с", "%.1f s": "%.1f с", "%.2f s": "%.2f с", "%.3f s": "%.3f с", "%d min": "%d мин", "%d h": "%d ч", "%d d": "%d дн.",
 	"%d min %d s": "%d мин %d с", "%d h %d min": "%d ч %d мин",
 	"%d B": "%d Б", "%.1f KiB": "%.1f КиБ", "%.1f MiB": "%.1f МиБ",
 	"%s ago": "%s назад", "in %s": "через %s", "just now": "только что", "in less than a minute": "меньше чем через минуту",
@@ -185,6 +185,7 @@ var russian = map[string]string{
 	"Logical date and run id": "Логическая дата и идентификатор запуска", "Logical date (UTC)": "Логическая дата (UTC)",
 	"The moment that the run is for; if empty, now.": "Момент, за который делается запуск; если пусто — сейчас.",
 	"Run id": "Идентификатор запуска", "If empty, it is made from the time.": "Если пусто, создаётся по времени запуска.",
+	"before it was cleared":        "до перезапуска",
 	"set when the run starts":      "появится при запуске",
 	"What the containers will get": "Что получат контейнеры", "Preview": "Предпросмотр",
 	"This DAG is archived: its file is gone from the DAG repository. It cannot run.": "Этот DAG в архиве: его файла нет в репозитории DAG-ов. Запустить его нельзя.",
@@ -199,7 +200,7 @@ var russian = map[string]string{
 	"The note is too long: at most %d characters.":                                                       "Заметка слишком длинная: не больше %d символов.",
 
 	// code and details
-	"version": "версия", "first read": "впервые прочитана", "made from": "создана из", "commit": "коммит", "Source code": "Исходный код", "Versions": "Версии", "Version %d": "Версия %d",
+	"version": "версия", "first read": "впервые прочитана", "made from": "создана из", "at commit": "по коммиту", "Source code": "Исходный код", "Versions": "Версии", "Version %d": "Версия %d",
 	"compare": "сравнить", "What changed in this version": "Что изменилось в этой версии", "Version %d compared with version %d": "Версия %d в сравнении с версией %d",
 	"Show the whole file": "Показать файл целиком", "Changes": "Изменения", "The files are the same.": "Файлы одинаковы.",
 	"There is no version %q of this DAG.": "У этого DAG-а нет версии %q.",

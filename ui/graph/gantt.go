@@ -34,17 +34,17 @@ const (
 	chartTime = 760 // for the whole time
 	chartHead = 28
 	minSpan   = 3 // so that a short span is seen
-	ticks     = 4
+	maxMarks  = 6 // of the scale, besides its beginning
 )
 
 // Gantt draws bars over their common time as an SVG element for an HTML page,
-// with as little of style in it as SVG. took writes a duration, for the scale.
-// Without any span only the labels are drawn. A chart with an open span has the
-// attribute data-open, and with it what a script needs to draw the bars longer as
-// time goes on: data-from (milliseconds since 1970), data-left and data-width
-// (pixels) of the whole, data-from and data-to of each span, and the share of the
-// whole that a mark of the scale stands for in data-part.
-func Gantt(bars []Bar, title string, took func(time.Duration) string) template.HTML {
+// with as little of style in it as SVG. mark writes a mark of the scale, given the
+// distance between two. Without any span only the labels are drawn. A chart with an
+// open span has the attribute data-open, and with it what a script needs to draw the
+// bars longer as time goes on: data-from (milliseconds since 1970), data-left and
+// data-width (pixels) of the whole, data-from and data-to of each span, and data-mark,
+// the number of a mark of the scale.
+func Gantt(bars []Bar, title string, mark func(at, step time.Duration) string) template.HTML {
 	start, end := limits(bars)
 	whole := max(end.Sub(start), time.Millisecond)
 	x := func(t time.Time) int { return barLabel + int(int64(chartTime)*int64(t.Sub(start))/int64(whole)) }
@@ -57,16 +57,62 @@ func Gantt(bars []Bar, title string, took func(time.Duration) string) template.H
 	}
 	fmt.Fprintf(&b, `<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+"\n",
 		width, height, width, height, html.EscapeString(title), growing)
-	for i := 0; i <= ticks && !start.IsZero(); i++ {
-		at := barLabel + chartTime*i/ticks
-		fmt.Fprintf(&b, `<path class="scale" d="M%d %dV%d"/><text class="detail" x="%d" y="16" data-part="%g" text-anchor="middle">%s</text>`+"\n",
-			at, chartHead-6, height-margin/2, at, float64(i)/ticks, html.EscapeString(took(whole*time.Duration(i)/ticks)))
+	if !start.IsZero() {
+		writeScale(&b, whole, height-margin/2, isOpen(bars), mark)
 	}
 	for i, bar := range bars {
 		writeBar(&b, bar, chartHead+i*barLine, x)
 	}
 	b.WriteString("</svg>\n")
 	return template.HTML(b.String())
+}
+
+// writeScale draws the marks of the scale down to bottom. One that grows has all that it
+// may ever have; those beyond its end are hidden.
+func writeScale(b *strings.Builder, whole time.Duration, bottom int, growing bool, mark func(at, step time.Duration) string) {
+	step := markStep(whole)
+	if growing {
+		step = max(step, time.Second) // as the script counts
+	}
+	for i := range maxMarks + 1 {
+		at, hidden := time.Duration(i)*step, ""
+		if at > whole {
+			if !growing {
+				return
+			}
+			at, hidden = 0, ` visibility="hidden"`
+		}
+		x := barLabel + int(int64(chartTime)*int64(at)/int64(whole))
+		fmt.Fprintf(b, `<g class="mark" data-mark="%d" transform="translate(%d 0)"%s><path class="scale" d="M0 %dV%d"/><text class="detail" y="16" text-anchor="middle">%s</text></g>`+"\n",
+			i, x, hidden, chartHead-6, bottom, html.EscapeString(mark(at, step)))
+	}
+}
+
+// markSteps are the round distances between two marks of a scale, those below a second
+// and above a day aside.
+var markSteps = []time.Duration{
+	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second,
+	time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 30 * time.Minute,
+	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour,
+}
+
+// markStep is the smallest round distance with which maxMarks marks reach the end.
+func markStep(whole time.Duration) time.Duration {
+	fits := func(step time.Duration) bool { return whole/step < maxMarks || whole == maxMarks*step }
+	for step := time.Millisecond; step < time.Second; step *= 10 {
+		for _, times := range []time.Duration{1, 2, 5} {
+			if fits(times * step) {
+				return times * step
+			}
+		}
+	}
+	for _, step := range markSteps {
+		if fits(step) {
+			return step
+		}
+	}
+	const day = 24 * time.Hour
+	return (whole/maxMarks/day + 1) * day
 }
 
 func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {

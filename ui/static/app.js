@@ -332,7 +332,21 @@ function tickChart(chart, write) {
     bar.setAttribute("width", Math.max(left + Math.floor(width * (end - from) / whole) - at, 3));
     if (!bar.dataset.to) write(bar.querySelector("title"), `${bar.dataset.says} ${soFar(end - start)}`);
   }
-  for (const mark of chart.querySelectorAll("text[data-part]")) write(mark, soFar(whole * Number(mark.dataset.part)));
+  const step = markStep(whole / 1000) * 1000;
+  for (const mark of chart.querySelectorAll("[data-mark]")) {
+    const at = step * Number(mark.dataset.mark);
+    mark.setAttribute("visibility", at > whole ? "hidden" : "visible");
+    if (at > whole) continue;
+    mark.setAttribute("transform", `translate(${left + Math.floor(width * at / whole)} 0)`);
+    write(mark.querySelector("text"), at === 0 && step >= 60000 ? say("%d min", 0) : soFar(at));
+  }
+}
+
+// markStep is the round number of seconds between two marks of a scale, as the server
+// counts.
+function markStep(seconds) {
+  const steps = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 10800, 21600, 43200];
+  return steps.find((step) => seconds / step <= 6) ?? 86400 * (Math.floor(seconds / 6 / 86400) + 1);
 }
 
 // wallClock is the time of day in a zone; nothing when the browser does not know it.
