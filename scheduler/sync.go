@@ -143,7 +143,8 @@ func (s *syncer) sync(ctx context.Context) error {
 	return nil
 }
 
-// emptyRepository is not a fault of an instance's first minutes.
+// emptyRepository is told in the log alone: an instance begins with it, and no file is
+// broken.
 const emptyRepository = "the DAG repository is empty: it has no commit yet"
 
 // repositoryFault says in words why the DAG repository has nothing to read.
@@ -169,7 +170,11 @@ func (s *syncer) tellFault(ctx context.Context, fault string) error {
 	if fault == s.fault {
 		return nil
 	}
-	if err := s.Store.SetRepositoryFault(ctx, fault); err != nil {
+	broken := fault
+	if fault == emptyRepository {
+		broken = ""
+	}
+	if err := s.Store.SetRepositoryFault(ctx, broken); err != nil {
 		return fmt.Errorf("write what is wrong with the DAG repository: %w", err)
 	}
 	switch s.fault = fault; fault {

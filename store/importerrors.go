@@ -49,34 +49,63 @@ func scanImportError(r scanner) (ImportError, error) {
 	return e, nil
 }
 
-// setImportError records a broken file in place of what was known about it.
-func setImportError(t *tx, path string, faults dag.SpecErrors) error {
-	return importError(t, path, "", faults, `import_error.errors <> excluded.errors OR import_error.project <> excluded.project
+// setImportError records a broken file in place of what was known about it. of is the
+// DAG that the file defined before, "" where that is not one.
+func setImportError(t *tx, path string, of dag.ID, faults dag.SpecErrors) error {
+	return importError(t, importFault{path: path, of: of, faults: faults}, `import_error.errors <> excluded.errors OR import_error.project <> excluded.project
 		OR import_error.dag_id <> ''`)
 }
 
-// importError records faults of a file, or those of a DAG in it. What is known already
-// stays unless replace, a condition of SQL, holds.
-func importError(t *tx, path string, id dag.ID, faults dag.SpecErrors, replace string) error {
-	text, err := json.Marshal(faults)
+// importFault is what is wrong with a file, or with a DAG in it.
+type importFault struct {
+	path      string
+	unplanned dag.ID // "" where the file is broken
+	of        dag.ID // the DAG to name in the audit log, "" for none
+	faults    dag.SpecErrors
+}
+
+// importError records a fault. What is known already stays unless replace, a condition
+// of SQL, holds.
+func importError(t *tx, f importFault, replace string) error {
+	text, err := json.Marshal(f.faults)
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
 	n, err := t.exec(`INSERT INTO import_error (path, at, errors, project, dag_id) VALUES ($1, $2, $3, $4, $5)
 		ON CONFLICT (path) DO UPDATE SET at = excluded.at, errors = excluded.errors, project = excluded.project, dag_id = excluded.dag_id
-		WHERE `+replace, path, t.now, string(text), projectOfFile(path), id)
+		WHERE `+replace, f.path, t.now, string(text), projectOfFile(f.path), f.unplanned)
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
 	if n == 0 {
 		return nil // the same faults were known
 	}
-	t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
-	extra, err := json.Marshal(map[string]string{"path": path})
+	t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(f.path)})
+	extra, err := json.Marshal(f.auditExtra())
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
-	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", DAG: id, Extra: string(extra)})
+	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", DAG: f.of, Extra: string(extra)})
+}
+
+// maxAuditReason bounds what the audit log says of a fault, in letters.
+const maxAuditReason = 300
+
+// auditExtra names the file and its first fault.
+func (f importFault) auditExtra() map[string]any {
+	extra := map[string]any{"path": f.path}
+	if len(f.faults) == 0 {
+		return extra
+	}
+	reason := []rune(f.faults[0].Error())
+	if len(reason) > maxAuditReason {
+		reason = append(reason[:maxAuditReason-1], '…')
+	}
+	extra["reason"] = string(reason)
+	if more := len(f.faults) - 1; more > 0 {
+		extra["more_errors"] = more
+	}
+	return extra
 }
 
 // SetUnplanned records, as an import error of its file, that a DAG cannot be planned,
@@ -92,7 +121,7 @@ func (s *Store) SetUnplanned(ctx context.Context, id dag.ID, reason string) erro
 			return err
 		}
 		faults := dag.SpecErrors{{File: d.file, Path: string(id), Reason: reason}}
-		return importError(t, d.file, id, faults, `import_error.dag_id = excluded.dag_id AND import_error.errors <> excluded.errors`)
+		return importError(t, importFault{path: d.file, unplanned: id, of: id, faults: faults}, `import_error.dag_id = excluded.dag_id AND import_error.errors <> excluded.errors`)
 	})
 }
 
@@ -142,6 +171,6 @@ func (s *Store) SetRepositoryFault(ctx context.Context, reason string) error {
 		if reason == "" {
 			return clearImportError(t, RepositoryPath)
 		}
-		return setImportError(t, RepositoryPath, dag.SpecErrors{{File: RepositoryPath, Reason: reason}})
+		return setImportError(t, RepositoryPath, "", dag.SpecErrors{{File: RepositoryPath, Reason: reason}})
 	})
 }

@@ -239,7 +239,11 @@ func (sv *saver) file(f SpecFile) error {
 		return clearImportError(sv.t, f.Path)
 	}
 	sv.result.Broken++
-	return setImportError(sv.t, f.Path, faults)
+	var of dag.ID
+	if known := sv.byFile[f.Path]; len(known) == 1 {
+		of = known[0].id
+	}
+	return setImportError(sv.t, f.Path, of, faults)
 }
 
 // define takes one DAG of a file over, or returns why it cannot be.

@@ -48,6 +48,7 @@ var auditDetails = []struct{ key, words string }{
 	{"tasks", say("tasks")}, {"more", say("further tasks")}, {"conf_keys", say("config keys")}, {"path", say("path")},
 	{"dags", say("DAGs")}, {"former_dag_id", say("former id")}, {"project", say("project")}, {"backfill_id", say("backfill")},
 	{"name", say("name")}, {"id", say("id")}, {"act", say("action")}, {"needs", say("role needed")}, {"reason", say("reason")},
+	{"more_errors", say("further errors")},
 }
 
 // actWords are the acts that a refusal in the audit log names.

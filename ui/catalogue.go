@@ -26,7 +26,7 @@ var plurals = []struct {
 	{"%d broken files", [2]string{"%d broken file", "%d broken files"}, [3]string{"%d файл с ошибками", "%d файла с ошибками", "%d файлов с ошибками"}},
 	{"%d tasks were cleared", [2]string{"%d task was cleared", "%d tasks were cleared"}, [3]string{"Перезапущена %d таска", "Перезапущено %d таски", "Перезапущено %d тасок"}},
 	{"%d archived DAGs match", [2]string{"%d archived DAG matches", "%d archived DAGs match"}, [3]string{"Подходит %d DAG из архива", "Подходят %d DAG-а из архива", "Подходят %d DAG-ов из архива"}},
-	{"%d pushes to models were refused", [2]string{"%d push to a model was refused", "%d pushes to models were refused"}, [3]string{"Отклонён %d коммит модели", "Отклонено %d коммита моделей", "Отклонено %d коммитов моделей"}},
+	{"%d pushes to models were rejected", [2]string{"%d push to a model was rejected", "%d pushes to models were rejected"}, [3]string{"Отклонён %d коммит модели", "Отклонено %d коммита моделей", "Отклонено %d коммитов моделей"}},
 	{"%d DAGs changed", [2]string{"%d DAG changed", "%d DAGs changed"}, [3]string{"Изменён %d DAG", "Изменено %d DAG-а", "Изменено %d DAG-ов"}},
 	{"%d runs were started", [2]string{"%d run was started", "%d runs were started"}, [3]string{"Создан %d запуск", "Создано %d запуска", "Создано %d запусков"}},
 	{"%d runs changed", [2]string{"%d run changed", "%d runs changed"}, [3]string{"Изменён %d запуск", "Изменено %d запуска", "Изменено %d запусков"}},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
@@ -19,6 +20,9 @@ type RefusalView struct {
 	PushView
 	URL string // of the push in the list of pushes
 }
+
+// Faults are the lines of the reason, each of which is a fault of the model.
+func (v RefusalView) Faults() []string { return strings.Split(v.Reason, "\n") }
 
 // branchOf names a branch of a model's repository.
 type branchOf struct{ project, branch string }

@@ -2,10 +2,12 @@ package ui
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/dag"
 	"dagwright/store"
 )
 
@@ -35,22 +37,28 @@ func TestRefusedPushIsTold(t *testing.T) {
 	quiet := func() {
 		t.Helper()
 		for _, path := range append(places, "/dags/fraud-model/graph") {
-			s.get(http.StatusOK, path).lacks(t, reason, "refused", "push-")
+			s.get(http.StatusOK, path).lacks(t, reason, "rejected", "Rejected", "push-")
 		}
 	}
 	quiet()
 	s.pushed(mine.Source.Project, "main", "c1", store.PushRefused, reason)
-	s.pushed(mine.Source.Project, "retrain", "c2", store.PushRefused, "of another DAG")
+	s.pushed(mine.Source.Project, "retrain", "c2", store.PushRefused, "of another DAG\nand of one more")
 	link := `href="/models?project=gbc%2Frisk%2Fchurn+model&state=refused#push-1"`
-	s.get(http.StatusOK, "/").wants(t, "2 pushes to models were refused", link, `title="`+reason+`"`, "push refused")
+	s.get(http.StatusOK, "/").wants(t, "2 pushes to models were rejected", link, `title="`+reason+`"`, "push rejected")
 	s.get(http.StatusOK, "/import-errors").wants(t, mine.Source.Project, "main", reason, "of another DAG", link)
 	s.get(http.StatusOK, "/import-errors").lacks(t, "All files are valid")
+	s.get(http.StatusOK, "/import-errors").wants(t, "Rejected pushes", "<li>of another DAG</li><li>and of one more</li>")
+	s.sync(store.Sync{Commit: "broken", Changed: []store.SpecFile{{Path: "dags/broken.yaml", Errors: dag.SpecErrors{{File: "dags/broken.yaml", Reason: "broken"}}}}})
+	if p := s.get(http.StatusOK, "/import-errors"); strings.Index(p.source, "dags/broken.yaml") > strings.Index(p.source, "Rejected pushes") {
+		t.Error("the broken files do not stand under their own heading")
+	}
+	s.sync(store.Sync{Commit: "whole", Removed: []string{"dags/broken.yaml"}})
 	for _, path := range places[2:] {
 		p := s.get(http.StatusOK, path)
-		p.wants(t, "The last push to main was refused", reason, link, `data-live-project="`+mine.Source.Project+`"`)
+		p.wants(t, "The last push to main was rejected", reason, link, `data-live-project="`+mine.Source.Project+`"`)
 		p.lacks(t, "of another DAG")
 	}
-	s.get(http.StatusOK, "/dags/fraud-model/graph").lacks(t, "refused")
+	s.get(http.StatusOK, "/dags/fraud-model/graph").lacks(t, "rejected")
 	// Somebody who sees the other project alone hears nothing of it.
 	s.echo.Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -21,6 +21,9 @@ func TestFreshDevIsQuiet(t *testing.T) {
 			t.Errorf("%s is not there when dev says that it runs: %s", id, dags)
 		}
 	}
+	if _, audit := d.get(t, "/api/v2/eventLogs"); strings.Contains(audit, "import_error") {
+		t.Errorf("a fresh dev has an import error in its audit log: %s", audit)
+	}
 	if log := d.log.String(); log != "" {
 		t.Errorf("a fresh dev says %q", log)
 	}

@@ -412,6 +412,13 @@ func testAudit(f fixture) {
 		}
 	}
 	f.equal(events, []string{"import_error", "request_removal", "mark_failed", "trigger"})
+	f.equal(entries[0].Extra, `{"path":"bad.yaml","reason":"bad.yaml: bad"}`)
+	f.equal(entries[0].DAG, dag.ID(""))
+	f.save(store.SpecFile{Path: "d.yaml", Errors: dag.SpecErrors{{File: "d.yaml", Line: 2, Reason: strings.Repeat("ü", 400)}, {File: "d.yaml", Reason: "bad"}}})
+	broken, _, err := f.Audit(f.ctx(), store.AuditFilter{Event: "import_error", DAG: "d"})
+	f.ok(err)
+	f.equal(len(broken), 1)
+	f.equal(broken[0].Extra, `{"more_errors":1,"path":"d.yaml","reason":"d.yaml:2: `+strings.Repeat("ü", 289)+`…"}`)
 	f.equal(entries[3].Extra, `{"conf_keys":["A","PASSWORD"]}`)
 	f.equal(entries[3].Run, r.ID)
 	rest, _, err := f.Audit(f.ctx(), store.AuditFilter{DAG: "d", Before: entries[1].ID})

@@ -135,7 +135,7 @@ func scopedReads() []scopedRead {
 		}},
 		{method: "Specs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
 		{method: "ImportErrors", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
-		{method: "Audit", want: 5, list: func(ctx context.Context, f fixture) (any, int, error) {
+		{method: "Audit", want: 6, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Audit(ctx, store.AuditFilter{}))
 		}},
 		{method: "ListTasks", want: 4, list: func(ctx context.Context, f fixture) (any, int, error) {
