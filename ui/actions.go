@@ -41,6 +41,7 @@ type deletePage struct {
 	Page
 	DAG  DAGHead
 	Runs int
+	Back string // the table that the DAG was chosen in, "" for none
 }
 
 func (s *server) deleteForm(c echo.Context) error {
@@ -48,7 +49,7 @@ func (s *server) deleteForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := deletePage{Page: s.dagPage(c, h, s.reader(c).t("Delete %s", string(h.ID))), DAG: h}
+	p := deletePage{Page: s.dagPage(c, h, s.reader(c).t("Delete %s", string(h.ID))), DAG: h, Back: localPath(c.QueryParam("back"), "")}
 	p.Live = ""
 	for _, n := range h.RunCounts {
 		p.Runs += n
@@ -69,13 +70,17 @@ func (s *server) requestRemoval(c echo.Context) error {
 // restore asks for the file of an archived DAG to be brought back.
 func (s *server) restore(c echo.Context) error {
 	id := dagParam(c)
+	ok, err := s.confirmed(c, func() (plan, error) { return s.restorePlan(c, id) })
+	if err != nil || !ok {
+		return err
+	}
 	push, err := s.Store.RequestRestore(c.Request().Context(), s.actor(c), id)
 	if err != nil {
 		return err
 	}
 	if push != 0 {
 		notice(c, s.reader(c).t("The branch of %s is being rendered again.", string(id)))
-		return done(c, "/models")
+		return done(c, dagURL(id, "details"))
 	}
 	notice(c, s.reader(c).t("The file of %s is being restored in the DAG repository.", string(id)))
 	return done(c, dagURL(id, "details"))
@@ -163,7 +168,11 @@ func (s *server) markTask(c echo.Context) error {
 	if err := s.Store.MarkTask(c.Request().Context(), s.actor(c), k, state); err != nil {
 		return err
 	}
-	notice(c, s.reader(c).t("%s was marked.", string(k.Task)))
+	marked := say("%s was marked as success.")
+	if state == dag.TaskFailed {
+		marked = say("%s was marked as failed.")
+	}
+	notice(c, s.reader(c).t(marked, string(k.Task)))
 	return done(c, runURL(k.DAG, k.Run))
 }
 

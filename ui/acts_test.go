@@ -71,7 +71,7 @@ func TestTaskWindowActs(t *testing.T) {
 	}{
 		{"clear a task and what follows", "/tasks/b/clear", url.Values{"downstream": {"1"}}, 303, "a=success b= c=", "2 tasks were cleared"},
 		{"clear a task alone", "/tasks/a/clear", nil, 303, "a= b=failed c=upstream_failed", "1 task was cleared"},
-		{"mark a task", "/tasks/b/state", url.Values{"state": {"success"}}, 303, "a=success b=success c=", "b was marked."},
+		{"mark a task", "/tasks/b/state", url.Values{"state": {"success"}}, 303, "a=success b=success c=", "b was marked as success."},
 		{"mark with a wrong state", "/tasks/b/state", url.Values{"state": {"odd"}}, 422, "a=success b=failed c=upstream_failed", ""},
 		{"cancel what does not run", "/tasks/b/cancel", nil, 409, "a=success b=failed c=upstream_failed", ""},
 		{"clear an unknown task", "/tasks/x/clear", nil, 404, "a=success b=failed c=upstream_failed", ""},

@@ -256,6 +256,18 @@ func (s *server) givenUpAfter(c echo.Context, k dag.AttemptKey) ([]dag.TaskInsta
 	}), err
 }
 
+// restorePlan names the archived DAG whose file would be brought back.
+func (s *server) restorePlan(c echo.Context, id dag.ID) (plan, error) {
+	rd, p := s.reader(c), plan{Back: dagURL(id, "details")}
+	row, err := s.Store.DAG(c.Request().Context(), id)
+	if err != nil {
+		return p, err
+	}
+	p.Button = rd.t("Restore the file of %s", string(id))
+	p.add(rd, planRow{Name: row.File, Href: p.Back, State: pausedView(row.Paused), What: rd.t("will be brought back into the DAG repository")}, nil)
+	return p, nil
+}
+
 // cancelPlan names the attempt that would be stopped.
 func (s *server) cancelPlan(c echo.Context, k dag.AttemptKey) (plan, error) {
 	rd, p := s.reader(c), runPlan(k.DAG, k.Run)

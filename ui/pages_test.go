@@ -316,6 +316,9 @@ func TestDelete(t *testing.T) {
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).wants(t, "archived: its file is gone", "/dags/churn-model/restore")
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).lacks(t, "/dags/churn-model/trigger")
 	}
+	s.asked("/dags/churn-model/restore", nil).wants(t, "Restore the file of churn-model?", "will be brought back into the DAG repository")
+	s.get(http.StatusOK, "/?state=archived").wants(t, "/dags/churn-model/delete?back=%2f%3fstate%3darchived")
+	s.get(http.StatusOK, "/dags/churn-model/delete?back=%2f%3fstate%3darchived").wants(t, `name="back" value="/?state=archived"`)
 	s.posted("/dags/churn-model/restore", nil, "/dags/churn-model/details")
 	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "alice asked to restore")
 	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "Delete the history")

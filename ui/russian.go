@@ -119,7 +119,7 @@ var russian = map[string]string{
 	"The run's version of the DAG has no task %q.": "В версии DAG-а этого запуска нет таски %q.",
 
 	// acts
-	"%s was marked.": "%s: состояние изменено.", "%s is being stopped.": "%s останавливается.", "The note was saved.": "Заметка сохранена.",
+	"%s was marked as success.": "Таска %s помечена как успешная.", "%s was marked as failed.": "Таска %s помечена как ошибочная.", "%s is being stopped.": "%s останавливается.", "The note was saved.": "Заметка сохранена.",
 	"The file of %s is being removed from the DAG repository.": "Файл %s удаляется из репозитория DAG-ов.",
 	"The history of %s was deleted.":                           "История %s удалена.",
 	"Select 1 to %d DAGs first.":                               "Сначала выберите от 1 до %d DAG-ов.",
@@ -185,7 +185,8 @@ var russian = map[string]string{
 	"Logical date and run id": "Логическая дата и идентификатор запуска", "Logical date (UTC)": "Логическая дата (UTC)",
 	"The moment that the run is for; if empty, now.": "Момент, за который делается запуск; если пусто — сейчас.",
 	"Run id": "Идентификатор запуска", "If empty, it is made from the time.": "Если пусто, создаётся по времени запуска.",
-	"further errors":               "ещё ошибок",
+	"further errors":         "ещё ошибок",
+	"Restore the file of %s": "Восстановить файл %s", "will be brought back into the DAG repository": "вернётся в репозиторий DAG-ов",
 	"before it was cleared":        "до перезапуска",
 	"set when the run starts":      "появится при запуске",
 	"What the containers will get": "Что получат контейнеры", "Preview": "Предпросмотр",

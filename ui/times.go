@@ -64,7 +64,9 @@ func (rd *reader) ago(t time.Time) string {
 	case d < time.Hour:
 		text = rd.t("%d min", int(d/time.Minute))
 	case d < 24*time.Hour:
-		text = rd.t("%d h", int(d/time.Hour))
+		if text = rd.t("%d h", int(d/time.Hour)); future {
+			text = rd.twoUnits("%d h", "%d h %d min", d, time.Hour, time.Minute)
+		}
 	default:
 		text = rd.t("%d d", int(d/(24*time.Hour)))
 	}

@@ -292,6 +292,7 @@ function ago(then) {
   if (away < 60) return say(seconds < 0 ? "in less than a minute" : "just now");
   let text = say("%d d", Math.floor(away / 86400));
   if (away < 3600) text = say("%d min", Math.floor(away / 60));
+  else if (away < 86400 && seconds < 0) text = twoUnits("%d h", "%d h %d min", Math.floor(away / 60), 60);
   else if (away < 86400) text = say("%d h", Math.floor(away / 3600));
   return say(seconds < 0 ? "in %s" : "%s ago", text);
 }
