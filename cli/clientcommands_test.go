@@ -83,7 +83,7 @@ func TestClientCommands(t *testing.T) {
 			"tasks list churn-model-retrain new", "tasks clear churn-model-retrain new absent", "tasks clear churn-model-retrain nosuch prepare_data",
 			"tasks mark churn-model-retrain old train_model skipped --dry-run", "tasks mark churn-model-retrain old train_model success --upstream",
 			"tasks list churn-model-retrain old", "tasks mark churn-model-retrain old absent success",
-			"runs clear churn-model-retrain old --dry-run", "runs clear churn-model-retrain old", "runs clear churn-model-retrain nosuch",
+			"runs clear churn-model-retrain old --dry-run", "runs clear churn-model-retrain old", "runs clear churn-model-retrain old --only-failed", "runs clear churn-model-retrain nosuch",
 			"dags trigger churn-model --run-id r", "runs delete churn-model r", "runs delete churn-model r --yes", "runs delete churn-model r --yes",
 		}},
 		{name: "catalogue", lines: []string{

@@ -124,6 +124,15 @@ func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, only
 	if act.dryRun {
 		return actOnTasks(cmd, f, c, r, act, question, "run again")
 	}
+	nothing := false
+	if onlyFailed {
+		var choice instanceList
+		dry := request{method: r.method, path: r.path, body: map[string]any{"dry_run": true, "only_failed": true}}
+		if err := c.call(cmd.Context(), dry, &choice); err != nil {
+			return err
+		}
+		nothing = len(choice.Instances) == 0
+	}
 	if err := askInProduction(cmd, c, act.yes, question); err != nil {
 		return err
 	}
@@ -132,6 +141,10 @@ func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, only
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), cleared, func(t *table) {
+		if nothing {
+			t.line("no task of run %s of %s has failed: nothing is cleared, it is %s", cleared.fields.ID, cleared.fields.DAG, cleared.fields.State)
+			return
+		}
 		t.line("run %s of %s is cleared: it is %s", cleared.fields.ID, cleared.fields.DAG, cleared.fields.State)
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,5 +90,6 @@ func sendPush(ctx context.Context, url, secret string, p gitlab.Push) (string, e
 	if err := json.NewDecoder(io.LimitReader(response.Body, 8<<10)).Decode(&answer); err != nil {
 		return response.Status, nil
 	}
-	return strings.TrimSpace(strings.Join([]string{answer.Status, answer.Reason, answer.Error}, " ")), nil
+	words := slices.DeleteFunc([]string{answer.Status, answer.Reason, answer.Error}, func(w string) bool { return w == "" })
+	return strings.Join(words, ": "), nil
 }
