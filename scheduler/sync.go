@@ -143,7 +143,7 @@ func (s *syncer) sync(ctx context.Context) error {
 	return nil
 }
 
-// emptyRepository is told in the log alone: an instance begins with it, and no file is
+// emptyRepository is reported in the log alone: an instance begins with it, and no file is
 // broken.
 const emptyRepository = "the DAG repository is empty: it has no commit yet"
 

@@ -64,7 +64,7 @@ func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 }
 
 // spansBefore is the time from the first to the last of what ran before the run was
-// cleared, which began the run anew: none when it was not.
+// cleared, which began the run again: none when it was not.
 func spansBefore(rd *reader, r dag.Run, bars []graph.Bar) []graph.Span {
 	begin := r.QueuedAt
 	if r.State != dag.RunQueued && r.StartedAt.Before(begin) {
