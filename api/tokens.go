@@ -120,7 +120,7 @@ func (s *server) createToken(c echo.Context) error {
 	if err := b.err(); err != nil {
 		return err
 	}
-	if days < 0 || days > mostDays {
+	if b.has("days") && days == 0 || days > mostDays {
 		return refuse(http.StatusUnprocessableEntity, "days: want a number from 1 to %d", mostDays)
 	}
 	n.Life = time.Duration(days) * 24 * time.Hour

@@ -127,7 +127,7 @@ the file of --token-out, which only you may read. It can do no more than you can
 		Args: exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body.Name = args[0]
-			if body.Days < 0 {
+			if body.Days < 0 || body.Days == 0 && cmd.Flags().Changed("days") {
 				return usage.New(fmt.Errorf("--days %d: want 1 or more", body.Days))
 			}
 			c, err := f.dial()

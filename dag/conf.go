@@ -124,7 +124,7 @@ func stringSize(s string) int {
 
 // CheckEnvironment says which of a container's variables, or which part of its command,
 // no process can be started with: each may have 128 KiB with its name, and all together
-// 1 MiB, which leaves room for what the system adds. The error is an [ErrInvalid].
+// 1 MiB, which leaves room for what the system adds. None holds a NUL. The error is an [ErrInvalid].
 func CheckEnvironment(env []EnvVar, command []string) error {
 	const maxAll = 1 << 20
 	total := 0
@@ -133,11 +133,17 @@ func CheckEnvironment(env []EnvVar, command []string) error {
 		if size > maxString {
 			return fmt.Errorf("%w environment: the variable %s takes %d bytes, of which a process gets %d at most", ErrInvalid, clip(v.Name), size, maxString)
 		}
+		if strings.ContainsRune(v.Value, 0) {
+			return fmt.Errorf("%w environment: the variable %s holds a NUL character, which ends a text for the system", ErrInvalid, clip(v.Name))
+		}
 		total += size + 1
 	}
 	for i, part := range command {
 		if len(part) > maxString {
 			return fmt.Errorf("%w command: part %d has %d bytes, of which a process gets %d at most", ErrInvalid, i+1, len(part), maxString)
+		}
+		if strings.ContainsRune(part, 0) {
+			return fmt.Errorf("%w command: part %d holds a NUL character, which ends a text for the system", ErrInvalid, i+1)
 		}
 		total += len(part) + 1
 	}

@@ -3,6 +3,7 @@ package dag
 import (
 	"fmt"
 	"regexp"
+	"strings"
 )
 
 // maxID is Airflow's limit for ids (ID_LEN).
@@ -24,8 +25,12 @@ func CheckID(s string) error {
 
 // CheckRunID checks a run id by Airflow's pattern (allowed_run_id_pattern). It must
 // also not be "~", which means every run in the API's paths, nor "." or "..", which
-// clients take out of a path. The error is ErrInvalid.
+// clients take out of a path, nor begin with "-", which commands take for a flag. The
+// error is ErrInvalid.
 func CheckRunID(s string) error {
+	if strings.HasPrefix(s, "-") {
+		return fmt.Errorf("run id %s begins with -, which commands take for a flag; choose another: %w", clip(s), ErrInvalid)
+	}
 	if s == "~" || s == "." || s == ".." {
 		return fmt.Errorf("run id %q has a meaning of its own in paths; choose another: %w", s, ErrInvalid)
 	}

@@ -34,7 +34,7 @@ func TestCheckRunID(t *testing.T) {
 			t.Errorf("CheckRunID(%q) = %v", good, err)
 		}
 	}
-	for _, id := range []string{"", "~", ".", "..", "a/b", "a b", "a\n", "ü", strings.Repeat("x", 251), strings.Repeat("\x00", 5000)} {
+	for _, id := range []string{"", "~", ".", "..", "a/b", "a b", "a\n", "-a", "--help", "ü", strings.Repeat("x", 251), strings.Repeat("\x00", 5000)} {
 		checkRefusal(t, "CheckRunID", id, dag.CheckRunID(id))
 	}
 }
@@ -274,6 +274,8 @@ func TestCheckEnvironment(t *testing.T) {
 		"a variable too long":        {value(most - len("A=") + 1), nil, `the variable "A" takes 131072 bytes`},
 		"an argument that just fits": {nil, []string{"x", strings.Repeat("x", most)}, ""},
 		"an argument too long":       {nil, []string{"x", strings.Repeat("x", most+1)}, "part 2 has 131072 bytes"},
+		"a NUL in a variable":        {[]dag.EnvVar{{Name: "A", Value: "a\x00b"}}, nil, `the variable "A" holds a NUL`},
+		"a NUL in an argument":       {nil, []string{"x", "a\x00"}, "part 2 holds a NUL"},
 		"too much in all":            {slices.Repeat(value(most-2), 8), []string{"x"}, "in all"},
 	} {
 		err := dag.CheckEnvironment(tt.env, tt.command)

@@ -134,6 +134,8 @@ func TestParseModelFaults(t *testing.T) {
 		{"model without name", "models: [{path: a}]", ".dagwright.yml:1:10: models[0]: name is missing"},
 		{"model twice", "models: [{name: a}, {name: a}]", `.dagwright.yml:1:21: models[1]: the name "a" is there twice`},
 		{"model named as another's retraining", "models: [{name: a}, {name: a-retrain}]", `the name "a-retrain" is there twice`},
+		{"model at an absolute path", "models: [{name: a, path: /etc}]", ".dagwright.yml:1:26: models[0].path: is not a path within the repository"},
+		{"model named like a flag", "models: [{name: -a}]", ".dagwright.yml:1:17: models[0].name: begins with -, which commands take for a flag"},
 		{"model outside", "models: [{name: a, path: ../x}]", ".dagwright.yml:1:26: models[0].path: is not a path within the repository"},
 		{"fault of a model", "models: [{name: a}, {name: b, onwer: x}]", `.dagwright.yml:1:31: models[1].onwer: unknown key; did you mean "owner"?`},
 		{"param of all and env of one", "params: {A: 1}\nmodels: [{name: a, env: {A: 2}}]", ".dagwright.yml:1:13: params.A: is in env, too"},

@@ -58,6 +58,10 @@ func (r *modelReader) entry(n *field, common Model) Entry {
 // modelName reads the name of a model of several, which becomes its DAG's.
 func (r *modelReader) modelName(n *field) string {
 	name := r.taskID(n)
+	if strings.HasPrefix(name, "-") {
+		r.fault(n, "begins with -, which commands take for a flag; want a letter, a digit, _ or . first")
+		return ""
+	}
 	if reason := reservedName(name); name != "" && reason != "" {
 		r.fault(n, "%s", reason)
 		return ""
@@ -71,8 +75,8 @@ func (r *modelReader) folder(n *field) string {
 	if !ok {
 		return ""
 	}
-	clean := path.Clean(strings.Trim(s, "/"))
-	if s == "" || len(s) > maxText || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
+	clean := path.Clean(s)
+	if s == "" || len(s) > maxText || path.IsAbs(s) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
 		r.fault(n, "is not a path within the repository; want something like models/daily")
 		return ""
 	}

@@ -232,14 +232,21 @@ func toInt(e *evaluation, v any, a arguments) (any, error) {
 			return nil, err
 		}
 		s = strings.TrimSpace(s)
-		if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		n, err := strconv.ParseInt(s, 10, 64)
+		switch {
+		case err == nil:
 			return n, nil
+		case errors.Is(err, strconv.ErrRange):
+			return nil, errRange
 		}
 		f, err = strconv.ParseFloat(s, 64)
 		ok = err == nil
 	}
-	if !ok || math.IsNaN(f) || math.Abs(f) >= 1<<63 {
+	switch {
+	case !ok || math.IsNaN(f) || math.IsInf(f, 0):
 		return otherwise, nil
+	case math.Abs(f) >= 1<<63:
+		return nil, errRange
 	}
 	return int64(f), nil
 }

@@ -47,6 +47,9 @@ func scanToken(r scanner) (APIToken, error) {
 	return a, err
 }
 
+// MaxTokens is how many tokens that are good a person can have.
+const MaxTokens = 100
+
 // tokensKept is for how long a token is still listed after its end.
 const tokensKept = 30 * 24 * time.Hour
 
@@ -81,6 +84,17 @@ func (s *Store) CreateToken(ctx context.Context, by Actor, a APIToken) (id strin
 func createToken(t *tx, by Actor, a APIToken, scope string) error {
 	if _, err := t.exec(`DELETE FROM api_token WHERE expires_at < $1`, t.now.Add(-tokensKept)); err != nil {
 		return fmt.Errorf("forget old tokens: %w", err)
+	}
+	if !a.Service() {
+		var live int
+		_, err := t.row(`SELECT count(*) FROM api_token WHERE issuer = $1 AND subject = $2 AND expires_at > $3`,
+			[]any{a.Owner.Issuer, a.Owner.Subject, t.now}, &live)
+		if err != nil {
+			return fmt.Errorf("count tokens: %w", err)
+		}
+		if live >= MaxTokens {
+			return fmt.Errorf("you have %d tokens, the most that a person can have; revoke some first: %w", live, dag.ErrConflict)
+		}
 	}
 	n, err := t.exec(`INSERT INTO api_token (id, hash, name, issuer, subject, role, scope, created_by, created_at, expires_at)
 			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT 1 FROM api_token WHERE issuer = $4 AND subject = $5 AND name = $3)`,

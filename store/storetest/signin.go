@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"strconv"
 	"time"
 
 	"dagwright/dag"
@@ -168,6 +169,17 @@ func testToken(f fixture) {
 	got, err = f.Token(f.ctx(), "h3")
 	f.ok(err)
 	f.equal(got.Owner, p)
+
+	// Those that have expired do not count.
+	for i := range store.MaxTokens {
+		id := strconv.Itoa(i)
+		f.ok(f.makeToken(alice, store.APIToken{ID: "old" + id, Hash: "old" + id, Name: "old" + id, Owner: p, ExpiresAt: someTime.Add(-time.Hour)}))
+	}
+	for i := range store.MaxTokens - 1 {
+		id := strconv.Itoa(i)
+		f.ok(f.makeToken(alice, store.APIToken{ID: "n" + id, Hash: "n" + id, Name: "n" + id, Owner: p, ExpiresAt: expires}))
+	}
+	f.is(f.makeToken(alice, store.APIToken{ID: "more", Hash: "more", Name: "more", Owner: p, ExpiresAt: expires}), dag.ErrConflict)
 }
 
 func testAuditNote(f fixture) {
