@@ -9,8 +9,9 @@ import (
 
 // SetRunState ends a run by hand as success or failed: its waiting tasks are
 // skipped, and its running attempts are stopped by the scheduler, which then
-// writes their end. The error is dag.ErrConflict when the run has ended, and
-// dag.ErrInvalid for another state.
+// writes their end. One that has ended gets the other state and keeps its end. The
+// error is dag.ErrConflict when the run has that state, or attempts of it are still
+// being stopped, and dag.ErrInvalid for another state.
 func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.RunID, state dag.RunState) error {
 	if !state.Ended() {
 		return fmt.Errorf("a run can be marked success or failed, not %.60q: %w", state, dag.ErrInvalid)
@@ -24,7 +25,10 @@ func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.Ru
 		if err != nil {
 			return err
 		}
-		if r.State.Ended() {
+		if r.stopping {
+			return fmt.Errorf("attempts of run %q are still being stopped; try again in a moment: %w", run, dag.ErrConflict)
+		}
+		if r.State == state {
 			return fmt.Errorf("run %q of DAG %q has ended as %s: %w", run, id, r.State, dag.ErrConflict)
 		}
 		reason := fmt.Sprintf("run was marked %s by %s", state, by.name())
@@ -40,7 +44,10 @@ func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.Ru
 
 func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, reason string) error {
 	from := r.State
-	r.State, r.EndedAt, r.Reason = state, t.now, reason
+	if !from.Ended() {
+		r.EndedAt = t.now
+	}
+	r.State, r.Reason = state, reason
 	ended, err := endRun(t, r, from)
 	if err != nil {
 		return err

@@ -487,6 +487,20 @@ func TestActsBringBackWhatAMarkedRunLeft(t *testing.T) {
 	}
 }
 
+// TestEndedRunCanBeMarked wants the button for the other state on the run's page.
+func TestEndedRunCanBeMarked(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	p := s.get(http.StatusOK, runURL(r.DAG, r.ID))
+	p.wants(t, `id="run-success"`)
+	p.lacks(t, `id="run-failed"`)
+	s.posted(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"success"}}, runURL(r.DAG, r.ID))
+	p = s.get(http.StatusOK, runURL(r.DAG, r.ID))
+	p.wants(t, `id="run-failed"`)
+	p.lacks(t, `id="run-success"`)
+}
+
 // TestRussianSaysWhoMarkedARun wants the gender of a run, not of a task.
 func TestRussianSaysWhoMarkedARun(t *testing.T) {
 	t.Parallel()
@@ -613,7 +627,7 @@ func TestBulkActsSayFirstWhatTheyWouldTouch(t *testing.T) {
 	queued := s.run(r.DAG, "two")
 	runs := url.Values{"run": {"one", "two", "absent"}, "act": {"failed"}}
 	p = s.asked(dagURL(r.DAG, "runs"), runs)
-	p.wants(t, "Mark 1 run as failed?", "The run has ended already.", "absent")
+	p.wants(t, "Mark 1 run as failed?", "The run has this state already.", "absent")
 	runs.Set("act", "clear")
 	p = s.asked(dagURL(r.DAG, "runs"), runs)
 	p.wants(t, "Clear 3 tasks?", "will run again: a, b, c", "There is nothing to clear.")

@@ -228,8 +228,8 @@ func (s *server) bulkRunsPlan(c echo.Context, id dag.ID, runs []dag.RunID, act s
 func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words string, tasks int, err error) {
 	rd := s.reader(c)
 	if act == "success" || act == "failed" {
-		if r.State.Ended() {
-			return "", 0, conflict(say("The run has ended already."))
+		if r.State == dag.RunState(act) {
+			return "", 0, conflict(say("The run has this state already."))
 		}
 		return markedRun(rd, dag.RunState(act)), 0, nil
 	}

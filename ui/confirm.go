@@ -292,8 +292,8 @@ func (s *server) markRunPlan(c echo.Context, id dag.ID, run dag.RunID, state dag
 	if err != nil {
 		return p, err
 	}
-	if r.State.Ended() {
-		return p, conflict(say("The run has ended already."))
+	if r.State == state {
+		return p, conflict(say("The run has this state already."))
 	}
 	tasks, err := s.Store.TaskInstances(ctx, id, run)
 	if err != nil {

@@ -118,7 +118,7 @@ type runPage struct {
 	DAG      DAGHead
 	Run      RunView
 	Tasks    []TaskView
-	CanEnd   bool // the reader may mark it, and it has not ended
+	CanMark  bool
 	CanClear bool
 	StateURL string
 	ClearURL string
@@ -142,7 +142,7 @@ func (s *server) runPage(c echo.Context) error {
 		return fmt.Errorf("read task instances: %w", err)
 	}
 	p := runPage{
-		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanEnd: !r.State.Ended() && h.Can(dag.ActMarkRun),
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanMark: h.Can(dag.ActMarkRun),
 		CanClear: r.State.Ended() && h.Can(dag.ActClear),
 		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear", NoteURL: runURL(h.ID, r.ID) + "/note",
 		AgainURL: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}}),

@@ -151,7 +151,7 @@ var russian = map[string]string{
 	"There is nothing to clear.":                        "Перезапускать нечего.",
 	"The task has this state already.":                  "Таска уже в этом состоянии.",
 	"The task is no longer running.":                    "Таска уже не выполняется.",
-	"The run has ended already.":                        "Запуск уже завершён.",
+	"The run has this state already.":                   "Запуск уже в этом состоянии.",
 	"The file of this DAG is gone.":                     "Файла этого DAG-а больше нет.",
 	"It is in this state already.":                      "Он уже в этом состоянии.",
 	"Mark task %s as success":                           "Пометить таску %s как успешную",

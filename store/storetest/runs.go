@@ -314,6 +314,16 @@ func testMarkRunning(f fixture) {
 	f.ok(err)
 	f.equal(len(active), 0)
 	f.checkCounts("d")
+
+	// A run that has ended gets the other state.
+	f.is(f.SetRunState(f.ctx(), alice, "d", r.ID, dag.RunFailed), dag.ErrConflict)
+	f.ok(f.SetRunState(f.ctx(), alice, "d", r.ID, dag.RunSuccess))
+	again, err := f.Run(f.ctx(), "d", r.ID)
+	f.ok(err)
+	f.equal(again.State, dag.RunSuccess)
+	f.equal(again.EndedAt, got.EndedAt)
+	f.equal(len(f.look("d").Runs), 0)
+	f.checkCounts("d")
 }
 
 // states compares the states of a run's task instances, in order.
