@@ -14,7 +14,7 @@ await page.goto(`${url}/dags/churn-model/graph`);
 await page.locator("svg.graph a.node.s-up-for-retry").click();
 await button(page.getByRole("dialog"), "Mark failed").click();
 await confirm(page);
-await page.locator("#notice", { hasText: "run_model was marked." }).waitFor();
+await page.locator("#notice", { hasText: "run_model was marked as" }).waitFor();
 const now = new URL(page.url());
 assert.deepEqual([now.pathname, now.searchParams.get("run")], ["/dags/churn-model/graph", decodeURIComponent(run.split("/").at(-1))],
   "one is where one was");
