@@ -376,11 +376,6 @@ func TestLogElsewhere(t *testing.T) {
 	if lines, token := l.events(""); len(lines) != 2 || token != "" {
 		t.Errorf("%q, token %q", lines, token)
 	}
-	// Its run is not deleted here, where the log would be left.
-	a := f.do(http.MethodDelete, "/api/v2/dags/churn-model/dagRuns/r", "")
-	if a.status != http.StatusConflict || !strings.Contains(a.body, "where the scheduler runs") {
-		t.Errorf("delete the run where logs are only read: %d %s", a.status, a.body)
-	}
 }
 
 // TestLogStorageFails answers that it is the storage that fails, and keeps the

@@ -101,9 +101,6 @@ func (s *server) deleteRun(c echo.Context) error {
 		return err
 	}
 	ctx, id, run := c.Request().Context(), dagID(c), runID(c)
-	if s.Logs.ReadOnly() {
-		return refuse(http.StatusConflict, "This process only shows logs: a run is deleted, with its logs, where the scheduler runs")
-	}
 	found, err := s.Store.Run(ctx, id, run)
 	if err == nil && found.State == dag.RunRunning {
 		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id, run, found.State)

@@ -220,9 +220,6 @@ func (d *Dir) Close() error {
 	return nil
 }
 
-// ReadOnly reports whether another process of the instance writes the logs.
-func (d *Dir) ReadOnly() bool { return d.config.ReadOnly }
-
 // Info is the present size of a log in bytes and whether it is complete.
 type Info struct {
 	Size   int64
