@@ -65,7 +65,7 @@ for (const [lang, locale] of [["en", "en-GB"], ["ru", "ru-RU"]]) {
   await page.locator(".ll").first().waitFor();
   await take("log");
 
-  await link(page, "Code").click();
+  await page.locator(".tabs a:nth-child(5)").click();
   await page.locator("pre.code").waitFor();
   await take("code");
 
