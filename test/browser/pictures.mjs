@@ -2,7 +2,7 @@
 // "dagwright dev". Numbers in a picture are those of the guide's text.
 //
 //	node pictures.mjs URL FOLDER
-import { browser, confirm, link, newPage, row, shots, toggle, trigger, url } from "./browser.mjs";
+import { browser, confirm, newPage, row, shots, toggle, trigger, url } from "./browser.mjs";
 
 // Something to see: runs of every colour.
 const page = await newPage();
