@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -103,25 +104,14 @@ func (t *turns) leave(mine *turn) bool {
 // unqueue takes one out of its client's queue, and moves the client to the end of the
 // order.
 func (t *turns) unqueue(mine *turn) {
-	t.order = without(t.order, mine.client)
-	rest := without(t.queue[mine.client], mine)
+	t.order = slices.DeleteFunc(t.order, func(c string) bool { return c == mine.client })
+	rest := slices.DeleteFunc(t.queue[mine.client], func(w *turn) bool { return w == mine })
 	if len(rest) == 0 {
 		delete(t.queue, mine.client)
 		return
 	}
 	t.queue[mine.client] = rest
 	t.order = append(t.order, mine.client)
-}
-
-// without returns the elements of a list other than one.
-func without[T comparable](list []T, one T) []T {
-	rest := make([]T, 0, len(list))
-	for _, e := range list {
-		if e != one {
-			rest = append(rest, e)
-		}
-	}
-	return rest
 }
 
 // giveBack ends a turn and reports whether the place had been lost. The turn's deadline
