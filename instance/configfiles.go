@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -158,15 +157,10 @@ func wrongDataFolder(path string) string {
 
 // wrongMasks is about a file, or a folder of files, such as a mounted Secret.
 func wrongMasks(path string) string {
-	if entries, err := os.ReadDir(path); err == nil {
-		for _, e := range entries {
-			if name := filepath.Join(path, e.Name()); !strings.HasPrefix(e.Name(), ".") {
-				if reason := wrongSecret(name); reason != "" {
-					return reason
-				}
-			}
+	for _, file := range secretFiles(path) {
+		if reason := wrongSecret(file); reason != "" {
+			return reason
 		}
-		return ""
 	}
-	return wrongSecret(path)
+	return ""
 }

@@ -40,7 +40,9 @@ func (r *Secrets) Read(file string) dag.Secret {
 // files of folders such as a mounted Secret.
 func (r *Secrets) masked(dsn string, files []string) []string {
 	for _, file := range files {
-		r.readAll(file)
+		for _, name := range secretFiles(file) {
+			r.Read(name)
+		}
 	}
 	values := append([]string(nil), r.all...)
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} {
@@ -53,17 +55,19 @@ func (r *Secrets) masked(dsn string, files []string) []string {
 	return values
 }
 
-// readAll reads a file, or the files of a folder. Names that begin with a dot are
-// how Kubernetes swaps the files of a Secret, and hold the same again.
-func (r *Secrets) readAll(path string) {
+// secretFiles are the files of a folder such as a mounted Secret, or the path itself when
+// it cannot be listed. Names that begin with a dot are how Kubernetes swaps
+// the files of a Secret, and hold the same again.
+func secretFiles(path string) []string {
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		r.Read(path)
-		return
+		return []string{path}
 	}
+	var files []string
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") {
-			r.Read(filepath.Join(path, e.Name()))
+			files = append(files, filepath.Join(path, e.Name()))
 		}
 	}
+	return files
 }
