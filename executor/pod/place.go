@@ -74,6 +74,11 @@ func (p *place) passed(at time.Time) bool {
 	return false
 }
 
+// caughtUp reports whether the reading has shown the last line that is in the log.
+func (p *place) caughtUp() bool {
+	return p.again == nil || p.again[p.recent[len(p.recent)-1]] == 0
+}
+
 // reached notes a line that is about to be written.
 func (p *place) reached(at time.Time) {
 	p.count++

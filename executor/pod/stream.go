@@ -53,6 +53,8 @@ type stream struct {
 	// partial is a long line that an earlier reading has begun to write.
 	partial *line
 	lastEnd unfinished
+	// empty says that a reading after the end has shown nothing at all.
+	empty bool
 	// drained says that the last reading came to an end by itself.
 	drained bool
 }
@@ -158,7 +160,7 @@ func (s *stream) rest(ctx context.Context, pause time.Duration, over bool) {
 func refusal(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status) && !apierrors.IsTooManyRequests(err) && !apierrors.IsServiceUnavailable(err) ||
-		errors.Is(err, errNoLine)
+		errors.Is(err, errNoLine) || errors.Is(err, errShort)
 }
 
 // isRemoved reports whether the pod is being deleted.
@@ -182,7 +184,7 @@ func (s *stream) givesUp(err error, since time.Time) bool {
 	switch {
 	case apierrors.IsNotFound(err):
 		return true // the pod is gone, and with it its output
-	case lost || apierrors.IsBadRequest(err):
+	case lost || apierrors.IsBadRequest(err) || errors.Is(err, errShort):
 		return waited > lostPatience
 	}
 	return waited > patience
@@ -282,19 +284,35 @@ type unfinished struct{ lines, bytes int64 }
 // errUnconfirmed says that the log ends without a newline, if it really does.
 var errUnconfirmed = errors.New("the last line is not complete")
 
-// ended takes what stands behind the last newline. It is the container's last
-// line only when the container has ended and the next reading ends there too;
-// else the answer was cut short.
+// errShort says that an answer ends before the last line that is known. The API server
+// ends its answer in good order, too, when its connection to the node breaks. A node
+// that rotated the file after that line does not show it either, so this is asked again
+// for a while only.
+var errShort = errors.New("the answer ends before the last line that is known: it was cut short, or the node has rotated the file")
+
+// ended takes the end of an answer. It is the end of the output when the container has
+// ended and the answer shows all that is known; two answers must agree that there is no
+// output, and on a last line without a newline.
 func (s *stream) ended(piece []byte, over bool) error {
-	if len(piece) == 0 && !s.line.inside || !over {
+	if !over {
 		return s.flush()
 	}
-	if end := (unfinished{s.place.count, s.line.seen + int64(len(piece))}); end != s.lastEnd {
+	inLine := len(piece) > 0 || s.line.inside
+	if end := (unfinished{s.place.count, s.line.seen + int64(len(piece))}); inLine && end != s.lastEnd {
 		s.lastEnd = end
 		return errors.Join(errUnconfirmed, s.flush())
 	}
-	if err := s.take(append(piece, '\n')); err != nil {
-		return err
+	if inLine {
+		if err := s.take(append(piece, '\n')); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !s.place.caughtUp():
+		return errors.Join(errShort, s.flush())
+	case s.place.count == 0 && !s.empty && !inLine:
+		s.empty = true
+		return errUnconfirmed
 	}
 	return s.flush()
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,6 +38,9 @@ type kubelet struct {
 	mu       sync.Mutex
 	requests int
 	trouble  []string // answered instead of the log, one a request
+	// short is how many bytes of its text each of the next answers has; they end in good
+	// order, as the API server's do when its connection to the node breaks.
+	short []int
 }
 
 type logLine struct {
@@ -55,6 +59,11 @@ func (k *kubelet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body := k.answer(r.URL.Query().Get("sinceTime"))
+	if len(k.short) > 0 {
+		_, _ = w.Write(body[:min(k.short[0], len(body))])
+		k.short = k.short[1:]
+		return
+	}
 	if k.dice.Float64() >= k.cut {
 		_, _ = w.Write(body)
 		return
@@ -315,6 +324,88 @@ func TestStreamRun(t *testing.T) {
 	keeper.note(noon, "too late") // changes nothing
 	if after := readLog(t, logs); len(after) != len(lines) {
 		t.Errorf("a sealed log has grown to %d lines", len(after))
+	}
+}
+
+// TestShortAnswersAreNotTheEnd cuts answers short in good order after the container has
+// ended, at each line's end and within lines: all of the output is in the log.
+func TestShortAnswersAreNotTheEnd(t *testing.T) {
+	t.Parallel()
+	const width = len("2026-03-01T12:00:00.100000001Z line 00\n")
+	tests := map[string]struct {
+		known int // lines that a reading before the end has taken
+		short []int
+	}{
+		"nothing, nothing known":             {0, []int{0}},
+		"a line, nothing known":              {0, []int{width}},
+		"nothing":                            {10, []int{0}},
+		"nothing, three times":               {10, []int{0, 0, 0}},
+		"before the last line that is known": {10, []int{9 * width, 3 * width, 5}},
+		"in the last line that is known":     {10, []int{10*width - 1, 0}},
+		"twice in the same known line":       {10, []int{5*width - 1, 5*width - 1}},
+		"behind it":                          {10, []int{12 * width, 11 * width, 0}},
+		"in the first new line":              {10, []int{10*width + 5, 9*width - 1}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var lines []logLine
+			for i := range 20 {
+				at := time.Date(2026, 3, 1, 12, 0, 0, 100_000_001+2*i, time.UTC)
+				lines = append(lines, logLine{at, fmt.Sprintf("line %02d", i)})
+			}
+			logs, k := openLogs(t), &kubelet{lines: lines[:test.known], dice: rand.New(rand.NewPCG(1, 1))}
+			keeper := newReading(t, serve(t, k), logs).keeper(podspec.Options{Base: "base", Logs: []string{"base"}})
+			keeper.mu.Lock()
+			err := keeper.open()
+			s := keeper.stream("base")
+			keeper.mu.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.read(t.Context(), false); err != nil {
+				t.Fatal(err)
+			}
+			k.lines, k.short = lines, test.short
+			keeper.followOne("base", true)
+			if !keeper.complete(&outcome{at: noon}) || !keeper.seal() {
+				t.Fatal("the log could not be completed")
+			}
+			compare(t, k.want(), text(readLog(t, logs)))
+		})
+	}
+}
+
+// TestRotatedFileIsNotWaitedForLong lets the node rotate the file after the last line: the
+// stream ends, and says that it cannot be sure.
+func TestRotatedFileIsNotWaitedForLong(t *testing.T) {
+	t.Parallel()
+	logs, k := openLogs(t), &kubelet{lines: output(rand.New(rand.NewPCG(1, 1)), 5), dice: rand.New(rand.NewPCG(1, 1))}
+	r := newReading(t, serve(t, k), logs)
+	var steps atomic.Int64 // each look at the clock is six seconds later
+	r.x.config.Now = func() time.Time { return noon.Add(time.Duration(steps.Add(6)) * time.Second) }
+	keeper := r.keeper(podspec.Options{Base: "base", Logs: []string{"base"}})
+	keeper.mu.Lock()
+	err := keeper.open()
+	s := keeper.stream("base")
+	keeper.mu.Unlock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.read(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	want := k.want()
+	k.lines = nil
+	keeper.followOne("base", true)
+	if !keeper.complete(&outcome{at: noon}) || !keeper.seal() {
+		t.Fatal("the log could not be completed")
+	}
+	lines := readLog(t, logs)
+	compare(t, want, text(lines))
+	const note = "the rest of the output of container base could not be read: the answer ends before the last line that is known"
+	if last := lines[len(lines)-1]; !last.Own || !strings.HasPrefix(last.Text, note) {
+		t.Errorf("the log ends with %+v, want the note %q", last, note)
 	}
 }
 
