@@ -284,7 +284,7 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// An act within a request asks for its own right.
+// What a request does besides asks for its own right.
 func TestActsWithinARequest(t *testing.T) {
 	t.Parallel()
 	f := scene(t)
@@ -294,17 +294,17 @@ func TestActsWithinARequest(t *testing.T) {
 	}
 	tests := []struct {
 		method, path, body string
-		want               []dag.Act
+		want               []dag.Right
 	}{
-		{"PATCH", "/dags/churn-model/dagRuns/again", `{"note": "x"}`, []dag.Act{dag.ActMarkRun, dag.ActNote}},
-		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "failed"}`, []dag.Act{dag.ActMarkRun, dag.ActMarkRun}},
-		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "queued"}`, []dag.Act{dag.ActMarkRun, dag.ActClear}},
-		{"POST", "/dags/churn-model/dagRuns", `{"logical_date": null, "unpause": true}`, []dag.Act{dag.ActTrigger, dag.ActPause}},
-		{"DELETE", "/dags/churn-model/dagRuns/again", "", []dag.Act{dag.ActDeleteHistory}},
+		{"PATCH", "/dags/churn-model/dagRuns/again", `{"note": "x"}`, []dag.Right{dag.RightMarkRun, dag.RightNote}},
+		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "failed"}`, []dag.Right{dag.RightMarkRun, dag.RightMarkRun}},
+		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "queued"}`, []dag.Right{dag.RightMarkRun, dag.RightClear}},
+		{"POST", "/dags/churn-model/dagRuns", `{"logical_date": null, "unpause": true}`, []dag.Right{dag.RightTrigger, dag.RightPause}},
+		{"DELETE", "/dags/churn-model/dagRuns/again", "", []dag.Right{dag.RightDeleteHistory}},
 	}
 	for _, test := range tests {
-		if diff := cmp.Diff(test.want, f.acts(test.method, test.path, test.body)); diff != "" {
-			t.Errorf("%s %s %s: acts (-want +got):\n%s", test.method, test.path, test.body, diff)
+		if diff := cmp.Diff(test.want, f.rights(test.method, test.path, test.body)); diff != "" {
+			t.Errorf("%s %s %s: rights (-want +got):\n%s", test.method, test.path, test.body, diff)
 		}
 	}
 }
@@ -315,7 +315,7 @@ func TestWildcardsAskForNoDAG(t *testing.T) {
 	t.Parallel()
 	f := scene(t)
 	e := echo.New()
-	Register(e, Config{Store: f.store, Logs: f.logs, Allow: func(_ echo.Context, _ dag.Act, id dag.ID) error {
+	Register(e, Config{Store: f.store, Logs: f.logs, Allow: func(_ echo.Context, _ dag.Right, id dag.ID) error {
 		if id != "" {
 			return dag.ErrForbidden
 		}

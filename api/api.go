@@ -26,9 +26,9 @@ type Config struct {
 	Logger *slog.Logger
 	// User returns who sent a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
-	// Allow says whether the sender of a request may do an act to a DAG; id is empty for
-	// acts on none. Its error is the answer. Everybody may do everything when it is nil.
-	Allow func(c echo.Context, act dag.Act, id dag.ID) error
+	// Allow says whether the sender of a request has a right over a DAG; id is empty for
+	// what is about none. Its error is the answer. Everybody may do everything when it is nil.
+	Allow func(c echo.Context, right dag.Right, id dag.ID) error
 	// PromotesTo is the DAG repository that DAGs can be promoted to; they cannot
 	// when empty.
 	PromotesTo string
@@ -62,7 +62,7 @@ type server struct {
 // route is one operation of the API.
 type route struct {
 	method, path string
-	act          dag.Act
+	right        dag.Right
 	handle       echo.HandlerFunc
 	operation    operation
 }
@@ -92,7 +92,7 @@ func newServer(c Config) *server {
 		c.User = func(echo.Context) string { return "anonymous" }
 	}
 	if c.Allow == nil {
-		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
+		c.Allow = func(echo.Context, dag.Right, dag.ID) error { return nil }
 	}
 	s := &server{Config: c, streams: auth.NewShares(maxStreams), process: rand.Text()}
 	s.routes = s.table()
@@ -116,7 +116,7 @@ func (s *server) table() []route {
 	)
 }
 
-// allowed checks the right to the route's act before the route is run.
+// allowed checks the route's right before the route is run.
 func (s *server) allowed(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		declare(c, r.operation)
@@ -124,7 +124,7 @@ func (s *server) allowed(r route) echo.HandlerFunc {
 		if id == allDAGs {
 			id = "" // a request about every DAG that one may see
 		}
-		if err := s.Allow(c, r.act, id); err != nil {
+		if err := s.Allow(c, r.right, id); err != nil {
 			return missingDAG(err, id)
 		}
 		return r.handle(c)

@@ -282,14 +282,14 @@ func (f *fixture) serve(h http.Handler, method, path string) *httptest.ResponseR
 	return w
 }
 
-// acts sends a request and returns what it asked leave for.
-func (f *fixture) acts(method, path, body string) []dag.Act {
+// rights sends a request and returns the rights that it asked for.
+func (f *fixture) rights(method, path, body string) []dag.Right {
 	f.Helper()
-	var asked []dag.Act
+	var asked []dag.Right
 	e := echo.New()
 	Register(e, Config{
 		Store: f.store, Logs: f.logs, Now: func() time.Time { return noon }, Logger: slog.New(slog.DiscardHandler),
-		Allow: func(_ echo.Context, act dag.Act, _ dag.ID) error { asked = append(asked, act); return nil },
+		Allow: func(_ echo.Context, right dag.Right, _ dag.ID) error { asked = append(asked, right); return nil },
 	})
 	w := httptest.NewRecorder()
 	e.ServeHTTP(w, httptest.NewRequestWithContext(f.Context(), method, prefix+path, strings.NewReader(body)))

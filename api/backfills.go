@@ -69,17 +69,17 @@ func (s *server) backfillRoutes() []route {
 	list := append(pageParams("id"), required(text("dag_id", "The DAG.")))
 	const one = "/backfills/:backfill_id"
 	return []route{
-		{http.MethodGet, "/backfills", dag.ActRead, s.listBackfills, operation{id: "list_backfills", tag: "Backfill", summary: "List the backfills of a DAG.", answer: backfillList{}, query: list}},
-		{http.MethodPost, "/backfills", dag.ActRead, s.createBackfill, operation{
+		{http.MethodGet, "/backfills", dag.RightRead, s.listBackfills, operation{id: "list_backfills", tag: "Backfill", summary: "List the backfills of a DAG.", answer: backfillList{}, query: list}},
+		{http.MethodPost, "/backfills", dag.RightRead, s.createBackfill, operation{
 			id: "create_backfill", tag: "Backfill", summary: "Ask for the runs of a past range.", answer: backfillAnswer{}, body: body, refusals: []int{http.StatusNotFound, http.StatusConflict},
 		}},
-		{http.MethodPost, "/backfills/dry_run", dag.ActRead, s.tryBackfill, operation{
+		{http.MethodPost, "/backfills/dry_run", dag.RightRead, s.tryBackfill, operation{
 			id: "create_backfill_dry_run", tag: "Backfill", summary: "Say which runs it would be.", answer: dryBackfillList{}, body: body, refusals: []int{http.StatusNotFound},
 		}},
-		{http.MethodGet, one, dag.ActRead, s.getBackfill, operation{id: "get_backfill", tag: "Backfill", summary: "Read a backfill.", answer: backfillAnswer{}}},
-		{http.MethodPut, one + "/pause", dag.ActRead, s.pauseBackfill(true), withConflict(pause)},
-		{http.MethodPut, one + "/unpause", dag.ActRead, s.pauseBackfill(false), withConflict(unpause)},
-		{http.MethodPut, one + "/cancel", dag.ActRead, s.cancelBackfill, withConflict(cancel)},
+		{http.MethodGet, one, dag.RightRead, s.getBackfill, operation{id: "get_backfill", tag: "Backfill", summary: "Read a backfill.", answer: backfillAnswer{}}},
+		{http.MethodPut, one + "/pause", dag.RightRead, s.pauseBackfill(true), withConflict(pause)},
+		{http.MethodPut, one + "/unpause", dag.RightRead, s.pauseBackfill(false), withConflict(unpause)},
+		{http.MethodPut, one + "/cancel", dag.RightRead, s.cancelBackfill, withConflict(cancel)},
 	}
 }
 
@@ -111,7 +111,7 @@ func (s *server) readBackfill(c echo.Context) (store.BackfillRequest, error) {
 	if err := cmp.Or(b.err(), readQuery(c).err()); err != nil {
 		return req, err
 	}
-	if err := s.Allow(c, dag.ActBackfill, req.DAG); err != nil {
+	if err := s.Allow(c, dag.RightBackfill, req.DAG); err != nil {
 		return req, orMissing(err, "Could not find dag %s", short(req.DAG))
 	}
 	return req, s.dateBackfill(c.Request().Context(), &req)
@@ -296,7 +296,7 @@ func (s *server) onBackfill(c echo.Context, do func(context.Context, int64) (sto
 	if err != nil {
 		return err
 	}
-	if err := s.Allow(c, dag.ActBackfill, b.DAG); err != nil {
+	if err := s.Allow(c, dag.RightBackfill, b.DAG); err != nil {
 		return orMissing(err, "Backfill not found")
 	}
 	b, err = do(c.Request().Context(), b.ID)

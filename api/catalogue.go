@@ -54,23 +54,23 @@ type programAnswer struct {
 
 func (s *server) catalogueRoutes() []route {
 	return []route{
-		{http.MethodGet, "/dagTags", dag.ActRead, s.listTags, operation{
+		{http.MethodGet, "/dagTags", dag.RightRead, s.listTags, operation{
 			id: "get_dag_tags", tag: "DAG", summary: "List the tags of all DAGs.", answer: tagList{},
 			query: join(pageParams("name"), []param{text("tag_name_pattern", "A part of the tag, any case.")}),
 		}},
-		{http.MethodGet, "/dagStats", dag.ActRead, s.listStats, operation{
+		{http.MethodGet, "/dagStats", dag.RightRead, s.listStats, operation{
 			id: "get_dag_stats", tag: "DagStats", summary: "Count the runs of DAGs by state.", answer: statsList{},
 			query: []param{many(text("dag_ids", "Only these DAGs."))},
 		}},
-		{http.MethodGet, "/importErrors", dag.ActRead, s.listImportErrors, operation{
+		{http.MethodGet, "/importErrors", dag.RightRead, s.listImportErrors, operation{
 			id: "get_import_errors", tag: "Import Error", summary: "List the files that cannot be read.", answer: importErrorList{},
 			query: join(pageParams(orderNames(importErrorOrders)...), []param{text("filename_pattern", "A part of the path, any case."), text("filename", "The whole path.")}),
 		}},
-		{http.MethodGet, "/importErrors/:import_error_id", dag.ActRead, s.getImportError, operation{
+		{http.MethodGet, "/importErrors/:import_error_id", dag.RightRead, s.getImportError, operation{
 			id: "get_import_error", tag: "Import Error", summary: "Read the faults of a file.", answer: importErrorAnswer{},
 		}},
-		{http.MethodGet, "/monitor/health", dag.ActRead, s.health, operation{id: "get_health", tag: "Monitor", summary: "Ask after the instance's health.", answer: healthAnswer{}}},
-		{http.MethodGet, "/version", dag.ActRead, s.version, operation{id: "get_version", tag: "Version", summary: "Ask for dagwright's version.", answer: programAnswer{}}},
+		{http.MethodGet, "/monitor/health", dag.RightRead, s.health, operation{id: "get_health", tag: "Monitor", summary: "Ask after the instance's health.", answer: healthAnswer{}}},
+		{http.MethodGet, "/version", dag.RightRead, s.version, operation{id: "get_version", tag: "Version", summary: "Ask for dagwright's version.", answer: programAnswer{}}},
 	}
 }
 

@@ -31,27 +31,27 @@ func (s *server) dagRoutes() []route {
 	mask := []param{many(choice("update_mask", "The fields to change.", "is_paused"))}
 	states := []param{choice("last_dag_run_state", "The state of the newest run.", runStates()...), many(choice("dag_run_state", "States of which one run must have one.", runStates()...))}
 	return []route{
-		{http.MethodGet, "/dags", dag.ActRead, s.listDAGs, operation{
+		{http.MethodGet, "/dags", dag.RightRead, s.listDAGs, operation{
 			id: "get_dags", tag: "DAG", summary: "List DAGs.", answer: dagList{},
 			query: join(pageParams(orderNames(dagOrders)...), filters, states),
 		}},
-		{http.MethodPatch, "/dags", dag.ActRead, s.patchDAGs, operation{
+		{http.MethodPatch, "/dags", dag.RightRead, s.patchDAGs, operation{
 			id: "patch_dags", tag: "DAG", summary: "Pause or un-pause the DAGs that match dag_id_pattern.", answer: dagList{},
 			query: join(pageParams(), filters, mask), body: pause,
 		}},
-		{http.MethodGet, "/dags/:dag_id", dag.ActRead, s.getDAG, operation{id: "get_dag", tag: "DAG", summary: "Read a DAG.", answer: dagAnswer{}}},
-		{http.MethodPatch, "/dags/:dag_id", dag.ActPause, s.patchDAG, operation{
+		{http.MethodGet, "/dags/:dag_id", dag.RightRead, s.getDAG, operation{id: "get_dag", tag: "DAG", summary: "Read a DAG.", answer: dagAnswer{}}},
+		{http.MethodPatch, "/dags/:dag_id", dag.RightPause, s.patchDAG, operation{
 			id: "patch_dag", tag: "DAG", summary: "Pause or un-pause a DAG.", answer: dagAnswer{}, query: mask, body: pause,
 		}},
-		{http.MethodDelete, "/dags/:dag_id", dag.ActDelete, s.deleteDAG, operation{
+		{http.MethodDelete, "/dags/:dag_id", dag.RightDelete, s.deleteDAG, operation{
 			id: "delete_dag", tag: "DAG", summary: "Have the DAG's file removed from the DAG repository; a DAG whose file is gone is deleted with its history.",
 			status: http.StatusNoContent,
 		}},
-		{http.MethodPost, "/dags/:dag_id/restore", dag.ActRestore, s.restoreDAG, operation{
+		{http.MethodPost, "/dags/:dag_id/restore", dag.RightRestore, s.restoreDAG, operation{
 			id: "restore_dag", tag: "dagwright", status: http.StatusNoContent,
 			summary: "Have the file of a DAG that is gone brought back into the DAG repository; a model's DAG is rendered again from the head of its branch.",
 		}},
-		{http.MethodGet, "/dags/:dag_id/details", dag.ActRead, s.getDetails, operation{
+		{http.MethodGet, "/dags/:dag_id/details", dag.RightRead, s.getDetails, operation{
 			id: "get_dag_details", tag: "DAG", summary: "Read a DAG with its params and settings.", answer: detailsAnswer{},
 		}},
 	}
@@ -255,7 +255,7 @@ func (s *server) patchDAGs(c echo.Context) error {
 	}
 	var ids []dag.ID
 	allowed := func(r store.DAGRow) {
-		if s.Allow(c, dag.ActPause, r.ID) == nil {
+		if s.Allow(c, dag.RightPause, r.ID) == nil {
 			ids = append(ids, r.ID)
 		}
 	}

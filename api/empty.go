@@ -50,25 +50,25 @@ type poolList struct {
 func (s *server) emptyRoutes() []route {
 	orders := many(text("order_by", "Any field: the list is empty."))
 	routes := []route{
-		{http.MethodGet, "/pools", dag.ActRead, s.listPools, operation{
+		{http.MethodGet, "/pools", dag.RightRead, s.listPools, operation{
 			id: "get_pools", tag: "Pool", summary: "List the one pool that there is.", answer: poolList{}, query: append(pageParams(), orders),
 		}},
-		{http.MethodGet, "/pools/:pool_name", dag.ActRead, s.getPool, operation{id: "get_pool", tag: "Pool", summary: "Read the one pool that there is.", answer: poolAnswer{}}},
-		{http.MethodGet, "/variables/:variable_key", dag.ActRead, s.none("The Variable with key: `%s` was not found", "variable_key"), operation{
+		{http.MethodGet, "/pools/:pool_name", dag.RightRead, s.getPool, operation{id: "get_pool", tag: "Pool", summary: "Read the one pool that there is.", answer: poolAnswer{}}},
+		{http.MethodGet, "/variables/:variable_key", dag.RightRead, s.none("The Variable with key: `%s` was not found", "variable_key"), operation{
 			id: "get_variable", tag: "Variable", summary: "There are no variables.", status: http.StatusNotFound,
 		}},
-		{http.MethodGet, "/connections/:connection_id", dag.ActRead, s.none("The Connection with connection_id: `%s` was not found", "connection_id"), operation{
+		{http.MethodGet, "/connections/:connection_id", dag.RightRead, s.none("The Connection with connection_id: `%s` was not found", "connection_id"), operation{
 			id: "get_connection", tag: "Connection", summary: "There are no connections.", status: http.StatusNotFound,
 		}},
-		{http.MethodGet, taskPath + "/xcomEntries", dag.ActRead, s.listXComs, operation{
+		{http.MethodGet, taskPath + "/xcomEntries", dag.RightRead, s.listXComs, operation{
 			id: "get_xcom_entries", tag: "XCom", summary: "There are no XComs.", answer: newEmptyList("xcom_entries"), query: append(pageParams(), orders),
 		}},
-		{http.MethodGet, taskPath + "/xcomEntries/:xcom_key", dag.ActRead, s.none("XCom entry with key: `%s` not found", "xcom_key"), operation{
+		{http.MethodGet, taskPath + "/xcomEntries/:xcom_key", dag.RightRead, s.none("XCom entry with key: `%s` not found", "xcom_key"), operation{
 			id: "get_xcom_entry", tag: "XCom", summary: "There are no XComs.", status: http.StatusNotFound,
 		}},
 	}
 	for _, e := range emptyLists {
-		routes = append(routes, route{http.MethodGet, e.path, dag.ActRead, listNothing(e.name), operation{
+		routes = append(routes, route{http.MethodGet, e.path, dag.RightRead, listNothing(e.name), operation{
 			id: e.id, tag: e.tag, summary: "An empty list: dagwright has none.", answer: newEmptyList(e.name), query: append(pageParams(), orders),
 		}})
 	}

@@ -39,14 +39,14 @@ var eventOrders = map[string]string{"id": "id", "event_log_id": "id", "when": "i
 
 func (s *server) eventRoutes() []route {
 	return []route{
-		{http.MethodGet, "/eventLogs", dag.ActRead, s.listEvents, operation{
+		{http.MethodGet, "/eventLogs", dag.RightRead, s.listEvents, operation{
 			id: "get_event_logs", tag: "Event Log", summary: "List what people and dagwright have done.", answer: eventList{},
 			query: join(pageParams(orderNames(eventOrders)...), []param{
 				text("dag_id", "Only of this DAG."), text("run_id", "Only of this run."), text("task_id", "Only of this task."),
 				text("event", "Only this kind."), text("owner", "Only of this person."),
 			}),
 		}},
-		{http.MethodGet, "/eventLogs/:event_log_id", dag.ActRead, s.getEvent, operation{
+		{http.MethodGet, "/eventLogs/:event_log_id", dag.RightRead, s.getEvent, operation{
 			id: "get_event_log", tag: "Event Log", summary: "Read an entry of the event log.", answer: eventAnswer{},
 		}},
 	}

@@ -52,7 +52,7 @@ type logAnswer struct {
 
 func (s *server) logRoutes() []route {
 	return []route{
-		{http.MethodGet, taskPath + "/logs/:try_number", dag.ActRead, s.getLog, operation{
+		{http.MethodGet, taskPath + "/logs/:try_number", dag.RightRead, s.getLog, operation{
 			id: "get_log", tag: "Task Instance", summary: "Read the log of a try, or follow it.", answer: logAnswer{}, media: []string{ndjson, eventStream},
 			refusals: []int{http.StatusNotAcceptable, http.StatusServiceUnavailable},
 			query: []param{
@@ -60,7 +60,7 @@ func (s *server) logRoutes() []route {
 				text("token", "Where to go on: the continuation_token of the answer before."), truth("follow", false, "Send the log as it grows, until it is complete."),
 			},
 		}},
-		{http.MethodGet, taskPath + "/externalLogUrl/:try_number", dag.ActRead, s.externalLog, operation{
+		{http.MethodGet, taskPath + "/externalLogUrl/:try_number", dag.RightRead, s.externalLog, operation{
 			id: "get_external_log_url", tag: "Task Instance", summary: "Refused: logs are here and nowhere else.", status: http.StatusBadRequest,
 		}},
 	}

@@ -67,7 +67,7 @@ func describe(r route, types *types) schema {
 	op := r.operation
 	out := schema{
 		"operationId": op.id, "tags": []string{op.tag}, "summary": op.summary, "responses": responses(r, types),
-		"x-dagwright-role": r.act.Needs().String(),
+		"x-dagwright-role": r.right.Needs().String(),
 	}
 	params := pathParams(r.path)
 	for _, p := range op.query {
@@ -149,7 +149,7 @@ func responses(r route, types *types) schema {
 	if len(op.body) > 0 {
 		refusals = append(refusals, http.StatusRequestEntityTooLarge)
 	}
-	if r.act != dag.ActRead {
+	if r.right != dag.RightRead {
 		refusals = append(refusals, http.StatusConflict)
 	}
 	for _, status := range refusals {

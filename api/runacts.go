@@ -15,18 +15,18 @@ import (
 
 func (s *server) runActRoutes() []route {
 	return []route{
-		{http.MethodPost, "/dags/:dag_id/dagRuns", dag.ActTrigger, s.triggerRun, operation{
+		{http.MethodPost, "/dags/:dag_id/dagRuns", dag.RightTrigger, s.triggerRun, operation{
 			id: "trigger_dag_run", tag: "DagRun", summary: "Ask for a run.", answer: runAnswer{}, body: triggerParams(),
 		}},
-		{http.MethodPatch, runPath, dag.ActMarkRun, s.patchRun, operation{
+		{http.MethodPatch, runPath, dag.RightMarkRun, s.patchRun, operation{
 			id: "patch_dag_run", tag: "DagRun", summary: "Set a run's state or note. The state queued has its tasks run once more.", answer: runAnswer{},
 			query: []param{many(choice("update_mask", "The fields to change.", "state", "note"))},
 			body:  []param{nullable(choice("state", "The state to set.", "queued", "success", "failed")), nullable(text("note", "The note, 1,000 characters at most."))},
 		}},
-		{http.MethodDelete, runPath, dag.ActDeleteHistory, s.deleteRun, operation{
+		{http.MethodDelete, runPath, dag.RightDeleteHistory, s.deleteRun, operation{
 			id: "delete_dag_run", tag: "DagRun", summary: "Delete a run that does not run, with its logs.", status: http.StatusNoContent,
 		}},
-		{http.MethodPost, runPath + "/clear", dag.ActClear, s.clearRun, operation{
+		{http.MethodPost, runPath + "/clear", dag.RightClear, s.clearRun, operation{
 			id: "clear_dag_run", tag: "DagRun", summary: "Have the tasks of a run run once more.", answer: either{clearedList{}, runAnswer{}},
 			body: []param{
 				truth("dry_run", true, "Only say which tasks it would be."), truth("only_failed", false, "Only tasks that failed."),
@@ -72,7 +72,7 @@ func (s *server) patchRun(c echo.Context) error {
 }
 
 func (s *server) setNote(c echo.Context, run dag.Run, note string) error {
-	if err := s.Allow(c, dag.ActNote, run.DAG); err != nil {
+	if err := s.Allow(c, dag.RightNote, run.DAG); err != nil {
 		return err
 	}
 	return s.Store.SetRunNote(c.Request().Context(), s.actor(c), run.DAG, run.ID, note)
@@ -81,12 +81,12 @@ func (s *server) setNote(c echo.Context, run dag.Run, note string) error {
 func (s *server) setState(c echo.Context, run dag.Run, state dag.RunState) error {
 	ctx := c.Request().Context()
 	if state.Ended() {
-		if err := s.Allow(c, dag.ActMarkRun, run.DAG); err != nil {
+		if err := s.Allow(c, dag.RightMarkRun, run.DAG); err != nil {
 			return err
 		}
 		return s.Store.SetRunState(ctx, s.actor(c), run.DAG, run.ID, state)
 	}
-	if err := s.Allow(c, dag.ActClear, run.DAG); err != nil {
+	if err := s.Allow(c, dag.RightClear, run.DAG); err != nil {
 		return err
 	}
 	_, err := s.Store.ClearRuns(ctx, store.Clear{DAG: run.DAG, By: s.actor(c)}, []dag.RunID{run.ID})

@@ -27,7 +27,7 @@ func (s *server) taskActRoutes() []route {
 	mark := join([]param{nullable(choice("new_state", "The state to set.", "success", "failed", "skipped"))}, relatives)
 	query := []param{integer("map_index", "-1: no task is mapped here."), many(choice("update_mask", "The fields to change.", "new_state", "note"))}
 	return []route{
-		{http.MethodPost, "/dags/:dag_id/clearTaskInstances", dag.ActClear, s.clearTasks, operation{
+		{http.MethodPost, "/dags/:dag_id/clearTaskInstances", dag.RightClear, s.clearTasks, operation{
 			id: "post_clear_task_instances", tag: "Task Instance", summary: "Have tasks run once more.", answer: instanceList{},
 			body: join(relatives, []param{
 				truth("dry_run", true, "Only say which task instances it would be."), nullable(text("dag_run_id", "The run; all runs between start_date and end_date when absent.")),
@@ -39,10 +39,10 @@ func (s *server) taskActRoutes() []route {
 				truth("prevent_running_task", false, "Refuse when a task instance is active."),
 			}),
 		}},
-		{http.MethodPatch, taskPath, dag.ActMarkTask, s.markTask, operation{
+		{http.MethodPatch, taskPath, dag.RightMarkTask, s.markTask, operation{
 			id: "patch_task_instance", tag: "Task Instance", summary: "End a task instance by hand.", answer: instanceList{}, query: query, body: mark,
 		}},
-		{http.MethodPatch, taskPath + "/dry_run", dag.ActMarkTask, s.tryMarkTask, operation{
+		{http.MethodPatch, taskPath + "/dry_run", dag.RightMarkTask, s.tryMarkTask, operation{
 			id: "patch_task_instance_dry_run", tag: "Task Instance", summary: "Say which task instances would be ended.", answer: instanceList{}, query: query, body: mark,
 		}},
 	}

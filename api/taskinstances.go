@@ -187,20 +187,20 @@ type dependencyList struct {
 func (s *server) instanceRoutes() []route {
 	index := []param{integer("map_index", "-1: no task is mapped here.")}
 	return []route{
-		{http.MethodGet, runPath + "/taskInstances", dag.ActRead, s.listTaskInstances, operation{
+		{http.MethodGet, runPath + "/taskInstances", dag.RightRead, s.listTaskInstances, operation{
 			id: "get_task_instances", tag: "Task Instance", summary: "List the task instances of a run, or of all runs (~).", answer: instanceList{}, query: instanceParams(),
 		}},
-		{http.MethodPost, runPath + "/taskInstances/list", dag.ActRead, s.listInstancesBatch, operation{
+		{http.MethodPost, runPath + "/taskInstances/list", dag.RightRead, s.listInstancesBatch, operation{
 			id: "get_task_instances_batch", tag: "Task Instance", summary: "List the task instances of several runs; DAG and run in the path are ~.", answer: instanceList{}, body: instanceBatchParams(),
 		}},
-		{http.MethodGet, taskPath, dag.ActRead, s.getTaskInstance, operation{id: "get_task_instance", tag: "Task Instance", summary: "Read a task instance.", answer: instanceAnswer{}}},
-		{http.MethodGet, taskPath + "/dependencies", dag.ActRead, s.listDependencies, operation{
+		{http.MethodGet, taskPath, dag.RightRead, s.getTaskInstance, operation{id: "get_task_instance", tag: "Task Instance", summary: "Read a task instance.", answer: instanceAnswer{}}},
+		{http.MethodGet, taskPath + "/dependencies", dag.RightRead, s.listDependencies, operation{
 			id: "get_task_instance_dependencies", tag: "Task Instance", summary: "Say why a task instance has not started.", answer: dependencyList{}, query: index,
 		}},
-		{http.MethodGet, taskPath + "/tries", dag.ActRead, s.listTries, operation{
+		{http.MethodGet, taskPath + "/tries", dag.RightRead, s.listTries, operation{
 			id: "get_task_instance_tries", tag: "Task Instance", summary: "List the tries of a task instance.", answer: tryList{}, query: index,
 		}},
-		{http.MethodGet, taskPath + "/tries/:try_number", dag.ActRead, s.getTry, operation{
+		{http.MethodGet, taskPath + "/tries/:try_number", dag.RightRead, s.getTry, operation{
 			id: "get_task_instance_try_details", tag: "Task Instance", summary: "Read a try of a task instance.", answer: tryAnswer{}, query: index,
 		}},
 	}

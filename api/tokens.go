@@ -15,12 +15,12 @@ import (
 // like them.
 func (s *server) tokenTable() []route {
 	return []route{
-		{http.MethodGet, "/me", dag.ActSettings, s.getMe, operation{id: "get_me", tag: "dagwright", summary: "Tell who asks, and the roles.", answer: me{}}},
-		{http.MethodGet, "/tokens", dag.ActSettings, s.listTokens, operation{
+		{http.MethodGet, "/me", dag.RightSettings, s.getMe, operation{id: "get_me", tag: "dagwright", summary: "Tell who asks, and the roles.", answer: me{}}},
+		{http.MethodGet, "/tokens", dag.RightSettings, s.listTokens, operation{
 			id: "get_tokens", tag: "dagwright", summary: "List one's API tokens.", answer: tokenList{},
 			query: []param{truth("all", false, "Those of everybody, for administrators.")},
 		}},
-		{http.MethodPost, "/tokens", dag.ActSettings, s.createToken, operation{
+		{http.MethodPost, "/tokens", dag.RightSettings, s.createToken, operation{
 			id: "create_token", tag: "dagwright", summary: "Make an API token, which is shown this once.", answer: tokenAnswer{}, status: http.StatusCreated,
 			refusals: []int{http.StatusConflict},
 			body: []param{
@@ -31,7 +31,7 @@ func (s *server) tokenTable() []route {
 				many(text("projects", "Only models of these GitLab projects or groups, for a service's token.")),
 			},
 		}},
-		{http.MethodDelete, "/tokens/:token_id", dag.ActSettings, s.revokeToken, operation{
+		{http.MethodDelete, "/tokens/:token_id", dag.RightSettings, s.revokeToken, operation{
 			id: "delete_token", tag: "dagwright", summary: "Revoke an API token.", status: http.StatusNoContent,
 		}},
 	}

@@ -77,7 +77,7 @@ func (s *server) triggerRun(c echo.Context) error {
 		return err
 	}
 	if t.unpause {
-		if err := s.Allow(c, dag.ActPause, id); err != nil {
+		if err := s.Allow(c, dag.RightPause, id); err != nil {
 			return err
 		}
 	}

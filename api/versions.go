@@ -76,14 +76,14 @@ type sourceAnswer struct {
 
 func (s *server) versionRoutes() []route {
 	return []route{
-		{http.MethodGet, "/dags/:dag_id/dagVersions", dag.ActRead, s.listVersions, operation{
+		{http.MethodGet, "/dags/:dag_id/dagVersions", dag.RightRead, s.listVersions, operation{
 			id: "get_dag_versions", tag: "DagVersion", summary: "List the versions of a DAG.", answer: versionList{},
 			query: join(pageParams(orderNames(versionOrders)...), []param{nonNegative("version_number", "Only this version.")}),
 		}},
-		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", dag.ActRead, s.getVersion, operation{
+		{http.MethodGet, "/dags/:dag_id/dagVersions/:version_number", dag.RightRead, s.getVersion, operation{
 			id: "get_dag_version", tag: "DagVersion", summary: "Read a version of a DAG.", answer: versionAnswer{},
 		}},
-		{http.MethodGet, "/dagSources/:dag_id", dag.ActRead, s.getSource, operation{
+		{http.MethodGet, "/dagSources/:dag_id", dag.RightRead, s.getSource, operation{
 			id: "get_dag_source", tag: "DagSource", summary: "Read the file of a DAG, as JSON or as text.", answer: sourceAnswer{},
 			media: []string{echo.MIMETextPlain}, refusals: []int{http.StatusNotAcceptable},
 			query: []param{nonNegative("version_number", "The version; the newest when absent.")},

@@ -15,14 +15,15 @@ import (
 func User(c echo.Context) string { return From(c.Request().Context()).Name }
 
 // Allow is the function Allow, and writes refusals to the audit log.
-func (s *Service) Allow(c echo.Context, act dag.Act, id dag.ID) error {
-	err := Allow(s.Store)(c, act, id)
+func (s *Service) Allow(c echo.Context, right dag.Right, id dag.ID) error {
+	err := Allow(s.Store)(c, right, id)
 	ctx := c.Request().Context()
 	who := From(ctx)
 	// For whom sees every DAG, one that is not found is none.
 	hidden := errors.Is(err, dag.ErrNotFound) && !who.Scope(dag.RoleViewer).All
 	if hidden || errors.Is(err, dag.ErrForbidden) {
-		s.note(ctx, who, "refused", id, map[string]string{"act": string(act), "needs": act.Needs().String()})
+		// Entries of the audit log have named it "act" from the start.
+		s.note(ctx, who, "refused", id, map[string]string{"act": string(right), "needs": right.Needs().String()})
 	}
 	return err
 }

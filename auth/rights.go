@@ -11,7 +11,7 @@ import (
 )
 
 // Allow returns the question that pages and the API ask before they answer a
-// request: whether the identity of its context may do an act to a DAG, or to none
+// request: whether the identity of its context has a right over a DAG, or over none
 // in particular when id is empty. The error is dag.ErrForbidden for what the person
 // may see and not do, and dag.ErrNotFound, in the words in which the store says
 // that there is no such DAG, for what the person may not see.
@@ -22,28 +22,28 @@ import (
 // Replaying a push names no DAG. It is open to whoever has its role over any DAG,
 // and the request sees no more than those DAGs from then on: the store then does
 // not find the pushes of others.
-func Allow(s *store.Store) func(c echo.Context, act dag.Act, id dag.ID) error {
-	return func(c echo.Context, act dag.Act, id dag.ID) error {
+func Allow(s *store.Store) func(c echo.Context, right dag.Right, id dag.ID) error {
+	return func(c echo.Context, right dag.Right, id dag.ID) error {
 		ctx := c.Request().Context()
 		if id != "" {
-			if err := allowOver(ctx, s, act, id); err != nil || act != dag.ActTakeOver {
+			if err := allowOver(ctx, s, right, id); err != nil || right != dag.RightTakeOver {
 				return err
 			}
 		}
-		if err := allowAny(From(ctx), act); err != nil {
+		if err := allowAny(From(ctx), right); err != nil {
 			return err
 		}
-		if act == dag.ActReplay {
-			c.SetRequest(c.Request().WithContext(store.WithScope(ctx, From(ctx).Scope(act.Needs()))))
+		if right == dag.RightReplay {
+			c.SetRequest(c.Request().WithContext(store.WithScope(ctx, From(ctx).Scope(right.Needs()))))
 		}
 		return nil
 	}
 }
 
-// allowOver is for acts upon one DAG.
-func allowOver(ctx context.Context, s *store.Store, act dag.Act, id dag.ID) error {
+// allowOver is for rights over one DAG.
+func allowOver(ctx context.Context, s *store.Store, right dag.Right, id dag.ID) error {
 	i := From(ctx)
-	may, err := s.Visible(store.WithScope(ctx, i.Scope(act.Needs())), id)
+	may, err := s.Visible(store.WithScope(ctx, i.Scope(right.Needs())), id)
 	if err != nil || may {
 		return err
 	}
@@ -54,23 +54,23 @@ func allowOver(ctx context.Context, s *store.Store, act dag.Act, id dag.ID) erro
 	if !sees {
 		return store.ErrNoDAG(id)
 	}
-	return forbidden(act)
+	return forbidden(right)
 }
 
-// allowAny is for acts upon no DAG. Lists show what one may see, and settings are
+// allowAny is for rights over no DAG. Lists show what one may see, and settings are
 // one's own: a role over any DAG will do. The rest is about the whole instance.
-func allowAny(i Identity, act dag.Act) error {
+func allowAny(i Identity, right dag.Right) error {
 	role := i.InstanceRole()
-	switch act {
-	case dag.ActRead, dag.ActSettings, dag.ActReplay:
+	switch right {
+	case dag.RightRead, dag.RightSettings, dag.RightReplay:
 		role = i.Role()
 	}
-	if role < act.Needs() {
-		return forbidden(act)
+	if role < right.Needs() {
+		return forbidden(right)
 	}
 	return nil
 }
 
-func forbidden(act dag.Act) error {
-	return fmt.Errorf("this needs the role %s: %w", act.Needs(), dag.ErrForbidden)
+func forbidden(right dag.Right) error {
+	return fmt.Errorf("this needs the role %s: %w", right.Needs(), dag.ErrForbidden)
 }

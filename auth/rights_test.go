@@ -31,44 +31,44 @@ func TestAllow(t *testing.T) {
 	tagged := func(tags ...string) store.Scope { return store.Scope{Any: []store.Selection{{Tags: tags}}} }
 	half := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleOperator, Scope: tagged("mine")}, {Role: dag.RoleViewer, Scope: tagged("seen")}}}
 	admin := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleAdmin, Scope: tagged("mine")}}}
-	ask := func(i auth.Identity, act dag.Act, id dag.ID) error {
+	ask := func(i auth.Identity, right dag.Right, id dag.ID) error {
 		r := httptest.NewRequestWithContext(auth.With(t.Context(), i), http.MethodPost, "/", nil)
-		return auth.Allow(s)(echo.New().NewContext(r, httptest.NewRecorder()), act, id)
+		return auth.Allow(s)(echo.New().NewContext(r, httptest.NewRecorder()), right, id)
 	}
 	for _, c := range []struct {
 		name     string
 		identity auth.Identity
-		act      dag.Act
+		right    dag.Right
 		id       dag.ID
 		want     error
 	}{
-		{"act upon one's own", half, dag.ActTrigger, "mine", nil},
-		{"more than one's role", half, dag.ActDelete, "mine", dag.ErrForbidden},
-		{"read what one sees", half, dag.ActRead, "seen", nil},
-		{"act upon what one sees", half, dag.ActTrigger, "seen", dag.ErrForbidden},
-		{"read what is hidden", half, dag.ActRead, "hidden", dag.ErrNotFound},
-		{"act upon what is hidden", half, dag.ActDelete, "hidden", dag.ErrNotFound},
-		{"lists", half, dag.ActRead, "", nil},
-		{"settings", half, dag.ActSettings, "", nil},
-		{"push", half, dag.ActReplay, "", nil},
-		{"the fleet", half, dag.ActRerender, "", dag.ErrForbidden},
-		{"take over, as admin of the DAG", admin, dag.ActTakeOver, "mine", dag.ErrForbidden},
-		{"take over what is hidden", admin, dag.ActTakeOver, "hidden", dag.ErrNotFound},
-		{"take over, as admin of every DAG", auth.Everybody(), dag.ActTakeOver, "mine", nil},
-		{"an act that nobody knows", half, "new", "mine", dag.ErrForbidden},
-		{"an act that nobody knows upon nothing", half, "new", "", dag.ErrForbidden},
-		{"nobody reads", auth.Identity{}, dag.ActRead, "", dag.ErrForbidden},
-		{"nobody sets", auth.Identity{}, dag.ActSettings, "", dag.ErrForbidden},
-		{"nobody reads a DAG", auth.Identity{}, dag.ActRead, "mine", dag.ErrNotFound},
-		{"everybody where there is no sign-in", auth.Everybody(), dag.ActRerender, "", nil},
-		{"everybody upon a DAG", auth.Everybody(), dag.ActDelete, "hidden", nil},
-		{"everybody upon no such DAG", auth.Everybody(), dag.ActRead, "absent", dag.ErrNotFound},
+		{"act upon one's own", half, dag.RightTrigger, "mine", nil},
+		{"more than one's role", half, dag.RightDelete, "mine", dag.ErrForbidden},
+		{"read what one sees", half, dag.RightRead, "seen", nil},
+		{"act upon what one sees", half, dag.RightTrigger, "seen", dag.ErrForbidden},
+		{"read what is hidden", half, dag.RightRead, "hidden", dag.ErrNotFound},
+		{"act upon what is hidden", half, dag.RightDelete, "hidden", dag.ErrNotFound},
+		{"lists", half, dag.RightRead, "", nil},
+		{"settings", half, dag.RightSettings, "", nil},
+		{"push", half, dag.RightReplay, "", nil},
+		{"the fleet", half, dag.RightRerender, "", dag.ErrForbidden},
+		{"take over, as admin of the DAG", admin, dag.RightTakeOver, "mine", dag.ErrForbidden},
+		{"take over what is hidden", admin, dag.RightTakeOver, "hidden", dag.ErrNotFound},
+		{"take over, as admin of every DAG", auth.Everybody(), dag.RightTakeOver, "mine", nil},
+		{"a right that nobody knows", half, "new", "mine", dag.ErrForbidden},
+		{"a right that nobody knows upon nothing", half, "new", "", dag.ErrForbidden},
+		{"nobody reads", auth.Identity{}, dag.RightRead, "", dag.ErrForbidden},
+		{"nobody sets", auth.Identity{}, dag.RightSettings, "", dag.ErrForbidden},
+		{"nobody reads a DAG", auth.Identity{}, dag.RightRead, "mine", dag.ErrNotFound},
+		{"everybody where there is no sign-in", auth.Everybody(), dag.RightRerender, "", nil},
+		{"everybody upon a DAG", auth.Everybody(), dag.RightDelete, "hidden", nil},
+		{"everybody upon no such DAG", auth.Everybody(), dag.RightRead, "absent", dag.ErrNotFound},
 	} {
-		if err := ask(c.identity, c.act, c.id); !errors.Is(err, c.want) {
+		if err := ask(c.identity, c.right, c.id); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 	}
-	hidden, absent := ask(half, dag.ActTrigger, "hidden"), ask(half, dag.ActTrigger, "absent")
+	hidden, absent := ask(half, dag.RightTrigger, "hidden"), ask(half, dag.RightTrigger, "absent")
 	if got := strings.ReplaceAll(hidden.Error(), "hidden", "absent"); got != absent.Error() {
 		t.Errorf("a hidden DAG is refused with %q, one that there is not with %q", hidden, absent)
 	}

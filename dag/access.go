@@ -34,46 +34,46 @@ func ParseRole(name string) (Role, error) {
 	return RoleNone, fmt.Errorf("role %.40q: want none, viewer, operator or admin: %w", name, ErrInvalid)
 }
 
-// Act is a kind of request to a DAG, or to the whole instance. Every route of
-// the pages and of the API stands for one.
-type Act string
+// Right is what a request to a DAG, or to the whole instance, needs. Every route of
+// the pages and of the API names one.
+type Right string
 
-// The acts.
+// The rights.
 const (
-	ActRead          Act = "read"           // see
-	ActSettings      Act = "settings"       // one's own settings and tokens
-	ActPause         Act = "pause"          // pause and un-pause
-	ActTrigger       Act = "trigger"        // start a run
-	ActClear         Act = "clear"          // have tasks run again
-	ActMarkRun       Act = "mark_run"       // set a run's state
-	ActMarkTask      Act = "mark_task"      // set a task's state
-	ActCancel        Act = "cancel"         // stop a task
-	ActNote          Act = "note"           // write a run's note
-	ActBackfill      Act = "backfill"       // start the runs of a past range
-	ActDelete        Act = "delete"         // remove the DAG from the DAG repository
-	ActRestore       Act = "restore"        // bring the file of a removed DAG back
-	ActDeleteHistory Act = "delete_history" // remove what has been
-	ActReplay        Act = "replay"         // look at a push again
-	ActRerender      Act = "rerender"       // render many DAGs again
-	ActPromote       Act = "promote"        // offer a DAG to the other instance
-	ActTakeOver      Act = "take_over"      // give a DAG what a former owner of its id left
-	ActAdminister    Act = "administer"     // other people's sessions and tokens
+	RightRead          Right = "read"           // see
+	RightSettings      Right = "settings"       // one's own settings and tokens
+	RightPause         Right = "pause"          // pause and un-pause
+	RightTrigger       Right = "trigger"        // start a run
+	RightClear         Right = "clear"          // have tasks run again
+	RightMarkRun       Right = "mark_run"       // set a run's state
+	RightMarkTask      Right = "mark_task"      // set a task's state
+	RightCancel        Right = "cancel"         // stop a task
+	RightNote          Right = "note"           // write a run's note
+	RightBackfill      Right = "backfill"       // start the runs of a past range
+	RightDelete        Right = "delete"         // remove the DAG from the DAG repository
+	RightRestore       Right = "restore"        // bring the file of a removed DAG back
+	RightDeleteHistory Right = "delete_history" // remove what has been
+	RightReplay        Right = "replay"         // look at a push again
+	RightRerender      Right = "rerender"       // render many DAGs again
+	RightPromote       Right = "promote"        // offer a DAG to the other instance
+	RightTakeOver      Right = "take_over"      // give a DAG what a former owner of its id left
+	RightAdminister    Right = "administer"     // other people's sessions and tokens
 )
 
-var actRoles = map[Act]Role{
-	ActRead: RoleViewer, ActSettings: RoleViewer,
-	ActPause: RoleOperator, ActTrigger: RoleOperator, ActClear: RoleOperator, ActMarkRun: RoleOperator,
-	ActMarkTask: RoleOperator, ActCancel: RoleOperator, ActNote: RoleOperator, ActBackfill: RoleOperator,
-	ActPromote: RoleOperator, ActReplay: RoleOperator,
-	ActDelete: RoleAdmin, ActRestore: RoleAdmin, ActDeleteHistory: RoleAdmin, ActRerender: RoleAdmin, ActTakeOver: RoleAdmin,
-	ActAdminister: RoleAdmin,
+var rightRoles = map[Right]Role{
+	RightRead: RoleViewer, RightSettings: RoleViewer,
+	RightPause: RoleOperator, RightTrigger: RoleOperator, RightClear: RoleOperator, RightMarkRun: RoleOperator,
+	RightMarkTask: RoleOperator, RightCancel: RoleOperator, RightNote: RoleOperator, RightBackfill: RoleOperator,
+	RightPromote: RoleOperator, RightReplay: RoleOperator,
+	RightDelete: RoleAdmin, RightRestore: RoleAdmin, RightDeleteHistory: RoleAdmin, RightRerender: RoleAdmin, RightTakeOver: RoleAdmin,
+	RightAdminister: RoleAdmin,
 }
 
-// Needs is the least role that may do the act; RoleAdmin for an act that is not
+// Needs is the least role that has the right; RoleAdmin for a right that is not
 // known.
-func (a Act) Needs() Role {
-	if r, ok := actRoles[a]; ok {
-		return r
+func (r Right) Needs() Role {
+	if role, ok := rightRoles[r]; ok {
+		return role
 	}
 	return RoleAdmin
 }

@@ -19,16 +19,16 @@ func TestParseRole(t *testing.T) {
 	}
 }
 
-func TestActNeeds(t *testing.T) {
+func TestRightNeeds(t *testing.T) {
 	t.Parallel()
-	for act, want := range map[dag.Act]dag.Role{
-		dag.ActRead:      dag.RoleViewer,
-		dag.ActTrigger:   dag.RoleOperator,
-		dag.ActDelete:    dag.RoleAdmin,
-		dag.Act("other"): dag.RoleAdmin,
+	for right, want := range map[dag.Right]dag.Role{
+		dag.RightRead:      dag.RoleViewer,
+		dag.RightTrigger:   dag.RoleOperator,
+		dag.RightDelete:    dag.RoleAdmin,
+		dag.Right("other"): dag.RoleAdmin,
 	} {
-		if got := act.Needs(); got != want {
-			t.Errorf("%s needs %v; want %v", act, got, want)
+		if got := right.Needs(); got != want {
+			t.Errorf("%s needs %v; want %v", right, got, want)
 		}
 	}
 }

@@ -119,12 +119,12 @@ func (d *dagPlan) slots(run *store.RunDetail) *int {
 	return &d.running
 }
 
-func (d *dagPlan) act(a store.Action) { d.actions = append(d.actions, a) }
+func (d *dagPlan) add(a store.Action) { d.actions = append(d.actions, a) }
 
 // update records a change of a task instance and takes it over into the
 // working copy.
 func (d *dagPlan) update(ti *dag.TaskInstance, change func(*dag.TaskInstance)) {
 	from, try := ti.State, ti.Try
 	change(ti)
-	d.act(store.UpdateTask{From: from, FromTry: try, Task: *ti})
+	d.add(store.UpdateTask{From: from, FromTry: try, Task: *ti})
 }

@@ -46,7 +46,7 @@ func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, reason string
 	if state == dag.RunSuccess {
 		reason = ""
 	}
-	d.act(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: reason})
+	d.add(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: reason})
 	run.State = state
 	*d.slots(run)--
 }
@@ -163,7 +163,7 @@ func (d *dagPlan) startRun(run *store.RunDetail) {
 		}
 	}
 	at := len(d.actions)
-	d.act(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
+	d.add(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
 	*d.slots(run)++
 	if run.InBackfill {
 		d.backfilled++

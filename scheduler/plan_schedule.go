@@ -49,13 +49,13 @@ func (d *dagPlan) createRun(next timetable.Run) {
 	}
 	d.state.LastScheduled = next.LogicalDate
 	following, _ := d.nextRun()
-	d.act(store.CreateRun{Run: run, Next: nextRun(following)})
+	d.add(store.CreateRun{Run: run, Next: nextRun(following)})
 	d.again = append(d.again, d.id())
 }
 
 func (d *dagPlan) setNext(next timetable.Run) {
 	if n := nextRun(next); n != d.state.Next {
-		d.act(store.SetNext{DAG: d.id(), Next: n})
+		d.add(store.SetNext{DAG: d.id(), Next: n})
 		d.state.Next = n
 	}
 }

@@ -187,19 +187,19 @@ func TestEveryActAsksForRights(t *testing.T) {
 	s := newSite(t)
 	r := s.failed()
 	var asked []string
-	s.server.Allow = func(_ echo.Context, act dag.Act, id dag.ID) error {
-		asked = append(asked, string(act)+" "+string(id))
+	s.server.Allow = func(_ echo.Context, right dag.Right, id dag.ID) error {
+		asked = append(asked, string(right)+" "+string(id))
 		return echo.NewHTTPError(http.StatusForbidden, "Only owners may do this.")
 	}
 	before := s.states(r)
-	for _, a := range s.server.acts() {
+	for _, a := range s.server.posts() {
 		path := strings.NewReplacer(":dag", string(r.DAG), ":run", string(r.ID), ":task", "b", ":push", "1").Replace(a.path)
 		w := s.post(path, url.Values{"act": {"pause"}, "dag": {string(r.DAG)}, "run": {"one"}, "paused": {"false"}, "state": {"success"}}, "")
 		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Ask the owner") {
 			t.Errorf("%s gives %d, want 403 with what to do", path, w.Code)
 		}
 	}
-	if len(asked) != len(s.server.acts()) || s.states(r) != before {
+	if len(asked) != len(s.server.posts()) || s.states(r) != before {
 		t.Errorf("asked %q; states %q, want %q", asked, s.states(r), before)
 	}
 }

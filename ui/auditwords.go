@@ -51,14 +51,14 @@ var auditDetails = []struct{ key, words string }{
 	{"more_errors", say("further errors")},
 }
 
-// actWords are the acts that a refusal in the audit log names.
-var actWords = map[dag.Act]string{
-	dag.ActRead: say("view"), dag.ActSettings: say("own settings and tokens"), dag.ActPause: say("pause or un-pause"),
-	dag.ActTrigger: say("trigger"), dag.ActClear: say("clear"), dag.ActMarkRun: say("mark a run"), dag.ActMarkTask: say("mark a task"),
-	dag.ActCancel: say("cancel a task"), dag.ActNote: say("write a note"), dag.ActBackfill: say("backfill"),
-	dag.ActDelete: say("delete the DAG file"), dag.ActRestore: say("restore the DAG file"), dag.ActDeleteHistory: say("delete the history"),
-	dag.ActReplay: say("replay a push"), dag.ActRerender: say("render DAGs again"), dag.ActPromote: say("promote"),
-	dag.ActTakeOver: say("take over a history"), dag.ActAdminister: say("other people's sessions and tokens"),
+// rightWords are the rights that a refusal in the audit log names.
+var rightWords = map[dag.Right]string{
+	dag.RightRead: say("view"), dag.RightSettings: say("own settings and tokens"), dag.RightPause: say("pause or un-pause"),
+	dag.RightTrigger: say("trigger"), dag.RightClear: say("clear"), dag.RightMarkRun: say("mark a run"), dag.RightMarkTask: say("mark a task"),
+	dag.RightCancel: say("cancel a task"), dag.RightNote: say("write a note"), dag.RightBackfill: say("backfill"),
+	dag.RightDelete: say("delete the DAG file"), dag.RightRestore: say("restore the DAG file"), dag.RightDeleteHistory: say("delete the history"),
+	dag.RightReplay: say("replay a push"), dag.RightRerender: say("render DAGs again"), dag.RightPromote: say("promote"),
+	dag.RightTakeOver: say("take over a history"), dag.RightAdminister: say("other people's sessions and tokens"),
 }
 
 // named is what a table says to a name, in the reader's language; the name itself
@@ -97,7 +97,7 @@ func (rd *reader) auditValue(key string, value any) string {
 	case string:
 		switch key {
 		case "act":
-			return named(rd, actWords, dag.Act(v))
+			return named(rd, rightWords, dag.Right(v))
 		case "needs":
 			return rd.known(v)
 		case "reason":

@@ -29,7 +29,7 @@ func (s *server) bulkDAGs(c echo.Context) error {
 	switch act {
 	case "pause", "unpause":
 		for _, id := range ids {
-			if err := s.Allow(c, dag.ActPause, id); err != nil {
+			if err := s.Allow(c, dag.RightPause, id); err != nil {
 				return err
 			}
 		}
@@ -105,7 +105,7 @@ func (s *server) actable(c echo.Context, id dag.ID, act string) (store.DAGRow, e
 
 // plainTrigger says why a DAG cannot be triggered with the defaults, if so.
 func (s *server) plainTrigger(c echo.Context, row store.DAGRow) error {
-	if err := s.Allow(c, dag.ActTrigger, row.ID); err != nil {
+	if err := s.Allow(c, dag.RightTrigger, row.ID); err != nil {
 		return err
 	}
 	for _, param := range row.Params {
@@ -161,7 +161,7 @@ func (s *server) bulkRuns(c echo.Context) error {
 	switch act {
 	case "clear", "clear_failed":
 	case "success", "failed":
-		if err := s.Allow(c, dag.ActMarkRun, id); err != nil {
+		if err := s.Allow(c, dag.RightMarkRun, id); err != nil {
 			return err
 		}
 	default:

@@ -344,10 +344,10 @@ func TestAuditDetailsInWords(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", test.extra, got, test.want)
 		}
 	}
-	for _, a := range []dag.Act{dag.ActRead, dag.ActSettings, dag.ActPause, dag.ActTrigger, dag.ActClear, dag.ActMarkRun, dag.ActMarkTask,
-		dag.ActCancel, dag.ActNote, dag.ActBackfill, dag.ActDelete, dag.ActRestore, dag.ActDeleteHistory, dag.ActReplay, dag.ActRerender,
-		dag.ActPromote, dag.ActTakeOver, dag.ActAdminister} {
-		if actWords[a] == "" {
+	for _, a := range []dag.Right{dag.RightRead, dag.RightSettings, dag.RightPause, dag.RightTrigger, dag.RightClear, dag.RightMarkRun, dag.RightMarkTask,
+		dag.RightCancel, dag.RightNote, dag.RightBackfill, dag.RightDelete, dag.RightRestore, dag.RightDeleteHistory, dag.RightReplay, dag.RightRerender,
+		dag.RightPromote, dag.RightTakeOver, dag.RightAdminister} {
+		if rightWords[a] == "" {
 			t.Errorf("no words for the act %q", a)
 		}
 	}

@@ -232,7 +232,7 @@ func (s *server) addRows(c echo.Context, p *dagsPage, rows []store.DAGRow) error
 		v := s.dagRowView(s.reader(c), row, p.Query)
 		v.Role = roles[row.ID]
 		p.Rows = append(p.Rows, v)
-		p.MayAct = p.MayAct || v.Can(dag.ActPause)
+		p.MayAct = p.MayAct || v.Can(dag.RightPause)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (s *server) models(c echo.Context) error {
 		p.States = append(p.States, FilterView{Name: pushStateView(st).Words, Href: here(string(st), ""), Current: state == string(st)})
 	}
 	for _, push := range pushes {
-		p.Pushes = append(p.Pushes, s.pushView(rd, push, mayHere(c, dag.ActReplay)))
+		p.Pushes = append(p.Pushes, s.pushView(rd, push, mayHere(c, dag.RightReplay)))
 	}
 	if f.Before > 0 {
 		p.First = here(state, "")

@@ -13,7 +13,7 @@ import (
 )
 
 // roles are the reader's roles over DAGs. Pages show by them which acts there
-// are; whether an act is allowed is asked for once more when it is done (Allow).
+// are; the right to an act is checked once more when it is done (Allow).
 // It costs one query for each role that the reader has over some DAGs and not
 // over all.
 func (s *server) roles(ctx context.Context, ids ...dag.ID) (map[dag.ID]dag.Role, error) {
@@ -61,20 +61,20 @@ func (rd *reader) roleWords(who auth.Identity) string {
 	return rd.t("%s of some DAGs", rd.t(role.String()))
 }
 
-// mayHere reports whether the reader may do an act that is upon no DAG.
-func mayHere(c echo.Context, act dag.Act) bool {
+// mayHere reports whether the reader has a right that is about no single DAG.
+func mayHere(c echo.Context, right dag.Right) bool {
 	who, known := reads(c.Request().Context())
-	return !known || who.InstanceRole() >= act.Needs()
+	return !known || who.InstanceRole() >= right.Needs()
 }
 
-// needFile are the acts that are not possible once the DAG's file is gone.
-var needFile = []dag.Act{dag.ActPause, dag.ActTrigger, dag.ActClear, dag.ActMarkTask, dag.ActCancel, dag.ActBackfill, dag.ActPromote}
+// needFile are the rights to what is not possible once the DAG's file is gone.
+var needFile = []dag.Right{dag.RightPause, dag.RightTrigger, dag.RightClear, dag.RightMarkTask, dag.RightCancel, dag.RightBackfill, dag.RightPromote}
 
-// Can reports whether the reader may do an act to the DAG, and it is possible.
-func (v DAGRowView) Can(act dag.Act) bool {
+// Can reports whether the reader has a right over the DAG, and what it is to is possible.
+func (v DAGRowView) Can(right dag.Right) bool {
 	switch {
-	case act == dag.ActRestore && (!v.Archived || v.ID.Former()), v.Archived && slices.Contains(needFile, act):
+	case right == dag.RightRestore && (!v.Archived || v.ID.Former()), v.Archived && slices.Contains(needFile, right):
 		return false
 	}
-	return v.Role >= act.Needs()
+	return v.Role >= right.Needs()
 }

@@ -142,8 +142,8 @@ func (s *server) runPage(c echo.Context) error {
 		return fmt.Errorf("read task instances: %w", err)
 	}
 	p := runPage{
-		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanMark: h.Can(dag.ActMarkRun),
-		CanClear: r.State.Ended() && h.Can(dag.ActClear),
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanMark: h.Can(dag.RightMarkRun),
+		CanClear: r.State.Ended() && h.Can(dag.RightClear),
 		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear", NoteURL: runURL(h.ID, r.ID) + "/note",
 		AgainURL: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}}),
 	}

@@ -58,7 +58,7 @@ func formerPart(c echo.Context, id dag.ID) (part FormerPart) {
 		return part
 	}
 	part.Taken = id.Taken()
-	if mayHere(c, dag.ActTakeOver) {
+	if mayHere(c, dag.RightTakeOver) {
 		part.TakeOverURL = dagURL(id, "take-over")
 	}
 	return part

@@ -66,9 +66,9 @@ func (s *server) taskPage(c echo.Context) error {
 		p.Namespace, _ = spec.Pod["namespace"].(string)
 		p.After = len(downstream(version.Spec, t.Task)) - 1
 	}
-	p.CanClear = t.State != dag.TaskNone && h.Can(dag.ActClear)
-	p.CanMark = r.State != dag.RunQueued && h.Can(dag.ActMarkTask)
-	p.CanCancel = t.State.Active() && t.Wish == dag.WishNone && h.Can(dag.ActCancel)
+	p.CanClear = t.State != dag.TaskNone && h.Can(dag.RightClear)
+	p.CanMark = r.State != dag.RunQueued && h.Can(dag.RightMarkTask)
+	p.CanCancel = t.State.Active() && t.Wish == dag.WishNone && h.Can(dag.RightCancel)
 	if p.Tries, err = s.tries(c, h, t); err != nil {
 		return err
 	}

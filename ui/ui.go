@@ -9,7 +9,7 @@
 // Pages speak English and Russian. Their texts are the keys of one catalogue
 // (russian.go); a test checks the templates against it.
 //
-// Every change of state is a POST, and stands in one table (acts). This package checks no origin: the server
+// Every change of state is a POST, and stands in one table (posts). This package checks no origin: the server
 // around it must refuse requests that come from other sites
 // (http.CrossOriginProtection).
 package ui
@@ -52,10 +52,10 @@ type Config struct {
 	Sibling Sibling
 	// User returns who makes a request; everybody is "anonymous" when nil.
 	User func(echo.Context) string
-	// Allow says whether the sender of the request may do an act to a DAG; id is empty
-	// for acts on none. Its error goes to the reader. Everybody may do everything when
-	// it is nil.
-	Allow func(c echo.Context, act dag.Act, id dag.ID) error
+	// Allow says whether the sender of the request has a right over a DAG; id is empty
+	// for what is about none. Its error goes to the reader. Everybody may do everything
+	// when it is nil.
+	Allow func(c echo.Context, right dag.Right, id dag.ID) error
 	// Auth signs people in, and keeps their sessions and tokens; nobody is asked when it
 	// is nil.
 	Auth *auth.Service
@@ -94,10 +94,10 @@ func Register(e *echo.Echo, c Config) { register(e, c) }
 func register(e *echo.Echo, c Config) *server {
 	s := newServer(c)
 	s.addPages(e)
-	s.addActs(e)
+	s.addPosts(e)
 	s.addSignIn(e)
-	e.GET("/events", s.events, s.headers, s.failures, s.allowed(dag.ActRead))
-	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures, s.allowed(dag.ActRead))
+	e.GET("/events", s.events, s.headers, s.failures, s.allowed(dag.RightRead))
+	e.GET("/dags/:dag/runs/:run/tasks/:task/log/stream", s.logStream, s.headers, s.failures, s.allowed(dag.RightRead))
 	e.GET("/static/:file", s.static, s.headers, s.failures, compress())
 	e.GET("/favicon.ico", func(c echo.Context) error { return c.Redirect(http.StatusFound, s.views.asset("favicon.svg")) })
 	e.RouteNotFound("/*", s.unknown, s.headers, s.failures)
@@ -112,7 +112,7 @@ func newServer(c Config) *server {
 		c.User = func(echo.Context) string { return "anonymous" }
 	}
 	if c.Allow == nil {
-		c.Allow = func(echo.Context, dag.Act, dag.ID) error { return nil }
+		c.Allow = func(echo.Context, dag.Right, dag.ID) error { return nil }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -151,55 +151,55 @@ func (s *server) addPages(e *echo.Echo) {
 		"/tokens":                                     s.tokens,
 		"/sessions":                                   s.sessions,
 	} {
-		e.GET(path, h, s.headers, s.failures, compress(), s.remember, s.allowed(dag.ActRead))
+		e.GET(path, h, s.headers, s.failures, compress(), s.remember, s.allowed(dag.RightRead))
 	}
 }
 
-// acts is everything that changes something: the one place where rights are
+// posts is everything that changes something: the one place where rights are
 // asked for.
-func (s *server) acts() []act {
-	return []act{
-		{dag.ActPause, "/dags/:dag/pause", s.setPaused},
-		{dag.ActTrigger, "/dags/:dag/trigger", s.trigger},
-		{dag.ActDelete, "/dags/:dag/delete", s.requestRemoval},
-		{dag.ActRestore, "/dags/:dag/restore", s.restore},
-		{dag.ActPromote, "/dags/:dag/promote", s.promote},
-		{dag.ActTakeOver, "/dags/:dag/take-over", s.takeOverFormer},
-		{dag.ActDeleteHistory, "/dags/:dag/delete-history", s.deleteHistory},
-		{dag.ActMarkRun, "/dags/:dag/runs/:run/state", s.setRunState},
-		{dag.ActClear, "/dags/:dag/runs/:run/clear", s.clearRun},
-		{dag.ActNote, "/dags/:dag/runs/:run/note", s.setRunNote},
-		{dag.ActClear, "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
-		{dag.ActMarkTask, "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
-		{dag.ActCancel, "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
-		{dag.ActReplay, "/models/:push/replay", s.replayPush},
-		{dag.ActClear, "/dags/:dag/runs", s.bulkRuns},
-		{dag.ActRead, "/dags", s.bulkDAGs}, // asks again for each DAG,
-		{dag.ActSettings, "/settings", s.saveSettings},
-		{dag.ActSettings, "/tokens", s.createToken},
-		{dag.ActSettings, "/tokens/:token/revoke", s.revokeToken},
-		{dag.ActSettings, "/sessions/:session/end", s.endSession},
+func (s *server) posts() []post {
+	return []post{
+		{dag.RightPause, "/dags/:dag/pause", s.setPaused},
+		{dag.RightTrigger, "/dags/:dag/trigger", s.trigger},
+		{dag.RightDelete, "/dags/:dag/delete", s.requestRemoval},
+		{dag.RightRestore, "/dags/:dag/restore", s.restore},
+		{dag.RightPromote, "/dags/:dag/promote", s.promote},
+		{dag.RightTakeOver, "/dags/:dag/take-over", s.takeOverFormer},
+		{dag.RightDeleteHistory, "/dags/:dag/delete-history", s.deleteHistory},
+		{dag.RightMarkRun, "/dags/:dag/runs/:run/state", s.setRunState},
+		{dag.RightClear, "/dags/:dag/runs/:run/clear", s.clearRun},
+		{dag.RightNote, "/dags/:dag/runs/:run/note", s.setRunNote},
+		{dag.RightClear, "/dags/:dag/runs/:run/tasks/:task/clear", s.clearTask},
+		{dag.RightMarkTask, "/dags/:dag/runs/:run/tasks/:task/state", s.markTask},
+		{dag.RightCancel, "/dags/:dag/runs/:run/tasks/:task/cancel", s.cancelTask},
+		{dag.RightReplay, "/models/:push/replay", s.replayPush},
+		{dag.RightClear, "/dags/:dag/runs", s.bulkRuns},
+		{dag.RightRead, "/dags", s.bulkDAGs}, // asks again for each DAG,
+		{dag.RightSettings, "/settings", s.saveSettings},
+		{dag.RightSettings, "/tokens", s.createToken},
+		{dag.RightSettings, "/tokens/:token/revoke", s.revokeToken},
+		{dag.RightSettings, "/sessions/:session/end", s.endSession},
 	}
 }
 
-// act is one kind of change: a POST to path.
-type act struct {
-	name dag.Act
-	path string
-	do   echo.HandlerFunc
+// post is the route of one kind of act, and the right that it needs.
+type post struct {
+	right dag.Right
+	path  string
+	do    echo.HandlerFunc
 }
 
-func (s *server) addActs(e *echo.Echo) {
-	for _, a := range s.acts() {
-		e.POST(a.path, a.do, s.headers, s.failures, limitForm(), readForm, giveKey, s.allowed(a.name))
+func (s *server) addPosts(e *echo.Echo) {
+	for _, p := range s.posts() {
+		e.POST(p.path, p.do, s.headers, s.failures, limitForm(), readForm, giveKey, s.allowed(p.right))
 	}
 }
 
-// allowed refuses an act that the person has no right to.
-func (s *server) allowed(name dag.Act) echo.MiddlewareFunc {
+// allowed refuses what the person has no right to.
+func (s *server) allowed(right dag.Right) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			if err := s.Allow(c, name, dagParam(c)); err != nil {
+			if err := s.Allow(c, right, dagParam(c)); err != nil {
 				return err
 			}
 			return next(c)

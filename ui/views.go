@@ -165,7 +165,7 @@ func (s *server) page(c echo.Context, title string) Page {
 	if p.Role = rd.roleWords(who); who.Via == "none" {
 		p.User = "" // the instance asks nobody: there is no name to tell
 	}
-	if s.Troubles != nil && mayHere(c, dag.ActRead) {
+	if s.Troubles != nil && mayHere(c, dag.RightRead) {
 		for _, trouble := range s.Troubles() {
 			p.Troubles = append(p.Troubles, rd.reason(trouble))
 		}

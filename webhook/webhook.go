@@ -168,7 +168,7 @@ func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) answer 
 	case gitlab.EventProject:
 		return r.touch(request.Context(), event.Project)
 	case gitlab.EventPush:
-		return r.act(request.Context(), event.Push, request.Header.Get("Idempotency-Key"))
+		return r.push(request.Context(), event.Push, request.Header.Get("Idempotency-Key"))
 	}
 	return ignore("", "events of this kind are of no interest")
 }
@@ -188,8 +188,8 @@ func sender(r *http.Request) string {
 	return host
 }
 
-// act does what the push asks for: at most one transaction.
-func (r *Receiver) act(ctx context.Context, p gitlab.Push, delivery string) answer {
+// push does what a push event asks for: at most one transaction.
+func (r *Receiver) push(ctx context.Context, p gitlab.Push, delivery string) answer {
 	switch {
 	case p.Branch == "":
 		return ignore(p.Project, "tags become no DAG")
