@@ -46,7 +46,7 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 	}
 	outcomes := make([]outcome, len(work))
 	head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
-		Describe: func() string { return message(changed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
+		Describe: func() string { return message(committed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, outcomes) },
 	})
 	if err != nil {
@@ -59,9 +59,9 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 	return results, nil
 }
 
-// changed leaves out what a commit does not change. After a crash, what was
+// committed leaves out what a commit does not change. After a crash, what was
 // committed just before it is worked on again, and must not be reported twice.
-func changed(work []change, outcomes []outcome) []change {
+func committed(work []change, outcomes []outcome) []change {
 	var out []change
 	for i, c := range work {
 		if outcomes[i].changed {

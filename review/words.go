@@ -23,15 +23,15 @@ func (c Change) Words() []string {
 	}
 	var w words
 	b, a := c.Before, c.After
-	w.changed("The schedule", schedule(b.Schedule), schedule(a.Schedule))
-	w.changed("The owner", b.Owner, a.Owner)
-	w.changed("The description", b.Description, a.Description)
-	w.changed("The list of tags", strings.Join(b.Tags, ", "), strings.Join(a.Tags, ", "))
-	w.changed("The number of runs at once", fmt.Sprint(b.MaxActiveRuns), fmt.Sprint(a.MaxActiveRuns))
-	w.changed("Catch-up", fmt.Sprint(b.Catchup), fmt.Sprint(a.Catchup))
+	w.compare("The schedule", schedule(b.Schedule), schedule(a.Schedule))
+	w.compare("The owner", b.Owner, a.Owner)
+	w.compare("The description", b.Description, a.Description)
+	w.compare("The list of tags", strings.Join(b.Tags, ", "), strings.Join(a.Tags, ", "))
+	w.compare("The number of runs at once", fmt.Sprint(b.MaxActiveRuns), fmt.Sprint(a.MaxActiveRuns))
+	w.compare("Catch-up", fmt.Sprint(b.Catchup), fmt.Sprint(a.Catchup))
 	w.params(b.Params, a.Params)
 	w.tasks(b, a)
-	w.changed("The model's commit", short(b.Source.Commit), short(a.Source.Commit))
+	w.compare("The model's commit", short(b.Source.Commit), short(a.Source.Commit))
 	if len(w.said) == 0 {
 		w.say("Only the text of the file changes.")
 	}
@@ -45,7 +45,7 @@ func (w *words) say(format string, args ...any) {
 	w.said = append(w.said, fmt.Sprintf(format, args...))
 }
 
-func (w *words) changed(what, before, after string) {
+func (w *words) compare(what, before, after string) {
 	if before != after {
 		w.say("%s changes from %s to %s.", what, code(before), code(after))
 	}
@@ -133,14 +133,14 @@ func (w *words) tasks(before, after *dag.DAG) {
 // task says what changes of one task, except for its image.
 func (w *words) task(b, a *dag.Task) {
 	what := "of the task " + code(string(a.ID))
-	w.changed("The command "+what, strings.Join(append(slices.Clone(b.Cmds), b.Arguments...), " "), strings.Join(append(slices.Clone(a.Cmds), a.Arguments...), " "))
+	w.compare("The command "+what, strings.Join(append(slices.Clone(b.Cmds), b.Arguments...), " "), strings.Join(append(slices.Clone(a.Cmds), a.Arguments...), " "))
 	if !slices.Equal(b.Upstream, a.Upstream) {
 		w.say("What the task %s waits for changes.", code(string(a.ID)))
 	}
 	if !reflect.DeepEqual(b.Env, a.Env) {
 		w.say("The environment variables %s change.", what)
 	}
-	w.changed("The number of retries "+what, fmt.Sprint(b.Retries), fmt.Sprint(a.Retries))
+	w.compare("The number of retries "+what, fmt.Sprint(b.Retries), fmt.Sprint(a.Retries))
 	w.pod(what, b.Pod, a.Pod)
 }
 

@@ -175,7 +175,7 @@ func (l *loop) step(ctx context.Context) error {
 			freed++
 		}
 	}
-	l.dirty = append(l.feed(freed), l.dirty...)
+	l.dirty = append(l.takeStarved(freed), l.dirty...)
 	if len(l.dirty) == 0 {
 		return nil
 	}
@@ -291,9 +291,9 @@ func (l *loop) take() ([]dag.ID, []dag.AttemptEvent) {
 	return ids, now
 }
 
-// feed takes the DAGs that have waited longest for one of the free slots. They
+// takeStarved takes the DAGs that have waited longest for one of the free slots. They
 // are planned first, so that a DAG with many runs does not keep others out.
-func (l *loop) feed(free int) []dag.ID {
+func (l *loop) takeStarved(free int) []dag.ID {
 	n := min(max(free, 0), len(l.starved))
 	var ids []dag.ID
 	for _, id := range l.starved[:n] {
@@ -359,7 +359,7 @@ func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []d
 			l.starved = append(l.starved, id)
 		}
 	}
-	l.dirty = append(l.dirty, l.feed(p.free)...)
+	l.dirty = append(l.dirty, l.takeStarved(p.free)...)
 	l.mark(p.again...)
 }
 

@@ -188,7 +188,7 @@ func (a *advance) setNext(id dag.ID, next NextRun) bool {
 	d, ok := a.dags[id]
 	if ok && d.next != next {
 		d.next = next
-		a.ledger.changed(d)
+		a.ledger.touched(d)
 	}
 	return ok
 }
@@ -247,7 +247,7 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 	a.ledger.moved(a.dags[x.DAG], r, dag.RunQueued)
 	for _, ti := range x.Tasks {
 		if ti.State != dag.TaskNone {
-			a.t.changed(Change{Kind: ChangeTask, DAG: x.DAG, Run: x.Run, Task: ti.Task, State: string(ti.State)})
+			a.t.announce(Change{Kind: ChangeTask, DAG: x.DAG, Run: x.Run, Task: ti.Task, State: string(ti.State)})
 		}
 	}
 	return true, insertTasks(a.t, r.pk, x.Tasks)
@@ -274,7 +274,7 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 	if n == 0 {
 		return false, nil
 	}
-	a.t.changed(taskChange(x.Task))
+	a.t.announce(taskChange(x.Task))
 	if r.State.Ended() && x.From.Active() != x.Task.State.Active() {
 		return true, noteStopping(a.t, r)
 	}

@@ -109,7 +109,7 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 	if err := completeBackfill(t, id); err != nil {
 		return b, err
 	}
-	t.changed(Change{Kind: ChangeDAG, DAG: d.id})
+	t.announce(Change{Kind: ChangeDAG, DAG: d.id})
 	if err := record(t, AuditEntry{By: req.By, Event: "backfill", DAG: d.id, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
 		return b, err
 	}
@@ -253,7 +253,7 @@ func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string
 		if err := do(t, d, b); err != nil {
 			return fmt.Errorf("%s %d: %w", event, id, err)
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: b.DAG})
+		t.announce(Change{Kind: ChangeDAG, DAG: b.DAG})
 		if err := record(t, AuditEntry{By: by, Event: event, DAG: b.DAG, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
 			return err
 		}

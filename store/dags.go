@@ -186,7 +186,7 @@ func (d *dagRecord) setPaused(t *tx, by Actor, paused bool) error {
 	if !paused {
 		event, d.unpausedAt = "unpause", t.now
 	}
-	t.changed(Change{Kind: ChangeDAG, DAG: d.id})
+	t.announce(Change{Kind: ChangeDAG, DAG: d.id})
 	return record(t, AuditEntry{By: by, Event: event, DAG: d.id})
 }
 
@@ -221,7 +221,7 @@ func (s *Store) DeleteDAG(ctx context.Context, by Actor, id dag.ID) error {
 		if _, err := t.exec(`DELETE FROM removal WHERE dag_id = $1`, id); err != nil {
 			return fmt.Errorf("delete DAG %q: %w", id, err)
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: id})
+		t.announce(Change{Kind: ChangeDAG, DAG: id})
 		return record(t, AuditEntry{By: by, Event: "delete", DAG: id})
 	})
 }

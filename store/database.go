@@ -58,8 +58,8 @@ func scoped(ctx context.Context, fn func(*tx) error) func(*tx) error {
 	}
 }
 
-// changed records a change for the feed.
-func (t *tx) changed(c ...Change) { t.changes = append(t.changes, c...) }
+// announce gives the feed a change, once the transaction is committed.
+func (t *tx) announce(c ...Change) { t.changes = append(t.changes, c...) }
 
 // exec runs a statement and returns how many rows it touched.
 func (t *tx) exec(query string, args ...any) (int64, error) {

@@ -75,7 +75,7 @@ func (sv *saver) setAside(d *dagRecord) (bool, error) {
 	if err := renameDAG(sv.t, d, dag.FormerID(id, d.epoch)); err != nil {
 		return false, fmt.Errorf("set former owner's DAG aside: %w", err)
 	}
-	sv.t.changed(Change{Kind: ChangeDAG, DAG: id, Fresh: true}, Change{Kind: ChangeDAG, DAG: d.id})
+	sv.t.announce(Change{Kind: ChangeDAG, DAG: id, Fresh: true}, Change{Kind: ChangeDAG, DAG: d.id})
 	return true, record(sv.t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "set_aside", DAG: d.id})
 }
 
@@ -198,7 +198,7 @@ func epochOf(t *tx, id dag.ID, now owner) (int, error) {
 	if was.same(now) {
 		return epoch, nil
 	}
-	t.changed(Change{Kind: ChangeDAG, DAG: id, Fresh: true})
+	t.announce(Change{Kind: ChangeDAG, DAG: id, Fresh: true})
 	return epoch + 1, moveRows(t, []string{"event_log"}, id, dag.FormerID(id, epoch), max(was.projectID, 0))
 }
 

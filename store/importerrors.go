@@ -80,7 +80,7 @@ func importError(t *tx, f importFault, replace string) error {
 	if n == 0 {
 		return nil // the same faults were known
 	}
-	t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(f.path)})
+	t.announce(Change{Kind: ChangeImportError, Project: projectOfFile(f.path)})
 	extra, err := json.Marshal(f.auditExtra())
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
@@ -132,7 +132,7 @@ func (s *Store) ClearUnplanned(ctx context.Context, id dag.ID) error {
 		return each(rows, err, func(r scanner) error {
 			var path string
 			err := r.Scan(&path)
-			t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
+			t.announce(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
 			return err
 		})
 	})
@@ -154,7 +154,7 @@ func clearImportError(t *tx, path string) error {
 		return fmt.Errorf("clear import error: %w", err)
 	}
 	if n > 0 {
-		t.changed(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
+		t.announce(Change{Kind: ChangeImportError, Project: projectOfFile(path)})
 	}
 	return nil
 }

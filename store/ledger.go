@@ -40,7 +40,7 @@ func (l *ledger) created(d *dagRecord, r *runRecord) {
 		d.lastScheduled = r.LogicalDate
 		l.dirty[d.id] = d
 	}
-	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
+	l.t.announce(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
 }
 
 // moved enters a run's new state.
@@ -51,13 +51,13 @@ func (l *ledger) moved(d *dagRecord, r *runRecord, from dag.RunState) {
 		d.lastRunState, d.lastRunStart = r.State, r.StartedAt
 		l.dirty[d.id] = d
 	}
-	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
+	l.t.announce(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID, State: string(r.State)})
 }
 
 // deleted enters that a run is gone from the database.
 func (l *ledger) deleted(d *dagRecord, r *runRecord) error {
 	l.counts[countKey{d.id, r.State}]--
-	l.t.changed(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID})
+	l.t.announce(Change{Kind: ChangeRun, DAG: d.id, Run: r.ID})
 	if d.lastRun != r.pk {
 		return nil
 	}
@@ -71,8 +71,8 @@ func (l *ledger) deleted(d *dagRecord, r *runRecord) error {
 	return nil
 }
 
-// changed enters a DAG whose other fields changed.
-func (l *ledger) changed(d *dagRecord) { l.dirty[d.id] = d }
+// touched enters a DAG of which other fields are new.
+func (l *ledger) touched(d *dagRecord) { l.dirty[d.id] = d }
 
 // flush writes what was entered.
 func (l *ledger) flush() error {

@@ -107,7 +107,7 @@ func moveProject(t *tx, spec Spec) error {
 		AND (project_id = 0 OR project_id = $4) AND (project <> $2 OR project_id <> $4)`,
 		spec.DAG, spec.Source.Project, spec.Path, spec.ProjectID)
 	if n > 0 {
-		t.changed(Change{Kind: ChangeDAG, DAG: spec.DAG})
+		t.announce(Change{Kind: ChangeDAG, DAG: spec.DAG})
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func (s *Store) WantPreview(ctx context.Context, p Preview) error {
 			return fmt.Errorf("ask for preview: %w", err)
 		}
 		if n > 0 {
-			t.changed(Change{Kind: ChangePreview})
+			t.announce(Change{Kind: ChangePreview})
 		}
 		return nil
 	})

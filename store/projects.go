@@ -58,7 +58,7 @@ func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted
 		}
 		known = n > 0
 		if known {
-			t.changed(Change{Kind: ChangeProject})
+			t.announce(Change{Kind: ChangeProject})
 		}
 		return nil
 	})

@@ -79,7 +79,7 @@ func (s *Store) RequestPromotion(ctx context.Context, by Actor, id dag.ID, versi
 		if err != nil {
 			return 0, fmt.Errorf("ask for promotion of DAG %q: %w", id, err)
 		}
-		t.changed(Change{Kind: ChangePromotion, DAG: id, State: string(PromotionPending)})
+		t.announce(Change{Kind: ChangePromotion, DAG: id, State: string(PromotionPending)})
 		event := "promote"
 		if dry {
 			event = "compare_promotion"
@@ -148,7 +148,7 @@ func (s *Store) FinishPromotion(ctx context.Context, r PromotionResult) error {
 			return fmt.Errorf("finish promotion %d: %w", r.ID, err)
 		}
 		if found {
-			t.changed(Change{Kind: ChangePromotion, DAG: id, State: string(r.State)})
+			t.announce(Change{Kind: ChangePromotion, DAG: id, State: string(r.State)})
 		}
 		return nil
 	})

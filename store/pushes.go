@@ -149,7 +149,7 @@ func insertPushAs(t *tx, p Push) (id int64, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("write push: %w", err)
 	}
-	t.changed(Change{Kind: ChangePush, Project: p.Project, State: string(p.State)})
+	t.announce(Change{Kind: ChangePush, Project: p.Project, State: string(p.State)})
 	return id, nil
 }
 
@@ -276,7 +276,7 @@ func (s *Store) FinishPushes(ctx context.Context, results []PushResult) error {
 			news = news || finished && (r.State == PushRendered || r.State == PushRemoved)
 		}
 		if news {
-			t.changed(Change{Kind: ChangeSyncWanted})
+			t.announce(Change{Kind: ChangeSyncWanted})
 		}
 		return nil
 	})
@@ -301,7 +301,7 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 	if err != nil || !finished {
 		return false, err
 	}
-	t.changed(Change{Kind: ChangePush, DAG: r.DAG, Project: project, State: string(r.State)})
+	t.announce(Change{Kind: ChangePush, DAG: r.DAG, Project: project, State: string(r.State)})
 	for _, id := range r.Released {
 		if err := releaseSpec(t, id); err != nil {
 			return false, err
@@ -363,7 +363,7 @@ func (s *Store) Pushes(ctx context.Context, f PushFilter) (pushes []Push, err er
 // repository has news.
 func (s *Store) WantSync(ctx context.Context) error {
 	return s.write(ctx, func(t *tx) error {
-		t.changed(Change{Kind: ChangeSyncWanted})
+		t.announce(Change{Kind: ChangeSyncWanted})
 		return nil
 	})
 }

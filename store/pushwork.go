@@ -33,7 +33,7 @@ func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (w
 			return fmt.Errorf("wake pushes: %w", err)
 		}
 		if woken > 0 {
-			t.changed(Change{Kind: ChangePush, State: string(PushPending)})
+			t.announce(Change{Kind: ChangePush, State: string(PushPending)})
 		}
 		return nil
 	})

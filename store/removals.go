@@ -34,7 +34,7 @@ func (s *Store) RequestRemoval(ctx context.Context, by Actor, id dag.ID) error {
 		if n == 0 {
 			return nil
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: id}, Change{Kind: ChangeRemoval, DAG: id})
+		t.announce(Change{Kind: ChangeDAG, DAG: id}, Change{Kind: ChangeRemoval, DAG: id})
 		return record(t, AuditEntry{By: by, Event: "request_removal", DAG: id})
 	})
 }
@@ -134,7 +134,7 @@ func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
 		if n == 0 {
 			return nil
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: r.DAG})
+		t.announce(Change{Kind: ChangeDAG, DAG: r.DAG})
 		event, proposed := "remove_file", "propose_removal"
 		if r.Restores != 0 {
 			event, proposed = "restore_file", "propose_restoring"
@@ -145,7 +145,7 @@ func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
 		case r.MergeRequest != "":
 			event = proposed
 		default:
-			t.changed(Change{Kind: ChangeSyncWanted})
+			t.announce(Change{Kind: ChangeSyncWanted})
 		}
 		return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "generator"}, Event: event, DAG: r.DAG})
 	})
@@ -236,6 +236,6 @@ func restoreFile(t *tx, by Actor, d *dagRecord) error {
 	if err != nil {
 		return fmt.Errorf("ask for the file of DAG %q: %w", d.id, err)
 	}
-	t.changed(Change{Kind: ChangeDAG, DAG: d.id}, Change{Kind: ChangeRemoval, DAG: d.id})
+	t.announce(Change{Kind: ChangeDAG, DAG: d.id}, Change{Kind: ChangeRemoval, DAG: d.id})
 	return nil
 }

@@ -42,7 +42,7 @@ func (s *Store) DeleteRun(ctx context.Context, by Actor, id dag.ID, run dag.RunI
 			return "", err
 		}
 		// A run slot may have become free.
-		t.changed(Change{Kind: ChangeDAG, DAG: id})
+		t.announce(Change{Kind: ChangeDAG, DAG: id})
 		return r.Place(), record(t, AuditEntry{By: by, Event: "delete_run", DAG: id, Run: run})
 	})
 }

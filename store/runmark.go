@@ -92,7 +92,7 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) er
 			continue
 		}
 		ti.SkipWithRun(reason, t.now)
-		t.changed(taskChange(ti))
+		t.announce(taskChange(ti))
 		if r.State == dag.RunQueued && r.StartedAt.IsZero() {
 			fresh = append(fresh, ti)
 			continue

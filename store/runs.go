@@ -174,7 +174,7 @@ func (s *Store) SetRunNote(ctx context.Context, by Actor, id dag.ID, run dag.Run
 		if _, err := t.exec(`UPDATE dag_run SET note = $2 WHERE id = $1`, r.pk, note); err != nil {
 			return fmt.Errorf("write note: %w", err)
 		}
-		t.changed(Change{Kind: ChangeRun, DAG: id, Run: run, State: string(r.State)})
+		t.announce(Change{Kind: ChangeRun, DAG: id, Run: run, State: string(r.State)})
 		return record(t, AuditEntry{By: by, Event: "set_note", DAG: id, Run: run})
 	})
 }

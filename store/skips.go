@@ -84,7 +84,7 @@ func skipFound(t *tx, p Push) (id int64, err error) {
 		return 0, fmt.Errorf("skip a push that was found: %w", err)
 	}
 	if id != 0 {
-		t.changed(Change{Kind: ChangePush, Project: p.Project, State: string(p.State)})
+		t.announce(Change{Kind: ChangePush, Project: p.Project, State: string(p.State)})
 	}
 	return id, nil
 }

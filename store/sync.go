@@ -106,7 +106,7 @@ func (sv *saver) save(sync Sync) error {
 	}
 	slices.Sort(sv.result.DAGs)
 	for _, id := range sv.result.DAGs {
-		sv.t.changed(Change{Kind: ChangeDAG, DAG: id})
+		sv.t.announce(Change{Kind: ChangeDAG, DAG: id})
 	}
 	return sv.ledger.flush()
 }
@@ -373,7 +373,7 @@ func (sv *saver) archive() error {
 				continue
 			}
 			d.next = NextRun{}
-			sv.ledger.changed(d.dagRecord)
+			sv.ledger.touched(d.dagRecord)
 			sv.result.Archived++
 			sv.result.DAGs = append(sv.result.DAGs, d.id)
 			if err := finishProposedRemoval(sv.t, d.id, false); err != nil {

@@ -39,7 +39,7 @@ func (s *Store) TakeOver(ctx context.Context, by Actor, former dag.ID) error {
 		if err := merge(t, from, to); err != nil {
 			return fmt.Errorf("take over DAG %q: %w", former, err)
 		}
-		t.changed(Change{Kind: ChangeDAG, DAG: to.id}, Change{Kind: ChangeDAG, DAG: from.id})
+		t.announce(Change{Kind: ChangeDAG, DAG: to.id}, Change{Kind: ChangeDAG, DAG: from.id})
 		extra, err := json.Marshal(map[string]string{"former_dag_id": string(former), "project": from.project})
 		if err != nil {
 			return fmt.Errorf("write audit log: %w", err)

@@ -44,7 +44,7 @@ func (s *Store) openAct(t *tx, by Actor, id dag.ID, run dag.RunID) (*taskAct, er
 	}
 	// The scheduler looks at a DAG when it changes; at its own changes of tasks it
 	// need not look again.
-	t.changed(Change{Kind: ChangeDAG, DAG: id})
+	t.announce(Change{Kind: ChangeDAG, DAG: id})
 	return &taskAct{t: t, by: by, dag: d, run: r, spec: spec, tasks: tasks}, nil
 }
 
@@ -82,7 +82,7 @@ func (a *taskAct) write(ti dag.TaskInstance) error {
 	if err != nil {
 		return fmt.Errorf("write task %q of run %q of DAG %q: %w", ti.Task, a.run.ID, a.run.DAG, err)
 	}
-	a.t.changed(taskChange(ti))
+	a.t.announce(taskChange(ti))
 	return nil
 }
 

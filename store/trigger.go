@@ -76,7 +76,7 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 			if err := d.setPaused(t, tr.By, false); err != nil {
 				return err
 			}
-			l.changed(d)
+			l.touched(d)
 		}
 		if err := l.flush(); err != nil {
 			return err

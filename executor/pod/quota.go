@@ -93,9 +93,9 @@ func (x *Executor) leave(t *attempt) bool {
 	return true
 }
 
-// feed lets the attempt that has waited longest, and the one whose turn it is, ask
+// wakeLine lets the attempt that has waited longest, and the one whose turn it is, ask
 // for their pods, now that a pod of the namespace has ended. x.mu is held.
-func (x *Executor) feed(namespace string) {
+func (x *Executor) wakeLine(namespace string) {
 	l := x.lines[namespace]
 	if l == nil {
 		return

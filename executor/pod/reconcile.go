@@ -220,7 +220,7 @@ func (x *Executor) setEnd(t *attempt, out outcome, stopped bool) *dag.AttemptEve
 	x.mu.Lock()
 	t.ended = &e
 	x.leave(t)
-	x.feed(t.namespace)
+	x.wakeLine(t.namespace)
 	x.mu.Unlock()
 	return &e
 }
