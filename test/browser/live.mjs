@@ -5,7 +5,7 @@
 //	node live.mjs URL
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
-import { done, expected, newPage, off, on, row, toggle, trigger, url, watch } from "./browser.mjs";
+import { button, done, expected, newPage, off, on, row, toggle, trigger, url, watch } from "./browser.mjs";
 
 expected.push("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_CONNECTION_RESET", "ERR_NETWORK_CHANGED", "ERR_EMPTY_RESPONSE", "ERR_SOCKET_NOT_CONNECTED", "ERR_FAILED");
 const answers = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
@@ -61,6 +61,26 @@ for (let i = 0; i < 5; i++) {
   if (!requests.length) break;
 }
 assert.deepEqual(requests, [], "an idle page is quiet");
+
+// A preview that arrives while a button is pressed does not move it away from under the
+// pointer.
+await alice.goto(`${url}/dags/fraud-model/trigger`);
+let letPass;
+const asked = new Promise((resolve) => {
+  alice.route("**/trigger", (route) => { letPass = () => route.continue(); resolve(); }, { times: 1 });
+});
+const preview = alice.waitForResponse((r) => r.request().method() === "POST");
+await alice.fill("#conf", JSON.stringify({ SCORING_DATE: "2026-02-03" }));
+await asked;
+const start = await button(alice, "Trigger DAG w/ config").boundingBox();
+await alice.mouse.move(start.x + start.width / 2, start.y + start.height / 2);
+await alice.mouse.down();
+await letPass();
+await (await preview).finished();
+await alice.evaluate(() => new Promise((resolve) => { setTimeout(resolve, 100); })); // in which a page would move
+await alice.mouse.up();
+await alice.waitForURL(/\/runs\/manual__/);
+await alice.goto(url);
 
 // The server goes away under open pages and comes back.
 await server("stop");

@@ -114,6 +114,25 @@ function offerOwnZone() {
   mine.form.elements.own_zone.value = ownZone;
 }
 
+// --- press: a page that moves while a button is pressed loses the click ---
+
+const longestPress = 3000; // ms that a pointer which is held down keeps a page still
+let pressed = Promise.resolve(); // settles when no pointer is down and its click is taken
+let release = null;
+
+addEventListener("pointerdown", (event) => {
+  if (event.button !== 0) return;
+  release?.();
+  pressed = new Promise((resolve) => { release = resolve; });
+  setTimeout(release, longestPress);
+}, true);
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => {
+    if (release) setTimeout(release, 50); // the click of a finger comes a moment later
+  }, true);
+}
+addEventListener("blur", () => release?.());
+
 // --- live: reads the page afresh after a change, and swaps what differs ---
 
 const quick = 15; // ms between a change and the look at it, so that changes of one moment share it
@@ -149,6 +168,7 @@ async function refresh() {
     }
     if (answer.ok) {
       const page = readPage(await answer.text());
+      await pressed;
       body.dataset.mark = page.body.dataset.mark;
       setClock(page);
       tick(page);
@@ -414,6 +434,7 @@ async function refreshWindow() {
   const source = shown;
   if (!box.open || !old || !source || box.querySelector("[data-sent]")) return;
   const page = readPage(await (await load(source)).text());
+  await pressed;
   if (shown !== source || !box.open || !old.isConnected || !page.getElementById("pane")) return;
   const next = paneOf(page);
   keepKey(old, next);
@@ -549,6 +570,7 @@ async function showPreview(form) {
   try {
     const answer = await fetch(form.action, { method: "POST", headers: asPart, body: values });
     const page = readPage(await answer.text());
+    await pressed;
     for (const part of page.querySelectorAll("[data-part]")) {
       const old = form.querySelector("#" + CSS.escape(part.id));
       if (old && !old.isEqualNode(part)) old.replaceWith(document.importNode(part, true));
