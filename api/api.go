@@ -124,11 +124,25 @@ func (s *server) allowed(r route) echo.HandlerFunc {
 		if id == allDAGs {
 			id = "" // a request about every DAG that one may see
 		}
+		if repeated, err := s.repeatsRemoval(c, r); err != nil {
+			return err
+		} else if repeated {
+			return r.handle(c) // its first answer; there is no DAG any more to ask rights for
+		}
 		if err := s.Allow(c, r.right, id); err != nil {
 			return missingDAG(err, id)
 		}
 		return r.handle(c)
 	}
+}
+
+// repeatsRemoval reports whether a request is the repeat of one that removed its DAG.
+func (s *server) repeatsRemoval(c echo.Context, r route) (bool, error) {
+	switch r.right {
+	case dag.RightDelete, dag.RightTakeOver:
+		return s.Store.Acted(c.Request().Context(), s.actor(c))
+	}
+	return false, nil
 }
 
 // actor is who sent the request, for the audit log.

@@ -285,8 +285,16 @@ func (s *server) patchDAGs(c echo.Context) error {
 }
 
 // deleteDAG asks for the removal of the DAG's file; a DAG whose file is gone is
-// deleted with its history.
+// deleted with its history. A repeat does neither: the first request may have had the
+// file removed, and the second one would delete the history.
 func (s *server) deleteDAG(c echo.Context) error {
+	repeated, err := s.Store.Acted(c.Request().Context(), s.actor(c))
+	switch {
+	case err != nil:
+		return err
+	case repeated:
+		return c.NoContent(http.StatusNoContent)
+	}
 	row, err := s.loadDAG(c)
 	if err != nil {
 		return err

@@ -133,7 +133,7 @@ func giveKey(c echo.Context) error {
 	if len(key) > store.MaxKey {
 		return refuse(http.StatusBadRequest, "The header %s has %d bytes; %d are allowed", idempotencyKey, len(key), store.MaxKey)
 	}
-	c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key)))
+	c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key, c.Request().Method+" "+c.Request().RequestURI)))
 	return nil
 }
 

@@ -101,15 +101,11 @@ func (s *server) deleteRun(c echo.Context) error {
 		return err
 	}
 	ctx, id, run := c.Request().Context(), dagID(c), runID(c)
-	found, err := s.Store.Run(ctx, id, run)
-	if err == nil && found.State == dag.RunRunning {
-		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id, run, found.State)
-	}
-	if err != nil && !errors.Is(err, dag.ErrNotFound) {
-		return err
-	}
 	place, err := s.Store.DeleteRun(ctx, s.actor(c), id, run)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrRunning):
+		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id, run, dag.RunRunning)
+	case err != nil:
 		return missingRun(err, id, run)
 	}
 	if err := s.Logs.Remove(place, run); err != nil {

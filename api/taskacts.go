@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -152,6 +153,9 @@ func (s *server) clearTasks(c echo.Context) error {
 		return err
 	}
 	r.DAG, r.By = row.ID, s.actor(c)
+	if r.run == "" || r.past || r.future {
+		r.Range = fmt.Sprint(r.run, r.from, r.to, r.past, r.future)
+	}
 	runs, err := s.clearRuns(ctx, r)
 	if err != nil {
 		return err
@@ -164,8 +168,12 @@ func (s *server) clearTasks(c echo.Context) error {
 		}
 		return s.answerList(c, ctx, chosen, len(chosen))
 	}
+	repeated, err := s.Store.Acted(ctx, r.By)
+	if err != nil {
+		return err
+	}
 	ended := func(run dag.Run) bool { return run.State.Ended() }
-	if !r.reset && slices.ContainsFunc(runs, ended) {
+	if !repeated && !r.reset && slices.ContainsFunc(runs, ended) {
 		return refuse(http.StatusBadRequest, "reset_dag_runs false is not supported for a run that has ended: its cleared tasks would never run")
 	}
 	cleared, err := s.Store.ClearRuns(ctx, r.Clear, names)
@@ -270,6 +278,9 @@ func (s *server) readMark(c echo.Context) (store.Mark, error) {
 	}
 	runs, err := s.withNeighbours(ctx, run, past, future)
 	m.Runs = runIDs(runs)
+	if past || future {
+		m.Range = fmt.Sprint(run.ID, past, future)
+	}
 	return m, err
 }
 
@@ -315,11 +326,11 @@ func (s *server) markTask(c echo.Context) error {
 	if m.State == "" {
 		return s.answerUnmarked(c, m)
 	}
-	if chosen, err := s.Store.MarkChoice(ctx, m); err == nil && len(chosen) == 0 {
-		return refuse(http.StatusConflict, "Task id %s is already in %s state", m.Task, m.State)
-	}
 	marked, err := s.Store.MarkTasks(ctx, m)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrMarked):
+		return refuse(http.StatusConflict, "Task id %s is already in %s state", m.Task, m.State)
+	case err != nil:
 		return err
 	}
 	return s.answerList(c, ctx, marked, len(marked))

@@ -77,7 +77,7 @@ func TestLostAnswersOverHTTP(t *testing.T) {
 			t.Errorf("%s: the request itself is answered with %d: %.300s", name, want.Code, want.Body)
 		}
 		got := l.send(l.again(first, answer))
-		if got.Code != want.Code && !done(r, got.Code) {
+		if got.Code != want.Code {
 			t.Errorf("%s: the repeat is answered with %d, want %d: %.300s", name, got.Code, want.Code, got.Body)
 		}
 		if diff := gocmp.Diff(l.state(plain), l.state(lost)); diff != "" {
@@ -89,13 +89,6 @@ func TestLostAnswersOverHTTP(t *testing.T) {
 			t.Errorf("there is no route %q any more", name)
 		}
 	}
-}
-
-// done reports whether a refusal says that the repeat finds it done: the DAG of the
-// address is gone by it.
-func done(r asked, status int) bool {
-	gone := strings.Contains(r.route, "/take") || strings.HasSuffix(r.route, "/delete-history")
-	return gone && status == http.StatusNotFound
 }
 
 // lossy is an instance whose database can lose its answers.

@@ -20,20 +20,21 @@ const MaxKey = 255
 
 type keyOfContext struct{}
 
-// keyed is the key of a context, and whether an act was done under it.
+// keyed is the key of a context, what is asked for under it, and whether an act was done.
 type keyed struct {
-	key   string
-	acted atomic.Bool
+	key, asked string
+	acted      atomic.Bool
 }
 
 // WithKey gives the acts of a context a key, by which each of them is done once: who
 // asks again for the same, under the same key and name and within a day, gets the
 // answer of the first. The key has up to [MaxKey] bytes; an empty one changes nothing.
-func WithKey(ctx context.Context, key string) context.Context {
+// asked names the request, such as its method and path: [Store.Acted] knows it by that.
+func WithKey(ctx context.Context, key, asked string) context.Context {
 	if key == "" {
 		return ctx
 	}
-	return context.WithValue(ctx, keyOfContext{}, &keyed{key: key})
+	return context.WithValue(ctx, keyOfContext{}, &keyed{key: key, asked: asked})
 }
 
 // KeyOf returns the key of a context, "" when it has none.
@@ -42,6 +43,34 @@ func KeyOf(ctx context.Context) string {
 		return k.key
 	}
 	return ""
+}
+
+// Acted reports whether somebody has done an act under the key of ctx with the same
+// request ([WithKey]) before. Such a request is a repeat: what it names may be gone, or
+// be as it is because of the act, so nothing but the act itself can answer it.
+func (s *Store) Acted(ctx context.Context, by Actor) (acted bool, err error) {
+	digest, err := digestRequest(ctx, by)
+	if err != nil || digest == "" {
+		return false, err
+	}
+	err = s.db.read(ctx, func(t *tx) error {
+		var done time.Time
+		acted, err = t.row(`SELECT done_at FROM act WHERE digest = $1`, []any{digest}, at(&done))
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for an earlier act: %w", err)
+	}
+	return acted, nil
+}
+
+// digestRequest is what is kept of a request that acts, "" for one without a key.
+func digestRequest(ctx context.Context, by Actor) (string, error) {
+	k, ok := ctx.Value(keyOfContext{}).(*keyed)
+	if !ok {
+		return "", nil
+	}
+	return digestAct(k.key, by, "request", []any{k.asked})
 }
 
 // Unconfirmed turns an [ErrUnavailable] into an ErrUnknown when an act was done before
@@ -90,9 +119,13 @@ func act[T any](ctx context.Context, s *Store, by Actor, name string, args []any
 	if err != nil {
 		return none, err
 	}
+	request, err := digestRequest(ctx, by)
+	if err != nil {
+		return none, err
+	}
 	did := false
 	err = s.write(ctx, func(t *tx) error {
-		begun, err := beginAct(t, digest)
+		begun, err := beginAct(t, digest, cmp.Or(request, digest))
 		if err != nil {
 			return err
 		}
@@ -148,9 +181,11 @@ const (
 const noAnswer = "{}"
 
 // beginAct writes the act down, which is false when it was done before. It is the first
-// statement of its transaction, and waits for one that is about to do the same act.
-func beginAct(t *tx, digest string) (bool, error) {
-	n, err := t.exec(`INSERT INTO act (digest, done_at, answer) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING`, digest, t.now, noAnswer)
+// statement of its transaction, and waits for one that is about to do the same act. The
+// request is written down with its first act, which may be one of several.
+func beginAct(t *tx, digest, request string) (bool, error) {
+	n, err := t.exec(`INSERT INTO act (digest, done_at, answer) VALUES ($1, $3, $4), ($2, $3, $4) ON CONFLICT (digest) DO NOTHING`,
+		digest, request, t.now, noAnswer)
 	if err != nil {
 		return false, fmt.Errorf("write act: %w", err)
 	}

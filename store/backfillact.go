@@ -68,7 +68,9 @@ func (s *Store) CreateBackfill(ctx context.Context, req BackfillRequest) (b Back
 	if err != nil {
 		return b, err
 	}
-	id, err := act(ctx, s, req.By, "CreateBackfill", []any{req}, func(t *tx) (int64, error) {
+	asked := req
+	asked.Dates = nil // they follow from the range and the time: a repeat may come later
+	id, err := act(ctx, s, req.By, "CreateBackfill", []any{asked}, func(t *tx) (int64, error) {
 		b, err = s.createBackfill(t, req, conf)
 		return b.ID, err
 	})

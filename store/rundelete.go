@@ -7,10 +7,13 @@ import (
 	"dagwright/dag"
 )
 
+// ErrRunning is the conflict of a run that is to be deleted and is running.
+var ErrRunning = fmt.Errorf("%w", dag.ErrConflict)
+
 // DeleteRun removes a run with its task instances; their logs, which lie under the place
 // that it returns (dag.Run.Place), are the caller's.
 // A scheduled run that was deleted is not made again. The error is
-// dag.ErrNotFound for an unknown run, and dag.ErrConflict while it runs or
+// dag.ErrNotFound for an unknown run, and dag.ErrConflict while it runs (also ErrRunning) or
 // attempts of it are being stopped.
 func (s *Store) DeleteRun(ctx context.Context, by Actor, id dag.ID, run dag.RunID) (place dag.ID, err error) {
 	return act(ctx, s, by, "DeleteRun", []any{id, run}, func(t *tx) (dag.ID, error) {
@@ -23,7 +26,7 @@ func (s *Store) DeleteRun(ctx context.Context, by Actor, id dag.ID, run dag.RunI
 			return "", err
 		}
 		if r.State == dag.RunRunning {
-			return "", fmt.Errorf("run %q of DAG %q is running: %w", run, id, dag.ErrConflict)
+			return "", fmt.Errorf("run %q of DAG %q is running: %w", run, id, ErrRunning)
 		}
 		if r.stopping {
 			return "", fmt.Errorf("attempts of run %q are still being stopped; try again in a moment: %w", run, dag.ErrConflict)

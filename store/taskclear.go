@@ -24,7 +24,10 @@ type Clear struct {
 	OnlyFailed, OnlyRunning bool
 	// KeepActive refuses the whole clear when a task in it is active.
 	KeepActive bool
-	By         Actor
+	// Range says between which times the runs of ClearRuns were chosen, "" for runs that
+	// were named. A repeat under the same key is known by it, whatever runs there are then.
+	Range string
+	By    Actor
 }
 
 // ClearTasks makes tasks run once more, in the version of the DAG to which their
@@ -50,7 +53,7 @@ func (s *Store) ClearTasks(ctx context.Context, c Clear) ([]dag.TaskID, error) {
 // returns the task instances that the clear chose, as they are now; none chosen
 // is not an error. Clear.Run is not looked at.
 func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) ([]dag.TaskInstance, error) {
-	return act(ctx, s, c.By, "ClearRuns", []any{c, runs}, func(t *tx) (chosen []dag.TaskInstance, err error) {
+	return act(ctx, s, c.By, "ClearRuns", []any{c, named(runs, c.Range)}, func(t *tx) (chosen []dag.TaskInstance, err error) {
 		for _, run := range runs {
 			c.Run = run
 			found, err := s.chosen(t, c)
@@ -70,6 +73,14 @@ func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) ([]dag
 		}
 		return chosen, nil
 	})
+}
+
+// named are the runs that were named, none for those that a range chose.
+func named(runs []dag.RunID, chosenBy string) []dag.RunID {
+	if chosenBy != "" {
+		return nil
+	}
+	return runs
 }
 
 // ClearChoice returns the task instances that ClearRuns would choose.

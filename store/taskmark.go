@@ -31,8 +31,15 @@ type Mark struct {
 	// that comes after it.
 	Upstream, Downstream bool
 	State                dag.TaskState
-	By                   Actor
+	// Range says between which times Runs were chosen, "" for runs that were named, as
+	// in Clear.
+	Range string
+	By    Actor
 }
+
+// ErrMarked is the conflict of a task that has the state already that it was to be
+// marked with.
+var ErrMarked = fmt.Errorf("%w", dag.ErrConflict)
 
 // MarkTasks is MarkTask for several tasks or runs, all or none of them, and
 // returns the task instances that had another state, as they are now: an active
@@ -41,7 +48,9 @@ func (s *Store) MarkTasks(ctx context.Context, m Mark) ([]dag.TaskInstance, erro
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	return act(ctx, s, m.By, "MarkTasks", []any{m}, func(t *tx) (marked []dag.TaskInstance, err error) {
+	asked := m
+	asked.Runs = named(m.Runs, m.Range)
+	return act(ctx, s, m.By, "MarkTasks", []any{asked}, func(t *tx) (marked []dag.TaskInstance, err error) {
 		for _, run := range m.Runs {
 			found, err := s.markRunTasks(t, m, run)
 			if err != nil {
@@ -50,7 +59,7 @@ func (s *Store) MarkTasks(ctx context.Context, m Mark) ([]dag.TaskInstance, erro
 			marked = append(marked, found...)
 		}
 		if len(marked) == 0 {
-			return nil, fmt.Errorf("task %q is %s already: %w", m.Task, m.State, dag.ErrConflict)
+			return nil, fmt.Errorf("task %q is %s already: %w", m.Task, m.State, ErrMarked)
 		}
 		return marked, nil
 	})

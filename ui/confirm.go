@@ -86,11 +86,15 @@ func sentFields(c echo.Context, but ...string) (fields []formField) {
 // confirmed reports whether an act is to be done. It is not when the request has
 // the field "ask", as the buttons of pages send it, nor when the field "shown"
 // names another plan than what the act would do now: then the answer is the plan,
-// and a button that names it.
+// and a button that names it. What was done already, as the request is a repeat, would
+// no longer be what was shown: then the act answers it.
 func (s *server) confirmed(c echo.Context, draw func() (plan, error)) (bool, error) {
 	asks, shown := c.FormValue("ask") != "", c.FormValue("shown")
 	if !asks && shown == "" {
 		return true, nil
+	}
+	if repeated, err := s.Store.Acted(c.Request().Context(), s.actor(c)); err != nil || repeated {
+		return repeated, err
 	}
 	p, err := draw()
 	if err != nil {

@@ -191,7 +191,28 @@ type post struct {
 
 func (s *server) addPosts(e *echo.Echo) {
 	for _, p := range s.posts() {
-		e.POST(p.path, p.do, s.headers, s.failures, limitForm(), readForm, giveKey, s.allowed(p.right))
+		allowed := s.allowed(p.right)
+		if p.right == dag.RightTakeOver || p.right == dag.RightDeleteHistory {
+			allowed = s.allowedOnce(allowed)
+		}
+		e.POST(p.path, p.do, s.headers, s.failures, limitForm(), readForm, giveKey, allowed)
+	}
+}
+
+// allowedOnce lets the repeat of an act through that has removed its DAG, to its first
+// answer: there is no DAG any more to ask rights for.
+func (s *server) allowedOnce(allowed echo.MiddlewareFunc) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			repeated, err := s.Store.Acted(c.Request().Context(), s.actor(c))
+			switch {
+			case err != nil:
+				return err
+			case repeated:
+				return next(c)
+			}
+			return allowed(next)(c)
+		}
 	}
 }
 
@@ -251,7 +272,7 @@ func giveKey(next echo.HandlerFunc) echo.HandlerFunc {
 			fmt.Fprintf(said, "%q %q\n", f.Name, f.Value)
 		}
 		key += "." + hex.EncodeToString(said.Sum(nil))
-		c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key)))
+		c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key, c.Request().RequestURI)))
 		return next(c)
 	}
 }

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -14,6 +15,7 @@ func backfillTests() []test {
 		{"a backfill of dates that have runs", testBackfillReprocess},
 		{"pausing and cancelling a backfill", testBackfillActs},
 		{"backfills that are refused", testBackfillRefused},
+		{"a backfill and a clear that are asked for twice", testRangeTwice},
 	}
 }
 
@@ -147,6 +149,45 @@ func testBackfillActs(f fixture) {
 	}
 	_, err = f.CancelBackfill(f.ctx(), alice, b.ID+1)
 	f.is(err, dag.ErrNotFound)
+}
+
+// A range has other dates and runs when it is asked for once more: under the same key it is
+// the same act all the same.
+func testRangeTwice(f fixture) {
+	f.define("d", "a")
+	ctx := store.WithKey(f.ctx(), "a key", "POST /backfills")
+	first, later := request(days(2)), request(days(3))
+	later.To = first.To
+	b, err := f.CreateBackfill(ctx, first)
+	f.ok(err)
+	again, err := f.CreateBackfill(ctx, later)
+	f.ok(err)
+	f.equal(again.ID, b.ID)
+	_, total, err := f.Runs(f.ctx(), store.RunFilter{DAG: "d"})
+	f.ok(err)
+	f.equal(total, 2)
+
+	r := failedRun(f)
+	clear := store.Clear{DAG: r.DAG, OnlyFailed: true, Range: "all", By: alice}
+	cleared, err := f.ClearRuns(ctx, clear, []dag.RunID{r.ID})
+	f.ok(err)
+	f.equal(len(cleared), 2)
+	more := f.trigger(r.DAG)
+	repeated, err := f.ClearRuns(ctx, clear, []dag.RunID{r.ID, more.ID})
+	f.ok(err)
+	f.equal(repeated, cleared)
+
+	acted := func(ctx context.Context, by store.Actor, want bool) {
+		f.Helper()
+		got, err := f.Acted(ctx, by)
+		f.ok(err)
+		f.equal(got, want)
+	}
+	acted(ctx, alice, true)
+	acted(ctx, store.Actor{User: "bob"}, false)
+	acted(store.WithKey(f.ctx(), "a key", "DELETE /backfills"), alice, false)
+	acted(store.WithKey(f.ctx(), "another", "POST /backfills"), alice, false)
+	acted(f.ctx(), alice, false)
 }
 
 func testBackfillRefused(f fixture) {

@@ -63,7 +63,7 @@ func doubt(t *testing.T, open func(t *testing.T) Forgetful, w doubtfulWrite, los
 	s := open(t)
 	f := fixture{T: t, Store: s.Store}
 	write := w.prepare(f, makeTeam(f, "risk", 1))
-	ctx := store.WithKey(f.ctx(), "a key")
+	ctx := store.WithKey(f.ctx(), "a key", "a request")
 	s.Lose(lost)
 	err := write(ctx)
 	s.Lose(0)

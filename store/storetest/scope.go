@@ -342,6 +342,8 @@ var actorsOnly = map[string]string{
 	"PendingPromotions": "generator", "FinishPromotion": "generator",
 	// Sessions and tokens are people's and not DAGs'; package auth asks by whom.
 	"StartSession": "auth", "Session": "auth", "Sessions": "auth", "UseSession": "auth", "ClaimRefresh": "auth", "RefreshSession": "auth",
+	// A person's own acts, whatever they were upon.
+	"Acted":      "api and ui",
 	"EndSession": "auth", "EndSessionsOf": "auth", "SavePerson": "auth", "Note": "auth",
 	"CreateToken": "auth", "Token": "auth", "Tokens": "auth", "UseToken": "auth", "RevokeToken": "auth",
 }
