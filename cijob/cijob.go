@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,8 +28,8 @@ type Config struct {
 	Tokens *gitlab.TokenVerifier
 	// DAGProject is the GitLab path of the DAG repository, which is not a model.
 	DAGProject string
-	// Branches that become DAGs; main and retrain when nil.
-	Branches []string
+	// Branches that become DAGs; the default for what is empty.
+	Branches dag.Branches
 	// Takes says whether models of the project at a path are taken; nil takes every
 	// project's.
 	Takes func(project string) bool
@@ -48,9 +47,7 @@ var _ http.Handler = (*Handler)(nil)
 
 // New returns a handler.
 func New(c Config) *Handler {
-	if c.Branches == nil {
-		c.Branches = []string{"main", "retrain"}
-	}
+	c.Branches = c.Branches.OrDefault()
 	if c.Wait <= 0 {
 		c.Wait = 5 * time.Minute
 	}
@@ -133,8 +130,8 @@ func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) 
 	case h.Takes != nil && !h.Takes(job.Project):
 		return Answer{}, fmt.Errorf("project %s is in none of the groups and projects whose models this dagwright takes; its administrators name them in gitlab.groups and gitlab.projects: %w",
 			job.Project, dag.ErrForbidden)
-	case !slices.Contains(h.Branches, job.Branch):
-		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch, strings.Join(h.Branches, " or "), dag.ErrInvalid)
+	case !h.Branches.Has(job.Branch):
+		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch, strings.Join(h.Branches.Names(), " or "), dag.ErrInvalid)
 	}
 	changes := h.Store.Subscribe()
 	defer changes.Close()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/dag"
 	"dagwright/generator"
 	"dagwright/gitrepo"
 	"dagwright/instance"
@@ -178,11 +179,15 @@ func (f generateFlags) request(ctx context.Context, dir string) (generator.Reque
 	if err := fillFromGit(ctx, dir, &f.commit, "commit", "rev-parse", "HEAD"); err != nil {
 		return generator.Request{}, err
 	}
-	kind := generator.Scoring
-	switch {
-	case f.kind == string(generator.Retrain), f.kind == "" && f.branch == "retrain":
-		kind = generator.Retrain
-	case f.kind != "" && f.kind != string(generator.Scoring):
+	kind := generator.Kind(f.kind)
+	switch kind {
+	case generator.Scoring, generator.Retrain:
+	case "":
+		kind = generator.Scoring
+		if f.branch == dag.DefaultBranches().Retrain {
+			kind = generator.Retrain
+		}
+	default:
 		return generator.Request{}, usage.New(fmt.Errorf("--kind %q: want scoring or retrain", f.kind))
 	}
 	return generator.Request{Project: f.project, ProjectID: f.projectID, Branch: f.branch, Commit: f.commit, Kind: kind}, nil

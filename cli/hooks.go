@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/dag"
 	"dagwright/gitlab"
 	"dagwright/instance"
 	"dagwright/usage"
@@ -62,7 +63,7 @@ accepts both the old and the new one.`,
 	cmd.Flags().StringSliceVar(&f.groups, "group", nil, "group whose projects get the hook; may be repeated")
 	cmd.Flags().StringSliceVar(&f.projects, "project", nil, "project that gets the hook; may be repeated")
 	cmd.Flags().StringSliceVar(&f.skip, "skip", nil, "project of a group that gets none; may be repeated")
-	cmd.Flags().StringSliceVar(&f.branches, "branch", []string{"main", "retrain"}, "branches whose pushes are sent")
+	cmd.Flags().StringSliceVar(&f.branches, "branch", dag.DefaultBranches().Names(), "branches whose pushes are sent")
 	cmd.Flags().BoolVar(&f.pipelines, "pipelines", true, "send pipeline events, for models that wait for their image")
 	cmd.Flags().BoolVar(&f.mergeRequests, "merge-requests", true, "send merge request events, for previews")
 	cmd.Flags().BoolVar(&f.rotate, "rotate", false, "set the secret again where nothing else changes")

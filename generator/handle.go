@@ -270,11 +270,23 @@ func (g *Generator) projectPath(ctx context.Context, p store.Push, present []sto
 	return info.Path, nil
 }
 
+// kindOf is the kind of DAG that a branch becomes; false when it becomes none.
+func (g *Generator) kindOf(branch string) (Kind, bool) {
+	switch {
+	case branch == "":
+	case branch == g.Branches.Scoring:
+		return Scoring, true
+	case branch == g.Branches.Retrain:
+		return Retrain, true
+	}
+	return "", false
+}
+
 // render renders the push's DAGs, and notes the files of those that the branch
 // has no more: of a branch that was deleted, of a project that was renamed, of a
 // model that was taken out of its file. An empty head is a branch that is gone.
 func (g *Generator) render(ctx context.Context, p store.Push, head string) (*change, error) {
-	kind, ok := g.Branches[p.Branch]
+	kind, ok := g.kindOf(p.Branch)
 	if g.OnlyPromoted {
 		return nil, fmt.Errorf("this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
 	}

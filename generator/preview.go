@@ -76,11 +76,15 @@ func (g *Generator) writePreview(ctx context.Context, p store.Preview) error {
 
 // previewText renders what the merge request's head would become on its target.
 func (g *Generator) previewText(ctx context.Context, p store.Preview, source []byte) (string, error) {
+	kind, ok := g.kindOf(p.Target)
+	if !ok { // the configuration has changed since the preview was asked for
+		return "", fmt.Errorf("branch %q makes no DAG: %w", p.Target, dag.ErrInvalid)
+	}
 	model, err := ParseModel(ModelFile, source, g.Instance)
 	if err != nil {
 		return "", err
 	}
-	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Target, Commit: p.Commit, Kind: g.Branches[p.Target]}
+	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Target, Commit: p.Commit, Kind: kind}
 	var b strings.Builder
 	fmt.Fprintf(&b, "What the DAG becomes when `%s` is merged into `%s`:\n", short(p.Commit), p.Target)
 	for _, e := range model.Split() {

@@ -143,7 +143,7 @@ func (g *Generator) reconcileBranches(ctx context.Context, p store.ModelProject)
 	if err != nil {
 		return err
 	}
-	for _, branch := range slices.Sorted(maps.Keys(g.Branches)) {
+	for _, branch := range g.Branches.Names() {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

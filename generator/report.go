@@ -110,7 +110,7 @@ func (g *Generator) reportPush(ctx context.Context, p store.Push) store.Report {
 
 // status is what a commit's status says; ok is false when there is nothing to say.
 func (g *Generator) status(p store.Push) (s gitlab.Status, ok bool) {
-	kind, known := g.Branches[p.Branch]
+	kind, known := g.kindOf(p.Branch)
 	if !known || p.Deleted || g.OnlyPromoted {
 		return s, false // an instance that renders nothing does not speak for the commit
 	}

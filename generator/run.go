@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"dagwright/dag"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/registry"
@@ -85,9 +86,8 @@ type Config struct {
 	// exist before its DAGs are archived; 24 h when zero. An event that reports the deletion
 	// needs no grace.
 	MissingGrace time.Duration
-	// Branches maps the branches that become DAGs to the kind of DAG; main to
-	// Scoring and retrain to Retrain when nil.
-	Branches map[string]Kind
+	// Branches of model repositories that become DAGs; the default for what is empty.
+	Branches dag.Branches
 	// Takes says whether models of the project at a path are taken, however a push
 	// of it became known; nil takes every project's.
 	Takes func(project string) bool
@@ -117,9 +117,7 @@ type Generator struct {
 
 // New returns a generator that does nothing until Run.
 func New(c Config) *Generator {
-	if c.Branches == nil {
-		c.Branches = map[string]Kind{"main": Scoring, "retrain": Retrain}
-	}
+	c.Branches = c.Branches.OrDefault()
 	if c.Deliver == "" {
 		c.Deliver = DeliverPush
 	}

@@ -117,6 +117,8 @@ type Config struct {
 		// WaitFor is "pipeline", "image" or "none"; WaitStages build the image.
 		WaitFor    string   `yaml:"wait_for"`
 		WaitStages []string `yaml:"wait_stages"`
+		// Branches of model repositories become DAGs.
+		Branches dag.Branches `yaml:"branches"`
 	} `yaml:"models"`
 	// Promotion is where DAGs are promoted to and from.
 	Promotion promotionConfig `yaml:"promotion"`
@@ -136,6 +138,7 @@ type Config struct {
 func ReadConfig(file string) (Config, error) {
 	c := Config{Listen: "127.0.0.1:8080", Environment: "DEV"}
 	c.Scheduler.Executor, c.Scheduler.InfrastructureRetries = "process", 3
+	c.Models.Branches = dag.DefaultBranches()
 	if file == "" {
 		return c, usage.New(errors.New("--config is required; docs/configuration.md shows a file"))
 	}
@@ -217,6 +220,8 @@ func (c Config) check(f *configFile) {
 	f.want(c.Models.Registry != "", "models.registry", "want the image registry, such as registry.example.com")
 	f.want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""),
 		"models.registry_username", "want registry_password_file with it, or neither")
+	f.want(c.Models.Branches.Scoring != c.Models.Branches.Retrain, "models.branches",
+		"want two branches, such as {scoring: main, retrain: retrain}: one of them becomes both DAGs")
 	c.checkDAGRepository(f)
 	c.checkGitLab(f)
 	if c.Data != "" {
@@ -291,7 +296,7 @@ func (c Config) Settings(run []string) (Settings, error) {
 		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
 		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
-		Instance: DefaultInstance(), Templates: c.Models.Templates,
+		Instance: DefaultInstance(), Templates: c.Models.Templates, Branches: c.Models.Branches,
 		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
 		Pods: c.Kubernetes.pods(),
 	}
@@ -361,12 +366,12 @@ func (c Config) workspaces(token dag.Secret) *checkout.Workspaces {
 				return gitrepo.Config{}, fmt.Errorf("project %q: %w", project, err)
 			}
 		}
-		if err := dag.CheckID(branch); err != nil {
-			return gitrepo.Config{}, fmt.Errorf("branch %q: %w", branch, err)
+		if err := gitrepo.CheckBranch(branch); err != nil {
+			return gitrepo.Config{}, err
 		}
 		return gitrepo.Config{
 			URL: strings.TrimSuffix(c.GitLab.URL, "/") + "/" + project + ".git", Branch: branch,
-			Dir:      filepath.Join(clones, filepath.FromSlash(project)+"."+branch+".git"),
+			Dir:      filepath.Join(clones, filepath.FromSlash(project)+"."+url.PathEscape(branch)+".git"),
 			Username: "oauth2", Password: token.Reveal(),
 		}, nil
 	}}

@@ -78,6 +78,8 @@ var configValues = withLists(map[string]configValue{
 	"webhook.secret_files":         {want: "at least one file with a secret"},
 	"webhook.previews":             {want: "true or false"},
 
+	"models.branches.scoring":       {want: "the name of a branch, such as main", ok: branchName},
+	"models.branches.retrain":       {want: "the name of a branch, such as retrain", ok: branchName},
 	"models.registry":               {want: "the image registry, such as registry.example.com", ok: registryHost},
 	"models.timezone":               {want: "the name of a time zone, such as Europe/Berlin", ok: timeZone},
 	"models.templates":              {want: "a folder of templates", empty: true},

@@ -79,6 +79,7 @@ type Settings struct {
 	Promotion promotionSettings
 	Registry  *registry.Client // nil where images are not asked for
 	Models    generator.Models
+	Branches  dag.Branches // of models, which become DAGs; the default for what is empty
 	Projects  func(context.Context) ([]generator.Project, error)
 	Instance  generator.Instance
 	Templates string // folder; empty for the embedded ones
@@ -271,7 +272,7 @@ func (a *Instance) addGenerator() error {
 	withChecks(&instance, a.Pods)
 	instance.CheckClaims = a.auth.CheckClaims
 	g := generator.New(generator.Config{
-		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set,
+		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set, Branches: a.Branches,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
 		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
@@ -339,12 +340,12 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, DAGBranch: a.DAGRepo.Branch, Branches: a.Branches, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
 			Client: a.auth.ClientAddress,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
-				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Takes: a.Takes, PublicURL: a.PublicURL, Logger: a.Logger,
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Branches: a.Branches, Takes: a.Takes, PublicURL: a.PublicURL, Logger: a.Logger,
 			})))
 		}
 	}
@@ -358,7 +359,7 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 		ui.Register(e, ui.Config{
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
 			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
-			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject,
+			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject, Branches: a.Branches,
 			Auth: a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
 		})
 	}

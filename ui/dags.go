@@ -19,6 +19,7 @@ const pageSize = 50
 // dagsPage is the DAG table.
 type dagsPage struct {
 	Page
+	Branches     dag.Branches // that become DAGs
 	Filters      []FilterView
 	Query        dagsQuery
 	Tags, Owners []Choice // to filter by
@@ -185,7 +186,7 @@ func (s *server) dagTable(c echo.Context) error {
 	}
 	rd := s.reader(c)
 	p := dagsPage{
-		Page: s.page(c, rd.t("DAGs")), Query: q, Total: total, ImportErrors: broken,
+		Page: s.page(c, rd.t("DAGs")), Branches: s.Branches, Query: q, Total: total, ImportErrors: broken,
 		Filters: q.filters(counts), Pager: q.pager(total), Sorts: q.sorts(), WithoutTag: map[string]string{},
 	}
 	p.Section, p.Live = "dags", "*"

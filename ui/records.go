@@ -22,12 +22,13 @@ var pushStates = []store.PushState{
 // modelsPage lists pushes of model repositories and what happened to them.
 type modelsPage struct {
 	Page
-	Project string
-	State   string
-	States  []FilterView
-	Pushes  []PushView
-	Older   string
-	First   string
+	Branches dag.Branches // that become DAGs
+	Project  string
+	State    string
+	States   []FilterView
+	Pushes   []PushView
+	Older    string
+	First    string
 }
 
 // PushView is a push as the page shows it.
@@ -58,7 +59,7 @@ func (s *server) models(c echo.Context) error {
 		return fmt.Errorf("list pushes: %w", err)
 	}
 	rd := s.reader(c)
-	p := modelsPage{Page: s.page(c, rd.t("Models")), Project: f.Project, State: state}
+	p := modelsPage{Page: s.page(c, rd.t("Models")), Branches: s.Branches, Project: f.Project, State: state}
 	p.Section, p.Live = "models", "*"
 	here := func(state, before string) string {
 		return withQuery("/models", url.Values{"project": {f.Project}, "state": {state}, "before": {before}})

@@ -58,7 +58,7 @@ var russian = map[string]string{
 	"See why":               "Посмотреть почему",
 	"Pushes have arrived, but none of them made a DAG.":                                                        "Коммиты пришли, но ни один не стал DAG-ом.",
 	"Add the webhook <code>/hooks/gitlab</code> to the model's repository (or to its group), for push events.": "Добавьте вебхук <code>/hooks/gitlab</code> в репозиторий модели (или в её группу) для событий push.",
-	"Push a commit to <code>main</code> for scoring, or to <code>retrain</code> for retraining.":               "Отправьте коммит в <code>main</code> для скоринга или в <code>retrain</code> для переобучения.",
+	"Push a commit to <code>%s</code> for scoring, or to <code>%s</code> for retraining.":                      "Отправьте коммит в <code>%s</code> для скоринга или в <code>%s</code> для переобучения.",
 	"The DAG appears here by itself, paused. Turn on its toggle to follow the schedule, or trigger it.":        "DAG появится здесь сам, на паузе. Передвиньте ползунок, чтобы запускать его по расписанию, или запустите вручную.",
 
 	// where a DAG is from
@@ -242,8 +242,8 @@ var russian = map[string]string{
 	"Replay": "Повторить", "Renders the branch again": "Создаст DAG из ветки ещё раз", "merge request": "merge request",
 	"waits for the pipeline that builds the image": "ждёт пайплайна, который собирает образ", "The branch is being rendered again.": "DAG создаётся из ветки ещё раз.", "There is no push %q.": "Коммита %q нет.",
 	"No pushes": "Коммитов нет",
-	"Push a commit to <code>main</code> or <code>retrain</code> of a model's repository whose webhook leads here.": "Отправьте коммит в <code>main</code> или <code>retrain</code> репозитория модели, вебхук которого ведёт сюда.",
-	"Files of the DAG repository that cannot be read. Their last good versions stay in use.":                       "Файлы репозитория DAG-ов, которые не читаются. Используются их последние исправные версии.",
+	"Push a commit to <code>%s</code> or <code>%s</code> of a model's repository whose webhook leads here.": "Отправьте коммит в <code>%s</code> или <code>%s</code> репозитория модели, вебхук которого ведёт сюда.",
+	"Files of the DAG repository that cannot be read. Their last good versions stay in use.":                "Файлы репозитория DAG-ов, которые не читаются. Используются их последние исправные версии.",
 	"since": "с", "All files are valid": "Все файлы исправны", "Nothing is wrong with the files of the DAG repository.": "С файлами репозитория DAG-ов всё в порядке.",
 	"Who": "Пользователь", "What": "Действие", "Run and task": "Запуск и таска", "More": "Подробности",
 	"Nothing yet": "Записей пока нет", "Whatever somebody pauses, triggers, marks or deletes is recorded here.": "Здесь записывается, кто поставил на паузу, запустил, пометил или удалил.",

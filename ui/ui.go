@@ -64,6 +64,8 @@ type Config struct {
 	GitLabURL string
 	// DAGProject is the DAG repository's GitLab path, for links to its commits.
 	DAGProject string
+	// Branches of model repositories that become DAGs; the default for what is empty.
+	Branches dag.Branches
 	// PromotesTo is the GitLab path of the DAG repository that DAGs can be promoted
 	// to; they cannot when empty.
 	PromotesTo string
@@ -105,6 +107,7 @@ func register(e *echo.Echo, c Config) *server {
 }
 
 func newServer(c Config) *server {
+	c.Branches = c.Branches.OrDefault()
 	if c.Now == nil {
 		c.Now = time.Now
 	}

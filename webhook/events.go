@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"slices"
 
 	"dagwright/gitlab"
 	"dagwright/store"
@@ -27,7 +26,7 @@ func (r *Receiver) preview(ctx context.Context, m gitlab.MergeRequestEvent) answ
 	switch {
 	case !r.Previews:
 		return ignore(m.Project, "previews are switched off")
-	case m.Project == r.DAGProject || !slices.Contains(r.Branches, m.Target):
+	case m.Project == r.DAGProject || !r.Branches.Has(m.Target):
 		return ignore(m.Project, "the branch to merge into becomes no DAG")
 	case !r.takes(m.Project):
 		return ignore(m.Project, notTaken)

@@ -12,9 +12,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 
+	"dagwright/dag"
 	"dagwright/gitlab"
 	"dagwright/store"
 )
@@ -47,9 +47,8 @@ type Config struct {
 	DAGProject string
 	// DAGBranch is the DAG repository's branch, "main" when empty.
 	DAGBranch string
-	// Branches of model repositories that become DAGs; main and retrain when
-	// nil.
-	Branches []string
+	// Branches of model repositories that become DAGs; the default for what is empty.
+	Branches dag.Branches
 	// Takes says whether models of the project at a path are taken; nil takes every
 	// project's.
 	Takes func(project string) bool
@@ -87,9 +86,7 @@ func New(c Config) *Receiver {
 	if c.DAGBranch == "" {
 		c.DAGBranch = "main"
 	}
-	if c.Branches == nil {
-		c.Branches = []string{"main", "retrain"}
-	}
+	c.Branches = c.Branches.OrDefault()
 	if c.MaxConcurrent <= 0 {
 		c.MaxConcurrent = 8
 	}
@@ -204,7 +201,7 @@ func (r *Receiver) push(ctx context.Context, p gitlab.Push, delivery string) ans
 		return accept(p.Project)
 	case !r.takes(p.Project):
 		return ignore(p.Project, notTaken)
-	case !slices.Contains(r.Branches, p.Branch):
+	case !r.Branches.Has(p.Branch):
 		return ignore(p.Project, "the branch becomes no DAG")
 	}
 	return r.record(ctx, p, delivery)
