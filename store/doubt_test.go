@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"dagwright/store"
 	"dagwright/store/storetest"
@@ -146,4 +147,39 @@ func TestDoubtfulChangeIsTold(t *testing.T) {
 			return
 		}
 	}
+}
+
+// TestActedIsForgotten lets a request count as a repeat for a little less than a day, as
+// long as the row of its act is there for certain.
+func TestActedIsForgotten(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		prepareVictim(t, dsn)
+		done := time.Date(2026, 11, 23, 20, 0, 0, 0, time.UTC)
+		now := done
+		s := storetest.Open(t, store.Config{DSN: dsn, Now: func() time.Time { return now }})
+		ctx, by := store.WithKey(t.Context(), "a key", "DELETE /dagRuns/r"), store.Actor{User: "alice"}
+		r, err := s.TriggerRun(t.Context(), store.Trigger{DAG: "d", By: by})
+		if err == nil {
+			_, err = s.DeleteRun(ctx, by, r.DAG, r.ID)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, test := range []struct {
+			later time.Duration
+			want  bool
+		}{
+			{0, true},
+			{24*time.Hour - time.Minute - time.Second, true},
+			{24*time.Hour - time.Minute, false},
+			{25 * time.Hour, false},
+		} {
+			now = done.Add(test.later)
+			got, err := s.Acted(ctx, by)
+			if err != nil || got != test.want {
+				t.Errorf("%v later: acted is %v (%v), want %v", test.later, got, err, test.want)
+			}
+		}
+	})
 }
