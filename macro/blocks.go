@@ -93,6 +93,9 @@ func parseIf(p, args *parser.Parser) (nodes.ControlStructure, error) {
 			args = rest
 			continue
 		case "else":
+			if err := atEnd(rest); err != nil {
+				return nil, err
+			}
 			if body, rest, err = p.WrapUntil("endif"); err != nil {
 				return nil, err
 			}
@@ -135,6 +138,9 @@ func parseFor(p, args *parser.Parser) (nodes.ControlStructure, error) {
 	}
 	b.body = body.Nodes
 	if body.EndTag == "else" {
+		if err := atEnd(rest); err != nil {
+			return nil, err
+		}
 		if body, rest, err = p.WrapUntil("endfor"); err != nil {
 			return nil, err
 		}

@@ -22,26 +22,26 @@ var filters = map[string]builtin{
 	"ts":                dateFilter(func(m moment) string { return m.isoformat("T") }),
 	"ts_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102T150405") }),
 	"ts_nodash_with_tz": dateFilter(func(m moment) string { return withoutDashes(m.isoformat("T")) }),
-	"abs":               absolute,
+	"abs":               bare(absolute),
 	"capitalize":        textFilter(mapped(capitalize)),
-	"count":             lengthFilter,
+	"count":             bare(lengthFilter),
 	"d":                 defaultFilter,
 	"default":           defaultFilter,
 	"e":                 textFilter(escapeHTML),
 	"escape":            textFilter(escapeHTML),
-	"first":             func(e *evaluation, v any, _ arguments) (any, error) { return e.end(v, 0) },
+	"first":             bare(func(e *evaluation, v any) (any, error) { return e.end(v, 0) }),
 	"float":             toFloat,
 	"int":               toInt,
-	"items":             itemsFilter,
+	"items":             bare(itemsFilter),
 	"join":              joinFilter,
-	"last":              func(e *evaluation, v any, _ arguments) (any, error) { return e.end(v, -1) },
-	"length":            lengthFilter,
-	"list":              listFilter,
+	"last":              bare(func(e *evaluation, v any) (any, error) { return e.end(v, -1) }),
+	"length":            bare(lengthFilter),
+	"list":              bare(listFilter),
 	"lower":             textFilter(mapped(strings.ToLower)),
 	"max":               extreme(1),
 	"min":               extreme(-1),
 	"replace":           replaceFilter,
-	"reverse":           reverse,
+	"reverse":           bare(reverse),
 	"round":             round,
 	"sort":              sortFilter,
 	"string":            textFilter(func(_ *budget, s string) (string, error) { return s, nil }),
@@ -51,12 +51,22 @@ var filters = map[string]builtin{
 	"trim":              trimFilter,
 	"unique":            unique,
 	"upper":             textFilter(mapped(strings.ToUpper)),
-	"urlencode":         textFilter(urlencode),
+	"urlencode":         urlencodeFilter,
+}
+
+// bare makes a filter or a test that takes no arguments.
+func bare(f func(e *evaluation, v any) (any, error)) builtin {
+	return func(e *evaluation, v any, a arguments) (any, error) {
+		if _, err := a.take("it"); err != nil {
+			return nil, err
+		}
+		return f(e, v)
+	}
 }
 
 // dateFilter is one of Airflow's filters for dates; None stays None.
 func dateFilter(f func(moment) string) builtin {
-	return func(_ *evaluation, v any, _ arguments) (any, error) {
+	return bare(func(_ *evaluation, v any) (any, error) {
 		switch v := v.(type) {
 		case nil:
 			return nil, nil
@@ -64,7 +74,7 @@ func dateFilter(f func(moment) string) builtin {
 			return f(v), nil
 		}
 		return nil, fmt.Errorf("expected a datetime, not %s", typeName(v))
-	}
+	})
 }
 
 func withoutDashes(s string) string { return dashes.Replace(s) }
@@ -73,13 +83,13 @@ var dashes = strings.NewReplacer("-", "", ":", "")
 
 // textFilter makes a filter of a function of a text, which charges what it does.
 func textFilter(f func(b *budget, s string) (string, error)) builtin {
-	return func(e *evaluation, v any, _ arguments) (any, error) {
+	return bare(func(e *evaluation, v any) (any, error) {
 		s, err := e.text(v)
 		if err != nil {
 			return nil, err
 		}
 		return f(e.budget, s)
-	}
+	})
 }
 
 // mapped charges a function that replaces each character by another.
@@ -126,6 +136,17 @@ func titleFilter(s string) string {
 		}
 		return unicode.ToLower(r)
 	}, s)
+}
+
+var encodeText = textFilter(urlencode)
+
+// urlencodeFilter is for texts alone: of a dict or a list, Jinja makes a query.
+func urlencodeFilter(e *evaluation, v any, a arguments) (any, error) {
+	switch v.(type) {
+	case *dict, list:
+		return nil, fmt.Errorf("of a %s it is not supported; write each name and value", typeName(v))
+	}
+	return encodeText(e, v, a)
 }
 
 func urlencode(b *budget, s string) (string, error) {
@@ -178,7 +199,7 @@ func toJSONFilter(e *evaluation, v any, a arguments) (any, error) {
 	return p.b.String(), nil
 }
 
-func lengthFilter(e *evaluation, v any, _ arguments) (any, error) {
+func lengthFilter(e *evaluation, v any) (any, error) {
 	n, err := e.length(v)
 	return int64(n), err
 }
@@ -204,7 +225,7 @@ func (e *evaluation) end(v any, i int64) (any, error) {
 
 var undefinedItem = undefined{"there is no such item: the sequence is empty"}
 
-func absolute(_ *evaluation, v any, _ arguments) (any, error) {
+func absolute(_ *evaluation, v any) (any, error) {
 	if n, ok := asInt(v); ok && n != math.MinInt64 {
 		return max(n, -n), nil
 	}
@@ -325,12 +346,12 @@ func roundInt(n, digits int64) int64 {
 	return down + unit
 }
 
-func itemsFilter(e *evaluation, v any, _ arguments) (any, error) {
+func itemsFilter(e *evaluation, v any) (any, error) {
 	d, ok := v.(*dict)
 	if !ok {
 		return nil, fmt.Errorf("expected a dict, not %s", typeName(v))
 	}
-	return d.items(e, arguments{})
+	return d.items(e)
 }
 
 func joinFilter(e *evaluation, v any, a arguments) (any, error) {
@@ -365,9 +386,9 @@ func (e *evaluation) copied(v any) (list, error) {
 	return slices.Clone(all), nil
 }
 
-func listFilter(e *evaluation, v any, _ arguments) (any, error) { return e.copied(v) }
+func listFilter(e *evaluation, v any) (any, error) { return e.copied(v) }
 
-func reverse(e *evaluation, v any, _ arguments) (any, error) {
+func reverse(e *evaluation, v any) (any, error) {
 	all, err := e.copied(v)
 	if err != nil {
 		return nil, err
@@ -381,6 +402,19 @@ func reverse(e *evaluation, v any, _ arguments) (any, error) {
 
 // sortItem is an item and what it is sorted by.
 type sortItem struct{ by, item any }
+
+// sortArguments is sortItems for a filter whose only argument is case_sensitive.
+func (e *evaluation) sortArguments(v any, a arguments) ([]sortItem, error) {
+	args, err := a.take("it", "case_sensitive")
+	if err != nil {
+		return nil, err
+	}
+	exact, err := boolOr(args[0], false)
+	if err != nil {
+		return nil, err
+	}
+	return e.sortItems(v, exact)
+}
 
 // sortItems are the items of v, without regard to case unless exact.
 func (e *evaluation) sortItems(v any, exact bool) ([]sortItem, error) {
@@ -465,8 +499,8 @@ func (e *evaluation) sort(all []sortItem, backwards bool) error {
 }
 
 func extreme(sign int) builtin {
-	return func(e *evaluation, v any, _ arguments) (any, error) {
-		all, err := e.sortItems(v, false)
+	return func(e *evaluation, v any, a arguments) (any, error) {
+		all, err := e.sortArguments(v, a)
 		if err != nil {
 			return nil, err
 		}
@@ -493,7 +527,14 @@ func extreme(sign int) builtin {
 	}
 }
 
-func sum(e *evaluation, v any, _ arguments) (any, error) {
+func sum(e *evaluation, v any, a arguments) (any, error) {
+	args, err := a.take("sum", "attribute", "start")
+	if err != nil {
+		return nil, err
+	}
+	if given(args[0]) && args[0] != nil {
+		return nil, errors.New("sum of an attribute is not supported")
+	}
 	all, err := e.items(v)
 	if err != nil {
 		return nil, err
@@ -502,6 +543,9 @@ func sum(e *evaluation, v any, _ arguments) (any, error) {
 		return nil, err
 	}
 	var total any = int64(0)
+	if given(args[1]) {
+		total = args[1]
+	}
 	for _, item := range all {
 		if total, err = add(e, total, item); err != nil {
 			return nil, err
@@ -510,9 +554,9 @@ func sum(e *evaluation, v any, _ arguments) (any, error) {
 	return total, nil
 }
 
-// unique keeps the first of those that are equal, without regard to case.
-func unique(e *evaluation, v any, _ arguments) (any, error) {
-	all, err := e.sortItems(v, false)
+// unique keeps the first of those that are equal, without regard to case unless told so.
+func unique(e *evaluation, v any, a arguments) (any, error) {
+	all, err := e.sortArguments(v, a)
 	if err != nil {
 		return nil, err
 	}

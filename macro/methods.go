@@ -24,11 +24,11 @@ func (d *dict) method(name string) (any, bool) {
 	case "get":
 		call = d.get
 	case "items":
-		call = d.items
+		call = bareCall(d.items)
 	case "keys":
-		call = func(e *evaluation, _ arguments) (any, error) { return e.texts(d.keys) }
+		call = bareCall(func(e *evaluation) (any, error) { return e.texts(d.keys) })
 	case "values":
-		call = func(e *evaluation, _ arguments) (any, error) {
+		call = bareCall(func(e *evaluation) (any, error) {
 			if err := e.chargeKeys(d, itemSize); err != nil {
 				return nil, err
 			}
@@ -37,11 +37,21 @@ func (d *dict) method(name string) (any, bool) {
 				out[i] = d.values[k]
 			}
 			return out, nil
-		}
+		})
 	default:
 		return nil, false
 	}
 	return &function{name: name, call: call}, true
+}
+
+// bareCall makes a method that takes no arguments.
+func bareCall(f func(*evaluation) (any, error)) func(*evaluation, arguments) (any, error) {
+	return func(e *evaluation, a arguments) (any, error) {
+		if _, err := a.take("it"); err != nil {
+			return nil, err
+		}
+		return f(e)
+	}
 }
 
 func (d *dict) get(e *evaluation, a arguments) (any, error) {
@@ -60,7 +70,7 @@ func (d *dict) get(e *evaluation, a arguments) (any, error) {
 	return nil, nil
 }
 
-func (d *dict) items(e *evaluation, _ arguments) (any, error) {
+func (d *dict) items(e *evaluation) (any, error) {
 	if err := e.chargeKeys(d, itemSize+24+2*itemSize+itemSize); err != nil {
 		return nil, err
 	}
@@ -258,6 +268,13 @@ func joinMethod(e *evaluation, s string, a arguments) (any, error) {
 	args, err := a.take("it", "items!")
 	if err != nil {
 		return nil, err
+	}
+	if all, ok := args[0].(list); ok {
+		for i, item := range all {
+			if _, ok := item.(string); !ok {
+				return nil, fmt.Errorf("item %d is %s, not str; the filter join takes items of any type", i, typeName(item))
+			}
+		}
 	}
 	return e.join(args[0], s)
 }

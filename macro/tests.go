@@ -3,6 +3,7 @@ package macro
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nikolalohinski/gonja/v2/tokens"
@@ -11,12 +12,12 @@ import (
 // tests are those of Jinja's "is"; "in" is one because gonja parses it so.
 var tests = map[string]builtin{
 	"boolean":     isType("bool"),
-	"defined":     func(_ *evaluation, v any, _ arguments) (any, error) { return given(v), nil },
+	"defined":     bare(func(_ *evaluation, v any) (any, error) { return given(v), nil }),
 	"divisibleby": divisible,
 	"eq":          compares(tokens.Equals),
 	"equalto":     compares(tokens.Equals),
-	"even":        func(e *evaluation, v any, _ arguments) (any, error) { return remainder(v, 2, 0) },
-	"false":       func(_ *evaluation, v any, _ arguments) (any, error) { return v == false, nil },
+	"even":        bare(func(_ *evaluation, v any) (any, error) { return remainder(v, 2, 0) }),
+	"false":       bare(func(_ *evaluation, v any) (any, error) { return v == false, nil }),
 	"float":       isType("float"),
 	"ge":          compares(tokens.GreaterThanOrEqual),
 	"gt":          compares(tokens.GreaterThan),
@@ -26,33 +27,28 @@ var tests = map[string]builtin{
 	"iterable":    isType("list", "dict", "str"),
 	"le":          compares(tokens.LowerThanOrEqual),
 	"lessthan":    compares(tokens.LowerThan),
-	"lower": func(e *evaluation, v any, _ arguments) (any, error) {
+	"lower": bare(func(e *evaluation, v any) (any, error) {
 		return e.cased(v, strings.ToLower, strings.ToUpper)
-	},
+	}),
 	"lt":        compares(tokens.LowerThan),
 	"mapping":   isType("dict"),
 	"ne":        compares(tokens.Ne),
-	"none":      func(_ *evaluation, v any, _ arguments) (any, error) { return v == nil, nil },
+	"none":      bare(func(_ *evaluation, v any) (any, error) { return v == nil, nil }),
 	"number":    isType("int", "float", "bool"),
-	"odd":       func(e *evaluation, v any, _ arguments) (any, error) { return remainder(v, 2, 1) },
+	"odd":       bare(func(_ *evaluation, v any) (any, error) { return remainder(v, 2, 1) }),
 	"sequence":  isType("list", "dict", "str"),
 	"string":    isType("str"),
-	"true":      func(_ *evaluation, v any, _ arguments) (any, error) { return v == true, nil },
-	"undefined": func(_ *evaluation, v any, _ arguments) (any, error) { return !given(v), nil },
-	"upper": func(e *evaluation, v any, _ arguments) (any, error) {
+	"true":      bare(func(_ *evaluation, v any) (any, error) { return v == true, nil }),
+	"undefined": bare(func(_ *evaluation, v any) (any, error) { return !given(v), nil }),
+	"upper": bare(func(e *evaluation, v any) (any, error) {
 		return e.cased(v, strings.ToUpper, strings.ToLower)
-	},
+	}),
 }
 
 func isType(names ...string) builtin {
-	return func(_ *evaluation, v any, _ arguments) (any, error) {
-		for _, name := range names {
-			if typeName(v) == name {
-				return true, nil
-			}
-		}
-		return false, nil
-	}
+	return bare(func(_ *evaluation, v any) (any, error) {
+		return slices.Contains(names, typeName(v)), nil
+	})
 }
 
 func compares(op tokens.Type) builtin {
