@@ -66,6 +66,14 @@ func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
 // this process, Lagged is readable at once, and the reader reads the store again.
 func (s *Store) SubscribeAfter(seq int64) *Subscription { return s.feed.subscribeAfter(seq) }
 
+// Subscribers returns how many subscriptions of this process are open. Each costs
+// memory until it is closed.
+func (s *Store) Subscribers() int {
+	s.feed.mu.Lock()
+	defer s.feed.mu.Unlock()
+	return len(s.feed.subs)
+}
+
 // ChangeSeq returns the Seq of the newest change that this process has heard of,
 // 0 before the first. What is read after this call shows that change.
 func (s *Store) ChangeSeq() int64 {

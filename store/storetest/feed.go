@@ -34,11 +34,12 @@ func (f fixture) next(sub *store.Subscription) store.Change {
 	return store.Change{}
 }
 
-// listen subscribes and waits until what was committed before has been delivered:
-// with PostgreSQL that may come late.
+// listen subscribes for the test and waits until what was committed before has been
+// delivered: with PostgreSQL that may come late.
 func (f fixture) listen() *store.Subscription {
 	f.Helper()
 	sub := f.Subscribe()
+	f.Cleanup(sub.Close)
 	f.ok(f.WantSync(f.ctx()))
 	for f.next(sub).Kind != store.ChangeSyncWanted {
 	}

@@ -21,7 +21,8 @@ func OpenTest(t testing.TB) *store.Store {
 }
 
 // Open opens a store for a test, without logging unless c has a Logger, and
-// closes it when the test ends.
+// closes it when the test ends. A subscription that is open then fails the test:
+// whoever subscribes closes it, or each request of a client would leave one.
 func Open(t testing.TB, c store.Config) *store.Store {
 	t.Helper()
 	if c.Logger == nil {
@@ -32,6 +33,9 @@ func Open(t testing.TB, c store.Config) *store.Store {
 		t.Fatalf("open store: %v", err)
 	}
 	t.Cleanup(func() {
+		if n := s.Subscribers(); n > 0 {
+			t.Errorf("%d subscriptions were not closed", n)
+		}
 		if err := s.Close(); err != nil {
 			t.Errorf("close store: %v", err)
 		}
