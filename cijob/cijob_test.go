@@ -61,6 +61,9 @@ func (l *lab) ask(token string) (int, string) {
 	}
 	w := httptest.NewRecorder()
 	l.ServeHTTP(w, r)
+	if got := w.Header().Get("Content-Type"); got != "application/json" {
+		l.Errorf("%d of type %q, want application/json", w.Code, got)
+	}
 	return w.Code, w.Body.String()
 }
 
