@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"dagwright/dag"
+	"dagwright/terminal"
 	"dagwright/usage"
 	"dagwright/version"
 )
@@ -67,7 +68,7 @@ func (c *client) refusal(ctx context.Context, r request, resp *http.Response) er
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20)) // half an answer still tells the status
 	detail := ""
 	if json.Unmarshal(text, &answer) == nil {
-		detail = oneLine(inWords(answer.Detail))
+		detail = terminal.OneLine(inWords(answer.Detail))
 	}
 	switch status := resp.StatusCode; {
 	case status == http.StatusUnauthorized:
@@ -116,7 +117,7 @@ func (c *client) foreign(resp *http.Response) error {
 		if u, err := url.Parse(to); err == nil {
 			to = u.Scheme + "://" + u.Host
 		}
-		return fmt.Errorf("%s sends its callers on to %s, as a proxy with a sign-in of its own does: is that the server to name?", c.to, oneLine(to))
+		return fmt.Errorf("%s sends its callers on to %s, as a proxy with a sign-in of its own does: is that the server to name?", c.to, terminal.OneLine(to))
 	}
 	return fmt.Errorf("%s answered %s, which is not an answer of dagwright's API: is it the right server?", c.to, resp.Status)
 }
@@ -137,9 +138,9 @@ func (c *client) unknownCall(ctx context.Context) string {
 	case err != nil:
 		return fmt.Sprintf("%s does not know this command; is it an older dagwright than this one, %s?", c.to, version.String())
 	case v == version.String():
-		return fmt.Sprintf("%s does not have what this command needs (dagwright %s)", c.to, oneLine(v))
+		return fmt.Sprintf("%s does not have what this command needs (dagwright %s)", c.to, terminal.OneLine(v))
 	}
-	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date", c.to, oneLine(v), version.String())
+	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date", c.to, terminal.OneLine(v), version.String())
 }
 
 // suggestion looks for the DAG that was meant where none was found.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ func confirm(ctx context.Context, cmd *cobra.Command, question string) error {
 	if in, ok := cmd.InOrStdin().(*os.File); ok && !term.IsTerminal(int(in.Fd())) {
 		return usage.New(errors.New("this asks first: use --yes where there is no terminal"))
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", oneLine(question))
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", terminal.OneLine(question))
 	answer := make(chan string, 1)
 	go func() { // reading a terminal cannot be interrupted
 		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n') // no answer means no

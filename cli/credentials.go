@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"golang.org/x/oauth2"
@@ -177,7 +178,7 @@ func (c credential) renew(ctx context.Context, client *http.Client) (credential,
 	got, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: string(c.Refresh)}).Token()
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response.StatusCode < 500 {
-		return c, fmt.Errorf("%w (%s)", errSignedOut, oneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
+		return c, fmt.Errorf("%w (%s)", errSignedOut, terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
 	}
 	if err != nil {
 		return c, fmt.Errorf("renew the sign-in at %s: %w", c.Issuer, withoutURL(err))

@@ -16,6 +16,7 @@ import (
 	"dagwright/dag"
 	"dagwright/gitlab"
 	"dagwright/instance"
+	"dagwright/terminal"
 	"dagwright/usage"
 )
 
@@ -124,7 +125,7 @@ func installHooks(ctx context.Context, f hooksFlags, out io.Writer) error {
 		change, err := client.EnsureHook(ctx, p, hook, f.rotate, f.dryRun)
 		if err != nil {
 			failed++
-			fmt.Fprintf(tw, "%s\tfailed\t%s\n", p, oneLine(err.Error()))
+			fmt.Fprintf(tw, "%s\tfailed\t%s\n", p, terminal.OneLine(err.Error()))
 			continue
 		}
 		if f.dryRun && change != gitlab.HookSame {

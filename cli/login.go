@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -159,7 +160,7 @@ func (c *client) keep(cmd *cobra.Command, got credential) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed in to %s as %s, %s\n", c.to, oneLine(me.Name), oneLine(me.Role))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed in to %s as %s, %s\n", c.to, terminal.OneLine(me.Name), terminal.OneLine(me.Role))
 	return err
 }
 
@@ -270,9 +271,9 @@ func (p identityProvider) askDevice(ctx context.Context, out io.Writer, s signIn
 	if err != nil {
 		return nil, fmt.Errorf("start sign-in: %w", inProviderWords(err))
 	}
-	fmt.Fprintf(out, "Open %s in a browser and enter the code %s\n", oneLine(code.VerificationURI), oneLine(code.UserCode))
+	fmt.Fprintf(out, "Open %s in a browser and enter the code %s\n", terminal.OneLine(code.VerificationURI), terminal.OneLine(code.UserCode))
 	if code.VerificationURIComplete != "" {
-		fmt.Fprintf(out, "or open %s\n", oneLine(code.VerificationURIComplete))
+		fmt.Fprintf(out, "or open %s\n", terminal.OneLine(code.VerificationURIComplete))
 	}
 	if !code.Expiry.IsZero() {
 		fmt.Fprintf(out, "Waiting for you; the code is valid for %s.\n", rounded(time.Until(code.Expiry).Round(time.Second)))
@@ -299,7 +300,7 @@ func inProviderWords(err error) error {
 	case refused.ErrorCode == "":
 		return fmt.Errorf("the identity provider answered %s", refused.Response.Status)
 	}
-	return fmt.Errorf("the identity provider says %s", oneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
+	return fmt.Errorf("the identity provider says %s", terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
 }
 
 func newLogoutCommand() *cobra.Command {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -156,7 +157,7 @@ func (p *logPrinter) line(out io.Writer, text []byte) error {
 // shown is a text as it goes to where the output goes.
 func (p *logPrinter) shown(text string) string {
 	if p.terminal {
-		return onScreen(text)
+		return terminal.Screen(text)
 	}
 	return text
 }

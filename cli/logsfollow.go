@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/terminal"
 )
 
 // follower prints one log after the other, each try once.
@@ -209,7 +210,7 @@ func (f *follower) conclude(r runFields) {
 	}
 	fmt.Fprintf(f.cmd.ErrOrStderr(), "==> run %s is %s", r.ID, r.State)
 	if r.Reason != nil {
-		fmt.Fprintf(f.cmd.ErrOrStderr(), ": %s", oneLine(*r.Reason))
+		fmt.Fprintf(f.cmd.ErrOrStderr(), ": %s", terminal.OneLine(*r.Reason))
 	}
 	fmt.Fprintln(f.cmd.ErrOrStderr())
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -131,17 +131,7 @@ func orDash(text string) string {
 	if text == "" {
 		return "-"
 	}
-	return oneLine(text)
-}
-
-// oneLine keeps a text that others wrote from breaking a table, or a terminal.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, text)
+	return terminal.OneLine(text)
 }
 
 // item is an object of the API: the fields that a command uses, and all of it

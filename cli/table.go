@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"dagwright/terminal"
+
 	"fmt"
 	"io"
 	"os"
@@ -101,7 +103,7 @@ func (t *table) line(format string, args ...any) {
 // text adds text of several lines that others wrote.
 func (t *table) text(text string) {
 	for line := range strings.Lines(strings.TrimSpace(text)) {
-		t.line("%s", oneLine(strings.TrimSuffix(line, "\n")))
+		t.line("%s", terminal.OneLine(strings.TrimSuffix(line, "\n")))
 	}
 }
 
@@ -130,7 +132,7 @@ func (t *table) cell(value any) cell {
 		}
 		return cell{text: utc(*v)}
 	case string:
-		return cell{text: oneLine(v)}
+		return cell{text: terminal.OneLine(v)}
 	default:
 		return cell{text: fmt.Sprint(v)}
 	}

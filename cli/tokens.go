@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/terminal"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -168,7 +169,7 @@ func createToken(cmd *cobra.Command, f *clientFlags, c *client, body newToken, o
 		return err
 	}
 	t := made.fields
-	fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s, %s, until %s): keep it, it is not shown again\n", t.ID, oneLine(t.Name), t.Role, moment(t.Expires))
+	fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s, %s, until %s): keep it, it is not shown again\n", t.ID, terminal.OneLine(t.Name), t.Role, moment(t.Expires))
 	if file != nil {
 		if _, err := fmt.Fprintln(file, t.Token); err != nil {
 			return fmt.Errorf("write token: %w", err)

@@ -3,6 +3,8 @@ package ui
 import (
 	"strconv"
 	"strings"
+
+	"dagwright/terminal"
 )
 
 // TextSpan is a piece of a log line in one look: a list of the classes "bold",
@@ -51,40 +53,24 @@ func ansiSpans(line string) []TextSpan {
 	var spans []TextSpan
 	var now look
 	for line != "" {
-		text, rest, found := strings.Cut(line, "\x1b")
+		text, escape := line, strings.IndexByte(line, '\x1b')
+		if escape >= 0 {
+			text = line[:escape]
+		}
 		if text = printable(text); text != "" {
 			spans = append(spans, TextSpan{now.class(), text})
 		}
-		if !found {
+		if escape < 0 {
 			break
 		}
-		line = now.take(rest)
+		line = line[escape:]
+		length, colours := terminal.Sequence(line)
+		if colours {
+			now.set(strings.Split(line[len("\x1b["):length-len("m")], ";"))
+		}
+		line = line[length:]
 	}
 	return spans
-}
-
-// take applies the sequence at the start of s, which follows an escape, and
-// returns what is behind it.
-func (l *look) take(s string) string {
-	switch {
-	case strings.HasPrefix(s, "["):
-		end := strings.IndexFunc(s[1:], func(r rune) bool { return r >= 0x40 && r <= 0x7e })
-		if end < 0 {
-			return ""
-		}
-		if s[1+end] == 'm' {
-			l.set(strings.Split(s[1:1+end], ";"))
-		}
-		return s[end+2:]
-	case strings.HasPrefix(s, "]"): // a title or a link, up to BEL or ESC \
-		if end := strings.IndexAny(s, "\x07\x1b"); end >= 0 {
-			return strings.TrimPrefix(s[end+1:], "\\")
-		}
-		return ""
-	case s != "":
-		return s[1:]
-	}
-	return ""
 }
 
 // set applies the codes of one SGR sequence.

@@ -21,7 +21,7 @@ func TestANSISpans(t *testing.T) {
 		{"of 256 colours", "\x1b[38;5;9mx\x1b[38;5;196my\x1b[38;5;240mz", []TextSpan{{"c9", "x"}, {"c9", "y"}, {"c7", "z"}}},
 		{"of all colours", "\x1b[38;2;250;10;10mx\x1b[48;2;0;0;90my", []TextSpan{{"c9", "x"}, {"c9 g4", "y"}}},
 		{"a code that does not exist", "\x1b[31;999m.", []TextSpan{{"c1", "."}}},
-		{"other sequences are dropped", "a\x1b[2K\x1b[1Gb\x1b]0;title\x07c\x1b]8;;http://x\x1b\\d\x1b(Be", []TextSpan{{"", "a"}, {"", "b"}, {"", "c"}, {"", "d"}, {"", "Be"}}},
+		{"other sequences are dropped", "a\x1b[2K\x1b[1Gb\x1b]0;title\x07c\x1b]8;;http://x\x1b\\d\x1b(Be", []TextSpan{{"", "a"}, {"", "b"}, {"", "c"}, {"", "d"}, {"", "e"}}},
 		{"a sequence that is cut off", "a\x1b[3", []TextSpan{{"", "a"}}},
 		{"a progress bar shows its last state", " 10%\r 50%\r100%\r", []TextSpan{{"", "100%"}}},
 		{"control characters and broken UTF-8", "a\x00\x08b\xffc\td", []TextSpan{{"", "ab\uFFFDc\td"}}},

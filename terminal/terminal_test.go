@@ -1,12 +1,13 @@
-package cli
+package terminal_test
 
 import (
-	"strings"
 	"testing"
+
+	"dagwright/terminal"
 )
 
-// TestLogOnScreen has a task write what would steer a reader's terminal.
-func TestLogOnScreen(t *testing.T) {
+// TestScreen has a task write what would steer a reader's terminal.
+func TestScreen(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
 		"plain\ttext, größer, 日本":              "plain\ttext, größer, 日本",
@@ -29,21 +30,19 @@ func TestLogOnScreen(t *testing.T) {
 		"a\x1b[1\x1b[2Jb":                      "ab",
 		"a\u202eb\u2066c":                      "abc",
 	} {
-		if got := onScreen(line); got != want {
+		if got := terminal.Screen(line); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)
 		}
 	}
 }
 
-// TestLogOffScreen has the same go to a file byte for byte.
-func TestLogOffScreen(t *testing.T) {
+func TestOneLine(t *testing.T) {
 	t.Parallel()
-	const line = `{"event": "a\u001b]0;title\u0007\u0000b"}`
-	for terminal, want := range map[bool]string{false: "a\x1b]0;title\a\x00b\n", true: "ab\n"} {
-		var out strings.Builder
-		p := logPrinter{terminal: terminal}
-		if err := p.line(&out, []byte(line)); err != nil || out.String() != want {
-			t.Errorf("on a terminal %t: %q, %v, want %q", terminal, out.String(), err, want)
+	for text, want := range map[string]string{
+		"plain, größer": "plain, größer", "a\nb\tc\r": "a b c ", "a\x1b[2Jb\x7f": "a [2Jb ", "a\u009bb\u00a0": "a b\u00a0",
+	} {
+		if got := terminal.OneLine(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }

@@ -1,22 +1,25 @@
-package cli
+// Package terminal takes out of a text what would steer a terminal: the text is from a
+// server, a task or a spec, and a reader's terminal would obey it. It measures control
+// sequences by ECMA-48, for the command line and for the pages that show logs.
+package terminal
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// onScreen is a line of a log as it goes to a terminal: without what a task's output
+// Screen is a line of a log as it goes to a terminal: without what a task's output
 // could do to the terminal or pretend there. Colours (ECMA-48 SGR) and tabs stay; each
 // other control sequence, each control character and what turns the direction of text
 // goes, as on the pages. Elsewhere a log is written byte for byte.
-func onScreen(line string) string {
+func Screen(line string) string {
 	line = strings.TrimSuffix(line, "\r")
 	line = line[strings.LastIndexByte(line, '\r')+1:] // a progress bar that was drawn over
 	var b strings.Builder
 	coloured := false
 	for line != "" {
 		if line[0] == '\x1b' {
-			length, colour := escape(line)
+			length, colour := Sequence(line)
 			if colour {
 				b.WriteString(line[:length])
 				coloured = true
@@ -45,9 +48,21 @@ func controls(r rune) bool {
 	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// escape measures the control sequence at the beginning of a text, which is ESC, and
-// reports whether it is one of colours. One that does not end takes the rest of the line.
-func escape(s string) (length int, colour bool) {
+// OneLine is a text with a space for each control character, so that it breaks neither a
+// table nor the terminal.
+func OneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// Sequence measures the control sequence at the beginning of a text, which is ESC, in
+// bytes, and reports whether it is one of colours (ESC [ codes m). One that does not end
+// takes the rest of the text.
+func Sequence(s string) (length int, colour bool) {
 	if len(s) < 2 {
 		return len(s), false
 	}
