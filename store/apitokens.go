@@ -85,6 +85,10 @@ func createToken(t *tx, by Actor, a APIToken, scope string) error {
 	if _, err := t.exec(`DELETE FROM api_token WHERE expires_at < $1`, t.now.Add(-tokensKept)); err != nil {
 		return fmt.Errorf("forget old tokens: %w", err)
 	}
+	// The tokens of one owner are counted, and their names compared, one after another.
+	if err := t.lockName(fmt.Sprintf("tokens %q %q", a.Owner.Issuer, a.Owner.Subject)); err != nil {
+		return fmt.Errorf("lock tokens: %w", err)
+	}
 	if !a.Service() {
 		var live int
 		_, err := t.row(`SELECT count(*) FROM api_token WHERE issuer = $1 AND subject = $2 AND expires_at > $3`,

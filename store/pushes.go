@@ -153,14 +153,19 @@ func insertPushAs(t *tx, p Push) (id int64, err error) {
 	return id, nil
 }
 
-// lockBranch lets pushes of one branch take turns. There is no row to lock
-// before the first one, so it is an advisory lock.
+// lockBranch lets pushes of one branch take turns.
 func lockBranch(t *tx, project int64, branch string) error {
+	return t.lockName(fmt.Sprintf("push %d %s", project, branch))
+}
+
+// lockName lets transactions about one thing take turns. It is an advisory lock, for
+// things of which there is no row to lock before the first one.
+func (t *tx) lockName(name string) error {
 	if !t.locks {
 		return nil
 	}
 	h := fnv.New64a()
-	fmt.Fprintf(h, "dagwright push %d %s", project, branch)
+	fmt.Fprintf(h, "dagwright %s", name)
 	_, err := t.exec(`SELECT pg_advisory_xact_lock($1)`, int64(h.Sum64()))
 	return err
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"strconv"
+	"sync"
 	"time"
 
 	"dagwright/dag"
@@ -17,6 +18,7 @@ func signInTests() []test {
 		{"a logout token ends sessions once", testLogoutToken},
 		{"sessions and tokens of others", testOthersCredentials},
 		{"a token from its making to its revocation", testToken},
+		{"tokens that are made at once", testTokensAtOnce},
 		{"a note in the audit log", testAuditNote},
 	}
 }
@@ -180,6 +182,42 @@ func testToken(f fixture) {
 		f.ok(f.makeToken(alice, store.APIToken{ID: "n" + id, Hash: "n" + id, Name: "n" + id, Owner: p, ExpiresAt: expires}))
 	}
 	f.is(f.makeToken(alice, store.APIToken{ID: "more", Hash: "more", Name: "more", Owner: p, ExpiresAt: expires}), dag.ErrConflict)
+}
+
+// testTokensAtOnce makes tokens at once when a person can have one more, and tokens of one
+// name: one of them is made.
+func testTokensAtOnce(f fixture) {
+	f.ok(f.SavePerson(f.ctx(), ada))
+	expires := time.Now().Add(time.Hour)
+	for i := range store.MaxTokens - 1 {
+		id := strconv.Itoa(i)
+		f.ok(f.makeToken(alice, store.APIToken{ID: id, Hash: id, Name: id, Owner: ada, ExpiresAt: expires}))
+	}
+	atOnce := func(token func(id string) store.APIToken) {
+		f.Helper()
+		const most = 8
+		errs := make([]error, most)
+		var wg sync.WaitGroup
+		for i := range most {
+			wg.Go(func() { errs[i] = f.makeToken(alice, token("more"+strconv.Itoa(i))) })
+		}
+		wg.Wait()
+		made := 0
+		for _, err := range errs {
+			if err == nil {
+				made++
+				continue
+			}
+			f.is(err, dag.ErrConflict)
+		}
+		f.equal(made, 1)
+	}
+	atOnce(func(id string) store.APIToken {
+		return store.APIToken{ID: id, Hash: id, Name: id, Owner: ada, ExpiresAt: expires}
+	})
+	atOnce(func(id string) store.APIToken {
+		return store.APIToken{ID: "of-service-" + id, Hash: "of-service-" + id, Name: "nightly", ExpiresAt: expires}
+	})
 }
 
 func testAuditNote(f fixture) {
