@@ -120,11 +120,11 @@ func (s *server) readBackfill(c echo.Context) (store.BackfillRequest, error) {
 // dateBackfill finds the dates of a backfill.
 func (s *server) dateBackfill(ctx context.Context, req *store.BackfillRequest) error {
 	row, err := s.Store.DAG(ctx, req.DAG)
-	if err == nil && row.Archived {
-		err = dag.ErrNotFound
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return orMissing(err, "Could not find dag %s", short(req.DAG))
+	case row.Archived:
+		return archived(req.DAG)
 	}
 	if k := row.Schedule.Kind; k != dag.ScheduleCronTrigger && k != dag.ScheduleCronInterval {
 		return refuse(http.StatusUnprocessableEntity, "%s has a non-periodic schedule that does not support backfills", row.ID)

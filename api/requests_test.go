@@ -256,7 +256,7 @@ func TestDelete(t *testing.T) {
 	if got := ids(f.get("/api/v2/dags?exclude_stale=false"), "dags", "dag_id"); !slices.Contains(got, "churn-model") {
 		t.Errorf("an archived DAG is not listed though wanted: %q", got)
 	}
-	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound {
+	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound || !strings.Contains(string(a.body), "is archived") || !strings.Contains(string(a.body), "/restore") {
 		t.Errorf("trigger of an archived DAG: %d %s", a.status, a.body)
 	}
 	if a := f.do("POST", "/api/v2/dags/churn-model/restore", ""); a.status != http.StatusNoContent {

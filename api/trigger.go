@@ -67,11 +67,11 @@ func (s *server) triggerRun(c echo.Context) error {
 	}
 	id := dagID(c)
 	row, err := s.Store.DAG(ctx, id)
-	if err == nil && row.Archived {
-		err = dag.ErrNotFound
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return orMissing(err, "Dag with dag_id: '%s' not found", short(id))
+	case row.Archived:
+		return archived(id)
 	}
 	if err := s.checkTrigger(row.DAG, t); err != nil {
 		return err
@@ -99,6 +99,16 @@ func (s *server) triggerRun(c echo.Context) error {
 		return err
 	}
 	return s.answerRun(c, run)
+}
+
+// archived is the answer to who wants runs of a DAG without a file: as of one that is not
+// there, with how it comes back.
+func archived(id dag.ID) error {
+	if id.Former() {
+		return refuse(http.StatusNotFound, "Dag %s is archived: its id %s belongs to another project or file now, so it cannot run", id, id.Taken())
+	}
+	return refuse(http.StatusNotFound, "Dag %s is archived: its file is gone from the DAG repository, so it cannot run. "+
+		"An administrator can bring the file back: \"Restore the file\" on the Dag's page, or POST %s/dags/%s/restore", id, prefix, id)
 }
 
 // duplicate is Airflow's answer to a run that exists already, with the reason

@@ -36,6 +36,7 @@ func TestClientCommands(t *testing.T) {
 		}},
 		{name: "dags_archived", lines: []string{
 			"dags list --state archived", "dags list", "dags list --state archived --search nothing", "dags list --state archived --limit 1 --no-headers",
+			"dags trigger churn-model-retrain", "dags backfill churn-model-retrain --from 2026-01-10 --to 2026-01-11",
 		}},
 		{name: "dags_show", lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},
 		{name: "dags_show_json", lines: []string{"dags show churn-model --output json"}},
@@ -99,6 +100,13 @@ func TestClientCommands(t *testing.T) {
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --reprocess all",
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --max-active-runs 0",
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --conf [1]",
+			"dags backfill churn-model --from 2026-01-10T12:00 --to 2026-01-10T13:00",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11 --dry-run",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11 --reprocess failed",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11 --dry-run --reprocess completed",
+			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11 --output json",
 		}},
 		{name: "logs", lines: []string{
 			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data", "logs churn-model-retrain new prepare_data --try 1",

@@ -90,7 +90,7 @@ func askForDAG(r *http.Request) (cijob.Answer, error) {
 func conclude(out io.Writer, a cijob.Answer) error {
 	switch store.PushState(a.State) {
 	case store.PushRefused:
-		return fmt.Errorf("refused: %s", a.Reason)
+		return fmt.Errorf("rejected: %s", a.Reason)
 	case store.PushPending:
 		return fmt.Errorf("not finished in time; it goes on without this job: %s", a.Reason)
 	case store.PushProposed:

@@ -24,10 +24,10 @@ func newModelsCommand() *cobra.Command {
 		Use:   "models",
 		Short: "List pushes to models with their results, and replay them",
 		Long: `List the pushes to models' repositories with their results, and replay one. A push
-is rendered (its DAG changed), unchanged, refused with a reason (which pages call
-rejected), proposed as a merge request, superseded by a newer one, removed with its
-branch, only compared by a dry run, skipped on request, or pending.`,
-		Example: `  dagwright models list --state refused
+is rendered (its DAG changed), unchanged, rejected with a reason, proposed as a merge
+request, superseded by a newer one, removed with its branch, only compared by a dry run,
+skipped on request, or pending. The API, and so -o json, calls rejected "refused".`,
+		Example: `  dagwright models list --state rejected
   dagwright models show 42
   dagwright models replay 42`,
 		Args: noArguments,
@@ -38,13 +38,22 @@ branch, only compared by a dry run, skipped on request, or pending.`,
 	return cmd
 }
 
+// pushStates are the states of pushes as people read them.
 var pushStates = []string{
 	string(store.PushPending), string(store.PushRendered), string(store.PushUnchanged), string(store.PushSuperseded),
-	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
+	rejected, string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
 }
 
-// wordForRefused is what pages say of a push whose state is refused.
-const wordForRefused = "rejected"
+// rejected is what people read of a push whose state is store.PushRefused.
+const rejected = "rejected"
+
+// pushState is a push's state as people read it.
+func pushState(name string) state {
+	if name == string(store.PushRefused) {
+		return rejected
+	}
+	return state(name)
+}
 
 // oneWordOf lists words of which one is wanted.
 func oneWordOf(words []string) string {
@@ -61,14 +70,14 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 		Example: `  dagwright models list --project gbc/risk/churn-model`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if only == wordForRefused {
-				only = string(store.PushRefused)
-			}
-			if only != "" && !slices.Contains(pushStates, only) {
-				return usage.New(fmt.Errorf("--state %q: want %s%s", only, oneWordOf(pushStates), dag.DidYouMean(only, append(pushStates, wordForRefused))))
+			asked := only
+			if only == rejected {
+				asked = string(store.PushRefused)
+			} else if only != "" && only != string(store.PushRefused) && !slices.Contains(pushStates, only) {
+				return usage.New(fmt.Errorf("--state %q: want %s%s", only, oneWordOf(pushStates), dag.DidYouMean(only, pushStates)))
 			}
 			query := url.Values{}
-			for name, value := range map[string]string{"project": project, "dag_id": id, "state": only} {
+			for name, value := range map[string]string{"project": project, "dag_id": id, "state": asked} {
 				if value != "" {
 					query.Set(name, value)
 				}
@@ -85,7 +94,7 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 				t.header("PUSH", "PROJECT", "BRANCH", "COMMIT", "RECEIVED", "STATE", "DAG", "REASON")
 				for _, p := range pushes {
 					p := p.fields
-					t.row(p.ID, p.Project, p.Branch, fmt.Sprintf("%.8s", p.Commit), p.ReceivedAt, state(p.State), orDash(p.DAG), orDash(cmp.Or(p.Reason, p.MergeRequest)))
+					t.row(p.ID, p.Project, p.Branch, fmt.Sprintf("%.8s", p.Commit), p.ReceivedAt, pushState(p.State), orDash(p.DAG), orDash(cmp.Or(p.Reason, p.MergeRequest)))
 				}
 			})
 		},
@@ -134,7 +143,7 @@ func (p pushFields) describe(t *table) {
 	t.field("Title", orDash(p.Title))
 	t.field("By", orDash(p.User))
 	t.field("Received", p.ReceivedAt)
-	t.field("State", state(p.State))
+	t.field("State", pushState(p.State))
 	t.field("Reason", orDash(p.Reason))
 	t.field("DAG", orDash(p.DAG))
 	t.field("DAG commit", orDash(p.DAGCommit))
@@ -181,7 +190,7 @@ func newModelsReplayCommand(f *clientFlags) *cobra.Command {
 		Use:   "replay PUSH",
 		Short: "Render the branch of a push again",
 		Long: `Render the branch of a push again, as it is now. With --wait the exit code is 1 when
-it was refused, and 3 when it is still pending after --timeout.`,
+it was rejected, and 3 when it is still pending after --timeout.`,
 		Example: `  dagwright models replay 42 --wait`,
 		Args:    exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

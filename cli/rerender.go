@@ -51,7 +51,7 @@ repository, or a merge request for each model, where the instance is set up so.
 
 With --dry-run nothing is written and the difference of each is printed, with what
 was edited by hand. Such files are left alone unless --overwrite is given. The exit
-code is 1 when any was refused.`,
+code is 1 when any was rejected.`,
 		Example: `  dagwright rerender --dry-run
   dagwright rerender gbc/risk/
   dagwright rerender churn-model --overwrite`,
@@ -105,13 +105,13 @@ func rerender(ctx context.Context, c *client, f *clientFlags, r rerenderRequest,
 	err := f.show(out, all, func(t *table) {
 		t.header("DAG", "PROJECT", "BRANCH", "RESULT", "REASON")
 		for _, p := range all {
-			t.row(orDash(p.fields.DAG), p.fields.Project, p.fields.Branch, state(p.fields.State), orDash(p.fields.Reason+p.fields.MergeRequest))
+			t.row(orDash(p.fields.DAG), p.fields.Project, p.fields.Branch, pushState(p.fields.State), orDash(p.fields.Reason+p.fields.MergeRequest))
 		}
 	})
 	return errors.Join(err, refusals(all))
 }
 
-// refusals is an error when any push was refused.
+// refusals is an error when any push was rejected.
 func refusals(all []item[pushFields]) error {
 	refused := 0
 	for _, p := range all {
@@ -120,7 +120,7 @@ func refusals(all []item[pushFields]) error {
 		}
 	}
 	if refused > 0 {
-		return fmt.Errorf("%d of %d refused", refused, len(all))
+		return fmt.Errorf("%d of %d rejected", refused, len(all))
 	}
 	return nil
 }

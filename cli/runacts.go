@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -301,28 +303,75 @@ func (b backfillFlags) body(cmd *cobra.Command, id string) (map[string]any, erro
 	return body, nil
 }
 
-// tryBackfill shows the dates that a backfill would run.
-func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
-	type dateFields struct {
-		Date *time.Time `json:"logical_date"`
-	}
+// dateFields is a logical date for which a backfill would start a run.
+type dateFields struct {
+	Date *time.Time `json:"logical_date"`
+}
+
+// backfillDates asks for which dates a backfill would start a run.
+func backfillDates(ctx context.Context, c *client, body map[string]any) ([]item[dateFields], error) {
 	var answer struct {
 		Backfills []item[dateFields] `json:"backfills"`
 	}
-	r := request{method: http.MethodPost, path: []string{"backfills", "dry_run"}, body: body}
-	if err := c.call(cmd.Context(), r, &answer); err != nil {
+	err := c.call(ctx, request{method: http.MethodPost, path: []string{"backfills", "dry_run"}, body: body}, &answer)
+	return answer.Backfills, err
+}
+
+// tryBackfill shows the dates that a backfill would run.
+func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
+	dates, err := backfillDates(cmd.Context(), c, body)
+	if err != nil {
 		return err
 	}
-	return f.show(cmd.OutOrStdout(), answer.Backfills, func(t *table) {
-		t.line("%s would start", counted(len(answer.Backfills), "run"))
+	if len(dates) == 0 {
+		return startsNothing(cmd, f, c, body)
+	}
+	return f.show(cmd.OutOrStdout(), dates, func(t *table) {
+		t.line("%s would start", counted(len(dates), "run"))
 		t.header("LOGICAL DATE")
-		for _, b := range answer.Backfills {
+		for _, b := range dates {
 			t.row(moment(b.fields.Date))
 		}
 	})
 }
 
+// startsNothing says why a backfill has no run to start.
+func startsNothing(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
+	id := fmt.Sprint(body["dag_id"])
+	var runs struct {
+		Total int `json:"total_entries"`
+	}
+	query := url.Values{"logical_date_gte": {fmt.Sprint(body["from_date"])}, "logical_date_lte": {fmt.Sprint(body["to_date"])}, "limit": {"1"}}
+	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "dagRuns"}, query: query}, &runs); err != nil {
+		return err
+	}
+	return f.show(cmd.OutOrStdout(), []item[dateFields]{}, func(t *table) {
+		t.line("nothing to start: %s", whyNothing(body, runs.Total))
+	})
+}
+
+// whyNothing is why a backfill has no run to start, given how many runs its range has.
+func whyNothing(body map[string]any, runs int) string {
+	within := fmt.Sprintf("from %s to %s", body["from_date"], body["to_date"])
+	switch {
+	case runs == 0:
+		return fmt.Sprintf("the schedule of %s calls for no run %s", body["dag_id"], within)
+	case body["reprocess_behavior"] == "none":
+		return fmt.Sprintf("every date of %s %s has a run; --reprocess failed or completed has them run again", body["dag_id"], within)
+	case body["reprocess_behavior"] == "failed":
+		return fmt.Sprintf("every date of %s %s has a run, and none of them has failed", body["dag_id"], within)
+	}
+	return fmt.Sprintf("every date of %s %s has a run that has not ended", body["dag_id"], within)
+}
+
 func backfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any, b backfillFlags) error {
+	dates, err := backfillDates(cmd.Context(), c, body)
+	if err != nil {
+		return err
+	}
+	if len(dates) == 0 {
+		return startsNothing(cmd, f, c, body)
+	}
 	question := fmt.Sprintf("Start the runs of %s from %s to %s?", body["dag_id"], body["from_date"], body["to_date"])
 	if err := askInProduction(cmd, c, b.yes, question); err != nil {
 		return err
