@@ -7,20 +7,21 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/cijob"
+	"dagwright/dag"
 )
 
 // TestDefaults has a configuration that says nothing, and one that says little.
 func TestDefaults(t *testing.T) {
 	t.Parallel()
+	usual := dag.Branches{Scoring: "main", Retrain: "retrain"}
 	for name, c := range map[string]struct {
 		config       cijob.Config
-		wantBranches []string
+		wantBranches dag.Branches
 		wantWait     time.Duration
 	}{
-		"nothing":     {cijob.Config{}, []string{"main", "retrain"}, 5 * time.Minute},
-		"below zero":  {cijob.Config{Wait: -1}, []string{"main", "retrain"}, 5 * time.Minute},
-		"the least":   {cijob.Config{Wait: 1, Branches: []string{"x"}}, []string{"x"}, 1},
-		"no branches": {cijob.Config{Branches: []string{}}, []string{}, 5 * time.Minute},
+		"nothing":    {cijob.Config{}, usual, 5 * time.Minute},
+		"below zero": {cijob.Config{Wait: -1}, usual, 5 * time.Minute},
+		"the least":  {cijob.Config{Wait: 1, Branches: dag.Branches{Scoring: "x"}}, dag.Branches{Scoring: "x", Retrain: "retrain"}, 1},
 	} {
 		h := cijob.New(c.config)
 		if diff := cmp.Diff(c.wantBranches, h.Branches); diff != "" || h.Wait != c.wantWait || h.Logger == nil {

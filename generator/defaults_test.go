@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dagwright/dag"
 	"dagwright/generator"
 )
 
@@ -13,15 +14,15 @@ import (
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	type values struct {
-		Branches                map[string]generator.Kind
+		Branches                dag.Branches
 		Deliver                 generator.Delivery
 		MissingGrace, Reconcile time.Duration
 	}
 	usual := values{
-		map[string]generator.Kind{"main": generator.Scoring, "retrain": generator.Retrain},
+		dag.Branches{Scoring: "main", Retrain: "retrain"},
 		generator.DeliverPush, 24 * time.Hour, 5 * time.Minute,
 	}
-	own := map[string]generator.Kind{"x": generator.Scoring}
+	own := dag.Branches{Scoring: "a", Retrain: "b"}
 	for name, c := range map[string]struct {
 		config generator.Config
 		want   values

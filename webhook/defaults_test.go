@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"dagwright/dag"
 	"dagwright/webhook"
 )
 
@@ -14,11 +15,11 @@ func TestDefaults(t *testing.T) {
 	t.Parallel()
 	type values struct {
 		DAGBranch     string
-		Branches      []string
+		Branches      dag.Branches
 		MaxConcurrent int
 		Wait          time.Duration
 	}
-	usual := values{"main", []string{"main", "retrain"}, 8, 10 * time.Second}
+	usual := values{"main", dag.Branches{Scoring: "main", Retrain: "retrain"}, 8, 10 * time.Second}
 	for name, c := range map[string]struct {
 		config webhook.Config
 		want   values
@@ -26,8 +27,8 @@ func TestDefaults(t *testing.T) {
 		"nothing":    {webhook.Config{}, usual},
 		"below zero": {webhook.Config{MaxConcurrent: -1, Wait: -1}, usual},
 		"the least": {
-			webhook.Config{DAGBranch: "dags", Branches: []string{"x"}, MaxConcurrent: 1, Wait: 1},
-			values{"dags", []string{"x"}, 1, 1},
+			webhook.Config{DAGBranch: "dags", Branches: dag.Branches{Retrain: "x"}, MaxConcurrent: 1, Wait: 1},
+			values{"dags", dag.Branches{Scoring: "main", Retrain: "x"}, 1, 1},
 		},
 	} {
 		r := webhook.New(c.config)
