@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/store/storetest"
 	"dagwright/tasklog"
@@ -177,16 +178,16 @@ func (f *fixture) begin(r dag.Run, id dag.TaskID, from dag.TaskState, fromTry in
 }
 
 // end ends the running try of a task.
-func (f *fixture) end(t dag.TaskInstance, state dag.TaskState, reason string) {
+func (f *fixture) end(t dag.TaskInstance, state dag.TaskState, why string) {
 	f.Helper()
 	from := t.State
-	t.State, t.EndedAt, t.Reason, t.HasExitCode = state, noon.Add(5*time.Second), reason, true
+	t.State, t.EndedAt, t.Reason, t.HasExitCode = state, noon.Add(5*time.Second), reason.Of(why), true
 	f.advance(t.DAG, store.UpdateTask{From: from, FromTry: t.Try, Task: t})
 }
 
-func (f *fixture) endRun(r dag.Run, state dag.RunState, reason string) {
+func (f *fixture) endRun(r dag.Run, state dag.RunState, why string) {
 	f.Helper()
-	f.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(6 * time.Second), Reason: reason})
+	f.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(6 * time.Second), Reason: reason.Of(why)})
 }
 
 // write appends to the log of a try.

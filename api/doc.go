@@ -5,7 +5,8 @@
 // dagwright adds is few and named here:
 //
 //   - runs and task instances carry "reason": why the state is what it is, in
-//     words; null when there is nothing to say;
+//     words, and "reason_code" and "reason_args", of which the words are made; null
+//     when there is nothing to say;
 //   - POST …/dagRuns understands "unpause": true, which also un-pauses the DAG,
 //     and a null "logical_date" means now: a manual run always has a date;
 //   - GET …/logs/{try} understands "follow=true" (NDJSON) and the media type

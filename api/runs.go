@@ -38,7 +38,7 @@ type runAnswer struct {
 	DisplayName   string          `json:"dag_display_name"`
 	PartitionKey  *string         `json:"partition_key"`
 	PartitionDate timestamp       `json:"partition_date"`
-	Reason        *string         `json:"reason"`
+	reasonAnswer
 }
 
 func newRunAnswer(r dag.Run, v store.Version) runAnswer {
@@ -53,7 +53,7 @@ func newRunAnswer(r dag.Run, v store.Version) runAnswer {
 		LastDecision: timestamp(latest(r.StartedAt, r.EndedAt)), Type: r.Type, State: r.State,
 		TriggeredBy: orNull(r.TriggeredBy), User: orNull(r.User), Conf: r.Conf, Note: orNull(r.Note),
 		Versions: []versionAnswer{newVersionAnswer(v, name)}, BundleVersion: orNull(v.DAGCommit), DisplayName: name,
-		Reason: orNull(r.Reason),
+		reasonAnswer: newReasonAnswer(r.Reason),
 	}
 }
 

@@ -36,13 +36,13 @@ const (
 		data_interval_end:string? data_interval_start:string? duration:number? end_date:string? last_scheduling_decision:string?
 		logical_date:string? note:string? partition_date:string? partition_key:string? queued_at:string? run_after:string
 		run_type:string start_date:string? state:string triggered_by:string? triggering_user_name:string?
-		reason:string?` // reason is dagwright's own
+		reason:string? reason_code:string? reason_args:array?` // reasons are dagwright's own
 	tryShape = `dag_display_name:string dag_id:string dag_run_id:string dag_version:object? duration:number? end_date:string?
 		executor:string? executor_config:string hostname:string? map_index:number max_tries:number operator:string?
 		operator_name:string? pid:number? pool:string pool_slots:number priority_weight:number? queue:string?
 		queued_when:string? scheduled_when:string? start_date:string? state:string? task_display_name:string task_id:string
 		try_number:number unixname:string?
-		reason:string?` // reason is dagwright's own
+		reason:string? reason_code:string? reason_args:array?` // reasons are dagwright's own
 	instanceShape = tryShape + ` id:string logical_date:string? note:string? rendered_fields:object rendered_map_index:string?
 		run_after:string trigger:object? triggerer_job:object?`
 	importErrorShape = `bundle_name:string? filename:string import_error_id:number stack_trace:string timestamp:string`

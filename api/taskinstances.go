@@ -9,6 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // tryAnswer is Airflow's TaskInstanceHistoryResponse, and the reason of the
@@ -40,7 +41,7 @@ type tryAnswer struct {
 	Executor       *string        `json:"executor"`
 	ExecutorConfig string         `json:"executor_config"`
 	Version        versionAnswer  `json:"dag_version"`
-	Reason         *string        `json:"reason"`
+	reasonAnswer
 }
 
 // instanceAnswer is Airflow's TaskInstanceResponse, and the reason of the
@@ -145,7 +146,7 @@ func (r runContext) try(t dag.TaskInstance) tryAnswer {
 		Pool: "default_pool", PoolSlots: 1, Queue: "default", PriorityWeight: r.weights[t.Task],
 		Operator: operatorName, OperatorName: operatorName,
 		QueuedAt: timestamp(t.QueuedAt), ScheduledAt: timestamp(t.QueuedAt), ExecutorConfig: "{}",
-		Version: r.version, Reason: orNull(t.Reason),
+		Version: r.version, reasonAnswer: newReasonAnswer(t.Reason),
 	}
 	if t.PID != 0 {
 		answer.PID = &t.PID
@@ -176,8 +177,10 @@ type tryList struct {
 
 // dependencyAnswer is Airflow's TaskDependencyResponse.
 type dependencyAnswer struct {
-	Name   string `json:"name"`
-	Reason string `json:"reason"`
+	Name       string      `json:"name"`
+	Reason     string      `json:"reason"`
+	ReasonCode reason.Code `json:"reason_code"`
+	ReasonArgs []any       `json:"reason_args"`
 }
 
 type dependencyList struct {
@@ -218,7 +221,7 @@ func (s *server) listDependencies(c echo.Context) error {
 			short(dagID(c)), short(runID(c)), short(taskID(c)))
 	}
 	answer := dependencyList{[]dependencyAnswer{}}
-	if t.State == dag.TaskNone && t.Reason != "" {
+	if t.State == dag.TaskNone && !t.Reason.IsZero() {
 		run, err := s.loadRun(c)
 		if err != nil {
 			return err
@@ -227,7 +230,7 @@ func (s *server) listDependencies(c echo.Context) error {
 		if run.State == dag.RunQueued {
 			name = "Dagrun Running"
 		}
-		answer.Dependencies = append(answer.Dependencies, dependencyAnswer{name, t.Reason})
+		answer.Dependencies = append(answer.Dependencies, dependencyAnswer{name, t.Reason.String(), t.Reason.Code, t.Reason.Arguments()})
 	}
 	return c.JSON(http.StatusOK, answer)
 }

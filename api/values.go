@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"dagwright/reason"
 )
 
 // timestamp is a time in an answer: RFC 3339 in UTC with six digits after the
@@ -90,4 +92,18 @@ func newTimeDelta(d time.Duration) timeDelta {
 		Type: "TimeDelta", Days: int(d / day),
 		Seconds: int(d % day / time.Second), Microseconds: int(d % time.Second / time.Microsecond),
 	}
+}
+
+// reasonAnswer is why a run or a task instance is in its state: a sentence for people,
+// and for programs the code and arguments that it was made of. All are null where there
+// is no reason.
+type reasonAnswer struct {
+	Reason *string      `json:"reason"`
+	Code   *reason.Code `json:"reason_code"`
+	// Args are texts, numbers and further reasons, each with a code and args.
+	Args []any `json:"reason_args"`
+}
+
+func newReasonAnswer(why reason.Reason) reasonAnswer {
+	return reasonAnswer{orNull(why.String()), orNull(why.Code), why.Arguments()}
 }

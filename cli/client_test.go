@@ -20,6 +20,7 @@ import (
 	"dagwright/api"
 	"dagwright/cli/clitest"
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/store/storetest"
 	"dagwright/tasklog"
@@ -122,20 +123,20 @@ func (s *served) begin(t dag.TaskInstance, order int) dag.TaskInstance {
 }
 
 // end ends a try, with its log complete.
-func (s *served) end(t dag.TaskInstance, state dag.TaskState, reason string) dag.TaskInstance {
+func (s *served) end(t dag.TaskInstance, state dag.TaskState, why string) dag.TaskInstance {
 	s.Helper()
 	if err := s.logs.Seal(dag.AttemptKey{DAG: t.DAG, Run: t.Run, Task: t.Task, Try: t.Try}); err != nil {
 		s.Fatal(err)
 	}
 	from := t.State
-	t.State, t.Reason, t.EndedAt = state, reason, t.StartedAt.Add(1500*time.Millisecond)
+	t.State, t.Reason, t.EndedAt = state, reason.Of(why), t.StartedAt.Add(1500*time.Millisecond)
 	s.advance(t.DAG, store.UpdateTask{From: from, FromTry: t.Try, Task: t})
 	return t
 }
 
-func (s *served) endRun(r dag.Run, state dag.RunState, reason string) {
+func (s *served) endRun(r dag.Run, state dag.RunState, why string) {
 	s.Helper()
-	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(time.Minute), Reason: reason})
+	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(time.Minute), Reason: reason.Of(why)})
 }
 
 func (s *served) write(t dag.TaskInstance, text string) {

@@ -1,6 +1,10 @@
 package dag
 
-import "time"
+import (
+	"time"
+
+	"dagwright/reason"
+)
 
 // AttemptPhase is how far an attempt has come.
 type AttemptPhase string
@@ -31,9 +35,8 @@ type AttemptEvent struct {
 	// Final says that no other try would end otherwise, so that none is made
 	// (Airflow's AirflowFailException).
 	Final bool
-	// Reason says in words why the attempt failed, or what it waits for; empty
-	// on success.
-	Reason string
+	// Reason says why the attempt failed, or what it waits for; zero on success.
+	Reason reason.Reason
 
 	// Hostname and PID tell people where the attempt ran.
 	Hostname string

@@ -2,10 +2,10 @@ package dag
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
+
+	"dagwright/reason"
 )
 
 // Verdict is what the states of its upstream tasks mean for a task that has not
@@ -27,36 +27,59 @@ const (
 // Decide applies a task's trigger rule to the states of its upstream tasks; a
 // task that states does not hold counts as not started. It follows Airflow
 // 3.3's trigger_rule_dep for tasks that are neither mapped nor setup nor
-// teardown. The string says why, in words for people. A task that the DAG does
-// not have waits for ever.
-func Decide(d *DAG, task TaskID, states map[TaskID]TaskState) (Verdict, string) {
+// teardown. The reason says why. A task that the DAG does not have waits for ever.
+func Decide(d *DAG, task TaskID, states map[TaskID]TaskState) (Verdict, reason.Reason) {
 	t, ok := d.Task(task)
 	if !ok {
-		return Wait, "the DAG has no such task"
+		return Wait, reason.New(reason.UnknownTask)
 	}
-	if len(t.Upstream) == 0 {
-		return Start, "has no upstream task"
-	}
-	if t.TriggerRule == Always {
-		return Start, "trigger rule always asks for nothing"
+	v := t.verdict(states)
+	return v, t.because(states, v)
+}
+
+// MayStart reports whether [Decide] says that a task may start. It is asked of every
+// task that waits, and says nothing more.
+func MayStart(d *DAG, task TaskID, states map[TaskID]TaskState) bool {
+	t, ok := d.Task(task)
+	return ok && t.verdict(states) == Start
+}
+
+func (t *Task) verdict(states map[TaskID]TaskState) Verdict {
+	if len(t.Upstream) == 0 || t.TriggerRule == Always {
+		return Start
 	}
 	u := countUpstream(t, states)
 	switch {
 	case u.failsTask(t.TriggerRule):
-		return UpstreamFail, u.because(t, states, UpstreamFail)
+		return UpstreamFail
 	case u.skipsTask(t.TriggerRule):
-		return Skip, u.because(t, states, Skip)
+		return Skip
 	case u.startsTask(t.TriggerRule):
-		return Start, "trigger rule " + string(t.TriggerRule) + " is met"
+		return Start
 	}
-	return Wait, u.waitsFor(t, states)
+	return Wait
+}
+
+// because says why the verdict is what it is.
+func (t *Task) because(states map[TaskID]TaskState, v Verdict) reason.Reason {
+	switch {
+	case len(t.Upstream) == 0:
+		return reason.New(reason.NoUpstream)
+	case t.TriggerRule == Always:
+		return reason.New(reason.RuleAlways)
+	case v == Start:
+		return reason.New(reason.RuleMet, t.TriggerRule)
+	case v == Wait:
+		return t.waitsFor(states)
+	}
+	return t.guilty(states, v)
 }
 
 // Settlement is the final state that a trigger rule gives to a task that will not run.
 type Settlement struct {
 	Task   TaskID
 	State  TaskState // skipped or upstream_failed
-	Reason string    // in words for people
+	Reason reason.Reason
 }
 
 // Settle returns the tasks that have not started and will never run, as [Decide] says,
@@ -68,16 +91,17 @@ func Settle(d *DAG, states map[TaskID]TaskState) (settled []Settlement) {
 		if state, ok := now[id]; !ok || state != TaskNone {
 			continue
 		}
-		verdict, reason := Decide(d, id, now)
+		t, _ := d.Task(id)
+		verdict, end := t.verdict(now), TaskSkipped
 		switch verdict {
 		case Skip:
-			now[id] = TaskSkipped
 		case UpstreamFail:
-			now[id] = TaskUpstreamFailed
+			end = TaskUpstreamFailed
 		default:
 			continue
 		}
-		settled = append(settled, Settlement{Task: id, State: now[id], Reason: reason})
+		settled = append(settled, Settlement{Task: id, State: end, Reason: t.guilty(now, verdict)})
+		now[id] = end
 	}
 	return settled
 }
@@ -178,17 +202,17 @@ func (u upstreamStates) startsTask(rule TriggerRule) bool {
 	return false
 }
 
-// because says which upstream tasks decided against the task.
-func (u upstreamStates) because(t *Task, states map[TaskID]TaskState, v Verdict) string {
+// guilty says which upstream tasks decided against the task.
+func (t *Task) guilty(states map[TaskID]TaskState, v Verdict) reason.Reason {
 	var guilty []TaskState
-	nobody := "no upstream task succeeded"
+	nobody := reason.NoneSucceeded
 	switch rule := t.TriggerRule; {
 	case v == UpstreamFail:
 		guilty = []TaskState{TaskFailed, TaskUpstreamFailed}
 	case rule == OneFailed:
-		nobody = "no upstream task failed"
+		nobody = reason.NoneFailed
 	case rule == OneDone:
-		nobody = "no upstream task succeeded or failed"
+		nobody = reason.NoneDone
 	case rule == AllFailed:
 		guilty = []TaskState{TaskSuccess, TaskSkipped}
 	case rule == AllSkipped:
@@ -197,47 +221,45 @@ func (u upstreamStates) because(t *Task, states map[TaskID]TaskState, v Verdict)
 		guilty = []TaskState{TaskSkipped}
 	}
 	names := namesOf(t, states, func(s TaskState) bool { return slices.Contains(guilty, s) })
-	return fmt.Sprintf("trigger rule %s cannot be met: %s", t.TriggerRule, cmp.Or(names, nobody))
+	return reason.New(reason.RuleFailed, t.TriggerRule, cmp.Or(names, reason.New(nobody)))
 }
 
-func (u upstreamStates) waitsFor(t *Task, states map[TaskID]TaskState) string {
+func (t *Task) waitsFor(states map[TaskID]TaskState) reason.Reason {
 	names := namesOf(t, states, func(s TaskState) bool { return !s.Ended() })
-	if names == "" {
-		return fmt.Sprintf("trigger rule %s cannot be met: upstream tasks were removed", t.TriggerRule)
+	if names.IsZero() {
+		return reason.New(reason.RuleFailed, t.TriggerRule, reason.New(reason.UpstreamRemoved))
 	}
-	return "waits for " + names
+	return reason.New(reason.WaitsForTasks, names)
 }
 
 // maxNamed bounds how many upstream tasks a reason names.
 const maxNamed = 3
 
 // namesOf lists the upstream tasks whose state is wanted: "a (running), b
-// (queued) and 4 more".
-func namesOf(t *Task, states map[TaskID]TaskState, wanted func(TaskState) bool) string {
-	var b strings.Builder
+// (queued) and 4 more"; none gives no reason.
+func namesOf(t *Task, states map[TaskID]TaskState, wanted func(TaskState) bool) (names reason.Reason) {
 	n := 0
 	for _, id := range t.Upstream {
-		state := states[id]
-		if !wanted(state) {
+		if !wanted(states[id]) {
 			continue
 		}
-		if n++; n > maxNamed {
-			continue
+		switch n++; {
+		case n == 1:
+			names = taskIn(id, states[id])
+		case n <= maxNamed:
+			names = reason.New(reason.Both, names, taskIn(id, states[id]))
 		}
-		if n > 1 {
-			b.WriteString(", ")
-		}
-		b.WriteString(string(id) + " (" + stateWord(state) + ")")
 	}
 	if n > maxNamed {
-		fmt.Fprintf(&b, " and %d more", n-maxNamed)
+		names = reason.New(reason.AndMore, names, n-maxNamed)
 	}
-	return b.String()
+	return names
 }
 
-func stateWord(s TaskState) string {
-	if s == TaskNone {
-		return "not started"
+// taskIn names a task and its state.
+func taskIn(id TaskID, state TaskState) reason.Reason {
+	if state == TaskNone {
+		return reason.New(reason.TaskNotStarted, id)
 	}
-	return string(s)
+	return reason.New(reason.TaskIs, id, state)
 }

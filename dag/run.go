@@ -3,6 +3,8 @@ package dag
 import (
 	"fmt"
 	"time"
+
+	"dagwright/reason"
 )
 
 // RunType says what created a run.
@@ -83,8 +85,8 @@ type Run struct {
 	// backfill) and User who.
 	TriggeredBy string
 	User        string
-	// Reason says in words why an ended run failed, or why a queued one waits.
-	Reason string
+	// Reason says why an ended run failed, or why a queued one waits.
+	Reason reason.Reason
 	// Epoch counts the owners that the DAG's id had before the one for whom the run
 	// was made.
 	Epoch int
@@ -113,11 +115,14 @@ type TaskInstance struct {
 	// ExitCode of the last ended try; meaningful when HasExitCode.
 	ExitCode    int
 	HasExitCode bool
-	// Reason says in words why the state is what it is, for people.
-	Reason string
+	// Reason says why the state is what it is.
+	Reason reason.Reason
 	// Hostname and PID tell where the current try runs, for people.
 	Hostname string
 	PID      int
+	// Stopping says that the attempt of an active instance is being stopped; Reason
+	// says why.
+	Stopping bool
 	// Wish is what happens to an active instance once its attempt, which is being
 	// stopped for it, has ended.
 	Wish TaskWish
@@ -132,8 +137,8 @@ func (ti TaskInstance) Key() AttemptKey {
 
 // SkipWithRun skips a task instance that waits when its run ends before its turn. It
 // gets no start, as [TaskInstance.GivenUp] expects.
-func (ti *TaskInstance) SkipWithRun(reason string, now time.Time) {
-	ti.State, ti.Reason, ti.EndedAt = TaskSkipped, reason, now
+func (ti *TaskInstance) SkipWithRun(why reason.Reason, now time.Time) {
+	ti.State, ti.Reason, ti.EndedAt = TaskSkipped, why, now
 }
 
 // GivenUp reports whether the task instance did not come to its end because of

@@ -1,21 +1,21 @@
 package dag
 
-import "fmt"
+import "dagwright/reason"
 
-// WhyQueued says in words what a queued run waits for, when so many runs of
+// WhyQueued says what a queued run waits for, when so many runs of
 // its DAG are running.
-func WhyQueued(d *DAG, running int) string {
+func WhyQueued(d *DAG, running int) reason.Reason {
 	if running >= d.MaxActiveRuns {
-		return fmt.Sprintf("waiting for an active run to end (limit %d)", d.MaxActiveRuns)
+		return reason.New(reason.WaitsForRunSlot, d.MaxActiveRuns)
 	}
-	return "is about to start, or waits for a free slot of the instance"
+	return reason.New(reason.AboutToStart)
 }
 
-// WhyNotStarted says in words what a task of a running run waits for before
+// WhyNotStarted says what a task of a running run waits for before
 // its first try.
-func WhyNotStarted(d *DAG, task TaskID, states map[TaskID]TaskState) string {
-	if verdict, reason := Decide(d, task, states); verdict != Start {
-		return reason
+func WhyNotStarted(d *DAG, task TaskID, states map[TaskID]TaskState) reason.Reason {
+	if verdict, why := Decide(d, task, states); verdict != Start {
+		return why
 	}
 	active := 0
 	for _, s := range states {
@@ -24,7 +24,7 @@ func WhyNotStarted(d *DAG, task TaskID, states map[TaskID]TaskState) string {
 		}
 	}
 	if active >= d.MaxActiveTasks {
-		return fmt.Sprintf("waiting for a running task of its run to end (limit %d)", d.MaxActiveTasks)
+		return reason.New(reason.WaitsForTaskSlot, d.MaxActiveTasks)
 	}
-	return "is about to start, or waits for a free slot of the instance"
+	return reason.New(reason.AboutToStart)
 }

@@ -13,7 +13,7 @@ func TestWhyQueued(t *testing.T) {
 		1: "is about to start, or waits for a free slot of the instance",
 		2: "waiting for an active run to end (limit 2)",
 	} {
-		if got := dag.WhyQueued(d, running); got != want {
+		if got := dag.WhyQueued(d, running).String(); got != want {
 			t.Errorf("WhyQueued with %d running = %q, want %q", running, got, want)
 		}
 	}
@@ -38,7 +38,7 @@ func TestWhyNotStarted(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := dag.WhyNotStarted(d, test.task, test.states); got != test.want {
+			if got := dag.WhyNotStarted(d, test.task, test.states).String(); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

@@ -31,6 +31,7 @@ import (
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/podspec"
+	"dagwright/reason"
 	"dagwright/registry"
 	"dagwright/scheduler"
 	"dagwright/store"
@@ -118,7 +119,7 @@ type Instance struct {
 	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
 	listener net.Listener
 	probes   net.Listener
-	trouble  func() string // of the executor; nil where it has none
+	trouble  func() reason.Reason // of the executor; nil where it has none
 	closers  []func() error
 	actors   []func(context.Context) error
 }
@@ -291,7 +292,7 @@ func (a *Instance) addScheduler() error {
 		return fmt.Errorf("open executor: %w", err)
 	}
 	a.onClose(exec.Close)
-	if e, ok := exec.(interface{ Trouble() string }); ok {
+	if e, ok := exec.(interface{ Trouble() reason.Reason }); ok {
 		a.trouble = e.Trouble
 	}
 	origin, err := a.openOrigin()

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -45,37 +45,39 @@ func (a *Instance) ready(c echo.Context) error {
 	if len(troubles) == 0 {
 		return c.String(http.StatusOK, "ok\n")
 	}
-	return c.String(http.StatusOK, "pages are served, but:\n"+strings.Join(troubles, "\n")+"\n")
+	answer := "pages are served, but:\n"
+	for _, trouble := range troubles {
+		answer += trouble.String() + "\n"
+	}
+	return c.String(http.StatusOK, answer)
 }
 
-// troubles says what of the instance does not work, for people.
-func (a *Instance) troubles() []string {
+// troubles says what of the instance does not work.
+func (a *Instance) troubles() []reason.Reason {
 	space, err := a.logs.Space()
-	all := []string{diskTrouble(space, err), logsTrouble(space)}
+	all := []reason.Reason{diskTrouble(space, err), logsTrouble(space)}
 	if a.trouble != nil {
 		all = append(all, a.trouble())
 	}
-	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
+	return slices.DeleteFunc(all, reason.Reason.IsZero)
 }
 
-// diskTrouble says what the disk of the task logs holds up; empty when nothing.
-func diskTrouble(space tasklog.Space, err error) string {
+// diskTrouble says what the disk of the task logs holds up; zero when nothing.
+func diskTrouble(space tasklog.Space, err error) reason.Reason {
 	switch {
 	case err != nil:
-		return "the free space of the task logs' disk cannot be read"
+		return reason.New(reason.LogSpaceUnknown)
 	case space.Short():
-		return fmt.Sprintf("no task is started: the disk of the task logs has %d MiB left, and %d MiB are to stay free (logs.min_free)",
-			space.Free>>20, space.MinFree>>20)
+		return reason.New(reason.LogSpaceShort, space.Free>>20, space.MinFree>>20)
 	}
-	return ""
+	return reason.Reason{}
 }
 
 // logsTrouble says that the task logs have all the room that they may have;
-// empty when they have not.
-func logsTrouble(space tasklog.Space) string {
+// zero when they have not.
+func logsTrouble(space tasklog.Space) reason.Reason {
 	if !space.Full() {
-		return ""
+		return reason.Reason{}
 	}
-	return fmt.Sprintf("large logs are cut: the task logs have %d MiB, and %d MiB are allowed (logs.max_bytes)",
-		space.Used>>20, space.Most>>20)
+	return reason.New(reason.LogsCut, space.Used>>20, space.Most>>20)
 }

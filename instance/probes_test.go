@@ -76,7 +76,10 @@ func TestTroubles(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer logs.Close()
-		got := strings.Join((&Instance{logs: logs}).troubles(), "\n")
+		got := ""
+		for _, trouble := range (&Instance{logs: logs}).troubles() {
+			got += trouble.String()
+		}
 		if got != test.want && (test.want == "" || !strings.HasPrefix(got, test.want)) {
 			t.Errorf("%s: %q", name, got)
 		}

@@ -13,6 +13,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/macro"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -71,7 +72,7 @@ func (d *dispatcher) startStored(k dag.AttemptKey) {
 // startDecided starts an attempt that the store has as queued, or reports its end when
 // somebody has stopped it.
 func (d *dispatcher) startDecided(ti dag.TaskInstance) {
-	if ti.Wish != dag.WishNone || isStopped(&ti) {
+	if ti.Wish != dag.WishNone || ti.Stopping {
 		d.drop(ti.Key())
 		return
 	}
@@ -215,9 +216,9 @@ func (d *dispatcher) dropped(ctx context.Context, k dag.AttemptKey) {
 	}
 	const terminated = 143 // as a shell reports SIGTERM
 	e := dag.AttemptEvent{
-		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true, Reason: "stopped before it was started",
+		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true, Reason: reason.New(reason.StoppedBeforeStart),
 	}
-	d.writeLog(k, e.Reason)
+	d.writeLog(k, e.Reason.String())
 	d.report(ctx, e)
 }
 
@@ -227,18 +228,18 @@ func (d *dispatcher) startFailed(ctx context.Context, k dag.AttemptKey, err erro
 	if ctx.Err() != nil {
 		return
 	}
-	e := dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: d.Now(), Reason: "not started: " + err.Error()}
+	e := dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: d.Now(), Reason: reason.New(reason.NotStarted, err)}
 	switch {
 	case errors.Is(err, macro.ErrEveryTry), errors.As(err, new(environmentError)):
 		e.ExitCode, e.Final = 1, true
-		e.Reason = "not started, and not tried again since each try would end so: " + err.Error()
+		e.Reason = reason.New(reason.NeverStarts, err)
 	case errors.Is(err, dag.ErrInvalid):
 		e.ExitCode = 1
 	default:
 		e.Lost = true
 	}
 	d.Logger.Warn("attempt not started", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try, "err", err)
-	d.writeLog(k, e.Reason)
+	d.writeLog(k, e.Reason.String())
 	d.report(ctx, e)
 }
 

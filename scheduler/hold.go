@@ -5,15 +5,12 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // holdPause is how long an attempt that waits for space waits before the next
 // look.
 const holdPause = 2 * time.Second
-
-// waitsForSpace is the reason of a task that is not started because the disk is
-// nearly full.
-const waitsForSpace = "waits for space: little is left on the disk of the task logs"
 
 // isShort reports whether the disk of the task logs has less space than it
 // should: a task that starts would take more of it.
@@ -26,7 +23,7 @@ func (d *dispatcher) isShort() bool {
 func (d *dispatcher) hold(ctx context.Context, s *start) {
 	if !s.held {
 		s.held = true
-		d.report(ctx, dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: waitsForSpace})
+		d.report(ctx, dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: reason.New(reason.WaitsForLogSpace)})
 	}
 	if !d.starts.delay(s, holdPause) {
 		d.dropped(ctx, s.key)

@@ -9,6 +9,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/executor"
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -48,7 +49,7 @@ func TestHold(t *testing.T) {
 		}
 		for _, task := range []dag.TaskID{"goes", "stopped"} {
 			d.starts.push(&start{key: key(task), spec: &dag.DAG{}, attempt: &executor.Attempt{Key: key(task)}})
-			if e := <-d.events; e.Key != key(task) || e.Phase != dag.AttemptWaiting || e.Reason != waitsForSpace {
+			if e := <-d.events; e.Key != key(task) || e.Phase != dag.AttemptWaiting || e.Reason.Code != reason.WaitsForLogSpace {
 				t.Errorf("got %+v", e)
 			}
 		}

@@ -120,7 +120,7 @@ func TestHostileTemplateFailsInWords(t *testing.T) {
 		dag.KubernetesPodOperator, greedy)})
 	w.awaitDAG("hostile")
 	r := w.awaitRun("hostile", w.trigger("hostile", nil), dag.RunFailed)
-	if want := "env_vars.B: filter length: the task's templates go over more than 67108864 bytes"; !strings.Contains(r.Reason, want) {
+	if want := "env_vars.B: filter length: the task's templates go over more than 67108864 bytes"; !strings.Contains(r.Reason.String(), want) {
 		t.Errorf("reason %q, want %q in it", r.Reason, want)
 	}
 }

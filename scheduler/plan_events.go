@@ -1,12 +1,14 @@
 package scheduler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -53,7 +55,7 @@ func (p *plan) stopOrphan(e dag.AttemptEvent) {
 
 // attemptWaiting notes what an attempt waits for, so that the pages can tell.
 func (d *dagPlan) attemptWaiting(ti *dag.TaskInstance, e dag.AttemptEvent) {
-	if ti.State != dag.TaskQueued || isStopped(ti) || ti.Reason == e.Reason && ti.Hostname == e.Hostname {
+	if ti.State != dag.TaskQueued || ti.Stopping || ti.Reason == e.Reason && ti.Hostname == e.Hostname {
 		return
 	}
 	d.update(ti, func(ti *dag.TaskInstance) { ti.Reason, ti.Hostname = e.Reason, e.Hostname })
@@ -85,8 +87,8 @@ func (d *dagPlan) attemptStarted(ti *dag.TaskInstance, e dag.AttemptEvent) {
 		ti.State = dag.TaskRunning
 		ti.StartedAt = later(e.At, ti.QueuedAt)
 		ti.Hostname, ti.PID = e.Hostname, e.PID
-		if !isStopped(ti) {
-			ti.Reason = "" // it had told what the attempt waited for
+		if !ti.Stopping {
+			ti.Reason = reason.Reason{} // it had told what the attempt waited for
 		}
 	})
 }
@@ -111,21 +113,24 @@ func (d *dagPlan) attemptEnded(run *store.RunDetail, ti *dag.TaskInstance, e dag
 		}
 		ti.EndedAt = later(e.At, ti.StartedAt)
 		ti.ExitCode, ti.HasExitCode = e.ExitCode, !e.Lost
-		if ti.Wish != dag.WishNone {
-			grant(run, ti, e)
-			return
-		}
-		if e.Succeeded() {
-			ti.State, ti.Reason = dag.TaskSuccess, ""
-			return
-		}
-		if skips(run, ti.Task, e) {
-			ti.State, ti.Reason = dag.TaskSkipped, fmt.Sprintf("exit code %d is a skip_on_exit_code", e.ExitCode)
-			return
-		}
+		d.conclude(run, ti, e)
+		ti.Stopping = false
+	})
+}
+
+// conclude gives a task instance the state that its attempt's end means.
+func (d *dagPlan) conclude(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
+	switch {
+	case ti.Wish != dag.WishNone:
+		grant(run, ti, e)
+	case e.Succeeded():
+		ti.State, ti.Reason = dag.TaskSuccess, reason.Reason{}
+	case skips(run, ti.Task, e):
+		ti.State, ti.Reason = dag.TaskSkipped, reason.New(reason.ExitCodeSkips, e.ExitCode)
+	default:
 		ti.Reason = failure(ti, e)
 		d.failedState(run, ti, e)
-	})
+	}
 }
 
 // skips reports whether an attempt ended with an exit code that skips the task
@@ -146,14 +151,11 @@ func skips(run *store.RunDetail, id dag.TaskID, e dag.AttemptEvent) bool {
 
 // failure says why an attempt failed. A reason given when the attempt was
 // stopped (a time-out) says more than the signal that ended it.
-func failure(ti *dag.TaskInstance, e dag.AttemptEvent) string {
-	switch {
-	case isStopped(ti):
+func failure(ti *dag.TaskInstance, e dag.AttemptEvent) reason.Reason {
+	if ti.Stopping {
 		return ti.Reason
-	case e.Reason != "":
-		return e.Reason
 	}
-	return fmt.Sprintf("exit code %d", e.ExitCode)
+	return cmp.Or(e.Reason, reason.New(reason.ExitCode, e.ExitCode))
 }
 
 // failedState chooses between failed and up_for_retry. A lost attempt is the

@@ -1,11 +1,11 @@
 package scheduler
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -33,20 +33,20 @@ func states(run *store.RunDetail) map[dag.TaskID]dag.TaskState {
 	return m
 }
 
-func failedTasks(run *store.RunDetail) string {
+func failedTasks(run *store.RunDetail) reason.Reason {
 	for _, ti := range run.Tasks {
 		if ti.State == dag.TaskFailed {
-			return fmt.Sprintf("task %s failed: %s", ti.Task, ti.Reason)
+			return reason.New(reason.TaskFailed, ti.Task, ti.Reason)
 		}
 	}
-	return ""
+	return reason.Reason{}
 }
 
-func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, reason string) {
+func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, why reason.Reason) {
 	if state == dag.RunSuccess {
-		reason = ""
+		why = reason.Reason{}
 	}
-	d.add(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: reason})
+	d.add(store.EndRun{DAG: run.DAG, Run: run.ID, From: run.State, State: state, At: d.now, Reason: why})
 	run.State = state
 	*d.slots(run)--
 }
@@ -108,7 +108,7 @@ func (d *dagPlan) readyTasks(run *store.RunDetail) []*dag.TaskInstance {
 		case ti.State == dag.TaskUpForRetry:
 			ready = append(ready, ti)
 		case ti.State == dag.TaskNone:
-			if verdict, _ := dag.Decide(run.Spec, id, now); verdict == dag.Start {
+			if dag.MayStart(run.Spec, id, now) {
 				ready = append(ready, ti)
 			}
 		}

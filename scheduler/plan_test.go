@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/timetable"
 )
@@ -168,13 +169,13 @@ func TestPlanTasks(t *testing.T) {
 		{
 			name: "a final failure leaves its retries unused",
 			dag:  chain(retried), runs: []store.RunDetail{running(chain(retried), dag.TaskRunning)},
-			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, ExitCode: 1, Final: true, Reason: "each try ends so"}},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, ExitCode: 1, Final: true, Reason: reason.Of("each try ends so")}},
 			want:   []string{"a running/1 -> failed/1 each try ends so", "end r running -> failed task a failed: each try ends so"},
 		},
 		{
 			name: "a lost attempt is tried again at once and uses up no retry",
 			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
-			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: "vanished"}},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: reason.Of("vanished")}},
 			want:   []string{"a running/1 -> up_for_retry/1 vanished", "a up_for_retry/1 -> queued/2"},
 		},
 		{
@@ -236,11 +237,11 @@ func tried(r store.RunDetail, try, most, lost int) store.RunDetail {
 func lost(try int) dag.AttemptEvent {
 	k := ended("a", 0).Key
 	k.Try = try
-	return dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: "vanished"}
+	return dag.AttemptEvent{Key: k, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: reason.Of("vanished")}
 }
 
-func waiting(reason string) dag.AttemptEvent {
-	return dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptWaiting, At: noon, Reason: reason, Hostname: "pod-1"}
+func waiting(why string) dag.AttemptEvent {
+	return dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptWaiting, At: noon, Reason: reason.Of(why), Hostname: "pod-1"}
 }
 
 func TestPlanWaiting(t *testing.T) {
@@ -255,7 +256,7 @@ func TestPlanWaiting(t *testing.T) {
 	t.Run("its start takes the reason away", func(t *testing.T) {
 		t.Parallel()
 		run := running(d, dag.TaskQueued)
-		run.Tasks[0].Reason = "no node has room"
+		run.Tasks[0].Reason = reason.Of("no node has room")
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}},
 			dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptStarted, At: noon})
 		want(t, got, "a queued/1 -> running/1")
@@ -263,16 +264,16 @@ func TestPlanWaiting(t *testing.T) {
 	t.Run("its failure is explained by the end and not by what it had waited for", func(t *testing.T) {
 		t.Parallel()
 		run := running(d, dag.TaskQueued)
-		run.Tasks[0].Reason = "image is being pulled"
+		run.Tasks[0].Reason = reason.Of("image is being pulled")
 		e := ended("a", 1)
-		e.Reason = "image cannot be pulled"
+		e.Reason = reason.Of("image cannot be pulled")
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, e)
 		want(t, got, "a queued/1 -> failed/1 image cannot be pulled", "end r running -> failed task a failed: image cannot be pulled")
 	})
 	t.Run("why it was stopped stays", func(t *testing.T) {
 		t.Parallel()
 		run := running(d, dag.TaskQueued)
-		run.Tasks[0].Reason = "stopped, since the run had ended as failed"
+		run.Tasks[0].Stopping, run.Tasks[0].Reason = true, reason.New(reason.RunEnded, dag.RunFailed)
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, waiting("no node has room"))
 		want(t, got)
 	})
@@ -345,19 +346,19 @@ func TestPlanTimeouts(t *testing.T) {
 		d := chain(dag.Task{ID: "a", ExecutionTimeout: 30 * time.Second})
 		run := running(d, dag.TaskRunning)
 		p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}})
-		reason := "stopped: ran longer than its execution_timeout of 30s"
-		want(t, got, "a running/1 -> running/1 "+reason)
+		why := reason.New(reason.Stopped, reason.New(reason.TaskTimeout, 30*time.Second))
+		want(t, got, "a running/1 -> running/1 "+why.String())
 		if diff := cmp.Diff([]dag.AttemptKey{ended("a", 0).Key}, p.stops); diff != "" {
 			t.Errorf("stops (-want +got):\n%s", diff)
 		}
 		if wake := p.wake["d"]; !wake.Equal(noon.Add(stopAgain)) {
 			t.Errorf("wake = %v, want a look at whether the attempt has ended", wake)
 		}
-		run.Tasks[0].Reason = reason
+		run.Tasks[0].Stopping, run.Tasks[0].Reason = true, why
 		_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
-			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: "killed by SIGTERM",
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: reason.New(reason.KilledBy, "SIGTERM"),
 		})
-		want(t, got, "a running/1 -> failed/1 "+reason, "end r running -> failed task a failed: "+reason)
+		want(t, got, "a running/1 -> failed/1 "+why.String(), "end r running -> failed task a failed: "+why.String())
 	})
 	t.Run("a timer is set for what has time left", func(t *testing.T) {
 		t.Parallel()
@@ -391,7 +392,7 @@ func TestPlanTimeouts(t *testing.T) {
 			t.Errorf("stops = %v, want one", p.stops)
 		}
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
-			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: "killed by SIGTERM",
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: reason.New(reason.KilledBy, "SIGTERM"),
 		})
 		if !strings.HasPrefix(got, "a running/1 -> failed/1") {
 			t.Errorf("plan = %q, want a failed", got)

@@ -1,11 +1,10 @@
 package scheduler
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -22,13 +21,13 @@ func (d *dagPlan) timedOut(run *store.RunDetail) bool {
 		d.wakeAt(end)
 		return false
 	}
-	reason := fmt.Sprintf("the run took longer than its dagrun_timeout of %s", limit)
+	why := reason.New(reason.RunTimeout, limit)
 	for i := range run.Tasks {
 		if ti := &run.Tasks[i]; !ti.State.Ended() && !ti.State.Active() {
-			d.update(ti, func(ti *dag.TaskInstance) { ti.SkipWithRun(reason, d.now) })
+			d.update(ti, func(ti *dag.TaskInstance) { ti.SkipWithRun(why, d.now) })
 		}
 	}
-	d.endRun(run, dag.RunFailed, reason)
+	d.endRun(run, dag.RunFailed, why)
 	d.stopLeftovers(run)
 	return true
 }
@@ -37,7 +36,7 @@ func (d *dagPlan) timedOut(run *store.RunDetail) bool {
 func (d *dagPlan) stopLeftovers(run *store.RunDetail) {
 	for i := range run.Tasks {
 		if ti := &run.Tasks[i]; ti.State.Active() {
-			d.stop(ti, fmt.Sprintf("stopped, since the run had ended as %s", run.State))
+			d.stop(ti, reason.New(reason.RunEnded, run.State))
 		}
 	}
 }
@@ -56,13 +55,9 @@ func (d *dagPlan) watchTimeouts(run *store.RunDetail) {
 			d.wakeAt(end)
 			continue
 		}
-		d.stop(ti, fmt.Sprintf("stopped: ran longer than its execution_timeout of %s", task.ExecutionTimeout))
+		d.stop(ti, reason.New(reason.Stopped, reason.New(reason.TaskTimeout, task.ExecutionTimeout)))
 	}
 }
-
-// isStopped reports whether stop was called for the attempt of a task instance:
-// the reason says so.
-func isStopped(ti *dag.TaskInstance) bool { return strings.HasPrefix(ti.Reason, "stopped") }
 
 // stopAgain is how long after a stop the attempt is checked again.
 const stopAgain = time.Minute
@@ -71,9 +66,9 @@ const stopAgain = time.Minute
 // explained. An attempt that is being stopped already is stopped again, which
 // does no harm and covers a wish that was lost in a crash or that the executor
 // could not carry out.
-func (d *dagPlan) stop(ti *dag.TaskInstance, reason string) {
-	if !isStopped(ti) {
-		d.update(ti, func(ti *dag.TaskInstance) { ti.Reason = reason })
+func (d *dagPlan) stop(ti *dag.TaskInstance, why reason.Reason) {
+	if !ti.Stopping {
+		d.update(ti, func(ti *dag.TaskInstance) { ti.Stopping, ti.Reason = true, why })
 	}
 	d.wakeAt(d.now.Add(stopAgain))
 	d.stops = append(d.stops, ti.Key())

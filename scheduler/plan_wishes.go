@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -26,7 +27,7 @@ func grant(run *store.RunDetail, ti *dag.TaskInstance, e dag.AttemptEvent) {
 	case wish == dag.WishSkipped:
 		ti.State = dag.TaskSkipped
 	case wish == dag.WishCancel && e.Succeeded():
-		ti.State, ti.Reason = dag.TaskSuccess, ""
+		ti.State, ti.Reason = dag.TaskSuccess, reason.Reason{}
 	case wish == dag.WishClear && !run.State.Ended():
 		// It is due at once. Its next try keeps this one as history.
 		ti.State, ti.RetryAt = dag.TaskUpForRetry, e.At

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -19,24 +20,25 @@ func TestPlanWishes(t *testing.T) {
 		want []string
 	}{
 		{"a cancelled attempt fails without another try", dag.WishCancel, 143,
-			[]string{"a running/1 -> failed/1 stopped: by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: by alice"}},
+			[]string{"a running/1 -> failed/1 stopped: cancelled by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: cancelled by alice"}},
 		{"one that succeeds before it is cancelled has succeeded", dag.WishCancel, 0,
 			[]string{"a running/1 -> success/1", "b /0 -> queued/1"}},
 		{"one marked failed fails even if it succeeds", dag.WishFailed, 0,
-			[]string{"a running/1 -> failed/1 stopped: by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: by alice"}},
+			[]string{"a running/1 -> failed/1 stopped: cancelled by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: cancelled by alice"}},
 		{"one marked success succeeds whatever it did", dag.WishSuccess, 143,
-			[]string{"a running/1 -> success/1 stopped: by alice", "b /0 -> queued/1"}},
+			[]string{"a running/1 -> success/1 stopped: cancelled by alice", "b /0 -> queued/1"}},
 		{"one marked skipped is skipped whatever it did", dag.WishSkipped, 0,
-			[]string{"a running/1 -> skipped/1 stopped: by alice", "b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)", "end r running -> success"}},
+			[]string{"a running/1 -> skipped/1 stopped: cancelled by alice", "b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)", "end r running -> success"}},
 		{"a cleared one runs once more at once", dag.WishClear, 143,
-			[]string{"a running/1 -> up_for_retry/1 stopped: by alice", "a up_for_retry/1 -> queued/2"}},
+			[]string{"a running/1 -> up_for_retry/1 stopped: cancelled by alice", "a up_for_retry/1 -> queued/2"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			d := chain(retried, dag.Task{ID: "b"})
 			run := running(d, dag.TaskRunning, dag.TaskNone)
-			run.Tasks[0].Wish, run.Tasks[0].Reason = test.wish, "stopped: by alice"
+			run.Tasks[0].Wish, run.Tasks[0].Stopping = test.wish, true
+			run.Tasks[0].Reason = reason.New(reason.Stopped, reason.New(reason.Cancelled, "alice"))
 			p, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}})
 			want(t, got)
 			key := dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 1}

@@ -11,6 +11,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/gitrepo"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -184,6 +185,6 @@ func (s *Scheduler) recoverMissing(ti dag.TaskInstance, l *loop) {
 	}
 	l.events = append(l.events, dag.AttemptEvent{
 		Key: ti.Key(), Phase: dag.AttemptEnded, At: s.Now(), Lost: true,
-		Reason: "lost: no trace of the attempt was left after a restart",
+		Reason: reason.New(reason.Lost),
 	})
 }

@@ -278,7 +278,7 @@ func TestFailureIsExplained(t *testing.T) {
 	w.awaitDAG("bad")
 	run := w.trigger("bad", nil)
 	r := w.awaitRun("bad", run, dag.RunFailed)
-	if !strings.Contains(r.Reason, "t1") || !strings.Contains(r.Reason, "3") {
+	if !strings.Contains(r.Reason.String(), "t1") || !strings.Contains(r.Reason.String(), "3") {
 		t.Errorf("reason = %q, want the task and its exit code", r.Reason)
 	}
 	w.awaitTask("bad", run, "t2", dag.TaskUpstreamFailed)
@@ -309,7 +309,7 @@ func TestTemplateFailuresAreFinal(t *testing.T) {
 		run := w.trigger(id, nil)
 		r := w.awaitRun(id, run, want.state)
 		tries, err := w.store.Tries(t.Context(), id, run, "t1")
-		if err != nil || len(tries) != want.tries || !strings.Contains(r.Reason, want.reason) {
+		if err != nil || len(tries) != want.tries || !strings.Contains(r.Reason.String(), want.reason) {
 			t.Errorf("%s: %d tries, reason %q, %v; want %+v", id, len(tries), r.Reason, err, want)
 		}
 	}
@@ -349,7 +349,7 @@ func TestMarkFailedStopsTheAttempt(t *testing.T) {
 		t.Fatal(err)
 	}
 	ti := w.awaitTask("long", run, "t1", dag.TaskFailed)
-	if !strings.Contains(ti.Reason, "stopped") {
+	if !strings.Contains(ti.Reason.String(), "stopped") {
 		t.Errorf("reason = %q, want that it was stopped", ti.Reason)
 	}
 	w.awaitTask("long", run, "t2", dag.TaskSkipped)
@@ -364,7 +364,7 @@ func TestExecutionTimeout(t *testing.T) {
 	run := w.trigger("slow", nil)
 	w.awaitRun("slow", run, dag.RunFailed)
 	ti := w.awaitTask("slow", run, "t1", dag.TaskFailed)
-	if !strings.Contains(ti.Reason, "execution_timeout") {
+	if !strings.Contains(ti.Reason.String(), "execution_timeout") {
 		t.Errorf("reason = %q, want the time-out", ti.Reason)
 	}
 }
@@ -377,7 +377,7 @@ func TestUndefinedTemplateNameFailsTheTask(t *testing.T) {
 	w.awaitDAG("typo")
 	run := w.trigger("typo", nil)
 	r := w.awaitRun("typo", run, dag.RunFailed)
-	if !strings.Contains(r.Reason, "dss") {
+	if !strings.Contains(r.Reason.String(), "dss") {
 		t.Errorf("reason = %q, want the undefined name", r.Reason)
 	}
 	if text := w.log("typo", run, "t1", 1); !strings.Contains(text, "dss") {

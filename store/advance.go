@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // Snapshot is what the scheduler decides on: some DAGs with their active runs,
@@ -109,7 +110,7 @@ type EndRun struct {
 	From   dag.RunState
 	State  dag.RunState
 	At     time.Time
-	Reason string
+	Reason reason.Reason
 }
 
 func (CreateRun) action()  {}
@@ -267,7 +268,7 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 		}
 	}
 	args := append(taskArgs(r.pk, x.Task), x.From, x.FromTry)
-	n, err := a.t.exec(setTask+` AND state = $17 AND try_number = $18`, args...)
+	n, err := a.t.exec(setTask+` AND state = $19 AND try_number = $20`, args...)
 	if err != nil {
 		return false, fmt.Errorf("write task %q of run %q of DAG %q: %w", x.Task.Task, r.ID, r.DAG, err)
 	}
@@ -285,11 +286,11 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 // that was decided on. A try that is there already was kept when it was cleared.
 func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int) error {
 	_, err := t.exec(`INSERT INTO task_instance_history (dag_run, task_id, state, try_number, max_tries, queued_at,
-			start_date, end_date, retry_at, exit_code, has_exit_code, reason, hostname, pid, wish, lost)
+			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args, hostname, pid, wish, lost)
 		SELECT t.dag_run, t.task_id, CASE WHEN t.state IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
 				THEN t.state ELSE 'failed' END,
 			t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
-			t.retry_at, t.exit_code, t.has_exit_code, t.reason, t.hostname, t.pid, '', t.lost
+			t.retry_at, t.exit_code, t.has_exit_code, t.reason_code, t.reason_args, t.hostname, t.pid, '', t.lost
 		FROM task_instance t WHERE t.dag_run = $1 AND t.task_id = $2 AND t.state = $3 AND t.try_number = $4
 		ON CONFLICT (dag_run, task_id, try_number) DO NOTHING`,
 		r.pk, task, state, try)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // BackfillChoice returns the dates of a request for which CreateBackfill would make
@@ -221,12 +222,12 @@ func (s *Store) CancelBackfill(ctx context.Context, by Actor, id int64) (Backfil
 		if err != nil {
 			return err
 		}
-		reason := fmt.Sprintf("its backfill was cancelled by %s", by.name())
+		why := reason.New(reason.BackfillCancelled, by.name())
 		for _, r := range queued {
-			if err := s.skipWaiting(t, d, r, reason); err != nil {
+			if err := s.skipWaiting(t, d, r, why); err != nil {
 				return err
 			}
-			if err := markRun(t, d, r, dag.RunFailed, reason); err != nil {
+			if err := markRun(t, d, r, dag.RunFailed, why); err != nil {
 				return err
 			}
 		}

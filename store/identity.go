@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // owner is whom a DAG's id belongs to. An id that goes to another owner starts over
@@ -57,7 +58,7 @@ func ownerOf(t *tx, d *dag.DAG, file string) (owner, error) {
 }
 
 // gaveUp is the reason of runs that end because another project has their DAG's id.
-const gaveUp = "the DAG's id went to another project or file"
+var gaveUp = reason.New(reason.IDTaken)
 
 // setAside keeps a DAG under the id of a former owner, with all that it has been,
 // so that its id is free. It reports false when attempts of it must be stopped
@@ -160,7 +161,7 @@ func stopWishes(t *tx, id dag.ID) error {
 	if _, err := t.exec(`DELETE FROM import_error WHERE dag_id = $1`, id); err != nil { // it is not planned any more
 		return fmt.Errorf("clear import error: %w", err)
 	}
-	_, err := t.exec(`UPDATE promotion SET state = 'refused', reason = $2, finished_at = $3 WHERE dag_id = $1 AND state = 'pending'`, id, gaveUp, t.now)
+	_, err := t.exec(`UPDATE promotion SET state = 'refused', reason = $2, finished_at = $3 WHERE dag_id = $1 AND state = 'pending'`, id, gaveUp.String(), t.now)
 	if err != nil {
 		return fmt.Errorf("end promotions: %w", err)
 	}

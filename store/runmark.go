@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // SetRunState ends a run by hand as success or failed: its waiting tasks are
@@ -31,23 +32,26 @@ func (s *Store) SetRunState(ctx context.Context, by Actor, id dag.ID, run dag.Ru
 		if r.State == state {
 			return fmt.Errorf("run %q of DAG %q has ended as %s: %w", run, id, r.State, dag.ErrConflict)
 		}
-		reason := fmt.Sprintf("run was marked %s by %s", state, by.name())
-		if err := s.skipWaiting(t, d, r, reason); err != nil {
+		ofRun, ofTasks := reason.RunMarkedSuccess, reason.WithRunSuccess
+		if state == dag.RunFailed {
+			ofRun, ofTasks = reason.RunMarkedFailed, reason.WithRunFailed
+		}
+		if err := s.skipWaiting(t, d, r, reason.New(ofTasks, by.name())); err != nil {
 			return err
 		}
-		if err := markRun(t, d, r, state, fmt.Sprintf("marked %s by %s", state, by.name())); err != nil {
+		if err := markRun(t, d, r, state, reason.New(ofRun, by.name())); err != nil {
 			return err
 		}
 		return record(t, AuditEntry{By: by, Event: "mark_" + string(state), DAG: id, Run: run})
 	})
 }
 
-func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, reason string) error {
+func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, why reason.Reason) error {
 	from := r.State
 	if !from.Ended() {
 		r.EndedAt = t.now
 	}
-	r.State, r.Reason = state, reason
+	r.State, r.Reason = state, why
 	ended, err := endRun(t, r, from)
 	if err != nil {
 		return err
@@ -63,9 +67,9 @@ func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, reason strin
 // endRun writes a run's end, if it is in state from, and notes whether
 // attempts of it are left to be stopped.
 func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
-	n, err := t.exec(`UPDATE dag_run SET state = $2, end_date = $3, reason = $4, stopping = CASE WHEN EXISTS (
+	n, err := t.exec(`UPDATE dag_run SET state = $2, end_date = $3, reason_code = $4, reason_args = $5, stopping = CASE WHEN EXISTS (
 			SELECT 1 FROM task_instance WHERE dag_run = $1 AND state IN ('queued', 'running')) THEN 1 ELSE 0 END
-		WHERE id = $1 AND state = $5`, r.pk, r.State, r.EndedAt, r.Reason, from)
+		WHERE id = $1 AND state = $6`, r.pk, r.State, r.EndedAt, r.Reason.Code, r.Reason.Args, from)
 	if err != nil {
 		return false, fmt.Errorf("end run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}
@@ -77,7 +81,7 @@ func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
 
 // skipWaiting skips the task instances that have not ended and hold no slot. A
 // run that has not started gets its task instances now.
-func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) error {
+func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, why reason.Reason) error {
 	spec, err := s.specOfRun(t, d, r)
 	if err != nil {
 		return err
@@ -91,14 +95,14 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, reason string) er
 		if ti.State.Ended() || ti.State.Active() {
 			continue
 		}
-		ti.SkipWithRun(reason, t.now)
+		ti.SkipWithRun(why, t.now)
 		t.announce(taskChange(ti))
 		if r.State == dag.RunQueued && r.StartedAt.IsZero() {
 			fresh = append(fresh, ti)
 			continue
 		}
-		_, err := t.exec(`UPDATE task_instance SET state = $3, reason = $4, end_date = $5 WHERE dag_run = $1 AND task_id = $2`,
-			r.pk, ti.Task, ti.State, ti.Reason, ti.EndedAt)
+		_, err := t.exec(`UPDATE task_instance SET state = $3, reason_code = $4, reason_args = $5, end_date = $6
+			WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args, ti.EndedAt)
 		if err != nil {
 			return fmt.Errorf("skip task %q: %w", ti.Task, err)
 		}

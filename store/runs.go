@@ -19,13 +19,13 @@ type runRecord struct {
 
 const runColumns = `r.id, r.stopping, r.dag_id, r.run_id, r.run_type, r.state, r.version, r.logical_date,
 	r.interval_start, r.interval_end, r.run_after, r.queued_at, r.start_date, r.end_date,
-	r.conf, r.note, r.triggered_by, r.triggering_user, r.reason, r.backfill, r.epoch`
+	r.conf, r.note, r.triggered_by, r.triggering_user, r.reason_code, r.reason_args, r.backfill, r.epoch`
 
 func scanRun(r scanner) (*runRecord, error) {
 	run, conf := &runRecord{}, ""
 	err := r.Scan(&run.pk, &run.stopping, &run.DAG, &run.ID, &run.Type, &run.State, &run.Version, at(&run.LogicalDate),
 		at(&run.Interval.Start), at(&run.Interval.End), at(&run.RunAfter), at(&run.QueuedAt), at(&run.StartedAt), at(&run.EndedAt),
-		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason, &run.backfill, &run.Epoch)
+		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason.Code, &run.Reason.Args, &run.backfill, &run.Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -79,11 +79,12 @@ func insertRun(t *tx, r dag.Run, triggerKey string) (pk int64, err error) {
 		return 0, err
 	}
 	_, err = t.row(`INSERT INTO dag_run (dag_id, run_id, run_type, state, version, logical_date,
-			interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user, reason, trigger_key, epoch)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user,
+			reason_code, reason_args, trigger_key, epoch)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT DO NOTHING RETURNING id`,
 		[]any{r.DAG, r.ID, r.Type, r.State, r.Version, r.LogicalDate,
-			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason, triggerKey, r.Epoch}, &pk)
+			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason.Code, r.Reason.Args, triggerKey, r.Epoch}, &pk)
 	if err != nil {
 		return 0, fmt.Errorf("write run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // taskAct is an act of a person on task instances of one run, in a transaction
@@ -59,7 +60,7 @@ func (a *taskAct) clear(ti dag.TaskInstance) error {
 	tries := ti.Try + task.Retries + 1
 	if ti.State.Active() {
 		ti.MaxTries, ti.Lost = tries, 0
-		return a.wish(ti, dag.WishClear, "stopped: cleared by "+a.by.name())
+		return a.wish(ti, dag.WishClear, reason.New(reason.Cleared, a.by.name()))
 	}
 	if ti.Try > 0 {
 		if err := keepTry(a.t, a.run, ti.Task, ti.State, ti.Try); err != nil {
@@ -69,10 +70,10 @@ func (a *taskAct) clear(ti dag.TaskInstance) error {
 	return a.write(dag.TaskInstance{DAG: ti.DAG, Run: ti.Run, Task: ti.Task, Try: ti.Try, MaxTries: tries})
 }
 
-// wish notes what happens to an active task instance. The scheduler stops its
-// attempt.
-func (a *taskAct) wish(ti dag.TaskInstance, wish dag.TaskWish, reason string) error {
-	ti.Wish, ti.Reason = wish, reason
+// wish notes what happens to an active task instance, and who asked for it. The
+// scheduler stops its attempt.
+func (a *taskAct) wish(ti dag.TaskInstance, wish dag.TaskWish, why reason.Reason) error {
+	ti.Wish, ti.Stopping, ti.Reason = wish, true, reason.New(reason.Stopped, why)
 	return a.write(ti)
 }
 
@@ -95,11 +96,12 @@ func (a *taskAct) requeue() error {
 		return nil
 	}
 	from := r.State
-	r.State, r.Reason, r.QueuedAt = dag.RunQueued, "", a.t.now
+	r.State, r.Reason, r.QueuedAt = dag.RunQueued, reason.Reason{}, a.t.now
 	if r.StartedAt.IsZero() {
 		r.StartedAt = a.t.now
 	}
-	_, err := a.t.exec(`UPDATE dag_run SET state = 'queued', queued_at = $2, start_date = $3, end_date = 0, reason = '' WHERE id = $1`,
+	_, err := a.t.exec(`UPDATE dag_run SET state = 'queued', queued_at = $2, start_date = $3, end_date = 0,
+			reason_code = '', reason_args = '' WHERE id = $1`,
 		r.pk, r.QueuedAt, r.StartedAt)
 	if err != nil {
 		return fmt.Errorf("queue run %q of DAG %q again: %w", r.ID, r.DAG, err)

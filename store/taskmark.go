@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // MarkTask ends a task instance by hand as success, failed or skipped. An active
@@ -92,6 +93,13 @@ func (s *Store) MarkChoice(ctx context.Context, m Mark) (chosen []dag.TaskInstan
 	return chosen, err
 }
 
+// taskMarked are the reasons of tasks that were marked, by their new state.
+var taskMarked = map[dag.TaskState]reason.Code{
+	dag.TaskSuccess: reason.TaskMarkedSuccess,
+	dag.TaskFailed:  reason.TaskMarkedFailed,
+	dag.TaskSkipped: reason.TaskMarkedSkipped,
+}
+
 func (m Mark) check() error {
 	switch dag.TaskWish(m.State) {
 	case dag.WishSuccess, dag.WishFailed, dag.WishSkipped:
@@ -124,14 +132,14 @@ func (s *Store) markRunTasks(t *tx, m Mark, run dag.RunID) ([]dag.TaskInstance, 
 	if a.run.State == dag.RunQueued {
 		return nil, fmt.Errorf("run %q has not started; mark the run instead: %w", run, dag.ErrConflict)
 	}
-	reason := fmt.Sprintf("marked %s by %s", m.State, m.By.name())
+	why := reason.New(taskMarked[m.State], m.By.name())
 	marked := map[dag.TaskID]bool{}
 	for _, ti := range chosen {
 		marked[ti.Task] = true
 		if ti.State.Active() {
-			err = a.wish(ti, dag.TaskWish(m.State), "stopped: "+reason)
+			err = a.wish(ti, dag.TaskWish(m.State), why)
 		} else {
-			err = a.mark(ti, m.State, reason)
+			err = a.mark(ti, m.State, why)
 		}
 		if err != nil {
 			return nil, err
@@ -163,7 +171,7 @@ func (s *Store) CancelTask(ctx context.Context, by Actor, key dag.AttemptKey) er
 		if ti.Wish == dag.WishCancel {
 			return nil
 		}
-		if err := a.wish(ti, dag.WishCancel, "stopped: cancelled by "+by.name()); err != nil {
+		if err := a.wish(ti, dag.WishCancel, reason.New(reason.Cancelled, by.name())); err != nil {
 			return err
 		}
 		return record(t, AuditEntry{By: by, Event: "cancel", DAG: key.DAG, Run: key.Run, Task: key.Task})
@@ -181,7 +189,7 @@ func (s *Store) openTaskAct(t *tx, by Actor, key dag.AttemptKey) (*taskAct, dag.
 }
 
 // mark writes the state of a task instance that holds no slot.
-func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, reason string) error {
+func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, why reason.Reason) error {
 	// A task that has run keeps its times: they say how long it ran. One that has not was over in no time.
 	if ti.StartedAt.IsZero() {
 		ti.StartedAt, ti.EndedAt = a.t.now, a.t.now
@@ -192,7 +200,7 @@ func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, reason string) 
 	if ti.EndedAt.Before(ti.StartedAt) { // another clock said when it started
 		ti.EndedAt = ti.StartedAt
 	}
-	ti.State, ti.Reason, ti.RetryAt = state, reason, time.Time{}
+	ti.State, ti.Reason, ti.RetryAt = state, why, time.Time{}
 	if err := a.write(ti); err != nil {
 		return err
 	}

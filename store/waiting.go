@@ -1,6 +1,9 @@
 package store
 
-import "dagwright/dag"
+import (
+	"dagwright/dag"
+	"dagwright/reason"
+)
 
 // explainTasks gives the task instances that have not started a reason, so
 // that no page has to leave open why nothing happens.
@@ -14,9 +17,9 @@ func explainTasks(r *runRecord, spec *dag.DAG, tasks []dag.TaskInstance) {
 	}
 	for i := range tasks {
 		switch ti := &tasks[i]; {
-		case ti.State != dag.TaskNone || ti.Reason != "":
+		case ti.State != dag.TaskNone || !ti.Reason.IsZero():
 		case r.State == dag.RunQueued:
-			ti.Reason = "waits for its run to start"
+			ti.Reason = reason.New(reason.WaitsForRun)
 		default:
 			ti.Reason = dag.WhyNotStarted(spec, ti.Task, states)
 		}
@@ -50,9 +53,9 @@ func (s *Store) explainRuns(t *tx, runs []dag.Run) error {
 		return err
 	}
 	for i := range runs {
-		if r := &runs[i]; r.State == dag.RunQueued && r.Reason == "" && r.Type == dag.RunBackfill {
-			r.Reason = "waits for its turn in its backfill"
-		} else if r.State == dag.RunQueued && r.Reason == "" {
+		if r := &runs[i]; r.State == dag.RunQueued && r.Reason.IsZero() && r.Type == dag.RunBackfill {
+			r.Reason = reason.New(reason.WaitsForBackfill)
+		} else if r.State == dag.RunQueued && r.Reason.IsZero() {
 			r.Reason = dag.WhyQueued(waiting[r.DAG], counts[r.DAG][dag.RunRunning])
 		}
 	}

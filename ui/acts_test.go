@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/html"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -26,9 +27,9 @@ func (s *site) failed() dag.Run {
 	r := s.run("churn-model-retrain", "one")
 	s.start(r,
 		dag.TaskInstance{Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, QueuedAt: now.Add(-5 * time.Second), StartedAt: now.Add(-4 * time.Second), EndedAt: now.Add(-2 * time.Second)},
-		dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: now.Add(-2 * time.Second), EndedAt: now, Reason: "exit code 3"},
+		dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: now.Add(-2 * time.Second), EndedAt: now, Reason: reason.New(reason.ExitCode, 3)},
 		dag.TaskInstance{Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1})
-	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: now, Reason: "task b failed"})
+	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: now, Reason: reason.Of("task b failed")})
 	return r
 }
 

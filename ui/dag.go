@@ -111,7 +111,7 @@ func (s *server) dagDetails(c echo.Context) error {
 	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+rd.t("Details")), DAG: h, Facts: s.dagFacts(rd, h.DAGRow)}
 	for _, r := range removals {
 		if r.DAG == h.ID {
-			r.Reason = rd.reason(r.Reason)
+			r.Reason = rd.translated(r.Reason)
 			p.Removal, p.RemovedAt, p.RemovalRetry = &r, rd.time(r.At, h.Timezone), rd.time(r.RetryAt, h.Timezone)
 		}
 	}

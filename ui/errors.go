@@ -191,7 +191,7 @@ func (rd *reader) words(err error) string {
 	for _, kind := range errorKinds {
 		text = strings.TrimSuffix(text, ": "+kind.kind.Error())
 	}
-	return sentence(rd.reason(text))
+	return sentence(rd.translated(text))
 }
 
 // sentence begins a text with a capital letter, unless it begins with a path or

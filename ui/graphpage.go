@@ -94,7 +94,7 @@ func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance, h
 				n.Detail += " · " + took
 			}
 			n.Title = string(task.ID) + ": " + rd.t(v.Words)
-			if ti.Reason != "" {
+			if !ti.Reason.IsZero() {
 				n.Title += "\n" + rd.reason(ti.Reason)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/text/language"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -172,7 +173,7 @@ func TestDAGPages(t *testing.T) {
 	s.get(http.StatusOK, "/dags/churn-model-retrain/graph").wants(t, "has not run yet", "prepare_data", "/dags/churn-model-retrain/details#task-train_model")
 	r := s.run(d.ID, "")
 	s.start(r, dag.TaskInstance{Task: "prepare_data", State: dag.TaskSuccess, Try: 1, MaxTries: 2},
-		dag.TaskInstance{Task: "train_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, Reason: "exit status 3", StartedAt: now, EndedAt: now.Add(time.Second), HasExitCode: true, ExitCode: 3},
+		dag.TaskInstance{Task: "train_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, Reason: reason.Of("exit status 3"), StartedAt: now, EndedAt: now.Add(time.Second), HasExitCode: true, ExitCode: 3},
 		dag.TaskInstance{Task: "evaluate_model", State: dag.TaskUpstreamFailed, MaxTries: 2})
 
 	if w := s.do(httptest.NewRequest(http.MethodGet, "/dags/churn-model-retrain", nil)); w.Code != http.StatusFound || w.Header().Get("Location") != "/dags/churn-model-retrain/graph" {
@@ -374,7 +375,7 @@ func TestHostileText(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.start(r, dag.TaskInstance{Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: evil, Hostname: evil})
+	s.start(r, dag.TaskInstance{Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: reason.Of(evil), Hostname: evil})
 	s.write(r, "run_model", evil+"\x00\xff\n", true)
 	if _, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 1, Project: evil, Branch: evil, Commit: evil, User: evil, Title: evil, ReceivedAt: now}); err != nil {
 		t.Fatal(err)

@@ -1,260 +1,68 @@
 package ui
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"maps"
-	"regexp"
-	"slices"
-	"strconv"
+	"fmt"
 	"strings"
 	"testing"
 
 	"golang.org/x/text/language"
+
+	"dagwright/reason"
 )
 
-// TestEveryReasonIsTranslated finds the words that other packages give as
-// reasons, conflicts and faults, and checks the table of reasons against them.
+// TestEveryReasonIsTranslated wants a Russian sentence for each code, with the places
+// of the English one.
 func TestEveryReasonIsTranslated(t *testing.T) {
 	t.Parallel()
-	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
-	found := map[string]string{}
-	for _, s := range reasonSources {
-		collectReasons(t, s, found)
-	}
-	if len(found) < 100 {
-		t.Fatalf("found only %d reasons in the sources: the test has lost sight of them", len(found))
-	}
-	for _, format := range slices.Sorted(maps.Keys(found)) {
-		sample := sampleOf(format)
-		if rd.told(sample) == sample {
-			t.Errorf("%s: no Russian line for the reason %q", found[format], format)
+	codes := reason.Codes()
+	for _, code := range codes {
+		places := strings.Count(reason.New(code).String(), "%s")
+		if got, ok := reasonWords[code]; !ok || strings.Count(got, "%") != places {
+			t.Errorf("%s has %d places, in Russian it is %q", code, places, got)
 		}
 	}
-}
-
-// sources says where a package gives reasons.
-type sources struct {
-	folder string
-	names  []string // of fields and variables that hold reasons
-	calls  []string // of functions that take one as a literal
-	in     []string // of functions that return one
-	maps   []string // of variables that map to them
-	errs   bool     // whether its dag.ErrConflict, dag.ErrInvalid and dag.ErrNotFound reach a reader
-}
-
-var reasonSources = []sources{
-	{folder: "../cmd/dagwright", in: []string{"diskTrouble", "logsTrouble"}},
-	{folder: "../scheduler", names: []string{"Reason", "reason"}, calls: []string{"stop"}, in: []string{"failure", "failedTasks"}},
-	{folder: "../executor/pod", names: []string{"Reason", "reason", "why", "waiting", "doomed", "text"}, calls: []string{"sentence", "fail"},
-		in:   []string{"interruption", "deadlineExceeded", "exitReason", "exitText", "waitingReason", "initExit", "judgePending", "Trouble"},
-		maps: []string{"disruptions", "podReasons"}},
-	{folder: "../executor/process", names: []string{"Reason"}, in: []string{"exitReason", "lookUp", "checkProgram", "scarcity", "refusedBySystem"}},
-	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,
-		in: []string{"WhyQueued", "WhyNotStarted", "Decide", "because", "waitsFor", "checkAllowed", "checkText", "checkFormat", "checkNumber"}},
-	{folder: "../store", names: []string{"Reason", "reason", "SkippedByMessage", "SkippedByOption"}, calls: []string{"wish", "mark"}, errs: true},
-	{folder: "../generator", names: []string{"Reason", "reason", "hint"}, calls: []string{"add", "addAt", "fault", "faultf", "faultKey", "Errorf", "New"}},
-	{folder: "../timetable", calls: []string{"Errorf", "New", "fail", "bad"}},
-	{folder: "../podspec", calls: []string{"add", "bad", "Errorf", "New"}},
-	{folder: "../auth", calls: []string{"refusef"}, names: []string{"errUnknown"}},
-}
-
-// fieldPath is a name of a field, and no words.
-var fieldPath = regexp.MustCompile(`^[^ ]*[._][^ ]*$`)
-
-func collectReasons(t *testing.T, s sources, found map[string]string) {
-	t.Helper()
-	fset := token.NewFileSet()
-	packages, err := parser.ParseDir(fset, s.folder, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
-	if err != nil {
-		t.Fatal(err)
+	if len(reasonWords) != len(codes) {
+		t.Errorf("there are %d codes, and %d Russian lines", len(codes), len(reasonWords))
 	}
-	keep := func(exprs ...ast.Expr) {
-		for _, e := range exprs {
-			format, ok := formatOf(e)
-			if ok && letters.MatchString(verb.ReplaceAllString(format, "")) && !fieldPath.MatchString(format) {
-				found[format] = fset.Position(e.Pos()).String()
-			}
-		}
-	}
-	for _, pkg := range packages {
-		ast.Inspect(pkg, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.KeyValueExpr:
-				if slices.Contains(s.names, nameOf(n.Key)) {
-					keep(n.Value)
-				}
-			case *ast.AssignStmt:
-				for i, left := range n.Lhs {
-					if slices.Contains(s.names, nameOf(left)) && len(n.Lhs) == len(n.Rhs) {
-						keep(n.Rhs[i])
-					}
-				}
-			case *ast.CallExpr:
-				if slices.Contains(s.calls, nameOf(n.Fun)) {
-					keep(n.Args...)
-				}
-				if s.errs && nameOf(n.Fun) == "Errorf" {
-					keepError(n, keep)
-				}
-			case *ast.ValueSpec:
-				if len(n.Names) == 1 && slices.Contains(s.maps, n.Names[0].Name) {
-					keepValues(n, keep)
-				}
-			case *ast.FuncDecl:
-				if slices.Contains(s.in, n.Name.Name) {
-					keepReturns(n.Body, keep)
-				}
-			}
-			return true
-		})
-	}
-}
-
-// keepReturns keeps what the returns under a node give.
-func keepReturns(n ast.Node, keep func(...ast.Expr)) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		if r, ok := n.(*ast.ReturnStmt); ok {
-			keep(r.Results...)
-		}
-		if c, ok := n.(*ast.CompositeLit); ok && nameOf(c.Type) == "unrunnable" {
-			keep(c.Elts...)
-		}
-		return true
-	})
-}
-
-// keepValues keeps the values of a map.
-func keepValues(n ast.Node, keep func(...ast.Expr)) {
-	ast.Inspect(n, func(n ast.Node) bool {
-		if pair, ok := n.(*ast.KeyValueExpr); ok {
-			keep(pair.Value)
-		}
-		return true
-	})
-}
-
-// keepError keeps the words of an error that is shown to the reader.
-func keepError(call *ast.CallExpr, keep func(...ast.Expr)) {
-	sentinel := func(e ast.Expr) bool {
-		return slices.Contains([]string{"ErrConflict", "ErrInvalid", "ErrNotFound"}, nameOf(e))
-	}
-	if slices.ContainsFunc(call.Args, sentinel) {
-		keep(call.Args[0])
-	}
-}
-
-func nameOf(e ast.Expr) string {
-	switch e := e.(type) {
-	case *ast.Ident:
-		return e.Name
-	case *ast.SelectorExpr:
-		return e.Sel.Name
-	}
-	return ""
-}
-
-// formatOf is the text that an expression makes, as a format: literals joined
-// with +, %s for whatever stands between them, and the format of a Sprintf.
-func formatOf(e ast.Expr) (string, bool) {
-	switch e := e.(type) {
-	case *ast.BasicLit:
-		text, err := strconv.Unquote(e.Value)
-		return strings.TrimPrefix(strings.TrimSuffix(text, ": %w"), "%w "), err == nil && e.Kind == token.STRING
-	case *ast.BinaryExpr:
-		left, okLeft := formatOf(e.X)
-		right, okRight := formatOf(e.Y)
-		if e.Op != token.ADD || !okLeft && !okRight {
-			return "", false
-		}
-		if !okLeft {
-			left = "%s"
-		}
-		if name := nameOf(e.X); name == "prefix" || name == "text" {
-			left = "init container %s: "
-		}
-		if !okRight {
-			right = "%s"
-		}
-		return left + right, true
-	case *ast.CallExpr:
-		if nameOf(e.Fun) == "Sprintf" || nameOf(e.Fun) == "sentence" {
-			return formatOf(e.Args[0])
-		}
-	case *ast.ParenExpr:
-		return formatOf(e.X)
-	}
-	return "", false
-}
-
-var anyVerb = regexp.MustCompile(`%[-+#]?[\d.]*[a-zA-Z]`)
-
-// sampleOf fills a format in.
-func sampleOf(format string) string {
-	return anyVerb.ReplaceAllStringFunc(format, func(v string) string {
-		switch v[len(v)-1] {
-		case 'd':
-			return "7"
-		case 'q':
-			return `"x-1"`
-		}
-		return "x-1"
-	})
 }
 
 func TestReasonsOfRealRuns(t *testing.T) {
 	t.Parallel()
-	rd := &reader{lang: language.Russian, Printer: printers()[language.Russian]}
-	for _, test := range []struct{ english, want string }{
-		{"exit code 3", "код выхода 3"},
-		{"task train_model failed: killed by SIGKILL (exit code 137)", "таска train_model завершилась ошибкой (прервана сигналом SIGKILL, код выхода 137)"},
-		{"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой (остановлена: прервана пользователем alice)"},
-		{"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)", "условие запуска all_success невыполнимо: step_9 (не запущена: ошибка в предыдущей таске), b (ошибка)"},
-		{"waits for quota: exceeded quota: pods=3", "ждёт квоту: exceeded quota: pods=3"},
-		{"init container setup: the image cannot be pulled: ErrImagePull: not found", "init-контейнер setup: образ не скачивается: ErrImagePull: not found"},
-		{"out of memory: the container was killed at its limit of 1Gi", "не хватило памяти: контейнер прерван на пределе 1Gi"},
-		{"exit code 1; the log ends: ValueError: bad date", "код выхода 1; конец лога: ValueError: bad date"},
-		{`unknown key "imag"; did you mean "image"?`, `неизвестный ключ "imag"; может быть, "image"?`},
-		{`.dagwright.yml:2: not YAML: did not find expected ',' or ']' (a "[" or "{" that is not closed?)`,
-			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого «,» или ']' (не закрыта скобка [ или {?)`},
-		{`.dagwright.yml:2: not YAML: did not find expected node content (a "[" or "{" that is not closed?)`,
-			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого значения (не закрыта скобка [ или {?)`},
-		{`invalid conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`,
-			`ключ конфигурации "A B" не может быть именем переменной окружения: нужны латинские буквы, цифры и «_», не с цифры, не больше 250 символов`},
-		{".dagwright.yml:3:4: scoring.schedule: is empty\n.dagwright.yml:5: must be a list, not a string", ".dagwright.yml:3:4: scoring.schedule: пусто\n.dagwright.yml:5: нужен список, а здесь строка"},
-		{`invalid conf key PATH: it is reserved: it would change how the task itself runs; choose another name`, "ключ конфигурации PATH: зарезервирован: он изменил бы работу самой таски; выберите другое имя"},
-		{`hand.yaml:2:13: hand.schedule: parse schedule: invalid: minute field "*/x": step in "*/x": "x" is not understood; want 0-59, *, a range a-b, a step */n, or a list of them`,
-			`hand.yaml:2:13: hand.schedule: ошибка в расписании: минуты "*/x": шаг в "*/x": "x" не читается; нужно 0-59, *, диапазон a-b, шаг */n или их список`},
-		{`.dagwright.yml:2: scoring.env: unknown key; there are command, schedule`, `.dagwright.yml:2: scoring.env: неизвестный ключ; есть command, schedule`},
-		{`d.yaml:7: d.tasks[0]: there is no task or task group "c"; did you mean "b"?`, `d.yaml:7: d.tasks[0]: нет таски или группы тасок "c"; может быть, "b"?`},
-		{`d.yaml:7: d.tasks[0].cmds[1]: a width may be 1000 at most`, `d.yaml:7: d.tasks[0].cmds[1]: текст ошибки: a width may be 1000 at most`},
-		{"marked failed by alice", "помечена как ошибочная пользователем alice"},
-		{`run "r" of DAG "d" has ended as success`, `запуск "r" DAG-а "d" уже завершился (успех)`},
-		{`task "a" of run "r" is up_for_retry`, `таска "a" запуска "r" в состоянии «ждёт повтора»`},
-		{"words that nobody knows; the log ends: some more words", "«words that nobody knows»; конец лога: some more words"},
-		{"read head of main of gbc/x: GitLab: connection refused by peer", "не удалось узнать последний коммит ветки main проекта gbc/x: GitLab: connection refused by peer"},
-		{"character '}' looking for beginning of value", "недопустимый символ '}': ожидалось значение"},
-		{"words of somebody else", "words of somebody else"},
-		{"", ""},
+	type R = reason.Reason
+	exit := reason.New(reason.ExitCode, 3)
+	for _, test := range []struct {
+		why              reason.Reason
+		english, russian string
+	}{
+		{R{}, "", ""},
+		{exit, "exit code 3", "код выхода 3"},
+		{reason.New(reason.TaskFailed, "train_model", reason.New(reason.KilledByCode, "SIGKILL", 137)),
+			"task train_model failed: killed by SIGKILL (exit code 137)",
+			"таска train_model завершилась ошибкой (прервана сигналом SIGKILL, код выхода 137)"},
+		{reason.New(reason.TaskFailed, "a", reason.New(reason.Stopped, reason.New(reason.Cancelled, "alice"))),
+			"task a failed: stopped: cancelled by alice", "таска a завершилась ошибкой (остановлена: прервана пользователем alice)"},
+		{reason.New(reason.RuleFailed, "all_success",
+			reason.New(reason.Both, reason.New(reason.TaskIs, "step_9", "upstream_failed"), reason.New(reason.TaskIs, "b", "failed"))),
+			"trigger rule all_success cannot be met: step_9 (upstream_failed), b (failed)",
+			"условие запуска all_success невыполнимо: step_9 (не запущена: ошибка в предыдущей таске), b (ошибка)"},
+		{reason.New(reason.WaitsForTasks, reason.New(reason.AndMore, reason.New(reason.TaskNotStarted, "a"), 4)),
+			"waits for a (not started) and 4 more", "ждёт: a (не начата) и ещё 4"},
+		{reason.New(reason.WaitsForQuota, "exceeded quota: pods=3"), "waits for quota: exceeded quota: pods=3", "ждёт квоту: exceeded quota: pods=3"},
+		{reason.New(reason.InInit, "setup", reason.New(reason.ImagePull, "ErrImagePull", "not found")),
+			"init container setup: the image cannot be pulled: ErrImagePull: not found",
+			"init-контейнер setup: образ не скачивается: ErrImagePull: not found"},
+		{reason.New(reason.LogEnds, exit, "100%s: bad date"), "exit code 3; the log ends: 100%s: bad date", "код выхода 3; конец лога: 100%s: bad date"},
+		{reason.New(reason.NotStarted, "image: is empty"), "not started: image: is empty", "не начата: image: is empty"},
+		{reason.New(reason.RunEnded, "failed"), "stopped, since the run had ended as failed", "остановлена: запуск уже завершился (ошибка)"},
+		{reason.New(reason.TaskMarkedFailed, "alice"), "marked failed by alice", "помечена как ошибочная пользователем alice"},
+		{reason.Of("words of an older dagwright"), "words of an older dagwright", "words of an older dagwright"},
+		{reason.New("of_a_newer_dagwright", "x", 2), "of_a_newer_dagwright: x: 2", "of_a_newer_dagwright: x: 2"},
+		{R{Code: reason.ExitCode, Args: "[damaged"}, "exit code %s", "код выхода %s"},
 	} {
-		if got := rd.reason(test.english); got != test.want {
-			t.Errorf("%q in Russian:\n got %q\nwant %q", test.english, got, test.want)
-		}
-	}
-	english := &reader{lang: language.English}
-	if got := english.reason("exit code 3"); got != "exit code 3" {
-		t.Errorf("an English reader gets %q", got)
-	}
-}
-
-func TestReasonWordsKeepTheirValues(t *testing.T) {
-	t.Parallel()
-	for _, w := range reasonWords {
-		want := len(reasonVerb.FindAllString(w.english, -1))
-		if got := len(anyVerb.FindAllString(strings.ReplaceAll(w.russian, "[2]", ""), -1)); got != want {
-			t.Errorf("%q has %d values, its Russian text %d", w.english, want, got)
+		for lang, want := range map[language.Tag]string{language.English: test.english, language.Russian: test.russian} {
+			if got := (&reader{lang: lang}).reason(test.why); got != want {
+				t.Errorf("%s in %v:\n got %q\nwant %q", fmt.Sprint(test.why), lang, got, want)
+			}
 		}
 	}
 }

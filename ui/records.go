@@ -85,7 +85,7 @@ func (s *server) pushView(rd *reader, push store.Push, mayReplay bool) PushView 
 		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""), Finished: rd.time(push.FinishedAt, ""),
 		Retry: rd.time(push.RetryAt, ""),
 	}
-	v.Reason = rd.reason(push.Reason)
+	v.Reason = rd.translated(push.Reason)
 	if !push.FinishedAt.IsZero() {
 		v.Lasted = rd.duration(push.FinishedAt.Sub(push.ReceivedAt))
 	}

@@ -24,6 +24,7 @@ type RunView struct {
 	Lasted                          SpanView
 	Waited                          SpanView // from queued to started
 	Conf                            string   // JSON, "" when empty
+	Reason                          string   // in the reader's language
 	Via                             string   // what asked for the run, in words
 }
 
@@ -34,7 +35,7 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
-	v.Reason, v.Via = rd.runReason(r.Reason), named(rd, viaWords, r.TriggeredBy)
+	v.Reason, v.Via = rd.reason(r.Reason), named(rd, viaWords, r.TriggeredBy)
 	if r.State == dag.RunQueued {
 		v.Waited = rd.span(r.QueuedAt, time.Time{})
 	} else {
@@ -167,7 +168,8 @@ type TaskView struct {
 	Lasted         SpanView
 	Waited         SpanView // from queued to started
 	HasLog         bool
-	Stopping       bool // somebody wants it stopped
+	Stopping       bool   // somebody wants it stopped
+	Reason         string // in the reader's language
 }
 
 func (rd *reader) taskView(t dag.TaskInstance, zone string) TaskView {

@@ -101,7 +101,7 @@ func (s *server) signInFault(c echo.Context, err error) error {
 }
 
 // told translates what another package says: a text of the catalogue, or a reason.
-func (rd *reader) told(text string) string { return rd.reason(rd.known(text)) }
+func (rd *reader) told(text string) string { return rd.translated(rd.known(text)) }
 
 // known translates a text that may be one of the catalogue's.
 func (rd *reader) known(text string) string {

@@ -14,6 +14,7 @@ import (
 
 	"dagwright/auth"
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -249,7 +250,7 @@ func TestLogPage(t *testing.T) {
 	}
 	s.write(r, "run_model", "ne\n", true)
 	s.advance(r.DAG, store.UpdateTask{From: dag.TaskRunning, FromTry: 1, Task: dag.TaskInstance{
-		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now, HasExitCode: true, ExitCode: 3, Reason: "exit status 3"}})
+		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now, HasExitCode: true, ExitCode: 3, Reason: reason.Of("exit status 3")}})
 	p = s.get(http.StatusOK, here)
 	p.wants(t, "part of a line", "exit status 3", "exit code 3", "The log is complete")
 	if p.attr("log", "data-stream") != "" {

@@ -5,6 +5,7 @@ import (
 
 	"dagwright/auth"
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -15,8 +16,8 @@ func TestTroubles(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.save(newDAG("churn-model", "run_model"))
-	troubles := []string{"no task is started or followed: Kubernetes has not answered since dagwright started"}
-	s.server.Troubles = func() []string { return troubles }
+	troubles := []reason.Reason{reason.New(reason.KubernetesNeverAnswered)}
+	s.server.Troubles = func() []reason.Reason { return troubles }
 	viewer := auth.Identity{Name: "alice", Grants: []auth.Grant{{Role: dag.RoleViewer, Scope: store.Scope{All: true}}}}
 	team := auth.Identity{Name: "bob", Grants: []auth.Grant{
 		{Role: dag.RoleAdmin, Scope: store.Scope{Any: []store.Selection{{DAGs: []string{"churn-*"}}}}},

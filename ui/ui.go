@@ -32,6 +32,7 @@ import (
 
 	"dagwright/auth"
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -69,10 +70,9 @@ type Config struct {
 	// PromotesTo is the GitLab path of the DAG repository that DAGs can be promoted
 	// to; they cannot when empty.
 	PromotesTo string
-	// Troubles says what of the instance does not work now, each a reason of
-	// dagwright in English. Every page shows them to people with a role over the
+	// Troubles says what of the instance does not work now. Every page shows them to people with a role over the
 	// whole instance. There are none when it is nil.
-	Troubles func() []string
+	Troubles func() []reason.Reason
 	// Done is closed when the server is about to stop: streams then end. They
 	// end with their request only when it is nil.
 	Done <-chan struct{}

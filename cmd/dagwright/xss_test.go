@@ -16,6 +16,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/instance"
+	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -115,10 +116,10 @@ func fillWith(t *testing.T, s *store.Store, logs *tasklog.Dir, id dag.ID, evil s
 	by := store.Actor{User: evil, Via: evil}
 	run, err := s.TriggerRun(ctx, store.Trigger{DAG: id, Run: "one", Conf: map[string]any{"EVIL": strings.ReplaceAll(evil, "\x00", "")}, Note: evil, By: by})
 	must(err)
-	ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: evil, Hostname: evil, QueuedAt: at, StartedAt: at, EndedAt: at}
+	ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: reason.Of(evil), Hostname: evil, QueuedAt: at, StartedAt: at, EndedAt: at}
 	_, err = s.Advance(ctx, []dag.ID{id}, func(store.Snapshot) []store.Action {
-		return []store.Action{store.StartRun{DAG: id, Run: run.ID, At: at, Tasks: []dag.TaskInstance{ti, {DAG: id, Run: run.ID, Task: "second", State: dag.TaskUpstreamFailed, Reason: evil}}},
-			store.EndRun{DAG: id, Run: run.ID, From: dag.RunRunning, State: dag.RunFailed, At: at, Reason: evil}}
+		return []store.Action{store.StartRun{DAG: id, Run: run.ID, At: at, Tasks: []dag.TaskInstance{ti, {DAG: id, Run: run.ID, Task: "second", State: dag.TaskUpstreamFailed, Reason: reason.Of(evil)}}},
+			store.EndRun{DAG: id, Run: run.ID, From: dag.RunRunning, State: dag.RunFailed, At: at, Reason: reason.Of(evil)}}
 	})
 	must(err)
 	f, err := logs.File(dag.AttemptKey{DAG: id, Run: run.ID, Task: "run_model", Try: 1})

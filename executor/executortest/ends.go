@@ -47,7 +47,7 @@ func testStopChildren(t *testing.T, s *suite) {
 			t.Fatalf("Stop: %v", err)
 		}
 	}
-	if e := s.await(t, a.Key, dag.AttemptEnded); !e.Stopped || e.Succeeded() || e.Reason == "" {
+	if e := s.await(t, a.Key, dag.AttemptEnded); !e.Stopped || e.Succeeded() || e.Reason.IsZero() {
 		t.Errorf("a stopped attempt is reported as %+v", e)
 	}
 	assertSilent(t, file)

@@ -21,7 +21,7 @@ func testExitCodes(t *testing.T, s *suite) {
 		a := s.script(fmt.Sprint("exit-", code), fmt.Sprint("exit ", code))
 		s.start(t, a)
 		e := s.await(t, a.Key, dag.AttemptEnded)
-		if e.ExitCode != code || e.Lost || e.Stopped || e.Succeeded() != (code == 0) || (e.Reason == "") != (code == 0) {
+		if e.ExitCode != code || e.Lost || e.Stopped || e.Succeeded() != (code == 0) || e.Reason.IsZero() != (code == 0) {
 			t.Errorf("exit %d is reported as %+v", code, e)
 		}
 		if begin := s.await(t, a.Key, dag.AttemptStarted); begin.Hostname == "" || begin.At.IsZero() || e.At.Before(begin.At) {
@@ -30,7 +30,7 @@ func testExitCodes(t *testing.T, s *suite) {
 	}
 	killed := s.script("killed", "kill -KILL $$")
 	s.start(t, killed)
-	if e := s.await(t, killed.Key, dag.AttemptEnded); e.ExitCode != 137 || e.Lost || !strings.Contains(e.Reason, "SIGKILL") {
+	if e := s.await(t, killed.Key, dag.AttemptEnded); e.ExitCode != 137 || e.Lost || !strings.Contains(e.Reason.String(), "SIGKILL") {
 		t.Errorf("kill -KILL is reported as %+v", e)
 	}
 }
@@ -149,7 +149,7 @@ func testCommandNotFound(t *testing.T, s *suite) {
 	a.Task.Cmds = []string{"python3x-is-not-there", "main.py"}
 	s.start(t, a)
 	e := s.await(t, a.Key, dag.AttemptEnded)
-	if e.Succeeded() || e.ExitCode == 0 || !strings.Contains(e.Reason, "python3x-is-not-there") {
+	if e.Succeeded() || e.ExitCode == 0 || !strings.Contains(e.Reason.String(), "python3x-is-not-there") {
 		t.Errorf("a missing command is reported as %+v", e)
 	}
 	_, sealed := s.Log(t, a.Key)

@@ -8,6 +8,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/podspec"
+	"dagwright/reason"
 )
 
 // attempt is what the executor knows of one attempt. The fields of the first
@@ -32,9 +33,9 @@ type attempt struct {
 	// tried says that a creation was asked for without a clear answer, so a pod
 	// may exist.
 	tried    bool
-	deleting bool   // we have asked for the pod's deletion
-	doomed   string // why the pod was given up before it started
-	waiting  string // last reported
+	deleting bool          // we have asked for the pod's deletion
+	doomed   reason.Reason // why the pod was given up before it started
+	waiting  reason.Reason // last reported
 	started  *dag.AttemptEvent
 	closing  bool    // its end is known; its log is being completed
 	log      *keeper // set when the attempt is made
@@ -128,7 +129,7 @@ func (x *Executor) listed(t *attempt, pod *corev1.Pod) dag.AttemptEvent {
 	}
 	e := dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: t.begun, Reason: v.waiting, Hostname: pod.Name}
 	if !v.startedAt.IsZero() {
-		e.Phase, e.At, e.Reason = dag.AttemptStarted, v.startedAt, ""
+		e.Phase, e.At, e.Reason = dag.AttemptStarted, v.startedAt, reason.Reason{}
 	}
 	return e
 }

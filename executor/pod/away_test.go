@@ -49,7 +49,7 @@ func TestWhyAway(t *testing.T) {
 		{errors.New("Unauthorized"), "Unauthorized"},
 		{errors.New(strings.Repeat("ж", 1000)), strings.Repeat("ж", maxWhy)},
 	} {
-		if got := whyAway(c.err); got != c.want {
+		if got := whyAway(c.err).String(); got != c.want {
 			t.Errorf("%v: %q, want %q", c.err, got, c.want)
 		}
 	}
@@ -84,7 +84,7 @@ func TestClusterIsAway(t *testing.T) {
 		}()
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if n := strings.Count(said.String(), "Kubernetes does not answer"); n != 1 || x.Trouble() == "" {
+		if n := strings.Count(said.String(), "Kubernetes does not answer"); n != 1 || x.Trouble().IsZero() {
 			t.Errorf("after three seconds it was said %d times; trouble: %q", n, x.Trouble())
 		}
 		time.Sleep(2 * time.Minute)
@@ -95,7 +95,7 @@ func TestClusterIsAway(t *testing.T) {
 		if err := <-listed; err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(said.String(), "Kubernetes works again") || x.Trouble() != "" {
+		if !strings.Contains(said.String(), "Kubernetes works again") || !x.Trouble().IsZero() {
 			t.Errorf("trouble: %q; it said\n%s", x.Trouble(), said.String())
 		}
 
@@ -106,7 +106,7 @@ func TestClusterIsAway(t *testing.T) {
 		time.Sleep(3 * pulseEvery)
 		synctest.Wait()
 		trouble := x.Trouble()
-		since, why, _ := strings.Cut(strings.TrimPrefix(trouble, "no task is started or followed: Kubernetes has not answered since "), " UTC: ")
+		since, why, _ := strings.Cut(strings.TrimPrefix(trouble.String(), "no task is started or followed: Kubernetes has not answered since "), " UTC: ")
 		at, err := time.Parse(time.DateTime, since)
 		if err != nil || at.After(gone) || gone.Sub(at) > pulseEvery+time.Second || why != "no answer within 5 s" {
 			t.Errorf("it went away at %v, trouble: %q", gone, trouble)
@@ -118,7 +118,7 @@ func TestClusterIsAway(t *testing.T) {
 		there.Store(true)
 		time.Sleep(2 * pulseEvery)
 		synctest.Wait()
-		if n := strings.Count(said.String(), "Kubernetes works again"); n != 2 || x.Trouble() != "" {
+		if n := strings.Count(said.String(), "Kubernetes works again"); n != 2 || !x.Trouble().IsZero() {
 			t.Errorf("it works again was said %d times; trouble: %q", n, x.Trouble())
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 func (x *Executor) pods(namespace string) pods { return pods{x.config.Client, namespace} }
@@ -22,12 +23,12 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 		return fmt.Errorf("pod %s has no definition to create it from: %w", t.name, dag.ErrConflict)
 	}
 	if x.isSealed(t) {
-		x.end(t, outcome{at: x.config.Now(), lost: true, reason: "it has ended before: its log is complete, and its pod is gone"}, false)
+		x.end(t, outcome{at: x.config.Now(), lost: true, reason: reason.New(reason.EndedBefore)}, false)
 		return nil
 	}
 	if !x.mayAsk(t) {
-		if t.waiting == "" {
-			x.reportWaiting(t, waitsInLine)
+		if t.waiting.IsZero() {
+			x.reportWaiting(t, reason.New(reason.WaitsInLine))
 		}
 		return nil
 	}
@@ -46,7 +47,7 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 func (x *Executor) created(t *attempt, pod *corev1.Pod) {
 	t.pod, t.wanted = pod, nil
 	x.passLine(t)
-	x.reportWaiting(t, waitsForNode)
+	x.reportWaiting(t, reason.New(reason.WaitsForNode))
 }
 
 // exists is about a name that is taken: by an earlier answer that was lost, by
@@ -59,7 +60,7 @@ func (x *Executor) exists(ctx context.Context, t *attempt) error {
 	case found == nil:
 		return fmt.Errorf("pod %s was there and is gone", t.name)
 	case !x.isOurs(t, found):
-		x.fail(t, fmt.Sprintf("pod %s/%s exists, and dagwright did not create it; delete it and clear the task", t.namespace, t.name))
+		x.fail(t, reason.New(reason.PodIsForeign, t.namespace, t.name))
 		return nil
 	case !hasFinalizer(found):
 		return x.replace(ctx, t, found)
@@ -105,20 +106,20 @@ func (x *Executor) live(ctx context.Context, t *attempt) (*corev1.Pod, error) {
 func (x *Executor) refused(t *attempt, err error) error {
 	switch {
 	case isQuota(err):
-		x.reportWaiting(t, sentence("waits for quota", "", plain(err)))
+		x.reportWaiting(t, because(reason.WaitsForQuota, "", plain(err)))
 		x.standInLine(t)
 		return nil
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err),
 		apierrors.IsForbidden(err) && !isRBAC(err):
-		x.fail(t, sentence("Kubernetes refuses the pod", "", plain(err)))
+		x.fail(t, because(reason.PodRefused, "", plain(err)))
 		return nil
 	case isRBAC(err), apierrors.IsUnauthorized(err), apierrors.IsNotFound(err):
-		text := sentence("dagwright may not create the pod", "", plain(err))
+		why := because(reason.PodForbidden, "", plain(err))
 		if x.config.Now().Sub(t.begun) > t.options.StartupTimeout {
-			x.fail(t, text)
+			x.fail(t, why)
 			return nil
 		}
-		x.reportWaiting(t, text)
+		x.reportWaiting(t, why)
 	default:
 		t.tried = true
 	}
@@ -147,9 +148,9 @@ func isRBAC(err error) bool {
 }
 
 // fail ends an attempt that has no pod.
-func (x *Executor) fail(t *attempt, reason string) {
+func (x *Executor) fail(t *attempt, why reason.Reason) {
 	x.mu.Lock()
 	x.leave(t)
 	x.mu.Unlock()
-	x.closeLog(t, outcome{at: x.config.Now(), exitCode: 1, reason: "not started: " + reason}, false)
+	x.closeLog(t, outcome{at: x.config.Now(), exitCode: 1, reason: reason.New(reason.NotStarted, why)}, false)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"dagwright/podspec"
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -28,7 +29,7 @@ func TestStreamIsCut(t *testing.T) {
 	}
 	keeper := newReading(t, server, logs).keeper(podspec.Options{Base: "base", Logs: []string{"base"}})
 	keeper.followOne("base", true)
-	out := outcome{at: noon, exitCode: 3, reason: "exit code 3", bare: true}
+	out := outcome{at: noon, exitCode: 3, reason: reason.New(reason.ExitCode, 3), bare: true}
 	if !keeper.complete(&out) || !keeper.seal() {
 		t.Fatal("the log could not be completed")
 	}

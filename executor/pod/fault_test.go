@@ -112,7 +112,7 @@ func (r *runner) awaitStart(t *testing.T, key dag.AttemptKey) dag.AttemptEvent {
 func (r *runner) awaitWaiting(t *testing.T, key dag.AttemptKey, reason string) dag.AttemptEvent {
 	t.Helper()
 	return r.await(t, key, func(e dag.AttemptEvent) bool {
-		return e.Phase == dag.AttemptWaiting && strings.Contains(e.Reason, reason)
+		return e.Phase == dag.AttemptWaiting && strings.Contains(e.Reason.String(), reason)
 	})
 }
 
@@ -166,7 +166,7 @@ func (r *runner) wantLog(t *testing.T, key dag.AttemptKey, want string) {
 
 func wantEnd(t *testing.T, e dag.AttemptEvent, lost bool, reason string) {
 	t.Helper()
-	if e.Succeeded() || e.Lost != lost || e.Stopped || !strings.Contains(e.Reason, reason) {
+	if e.Succeeded() || e.Lost != lost || e.Stopped || !strings.Contains(e.Reason.String(), reason) {
 		t.Errorf("%s ended as %+v, want lost %v and a reason with %q", e.Key.Task, e, lost, reason)
 	}
 }

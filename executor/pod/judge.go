@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"dagwright/podspec"
+	"dagwright/reason"
 )
 
 // unconfirmed is how long after a deleted pod's grace period its node may take
@@ -14,10 +15,10 @@ const unconfirmed = 30 * time.Second
 
 // verdict is what a pod's status means for its attempt.
 type verdict struct {
-	// waiting says what the base container waits for; empty once it has run.
-	waiting string
+	// waiting says what the base container waits for; zero once it has run.
+	waiting reason.Reason
 	// doomed says why the pod can never start; it must be deleted then.
-	doomed string
+	doomed reason.Reason
 	// startedAt is when the base container started; zero before.
 	startedAt time.Time
 	// over is the end; nil before.
@@ -30,8 +31,8 @@ type verdict struct {
 type outcome struct {
 	at       time.Time
 	exitCode int
-	lost     bool   // the infrastructure's fault
-	reason   string // in words; empty on success
+	lost     bool          // the infrastructure's fault
+	reason   reason.Reason // zero on success
 	// bare says that the reason is no more than an exit status, of which the
 	// last lines of the log may tell more.
 	bare bool
@@ -84,7 +85,7 @@ func judgeTerminated(pod *corev1.Pod, o podspec.Options, ours bool, end *corev1.
 	if v.over.at.Before(v.startedAt) {
 		v.over.at = v.startedAt
 	}
-	why, lost := "", false
+	why, lost := reason.Reason{}, false
 	if !ours {
 		why, lost = interruption(pod, v.over.at)
 	}
@@ -96,7 +97,7 @@ func judgeTerminated(pod *corev1.Pod, o podspec.Options, ours bool, end *corev1.
 	case end.ExitCode != 0 || end.Reason == "OOMKilled" || end.Reason == "Error":
 		v.over.reason, v.over.bare = exitReason(pod, o, end)
 	}
-	if v.over.reason != "" && v.over.exitCode == 0 {
+	if !v.over.reason.IsZero() && v.over.exitCode == 0 {
 		v.over.exitCode = 1 // a failure must not look like a success
 	}
 	return v
@@ -118,7 +119,7 @@ func neverRan(pod *corev1.Pod, now time.Time) *outcome {
 		return out
 	}
 	out.lost = true
-	out.reason = sentence("the pod ended before its container ran", pod.Status.Reason, pod.Status.Message)
+	out.reason = because(reason.PodNeverRan, pod.Status.Reason, pod.Status.Message)
 	return out
 }
 
@@ -135,10 +136,10 @@ func judgeDeleted(pod *corev1.Pod, base *corev1.ContainerStatus, now time.Time) 
 		return v
 	}
 	if limit := pod.DeletionTimestamp.Add(unconfirmed); now.Before(limit) {
-		v.waiting, v.again = "the pod is being deleted", limit
+		v.waiting, v.again = reason.New(reason.PodDeleting), limit
 		return v
 	}
-	v.over = &outcome{at: now, lost: true, reason: "node " + pod.Spec.NodeName + " is lost: it did not confirm the end of the deleted pod"}
+	v.over = &outcome{at: now, lost: true, reason: reason.New(reason.NodeSilent, pod.Spec.NodeName)}
 	return v
 }
 
@@ -146,11 +147,11 @@ func judgeDeleted(pod *corev1.Pod, base *corev1.ContainerStatus, now time.Time) 
 func judgePending(pod *corev1.Pod, o podspec.Options, base *corev1.ContainerStatus, now time.Time) verdict {
 	scheduled := condition(pod, corev1.PodScheduled)
 	if pod.Spec.NodeName == "" {
-		v := verdict{waiting: waitsForNode, again: pod.CreationTimestamp.Add(o.ScheduleTimeout)}
+		v := verdict{waiting: reason.New(reason.WaitsForNode), again: pod.CreationTimestamp.Add(o.ScheduleTimeout)}
 		if scheduled != nil && scheduled.Message != "" {
-			v.waiting = "no node can take the pod: " + scheduled.Message
+			v.waiting = reason.New(reason.NoNode, scheduled.Message)
 		}
-		return v.doomAfter(now, "not scheduled within "+o.ScheduleTimeout.String())
+		return v.doomAfter(now, reason.New(reason.NotScheduledWithin, o.ScheduleTimeout, v.waiting))
 	}
 	v := verdict{again: pod.CreationTimestamp.Add(o.StartupTimeout)}
 	if scheduled != nil {
@@ -159,19 +160,21 @@ func judgePending(pod *corev1.Pod, o podspec.Options, base *corev1.ContainerStat
 	init := currentInit(pod)
 	if init != nil && init.State.Running != nil {
 		// An init container that works is not a pod that does not start.
-		return verdict{waiting: "init container " + init.Name + " is running"}
+		return verdict{waiting: reason.New(reason.InitRunning, init.Name)}
 	}
-	v.waiting, v.doomed = waitingReason(init, base)
-	if v.doomed != "" {
+	why, doomed := waitingReason(init, base)
+	if doomed {
+		v.doomed = why
 		return v
 	}
-	return v.doomAfter(now, "not started within "+o.StartupTimeout.String())
+	v.waiting = why
+	return v.doomAfter(now, reason.New(reason.NotStartedWithin, o.StartupTimeout, why))
 }
 
 // doomAfter dooms the pod when the time of v.again has come.
-func (v verdict) doomAfter(now time.Time, why string) verdict {
+func (v verdict) doomAfter(now time.Time, why reason.Reason) verdict {
 	if !now.Before(v.again) {
-		v.doomed, v.again = why+": "+v.waiting, time.Time{}
+		v.doomed, v.again = why, time.Time{}
 	}
 	return v
 }

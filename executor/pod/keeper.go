@@ -14,6 +14,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/podspec"
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -289,10 +290,10 @@ func (k *keeper) complete(out *outcome) bool {
 		return false
 	}
 	if last := k.lastLines(); out.bare && last != "" && !k.isCut() {
-		out.reason = clip(out.reason + "; the log ends: " + last)
+		out.reason = reason.New(reason.LogEnds, out.reason, clip(last))
 	}
-	if out.reason != "" {
-		k.note(k.x.config.Now(), out.reason)
+	if !out.reason.IsZero() {
+		k.note(k.x.config.Now(), out.reason.String())
 	}
 	return true
 }

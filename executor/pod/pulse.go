@@ -3,11 +3,12 @@ package pod
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/url"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"dagwright/reason"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 // silence says since when and why Kubernetes does not answer.
 type silence struct {
 	since time.Time
-	why   string
+	why   reason.Reason
 }
 
 // feelPulse asks Kubernetes from time to time, until the executor ends. It reports that
@@ -67,16 +68,16 @@ func (x *Executor) pulse() error {
 }
 
 // whyAway is what is wrong, without the address that was asked.
-func whyAway(err error) string {
+func whyAway(err error) reason.Reason {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Sprintf("no answer within %d s", int(pulseTime.Seconds()))
+		return reason.New(reason.NoAnswer, int(pulseTime.Seconds()))
 	}
 	var request *url.Error
 	if errors.As(err, &request) {
 		err = request.Err
 	}
 	why := []rune(err.Error())
-	return string(why[:min(len(why), maxWhy)])
+	return reason.Of(string(why[:min(len(why), maxWhy)]))
 }
 
 // setSilent notes that Kubernetes does not answer any more, or does again when s is nil,
@@ -88,7 +89,7 @@ func (x *Executor) setSilent(s *silence) {
 	x.mu.Unlock()
 	switch {
 	case s != nil && was == nil:
-		x.config.Logger.Error("Kubernetes does not answer; no task is started or followed until it does", "err", s.why)
+		x.config.Logger.Error("Kubernetes does not answer; no task is started or followed until it does", "err", s.why.String())
 	case s == nil && was != nil:
 		x.config.Logger.Info("Kubernetes works again")
 	}

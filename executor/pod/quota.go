@@ -11,10 +11,6 @@ import (
 // when nothing has changed: others may have freed what is missing.
 const askPause = time.Second
 
-// waitsInLine is the reason of an attempt that has not asked yet, because others
-// of its namespace wait for quota.
-const waitsInLine = "waits for quota: others wait before it"
-
 // quotaLine is the attempts of one namespace that wait for quota, in the order of their
 // coming. Only who has the turn asks for its pod: one after the other, so that
 // the API server hears no more of a thousand that wait than of two; and each in

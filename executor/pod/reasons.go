@@ -1,7 +1,7 @@
 package pod
 
 import (
-	"fmt"
+	"cmp"
 	"slices"
 	"strings"
 	"syscall"
@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"dagwright/podspec"
+	"dagwright/reason"
 )
 
 // maxReason bounds a reason: it is shown in tables.
@@ -18,17 +19,30 @@ const maxReason = 1000
 
 // sentence joins a text with Kubernetes' own word and message, where there are
 // some.
-func sentence(text, reason, message string) string {
+func sentence(text, word, message string) string {
 	message = strings.TrimSpace(message)
 	switch {
-	case reason == "" && message == "":
+	case word == "" && message == "":
 		return text
 	case message == "":
-		return text + ": " + reason
-	case reason == "" || strings.Contains(message, reason):
+		return text + ": " + word
+	case word == "" || strings.Contains(message, word):
 		return clip(text + ": " + message)
 	}
-	return clip(text + ": " + reason + ": " + message)
+	return clip(text + ": " + word + ": " + message)
+}
+
+// because is a reason with Kubernetes' own word and message behind it, where there are
+// some.
+func because(code reason.Code, word, message string, args ...any) reason.Reason {
+	message = clip(message)
+	if word != "" && !strings.Contains(message, word) {
+		args = append(args, word)
+	}
+	if message != "" {
+		args = append(args, message)
+	}
+	return reason.New(code, args...)
 }
 
 // clip makes one line of a text and cuts it to what a table can show.
@@ -44,22 +58,22 @@ func clip(s string) string {
 // infrastructure's fault: evicted, preempted, deleted, its node gone. at is when
 // its container ended: a pod that is deleted after its container's own end was
 // not interrupted.
-func interruption(pod *corev1.Pod, at time.Time) (why string, lost bool) {
+func interruption(pod *corev1.Pod, at time.Time) (why reason.Reason, lost bool) {
 	if c := condition(pod, corev1.DisruptionTarget); c != nil && c.Status == corev1.ConditionTrue {
-		return sentence(disruptions[c.Reason], c.Reason, c.Message), true
+		return because(cmp.Or(disruptions[c.Reason], reason.Disrupted), c.Reason, c.Message), true
 	}
-	if text, ok := podReasons[pod.Status.Reason]; ok {
-		return sentence(text, "", pod.Status.Message), true
+	if code, ok := podReasons[pod.Status.Reason]; ok {
+		return because(code, "", pod.Status.Message), true
 	}
 	if strings.HasPrefix(pod.Status.Reason, "OutOf") { // OutOfcpu, OutOfmemory, OutOfpods …
-		return sentence("the node had no room for the pod", pod.Status.Reason, pod.Status.Message), true
+		return because(reason.NodeFull, pod.Status.Reason, pod.Status.Message), true
 	}
 	// Both times are whole seconds. Within the same one it is not known which was
 	// first; to run again is better than to call a success what was cut short.
 	if asked := deletionAsked(pod); !asked.IsZero() && !at.Before(asked) {
-		return "the pod was deleted from outside dagwright", true
+		return reason.New(reason.PodDeleted), true
 	}
-	return "", false
+	return reason.Reason{}, false
 }
 
 // deletionAsked is when the pod's deletion was asked for; zero when it was not.
@@ -76,127 +90,123 @@ func deletionAsked(pod *corev1.Pod) time.Time {
 
 // disruptions are the reasons of the condition DisruptionTarget
 // (https://kubernetes.io/docs/concepts/workloads/pods/disruptions/).
-var disruptions = map[string]string{
-	"PreemptionByScheduler":       "preempted by a pod of higher priority",
-	"DeletionByTaintManager":      "deleted because of a taint of its node, which may be lost",
-	"EvictionByEvictionAPI":       "evicted",
-	"DeletionByPodGC":             "its node is gone",
-	"TerminationByKubelet":        "ended by its node",
-	corev1.PodReasonUnschedulable: "cannot be scheduled",
+var disruptions = map[string]reason.Code{
+	"PreemptionByScheduler":       reason.Preempted,
+	"DeletionByTaintManager":      reason.Tainted,
+	"EvictionByEvictionAPI":       reason.Evicted,
+	"DeletionByPodGC":             reason.NodeGone,
+	"TerminationByKubelet":        reason.EndedByNode,
+	corev1.PodReasonUnschedulable: reason.Unschedulable,
 }
 
 // podReasons are the reasons of a pod's status with which its node or the
 // control plane says that it ended the pod for reasons of its own.
-var podReasons = map[string]string{
-	"Evicted":                  "evicted",
-	"Preempting":               "preempted by a pod of higher priority",
-	"NodeLost":                 "its node is lost",
-	"NodeShutdown":             "its node was shut down",
-	"Shutdown":                 "its node was shut down",
-	"Terminated":               "its node was shut down",
-	"NodeAffinity":             "the node did not fit the pod",
-	"UnexpectedAdmissionError": "the node could not take the pod",
+var podReasons = map[string]reason.Code{
+	"Evicted":                  reason.Evicted,
+	"Preempting":               reason.Preempted,
+	"NodeLost":                 reason.NodeLost,
+	"NodeShutdown":             reason.NodeShutDown,
+	"Shutdown":                 reason.NodeShutDown,
+	"Terminated":               reason.NodeShutDown,
+	"NodeAffinity":             reason.NodeUnfit,
+	"UnexpectedAdmissionError": reason.NodeRefused,
 }
 
-func deadlineExceeded(pod *corev1.Pod) string {
+func deadlineExceeded(pod *corev1.Pod) reason.Reason {
 	if limit := pod.Spec.ActiveDeadlineSeconds; limit != nil {
-		return fmt.Sprintf("ran longer than its active_deadline_seconds of %d", *limit)
+		return reason.New(reason.DeadlineOf, *limit)
 	}
-	return "ran longer than its active_deadline_seconds"
+	return reason.New(reason.Deadline)
 }
 
 // exitReason says why the base container failed; bare when there is nothing to
 // say but its exit status.
-func exitReason(pod *corev1.Pod, o podspec.Options, end *corev1.ContainerStateTerminated) (reason string, bare bool) {
+func exitReason(pod *corev1.Pod, o podspec.Options, end *corev1.ContainerStateTerminated) (why reason.Reason, bare bool) {
 	switch end.Reason {
 	case "OOMKilled":
-		return "out of memory: the container was killed at its limit" + memoryLimit(pod, o.Base), false
+		return outOfMemory(pod, o.Base), false
 	case "StartError", "ContainerCannotRun":
-		return sentence("the container cannot be started", "", end.Message), false
+		return because(reason.ContainerFailed, "", end.Message), false
 	}
-	return sentence(exitText(int(end.ExitCode), int(end.Signal)), "", end.Message), strings.TrimSpace(end.Message) == ""
+	return exitStatus(end), strings.TrimSpace(end.Message) == ""
 }
 
-func memoryLimit(pod *corev1.Pod, name string) string {
+func outOfMemory(pod *corev1.Pod, name string) reason.Reason {
 	for i := range pod.Spec.Containers {
 		if c := &pod.Spec.Containers[i]; c.Name == name {
 			if limit, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
-				return " of " + limit.String()
+				return reason.New(reason.OutOfMemoryOf, limit.String())
 			}
 		}
 	}
-	return ""
+	return reason.New(reason.OutOfMemory)
 }
 
-// exitText names an exit status as shells do: 128 + n is signal n.
-func exitText(code, signal int) string {
+// exitStatus names an exit status as shells do: 128 + n is signal n.
+func exitStatus(end *corev1.ContainerStateTerminated) reason.Reason {
+	code, signal := int(end.ExitCode), int(end.Signal)
 	if signal == 0 && code > 128 && code < 128+65 {
 		signal = code - 128
 	}
 	if name := unix.SignalName(syscall.Signal(signal)); signal > 0 && name != "" {
-		return fmt.Sprintf("killed by %s (exit code %d)", name, code)
+		return because(reason.KilledByCode, "", end.Message, name, code)
 	}
-	return fmt.Sprintf("exit code %d", code)
+	return because(reason.ExitCode, "", end.Message, code)
 }
 
-func initExit(s *corev1.ContainerStatus) (code int, reason string) {
+func initExit(s *corev1.ContainerStatus) (code int, why reason.Reason) {
 	end := s.State.Terminated
-	text := "init container " + s.Name + ": "
+	why = exitStatus(end)
 	if end.Reason == "OOMKilled" {
-		return int(end.ExitCode), text + "out of memory: it was killed at its limit"
+		why = reason.New(reason.InitOutOfMemory)
 	}
-	return int(end.ExitCode), sentence(text+exitText(int(end.ExitCode), int(end.Signal)), "", end.Message)
+	return int(end.ExitCode), reason.New(reason.InInit, s.Name, why)
 }
 
 // What every pod waits for on its way.
-const (
-	waitsForNode      = "waits for a node"
-	waitsForKubelet   = "waits for its node to take it up"
-	waitsForContainer = "the container is being created"
-)
-
-var dull = map[string]bool{waitsForNode: true, waitsForKubelet: true, waitsForContainer: true}
+var dull = map[reason.Reason]bool{
+	reason.New(reason.WaitsForNode):      true,
+	reason.New(reason.WaitsForKubelet):   true,
+	reason.New(reason.ContainerCreating): true,
+}
 
 // waitingReason says what a container on a node waits for, and whether that is
 // in vain.
-func waitingReason(init, base *corev1.ContainerStatus) (waiting, doomed string) {
-	s, prefix := base, ""
-	if init != nil {
-		s, prefix = init, "init container "+init.Name+": "
-	}
+func waitingReason(init, base *corev1.ContainerStatus) (why reason.Reason, doomed bool) {
+	s := cmp.Or(init, base)
 	if s == nil || s.State.Waiting == nil {
-		return waitsForKubelet, ""
+		return reason.New(reason.WaitsForKubelet), false
 	}
-	w := s.State.Waiting
+	why, doomed = waitingContainer(s.State.Waiting)
+	if init != nil {
+		why = reason.New(reason.InInit, init.Name, why)
+	}
+	return why, doomed
+}
+
+func waitingContainer(w *corev1.ContainerStateWaiting) (why reason.Reason, doomed bool) {
 	switch w.Reason {
 	case "", "ContainerCreating", "PodInitializing":
-		return prefix + sentence(waitsForContainer, "", w.Message), ""
+		return because(reason.ContainerCreating, "", w.Message), false
 	case "InvalidImageName":
-		return "", prefix + sentence("the image name is not valid", "", w.Message)
+		return because(reason.ImageName, "", w.Message), true
 	case "ErrImageNeverPull":
-		return "", prefix + sentence("the image is not on the node, and image_pull_policy is Never", "", w.Message)
+		return because(reason.ImageNeverPulled, "", w.Message), true
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable":
-		text := prefix + sentence("the image cannot be pulled", w.Reason, w.Message)
-		if pullMayHeal(w.Reason, w.Message) {
-			return text, ""
-		}
-		return "", text
+		return because(reason.ImagePull, w.Reason, w.Message), !pullMayHeal(w.Reason, w.Message)
 	case "CreateContainerConfigError":
-		text := prefix + sentence("the container's configuration is not complete", "", w.Message)
-		if strings.Contains(w.Message, "runAsNonRoot") {
-			return "", text
-		}
-		return text, "" // a secret or config map that is missing may still come
+		// A secret or config map that is missing may still come.
+		return because(reason.ContainerConfig, "", w.Message), strings.Contains(w.Message, "runAsNonRoot")
 	}
-	return prefix + sentence("the container is not started", w.Reason, w.Message), ""
+	return because(reason.ContainerWaiting, w.Reason, w.Message), false
 }
 
 // pullMayHeal tells a registry that is unavailable or busy, which is waited for, from
 // an image that does not exist or must not be read. The message of a back-off may say
 // no more than that there is one.
-func pullMayHeal(reason, message string) bool {
+func pullMayHeal(word, message string) bool {
 	text := strings.ToLower(message)
-	if reason == "ImagePullBackOff" && !containsAny(text, hopelessPulls) {
+	if word == "ImagePullBackOff" && !containsAny(text, hopelessPulls) {
 		return true
 	}
 	return containsAny(text, healingPulls)

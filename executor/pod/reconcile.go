@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // callTime bounds one request to the API server.
@@ -40,7 +41,7 @@ func (x *Executor) retry(t *attempt, err error) {
 	failures := x.queue.NumRequeues(t.key)
 	x.logger(t.key).Debug("request failed, trying again", "err", err, "failures", failures)
 	if failures > 0 && x.config.Now().Sub(t.begun) > slowCall && t.started == nil {
-		x.reportWaiting(t, sentence("waits for Kubernetes", "", err.Error()))
+		x.reportWaiting(t, because(reason.WaitsForKubernetes, "", err.Error()))
 	}
 	x.queue.AddRateLimited(t.key)
 }
@@ -119,7 +120,7 @@ func (x *Executor) withoutPod(ctx context.Context, t *attempt, want intent) erro
 			return x.withPod(ctx, t, want)
 		}
 	}
-	x.end(t, outcome{at: x.config.Now(), exitCode: int(exitTerm), reason: "stopped before its pod was created"}, true)
+	x.end(t, outcome{at: x.config.Now(), exitCode: int(exitTerm), reason: reason.New(reason.StoppedBeforePod)}, true)
 	return nil
 }
 
@@ -132,20 +133,20 @@ func (x *Executor) withPod(ctx context.Context, t *attempt, want intent) error {
 		x.vanished(t, want)
 		return nil
 	}
-	ours := want.stop != nil || t.doomed != ""
+	ours := want.stop != nil || !t.doomed.IsZero()
 	v := judge(t.pod, t.options, ours, x.config.Now())
 	x.reportVerdict(t, v)
 	if v.over != nil {
 		x.finish(t, *v.over, want)
 		return nil
 	}
-	if v.doomed != "" && t.doomed == "" {
+	if !v.doomed.IsZero() && t.doomed.IsZero() {
 		t.doomed = v.doomed
 	}
 	if !v.again.IsZero() {
 		x.queue.AddAfter(t.key, max(v.again.Sub(x.config.Now()), time.Second))
 	}
-	if (want.stop != nil || t.doomed != "") && !t.deleting {
+	if (want.stop != nil || !t.doomed.IsZero()) && !t.deleting {
 		return x.remove(ctx, t, want)
 	}
 	return nil
@@ -159,7 +160,7 @@ func (x *Executor) reportVerdict(t *attempt, v verdict) {
 	case !v.startedAt.IsZero() && t.started == nil:
 		t.started = &dag.AttemptEvent{Key: t.key, Phase: dag.AttemptStarted, At: v.startedAt, Hostname: t.name}
 		x.send(*t.started)
-	case v.waiting != "" && t.started == nil:
+	case !v.waiting.IsZero() && t.started == nil:
 		x.reportWaiting(t, v.waiting)
 	}
 }
@@ -168,20 +169,20 @@ func (x *Executor) reportVerdict(t *attempt, v verdict) {
 // before that counts as waiting, and is reported and stored.
 const dullTime = 2 * time.Second
 
-func (x *Executor) reportWaiting(t *attempt, reason string) {
-	if reason == t.waiting {
+func (x *Executor) reportWaiting(t *attempt, why reason.Reason) {
+	if why == t.waiting {
 		return
 	}
-	if left := t.begun.Add(dullTime).Sub(x.config.Now()); left > 0 && dull[reason] {
+	if left := t.begun.Add(dullTime).Sub(x.config.Now()); left > 0 && dull[why] {
 		x.queue.AddAfter(t.key, left)
 		return
 	}
-	t.waiting = reason
-	x.send(x.waitingEvent(t, reason))
+	t.waiting = why
+	x.send(x.waitingEvent(t, why))
 }
 
-func (x *Executor) waitingEvent(t *attempt, reason string) dag.AttemptEvent {
-	return dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: x.config.Now(), Reason: reason, Hostname: t.name}
+func (x *Executor) waitingEvent(t *attempt, why reason.Reason) dag.AttemptEvent {
+	return dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: x.config.Now(), Reason: why, Hostname: t.name}
 }
 
 // vanished ends an attempt whose pod is gone although it had our finalizer:
@@ -189,7 +190,7 @@ func (x *Executor) waitingEvent(t *attempt, reason string) dag.AttemptEvent {
 func (x *Executor) vanished(t *attempt, want intent) {
 	x.finish(t, outcome{
 		at: x.config.Now(), lost: true,
-		reason: "the pod is gone: somebody has deleted it and removed the finalizer that keeps its result",
+		reason: reason.New(reason.PodGone),
 	}, want)
 }
 
@@ -202,8 +203,12 @@ func (x *Executor) finish(t *attempt, out outcome, want intent) {
 		if out.exitCode == 0 {
 			out.exitCode = exitTerm
 		}
-		out.reason = sentence("stopped", "", out.reason)
-	case t.doomed != "":
+		if out.reason.IsZero() {
+			out.reason = reason.New(reason.Stopped)
+		} else {
+			out.reason = reason.New(reason.Stopped, out.reason)
+		}
+	case !t.doomed.IsZero():
 		out = outcome{at: out.at, exitCode: 1, reason: t.doomed}
 	}
 	x.closeLog(t, out, stopped)

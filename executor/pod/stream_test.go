@@ -22,6 +22,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/podspec"
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -299,7 +300,7 @@ func TestStreamRun(t *testing.T) {
 		keeper.note(noon, "Pulled: the image is there")
 	}
 	keeper.followOne("base", true)
-	out := outcome{at: noon, exitCode: 3, reason: "exit code 3", bare: true}
+	out := outcome{at: noon, exitCode: 3, reason: reason.New(reason.ExitCode, 3), bare: true}
 	if !keeper.complete(&out) || !keeper.seal() {
 		t.Fatal("the log could not be completed")
 	}
@@ -309,7 +310,7 @@ func TestStreamRun(t *testing.T) {
 		t.Errorf("the first line is %+v", l)
 	}
 	last := lines[len(lines)-1]
-	if !last.Own || !strings.HasPrefix(last.Text, "exit code 3; the log ends: ") || last.Text != out.reason {
+	if !last.Own || !strings.HasPrefix(last.Text, "exit code 3; the log ends: ") || last.Text != out.reason.String() {
 		t.Errorf("the last line is %+v, the reason %q", last, out.reason)
 	}
 	notes := 0

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
+
+	"dagwright/reason"
 )
 
 // watcher keeps the instance's pods of one namespace, and passes on their
@@ -72,18 +74,17 @@ const (
 	sayEvery = time.Minute
 )
 
-// Trouble says for people what keeps the executor from its work; empty when
-// nothing does.
-func (x *Executor) Trouble() string {
+// Trouble says what keeps the executor from its work; zero when nothing does.
+func (x *Executor) Trouble() reason.Reason {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if s := x.silent; s != nil {
-		return fmt.Sprintf("no task is started or followed: Kubernetes has not answered since %s: %s", s.since.UTC().Format("2006-01-02 15:04:05 UTC"), s.why)
+		return reason.New(reason.KubernetesAway, s.since.UTC().Format("2006-01-02 15:04:05 UTC"), s.why)
 	}
 	if !x.away {
-		return ""
+		return reason.Reason{}
 	}
-	return "no task is started or followed: Kubernetes has not answered since dagwright started"
+	return reason.New(reason.KubernetesNeverAnswered)
 }
 
 // setAway notes whether Kubernetes is silent, and logs it.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/supervisor"
+	"dagwright/reason"
 )
 
 // The exit codes of a command that cannot be run, as shells and container
@@ -25,12 +27,23 @@ const (
 
 // unrunnable says why a command cannot be run: an end, not an error.
 type unrunnable struct {
-	code   int
-	reason string
+	code int
+	why  reason.Reason
 }
 
 func (u *unrunnable) end(at time.Time) *supervisor.End {
-	return &supervisor.End{ExitCode: u.code, Reason: u.reason, At: at}
+	why, _ := json.Marshal(u.why) // it can always be written
+	return &supervisor.End{ExitCode: u.code, Reason: string(why), At: at}
+}
+
+// readReason reads what unrunnable.end told the supervisor; an older dagwright told it
+// a sentence.
+func readReason(text string) reason.Reason {
+	var why reason.Reason
+	if json.Unmarshal([]byte(text), &why) != nil {
+		return reason.Of(text)
+	}
+	return why
 }
 
 // argvOf is the attempt's command line.
@@ -82,7 +95,7 @@ func refusedBySystem(name string, errno syscall.Errno) *unrunnable {
 	if errno == syscall.ENOENT {
 		code = codeNotFound
 	}
-	return &unrunnable{code, fmt.Sprintf("command cannot be run: %s: %s", printable(name), errno)}
+	return &unrunnable{code, reason.New(reason.CannotRun, printable(name), errno)}
 }
 
 // lookUp finds the program as execvp does, but in the given PATH.
@@ -102,11 +115,11 @@ func lookUp(name, dir, path string) (string, *unrunnable) {
 	}
 	switch {
 	case denied:
-		return "", &unrunnable{codeNotExecutable, "command is not executable: " + printable(name)}
+		return "", &unrunnable{codeNotExecutable, reason.New(reason.NotExecutable, printable(name))}
 	case path == "":
-		return "", &unrunnable{codeNotFound, "command not found: " + printable(name) + " (no PATH is set)"}
+		return "", &unrunnable{codeNotFound, reason.New(reason.CommandNoPath, printable(name))}
 	}
-	return "", &unrunnable{codeNotFound, "command not found: " + printable(name)}
+	return "", &unrunnable{codeNotFound, reason.New(reason.CommandNotFound, printable(name))}
 }
 
 func within(dir, path string) string {
@@ -119,13 +132,13 @@ func within(dir, path string) string {
 func checkProgram(name, file string) *unrunnable {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrPermission) {
-		return &unrunnable{codeNotExecutable, "command is not executable: " + printable(name)}
+		return &unrunnable{codeNotExecutable, reason.New(reason.NotExecutable, printable(name))}
 	}
 	if err != nil {
-		return &unrunnable{codeNotFound, "command not found: " + printable(name)}
+		return &unrunnable{codeNotFound, reason.New(reason.CommandNotFound, printable(name))}
 	}
 	if info.IsDir() || info.Mode()&0o111 == 0 {
-		return &unrunnable{codeNotExecutable, "command is not executable: " + printable(name)}
+		return &unrunnable{codeNotExecutable, reason.New(reason.NotExecutable, printable(name))}
 	}
 	return nil
 }

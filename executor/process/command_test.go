@@ -20,7 +20,7 @@ func TestLookUp(t *testing.T) {
 			got, bad := lookUp(test.name, "/", test.path)
 			reason := ""
 			if bad != nil {
-				reason = bad.reason
+				reason = bad.why.String()
 			}
 			if reason != test.reason || bad == nil && got != test.want {
 				t.Errorf("lookUp: %q, %q", got, reason)

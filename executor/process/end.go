@@ -1,8 +1,8 @@
 package process
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 
@@ -10,6 +10,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/executor/supervisor"
+	"dagwright/reason"
 )
 
 // end takes in how an attempt ended and reports it.
@@ -48,7 +49,7 @@ func describeEnd(e *dag.AttemptEvent, s supervisor.Status) {
 	e.ExitCode = s.End.ExitCode
 	switch {
 	case s.End.Reason != "":
-		e.Reason = s.End.Reason
+		e.Reason = readReason(s.End.Reason)
 	case !s.End.Lost:
 		e.Reason = exitReason(s.End.ExitCode)
 	case s.Stopped:
@@ -56,37 +57,34 @@ func describeEnd(e *dag.AttemptEvent, s supervisor.Status) {
 		e.Reason = exitReason(e.ExitCode)
 	default:
 		e.Lost = true
-		e.Reason = "process vanished without an exit code: it was killed from outside or the machine went down"
+		e.Reason = reason.New(reason.Vanished)
 	}
 	if !s.Stopped {
 		return
 	}
 	e.Stopped = true
-	if e.Reason == "" {
-		e.Reason = "ended"
-	}
-	e.Reason += " after stop"
+	e.Reason = reason.New(reason.AfterStop, cmp.Or(e.Reason, reason.New(reason.Ended)))
 }
 
-// exitReason puts an exit code into words; a shell gives 128 and the signal
+// exitReason is the reason of an exit code; a shell gives 128 and the signal
 // for a process that a signal ended.
-func exitReason(code int) string {
+func exitReason(code int) reason.Reason {
 	if code == 0 {
-		return ""
+		return reason.Reason{}
 	}
 	if name := unix.SignalName(unix.Signal(code - 128)); code > 128 && name != "" {
-		return "killed by " + name
+		return reason.New(reason.KilledBy, name)
 	}
 	if code == codeNotFound {
-		return "exit code 127: a command was not found"
+		return reason.New(reason.CommandMissing)
 	}
-	return fmt.Sprintf("exit code %d", code)
+	return reason.New(reason.ExitCode, code)
 }
 
 // closeLog writes the reason of a bad end into the log and seals it. A log that
 // is sealed already was closed before a restart.
 func (x *Executor) closeLog(t *attempt, e dag.AttemptEvent) error {
-	if e.Reason == "" {
+	if e.Reason.IsZero() {
 		return x.config.Logs.Seal(t.key)
 	}
 	log, err := x.config.Logs.File(t.key)
@@ -97,7 +95,7 @@ func (x *Executor) closeLog(t *attempt, e dag.AttemptEvent) error {
 		return err
 	}
 	defer log.Close()
-	_, err = io.WriteString(log, x.lineBreak(t.key)+"dagwright: "+e.Reason+"\n")
+	_, err = io.WriteString(log, x.lineBreak(t.key)+"dagwright: "+e.Reason.String()+"\n")
 	return errors.Join(err, x.config.Logs.Seal(t.key))
 }
 

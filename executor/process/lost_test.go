@@ -51,7 +51,7 @@ func TestKilledGroup(t *testing.T) {
 	if err := unix.Kill(-next(t, x, dag.AttemptStarted).PID, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	if e := next(t, x, dag.AttemptEnded); e.Lost || e.ExitCode != 137 || e.Reason != "killed by SIGKILL" {
+	if e := next(t, x, dag.AttemptEnded); e.Lost || e.ExitCode != 137 || e.Reason.String() != "killed by SIGKILL" {
 		t.Errorf("ended as %+v", e)
 	}
 }
@@ -128,7 +128,7 @@ func TestForgottenIsNotRunAgain(t *testing.T) {
 	refused := func() {
 		t.Helper()
 		start(t, x, a)
-		if e := next(t, x, dag.AttemptEnded); e.Succeeded() || e.Lost || !strings.Contains(e.Reason, "has ended before") {
+		if e := next(t, x, dag.AttemptEnded); e.Succeeded() || e.Lost || !strings.Contains(e.Reason.String(), "has ended before") {
 			t.Errorf("started after Forget it ended as %+v", e)
 		}
 		if err := x.Forget(t.Context(), a.Key); err != nil {
@@ -192,7 +192,7 @@ func TestScarce(t *testing.T) {
 	}
 	defer x.Close()
 	start(t, x, attemptOf("waits", "true"))
-	if e := next(t, x, dag.AttemptWaiting); e.Reason != "waits for space on dagwright's disk" {
+	if e := next(t, x, dag.AttemptWaiting); e.Reason.String() != "waits for space on dagwright's disk" {
 		t.Errorf("it waits as %+v", e)
 	}
 	close(shortage)
@@ -214,7 +214,7 @@ func TestScarce(t *testing.T) {
 	if err := x.Stop(t.Context(), key("stopped"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Lost || e.Reason != "stopped before its process was started" {
+	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Lost || e.Reason.String() != "stopped before its process was started" {
 		t.Errorf("ended as %+v", e)
 	}
 }
@@ -290,7 +290,7 @@ func TestWorkdir(t *testing.T) {
 	}
 	fault <- fmt.Errorf("commit is gone: %w", dag.ErrInvalid)
 	start(t, x, attemptOf("bad", "./main.sh"))
-	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 1 || e.Lost || !strings.Contains(e.Reason, "commit is gone") {
+	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 1 || e.Lost || !strings.Contains(e.Reason.String(), "commit is gone") {
 		t.Errorf("ended as %+v", e)
 	}
 	fault <- errors.New("network is down")
@@ -317,7 +317,7 @@ func TestRefusedBySystem(t *testing.T) {
 			t.Fatal(err)
 		}
 		start(t, x, attemptOf(name, file))
-		if e := next(t, x, dag.AttemptEnded); e.ExitCode != test.code || !strings.HasSuffix(e.Reason, test.want) {
+		if e := next(t, x, dag.AttemptEnded); e.ExitCode != test.code || !strings.HasSuffix(e.Reason.String(), test.want) {
 			t.Errorf("%s ended as %+v", name, e)
 		}
 	}
@@ -325,7 +325,7 @@ func TestRefusedBySystem(t *testing.T) {
 
 func assertLost(t *testing.T, h *home, e dag.AttemptEvent) {
 	t.Helper()
-	if e.Phase != dag.AttemptEnded || !e.Lost || e.Stopped || e.Reason == "" {
+	if e.Phase != dag.AttemptEnded || !e.Lost || e.Stopped || e.Reason.IsZero() {
 		t.Errorf("reported as %+v, want Lost", e)
 	}
 	if text, sealed := h.log(t, key("lost")); !sealed || !strings.Contains(text, "dagwright: process vanished") {

@@ -35,7 +35,7 @@ func TestAwayServerIsWaitedFor(t *testing.T) {
 	}
 	defer x.Close()
 	start(t, x, attemptOf("a", "true"))
-	if e := next(t, x, dag.AttemptWaiting); e.Reason != "waits for the model's repository, which cannot be fetched" {
+	if e := next(t, x, dag.AttemptWaiting); e.Reason.String() != "waits for the model's repository, which cannot be fetched" {
 		t.Errorf("it waits as %+v", e)
 	}
 	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
@@ -59,7 +59,7 @@ func TestAwayServerIsNotWaitedForEver(t *testing.T) {
 	}
 	defer x.Close()
 	start(t, x, attemptOf("a", "true"))
-	if e := next(t, x, dag.AttemptEnded); !e.Lost || e.Reason != "not started: make working folder: fetch gbc/x: a server is away" {
+	if e := next(t, x, dag.AttemptEnded); !e.Lost || e.Reason.String() != "not started: make working folder: fetch gbc/x: a server is away" {
 		t.Errorf("ended as %+v", e)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/executor/supervisor"
+	"dagwright/reason"
 	"dagwright/tasklog"
 )
 
@@ -87,28 +88,28 @@ func (x *Executor) launch(t *attempt, a executor.Attempt, argv []string) {
 			x.begun(t, status)
 			return
 		}
-		scarce := scarcity(err)
+		scarce, isScarce := scarcity(err)
 		switch {
 		case x.ctx.Err() != nil:
 			x.drop(t) // the next dagwright is asked for it again
 			return
 		case ctx.Err() != nil:
-			x.unstarted(t, dag.AttemptEvent{ExitCode: exitTerm, Stopped: true, Reason: "stopped before its process was started"})
+			x.unstarted(t, dag.AttemptEvent{ExitCode: exitTerm, Stopped: true, Reason: reason.New(reason.StoppedBeforeProcess)})
 			return
-		case scarce != "":
+		case isScarce:
 			try = 0
-			x.wait(t, scarce)
+			x.wait(t, reason.New(scarce))
 		case errors.Is(err, dag.ErrInvalid):
-			x.unstarted(t, dag.AttemptEvent{ExitCode: 1, Reason: "not started: " + err.Error()})
+			x.unstarted(t, dag.AttemptEvent{ExitCode: 1, Reason: reason.New(reason.NotStarted, err)})
 			return
 		case errors.Is(err, ErrAway) && time.Since(since) < x.config.AwayPatience:
 			try = 0
-			x.wait(t, "waits for the model's repository, which cannot be fetched")
+			x.wait(t, reason.New(reason.WaitsForRepository))
 		case try == maxStartTries || errors.Is(err, ErrAway):
-			x.unstarted(t, dag.AttemptEvent{Lost: true, Reason: "not started: " + err.Error()})
+			x.unstarted(t, dag.AttemptEvent{Lost: true, Reason: reason.New(reason.NotStarted, err)})
 			return
 		default:
-			x.wait(t, "is tried again: "+err.Error())
+			x.wait(t, reason.New(reason.TriedAgain, err))
 		}
 		x.logger(t).Warn("local process is not started yet", "err", err)
 		select {
@@ -142,10 +143,10 @@ func (x *Executor) begun(t *attempt, s supervisor.Status) {
 }
 
 // wait reports what the attempt waits for, when that is new.
-func (x *Executor) wait(t *attempt, reason string) {
-	e := dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: x.config.Now(), Reason: reason, Hostname: x.hostname}
+func (x *Executor) wait(t *attempt, why reason.Reason) {
+	e := dag.AttemptEvent{Key: t.key, Phase: dag.AttemptWaiting, At: x.config.Now(), Reason: why, Hostname: x.hostname}
 	t.mu.Lock()
-	said := t.waiting != nil && t.waiting.Reason == reason
+	said := t.waiting != nil && t.waiting.Reason == why
 	t.waiting = &e
 	t.mu.Unlock()
 	if !said {
@@ -167,18 +168,17 @@ func (x *Executor) unstarted(t *attempt, e dag.AttemptEvent) {
 	x.send(e)
 }
 
-// scarcity says what the machine is short of when that is why a start failed;
-// it is empty else.
-func scarcity(err error) (reason string) {
+// scarcity says what the machine is short of, when that is why a start failed.
+func scarcity(err error) (code reason.Code, scarce bool) {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return "waits for space on dagwright's disk"
+		return reason.WaitsForDisk, true
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM):
-		return "waits for memory or a free process on dagwright's machine"
+		return reason.WaitsForMemory, true
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return "waits for a free file descriptor on dagwright's machine"
+		return reason.WaitsForDescriptor, true
 	}
-	return ""
+	return "", false
 }
 
 // try makes what the attempt needs and asks the supervisor for it.
@@ -224,10 +224,11 @@ func (x *Executor) ask(command string, spec supervisor.Spec) (supervisor.Status,
 	if !errors.As(err, &fault) {
 		return status, err
 	}
+	_, scarce := scarcity(err)
 	switch {
 	case fault.Step == supervisor.StepSealed:
 		return status, fmt.Errorf("attempt has ended before, its log is complete: %w", dag.ErrInvalid)
-	case fault.Step != supervisor.StepRun || scarcity(err) != "" || errors.Is(err, syscall.ETXTBSY):
+	case fault.Step != supervisor.StepRun || scarce || errors.Is(err, syscall.ETXTBSY):
 		return status, err
 	case errors.Is(err, syscall.E2BIG):
 		return status, fmt.Errorf("command line and environment are too long: %w", dag.ErrInvalid)

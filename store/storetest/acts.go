@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -38,12 +39,12 @@ func failedRun(f fixture) dag.Run {
 	r := f.trigger("d")
 	list := []dag.TaskInstance{
 		{DAG: "d", Run: r.ID, Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime},
-		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime, Reason: "exit code 3", ExitCode: 3, HasExitCode: true, Lost: 1},
+		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime, Reason: reason.New(reason.ExitCode, 3), ExitCode: 3, HasExitCode: true, Lost: 1},
 		{DAG: "d", Run: r.ID, Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1},
 	}
 	f.equal(len(f.act("d",
 		store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: list},
-		store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: "task b failed"},
+		store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: reason.New(reason.TaskFailed, "b", reason.New(reason.ExitCode, 3))},
 	)), 2)
 	return r
 }
@@ -87,7 +88,7 @@ func testClearEnded(f fixture) {
 	tries, err := f.Tries(f.ctx(), "d", r.ID, "b")
 	f.ok(err)
 	f.equal(len(tries), 2)
-	f.equal(tries[0].Reason, "exit code 3")
+	f.equal(tries[0].Reason.String(), "exit code 3")
 	f.equal(tries[0].State, dag.TaskFailed)
 	f.equal(tries[0].Lost, 1)
 	all, err := f.RunTries(f.ctx(), "d", r.ID)
@@ -115,7 +116,7 @@ func testClearActive(f fixture) {
 	ti := f.look("d").Runs[0].Tasks[0]
 	f.equal(ti.State, dag.TaskQueued)
 	f.equal(ti.Wish, dag.WishClear)
-	f.equal(ti.Reason, "stopped: cleared by alice")
+	f.equal(ti.Reason.String(), "stopped: cleared by alice")
 	f.equal(ti.MaxTries, 2)
 	f.equal(ti.Lost, 0)
 	entries, _, err := f.Audit(f.ctx(), store.AuditFilter{Task: "a"})
@@ -214,7 +215,7 @@ func testMarkTask(f fixture) {
 	f.equal(got.State, dag.RunQueued)
 	ti, err := f.TaskInstance(f.ctx(), "d", r.ID, "b")
 	f.ok(err)
-	f.equal(ti.Reason, "marked success by alice")
+	f.equal(ti.Reason.String(), "marked success by alice")
 	f.checkCounts("d")
 }
 
@@ -428,7 +429,7 @@ func testRunTasks(f fixture) {
 	f.ok(err)
 	want, err := f.TaskInstances(f.ctx(), "d", first.ID)
 	f.ok(err)
-	want[1].Reason = "" // what it waits for is said of one run only
+	want[1].Reason = reason.Reason{} // what it waits for is said of one run only
 	f.equal(got, map[dag.RunID][]dag.TaskInstance{first.ID: want})
 }
 

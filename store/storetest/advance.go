@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -186,7 +187,7 @@ func testRetry(f fixture) {
 	r := f.trigger("d")
 	ti := f.start(r, "t")[0]
 	waiting := move(ti, dag.TaskUpForRetry)
-	waiting.Task.Reason, waiting.Task.ExitCode, waiting.Task.HasExitCode, waiting.Task.RetryAt = "exit code 3", 3, true, someTime
+	waiting.Task.Reason, waiting.Task.ExitCode, waiting.Task.HasExitCode, waiting.Task.RetryAt = reason.New(reason.ExitCode, 3), 3, true, someTime
 	f.equal(len(f.act("d", waiting)), 1)
 	again := store.UpdateTask{From: dag.TaskUpForRetry, FromTry: 1, Task: dag.TaskInstance{
 		DAG: "d", Run: r.ID, Task: "t", State: dag.TaskQueued, Try: 2, MaxTries: 2, QueuedAt: someTime,
@@ -232,10 +233,10 @@ func testEndWithActive(f fixture) {
 	f.define("d", "a", "b")
 	r := f.trigger("d")
 	ti := f.start(r, "a", "b")[0]
-	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: "timed out"}
+	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: reason.New(reason.RunTimeout, time.Hour)}
 	f.equal(len(f.act("d", end)), 1)
 	state := f.look("d")
-	if len(state.Runs) != 1 || state.Runs[0].Reason != "timed out" {
+	if len(state.Runs) != 1 || state.Runs[0].Reason != end.Reason {
 		f.Fatalf("the ended run with an active attempt is not shown: %+v", state.Runs)
 	}
 	f.equal(len(f.act("d", move(ti, dag.TaskRunning))), 1)

@@ -58,7 +58,7 @@ func testBackfill(f fixture) {
 	f.checkCounts("d")
 	r, err := f.Run(f.ctx(), "d", "backfill__2026-01-02T06:00:00+00:00")
 	f.ok(err)
-	if r.Type != dag.RunBackfill || r.TriggeredBy != "backfill" || r.Reason == "" || r.Conf["REGION"] != "north" {
+	if r.Type != dag.RunBackfill || r.TriggeredBy != "backfill" || r.Reason.IsZero() || r.Conf["REGION"] != "north" {
 		f.Errorf("a run of it is %+v", r)
 	}
 	// The snapshot shows as many as may start, beside the DAG's own.

@@ -173,7 +173,7 @@ func testFreedWhileRunning(f fixture) {
 	f.equal(blobs, map[string]string{"b/d.yaml": ""})
 	old, err := f.Run(f.ctx(), "d", "same")
 	f.ok(err)
-	if old.State != dag.RunFailed || old.Reason == "" {
+	if old.State != dag.RunFailed || old.Reason.IsZero() {
 		f.Errorf("the former owner's run: %+v", old)
 	}
 	_, err = f.TriggerRun(f.ctx(), store.Trigger{DAG: "d", By: alice})

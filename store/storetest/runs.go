@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dagwright/dag"
+	"dagwright/reason"
 	"dagwright/store"
 )
 
@@ -54,7 +55,7 @@ func testTrigger(f fixture) {
 	f.equal(got, want)
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)
-	want.Reason = "" // only a run or a list of runs says what it waits for
+	want.Reason = reason.Reason{} // only a run or a list of runs says what it waits for
 	f.equal(*row.LastRun, want)
 	f.equal(row.RunCounts, map[dag.RunState]int{dag.RunQueued: 1})
 	f.equal(row.LastTasks, map[dag.TaskState]int{dag.TaskNone: 1})
@@ -292,13 +293,13 @@ func testMarkRunning(f fixture) {
 
 	got, err := f.Run(f.ctx(), "d", r.ID)
 	f.ok(err)
-	if got.State != dag.RunFailed || got.EndedAt.IsZero() || !strings.Contains(got.Reason, "alice") {
+	if got.State != dag.RunFailed || got.EndedAt.IsZero() || !strings.Contains(got.Reason.String(), "alice") {
 		f.Errorf("wrong run: %+v", got)
 	}
 	f.states("d", r.ID, dag.TaskQueued, dag.TaskSkipped, dag.TaskSkipped)
 	ti, err := f.TaskInstance(f.ctx(), "d", r.ID, "b")
 	f.ok(err)
-	f.equal(ti.Reason, "run was marked failed by alice")
+	f.equal(ti.Reason.String(), "run was marked failed by alice")
 
 	// The scheduler is shown the run until its attempt has ended.
 	state := f.look("d")
@@ -365,8 +366,8 @@ func testTaskInstances(f fixture) {
 	tasks, err := f.TaskInstances(f.ctx(), "d", r.ID)
 	f.ok(err)
 	f.equal(tasks, []dag.TaskInstance{
-		{DAG: "d", Run: r.ID, Task: "zebra", MaxTries: 1, Reason: "waits for its run to start"},
-		{DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3, Reason: "waits for its run to start"},
+		{DAG: "d", Run: r.ID, Task: "zebra", MaxTries: 1, Reason: reason.New(reason.WaitsForRun)},
+		{DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3, Reason: reason.New(reason.WaitsForRun)},
 	})
 	tries, err := f.Tries(f.ctx(), "d", r.ID, "ape")
 	f.ok(err)
@@ -377,7 +378,7 @@ func testTaskInstances(f fixture) {
 	full := dag.TaskInstance{
 		DAG: "d", Run: r.ID, Task: "zebra", State: dag.TaskFailed, Try: 2, MaxTries: 4, QueuedAt: someTime,
 		StartedAt: someTime.Add(1000), EndedAt: someTime.Add(2000), RetryAt: someTime.Add(3000), ExitCode: -9,
-		HasExitCode: true, Reason: "почему", Hostname: "host", PID: 1 << 20, Lost: 2,
+		HasExitCode: true, Reason: reason.New(reason.LogEnds, reason.New(reason.ExitCode, 3), "почему\x00"), Hostname: "host", PID: 1 << 20, Lost: 2,
 	}
 	f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}}})
 	tasks, err = f.TaskInstances(f.ctx(), "d", r.ID)
