@@ -47,14 +47,20 @@ func Parse(s dag.Schedule) (*Timetable, error) {
 	}
 	expr, err := parseExpression(s.Expr)
 	if err != nil {
-		return nil, fmt.Errorf("parse schedule: %w: %w", dag.ErrInvalid, err)
+		return nil, fault{err}
 	}
 	loc, err := loadZone(s.Timezone)
 	if err != nil {
-		return nil, fmt.Errorf("parse schedule: %w: %w", dag.ErrInvalid, err)
+		return nil, fault{err}
 	}
 	return &Timetable{kind: s.Kind, ticks: ticks{text: s.Expr, expr: expr, zone: zone{loc}}}, nil
 }
+
+// fault is what is wrong with a schedule: which field or zone, and what would be right.
+// It matches dag.ErrInvalid.
+type fault struct{ error }
+
+func (f fault) Unwrap() []error { return []error{dag.ErrInvalid, f.error} }
 
 func loadZone(name string) (*time.Location, error) {
 	if name == "" || name == "UTC" {

@@ -95,7 +95,7 @@ func (rd *reader) russianFault(line string) string {
 }
 
 // maxNestedFaults bounds how many faults may stand in one another, as in
-// "parse schedule: invalid: minute field "*/x": step in "*/x": …".
+// "hand.schedule: minute field "*/x": step in "*/x": …".
 const maxNestedFaults = 7
 
 func russianText(text string, depth int) (string, bool) {
