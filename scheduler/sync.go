@@ -37,6 +37,10 @@ type syncer struct {
 	// fault is why the repository as a whole could not be read the last time, "?" when
 	// that is not known yet.
 	fault string
+	// failures is how often in a row the repository could not be fetched, and unfetched
+	// says that this is written down.
+	failures  int
+	unfetched bool
 	// waiting has the DAGs whose id is not free yet: the end of an attempt may free it.
 	waiting map[dag.ID]bool
 }
@@ -102,22 +106,23 @@ func (s *syncer) sync(ctx context.Context) error {
 		return s.tellFault(ctx, noRepository(s.Repo.Where()))
 	}
 	if err != nil {
-		return err
+		return s.tellUnfetched(ctx, err)
 	}
-	if err := s.tellFault(ctx, repositoryFault(s.Repo.Absence())); err != nil {
-		return err
-	}
+	s.failures, s.unfetched = 0, false
 	commit, blobs, err := s.Store.SyncedFiles(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.tellFault(ctx, repositoryFault(s.Repo.Absence(), commit != "")); err != nil {
+		return err
+	}
 	if s.ClaimsVersion != nil && s.ClaimsVersion() != s.claims {
 		s.compared, s.claims = false, s.ClaimsVersion()
 	}
-	if err != nil || head == commit && (s.compared || head == "") {
-		return err
-	}
-	if head == "" {
-		// An empty repository is more likely a mistake than the wish to archive
-		// every DAG.
-		return fmt.Errorf("the DAG repository has no commit any more; its DAGs stay as they were at %s", commit)
+	// A repository without a commit is more likely a mistake than the wish to archive
+	// every DAG.
+	if head == "" || head == commit && s.compared {
+		return nil
 	}
 	s.open.Store(false)
 	change, err := s.compare(ctx, head, blobs)
@@ -143,15 +148,40 @@ func (s *syncer) sync(ctx context.Context) error {
 	return nil
 }
 
-// emptyRepository is reported in the log alone: an instance begins with it, and no file is
-// broken.
+// emptyRepository is reported in the log alone: an instance begins with it, no file is
+// broken, and the table of DAGs says how there come to be some.
 const emptyRepository = "the DAG repository is empty: it has no commit yet"
 
-// repositoryFault says in words why the DAG repository has nothing to read.
-func repositoryFault(a *gitrepo.Absence) string {
+// emptiedRepository is a fault: there were DAGs.
+const emptiedRepository = "the DAG repository has no commit any more, so its DAGs stay as they were: push the commits again, or check dag_repository.url"
+
+// maxWhy bounds what is quoted of an error, in bytes.
+const maxWhy = 300
+
+// tellUnfetched writes down why the DAG repository cannot be fetched, when it is so for the
+// second time in a row, and returns the error.
+func (s *syncer) tellUnfetched(ctx context.Context, err error) error {
+	if s.failures++; s.failures < 2 || s.unfetched || ctx.Err() != nil {
+		return err
+	}
+	why := err.Error()
+	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
+	fault := fmt.Sprintf("the DAG repository cannot be fetched, so pushes to it change nothing: check dag_repository.url and its server: %s", why)
+	if told := s.tellFault(ctx, fault); told != nil {
+		return errors.Join(err, told)
+	}
+	s.unfetched = true
+	return err
+}
+
+// repositoryFault says in words why the DAG repository has nothing to read. synced says
+// that it had something before.
+func repositoryFault(a *gitrepo.Absence, synced bool) string {
 	var reason string
 	switch {
 	case a == nil:
+	case len(a.Others) == 0 && synced:
+		reason = emptiedRepository
 	case len(a.Others) == 0:
 		reason = emptyRepository
 	default:

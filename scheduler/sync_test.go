@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,4 +102,39 @@ func TestRepositoryWithoutBranch(t *testing.T) {
 	want(`no branch "main", but master`)
 	push(repo)
 	want("")
+	for _, branch := range []string{"main", "master"} {
+		if err := os.Remove(filepath.Join(remote, "refs", "heads", branch)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want("no commit any more, so its DAGs stay as they were")
+	push(repo)
+	want("")
+}
+
+// TestRepositoryThatCannotBeFetched is reported at the second failure in a row, and for as
+// long as the repository cannot be fetched.
+func TestRepositoryThatCannotBeFetched(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	defer server.Close()
+	repo, err := gitrepo.Open(gitrepo.Config{URL: server.URL + "/airflow-dev.git", Dir: filepath.Join(t.TempDir(), "clone.git")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := storetest.OpenTest(t)
+	s := newSyncer(Config{Repo: repo, Store: db, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	for i := range 4 {
+		if err := s.sync(t.Context()); err == nil {
+			t.Fatal("a repository behind a bad gateway can be fetched")
+		}
+		found, _, err := db.ImportErrors(t.Context(), 10, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := len(found) == 1 && found[0].Path == store.RepositoryPath && strings.Contains(found[0].Errors[0].Reason, "cannot be fetched")
+		if told != (i > 0) {
+			t.Errorf("after %d failures the import errors are %+v", i+1, found)
+		}
+	}
 }

@@ -17,6 +17,8 @@ var faultWords = []struct{ english, russian string }{
 	{"push %s: refused by the remote: %s", "репозиторий не принял изменение ветки %s: %s"},
 	{"propose on %s: refused by the remote: %s", "репозиторий не принял ветку %s: %s"},
 
+	{"the DAG repository has no commit any more, so its DAGs stay as they were: push the commits again, or check dag_repository.url", "в репозитории DAG-ов больше нет коммитов, поэтому DAG-и остались прежними: отправьте коммиты снова или проверьте dag_repository.url"},
+	{"the DAG repository cannot be fetched, so pushes to it change nothing: check dag_repository.url and its server: %s", "не удаётся получить репозиторий DAG-ов, поэтому пуши в него ничего не меняют; проверьте dag_repository.url и сервер: %s"},
 	{"the DAG repository is empty: it has no commit yet", "репозиторий DAG-ов пуст: в нём ещё нет ни одного коммита"},
 	{"there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", "по адресу %s нет репозитория DAG-ов, или у dagwright нет прав на его чтение: проверьте dag_repository.url, username и password_file"},
 	{"the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", "в репозитории DAG-ов нет ветки %s, но есть %s: создайте её или укажите другую в dag_repository.branch"},
