@@ -226,7 +226,17 @@ func TestParseLimits(t *testing.T) {
 			return fmt.Sprintf("    - {group_name: g%d, parent_group_name: g%d}\n", i+1, i)
 		}) + "  tasks:\n" + task
 	}
+	grouped := func(n int, group string) string {
+		return many(n, func(i int) string {
+			return fmt.Sprintf("    - {task_id: %s%d, task_group_name: %s, image: i, operator: %s}\n", group, i, group, operator)
+		})
+	}
+	edges := func(from, to int) string {
+		return "d:\n  task_groups: [{group_name: g}, {group_name: h, dependencies: [g]}]\n  tasks:\n" + grouped(from, "g") + grouped(to, "h")
+	}
 	for name, c := range map[string]struct{ source, want string }{
+		"50000 edges":    {edges(200, 250), ""},
+		"50200 edges":    {edges(200, 251), "s:2:65: d: more than 50000 dependencies between tasks"},
 		"1000 tasks":     {tasks(1000), ""},
 		"1001 tasks":     {tasks(1001), "s:3:5: d.tasks: 1001 tasks are too many; 1000 is the limit"},
 		"1000 groups":    {groups(1000), ""},

@@ -211,6 +211,8 @@ func TestUnknownIsNotFound(t *testing.T) {
 		"/dags/absent", "/dags/absent/graph", "/dags/absent/runs", "/dags/absent/code", "/dags/absent/details", "/dags/absent/trigger", "/dags/absent/delete",
 		"/dags/churn-model/runs/absent", "/dags/churn-model/odd", "/odd", "/static/odd.css", "/static/..%2fui.go",
 		runURL("churn-model", r.ID) + "/tasks/absent", runURL("churn-model", r.ID) + "/tasks/absent/log", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=7",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=0", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=2",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=-1", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=x",
 		"/dags/%2e%2e%2f%2e%2e%2fetc%2fpasswd/graph", "/dags/%00/graph", "/dags/" + strings.Repeat("x", 5000) + "/graph", "/dags/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C/code",
 		"/dags/churn-model/runs?after=absent",
 	} {
