@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func isoDuration(d time.Duration) *string {
 		text += fmt.Sprintf("%dM", m)
 	}
 	if s := d % time.Minute; s > 0 {
-		text += strings.TrimSuffix(s.String(), "s") + "S"
+		text += strconv.FormatFloat(s.Seconds(), 'f', -1, 64) + "S"
 	}
 	return &text
 }
