@@ -76,28 +76,33 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"ended while closed", testEndedWhileClosed},
 		{"stopped after a restart", testStopAfterRestart},
 		{"odd names", testOddNames},
-		{"a hundred at once", testConcurrency},
 		{"forget", testForget},
 	} {
-		runCase(t, test.name, open, test.run)
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			runCase(t, open, test.run)
+		})
 	}
+	// Alone, before those above go on: a hundred at once leave nothing over for them.
+	t.Run("a hundred at once", func(t *testing.T) { runCase(t, open, testConcurrency) })
 }
 
 // RunStopKept runs the case of an executor that carries a stop out by itself while it is
 // closed. Others are asked again by the scheduler, whose store keeps the wish.
 func RunStopKept(t *testing.T, open func(t *testing.T) Harness) {
-	runCase(t, "restarted after a stop's deadline", open, testRestartAfterDeadline)
+	t.Run("restarted after a stop's deadline", func(t *testing.T) {
+		t.Parallel()
+		runCase(t, open, testRestartAfterDeadline)
+	})
 }
 
-func runCase(t *testing.T, name string, open func(t *testing.T) Harness, run func(*testing.T, *suite)) {
-	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		h := open(t)
-		s := &suite{Harness: h}
-		s.use(t, h.Executor)
-		defer func() { s.close(t) }()
-		run(t, s)
-	})
+func runCase(t *testing.T, open func(t *testing.T) Harness, run func(*testing.T, *suite)) {
+	t.Helper()
+	h := open(t)
+	s := &suite{Harness: h}
+	s.use(t, h.Executor)
+	defer func() { s.close(t) }()
+	run(t, s)
 }
 
 // suite is one test's executor, with its events gathered by attempt.

@@ -119,9 +119,17 @@ func (r *runner) awaitWaiting(t *testing.T, key dag.AttemptKey, reason string) d
 // awaitLine waits for a line of an attempt's output.
 func (r *runner) awaitLine(t *testing.T, key dag.AttemptKey, line string) {
 	t.Helper()
+	r.awaitLineFrom(t, key, 0, line)
+}
+
+// awaitLineFrom waits for a line of what an attempt's log has from an offset on. It
+// returns an offset from which on other lines may follow.
+func (r *runner) awaitLineFrom(t *testing.T, key dag.AttemptKey, offset int64, line string) int64 {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	err := r.logs.Follow(ctx, key, 0, func(_ int64, lines []byte) error {
+	err := r.logs.Follow(ctx, key, offset, func(at int64, lines []byte) error {
+		offset = at
 		for text := range strings.Lines(string(lines)) {
 			if l := tasklog.ParseLine([]byte(text)); !l.Own && l.Text == line {
 				return errFound
@@ -132,6 +140,7 @@ func (r *runner) awaitLine(t *testing.T, key dag.AttemptKey, line string) {
 	if !errors.Is(err, errFound) {
 		t.Fatalf("no line %q in the log of %s: %v", line, key.Task, err)
 	}
+	return offset
 }
 
 var errFound = errors.New("found")
@@ -281,12 +290,15 @@ func TestQuota(t *testing.T) {
 	if _, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	first, second := task("first", count(6, 0)), task("second", "echo ran")
+	first, second := task("first", "trap 'exit 0' TERM; while :; do sleep 0.1; done"), task("second", "echo ran")
 	r.start(t, first)
 	r.awaitStart(t, first.Key)
 	r.awaitQuotaFull(t, "one")
 	r.start(t, second)
 	r.awaitWaiting(t, second.Key, "waits for quota: ")
+	if err := r.x.Stop(t.Context(), first.Key, time.Minute); err != nil {
+		t.Fatal(err)
+	}
 	if e := r.awaitEnd(t, second.Key); !e.Succeeded() {
 		t.Errorf("the second ended as %+v", e)
 	}

@@ -193,7 +193,7 @@ func fake(name, run string, code int) executor.Attempt {
 	a.Task.Pod["annotations"] = map[string]any{
 		"dagwright.dev/fake-run": run, "dagwright.dev/fake-exit-code": strconv.Itoa(code),
 	}
-	a.Task.Pod["node_selector"] = map[string]any{"dagwright.dev/fake": "true"}
-	a.Task.Pod["tolerations"] = []any{map[string]any{"key": "dagwright.dev/fake", "operator": "Exists"}}
+	a.Task.Pod["node_selector"] = map[string]any{clustertest.FakeLabel: "true"}
+	a.Task.Pod["tolerations"] = []any{map[string]any{"key": clustertest.FakeLabel, "operator": "Exists"}}
 	return a
 }

@@ -2,8 +2,11 @@ package clustertest
 
 import (
 	"context"
+	"flag"
 	"os"
 	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +40,20 @@ type Cluster struct {
 	Namespace string
 
 	t testing.TB
+}
+
+// SideBySide lets n tests of a package run at once, unless -parallel says otherwise.
+// It is for the TestMain of tests that wait for the cluster more than they compute.
+func SideBySide(n int) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given || n <= runtime.GOMAXPROCS(0) {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(n)); err != nil {
+		panic(err) // the package testing has no such flag any more
+	}
 }
 
 // Open returns the cluster with a fresh namespace for t. Other tests use the
@@ -107,7 +124,7 @@ func (c *Cluster) newNamespace() string {
 	c.t.Helper()
 	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(c.t.Name()), "-"), "-")
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: name[:min(len(name), 40)] + "-"}}
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
 	defer cancel()
 	namespace, err := c.Client.CoreV1().Namespaces().Create(ctx, namespace, metav1.CreateOptions{})
 	if err != nil {

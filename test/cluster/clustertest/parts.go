@@ -2,6 +2,7 @@ package clustertest
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io/fs"
@@ -9,6 +10,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Part is a process of the cluster, by its name.
@@ -90,6 +96,37 @@ func (c *Cluster) DagwrightImage() string {
 func (c *Cluster) FakeNodes(n int) {
 	c.t.Helper()
 	c.run("nodes", strconv.Itoa(n))
+}
+
+// OwnFakeNode adds a fake node for this test alone, and returns its name, which is also
+// the value of its FakeLabel: what does not select that stays away. The test may delete
+// the node; else that is done when the test ends.
+func (c *Cluster) OwnFakeNode() string {
+	c.t.Helper()
+	c.FakeNodes(1) // so that there is somebody to play it
+	node := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:        c.Namespace,
+			Annotations: map[string]string{"kwok.x-k8s.io/node": "fake"},
+			Labels:      map[string]string{FakeLabel: c.Namespace},
+		},
+		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: FakeLabel, Value: "true", Effect: corev1.TaintEffectNoSchedule}}},
+		Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
+			corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourcePods: resource.MustParse("10"),
+		}},
+	}
+	node.Status.Capacity = node.Status.Allocatable
+	nodes := c.Client.CoreV1().Nodes()
+	if _, err := nodes.Create(c.t.Context(), node, metav1.CreateOptions{}); err != nil {
+		c.t.Fatalf("make a fake node: %v", err)
+	}
+	c.t.Cleanup(func() {
+		err := nodes.Delete(context.Background(), node.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			c.t.Errorf("delete the fake node: %v", err)
+		}
+	})
+	return node.Name
 }
 
 // run calls test/cluster/cluster.

@@ -50,13 +50,17 @@ func ShellPod(name, script string) *corev1.Pod {
 	}
 }
 
+// FakeLabel is the label of all fake nodes, and the taint that keeps other pods from
+// them. Its value is "true", except for a node of [Cluster.OwnFakeNode].
+const FakeLabel = "dagwright.dev/fake"
+
 // FakePod turns a pod into one that runs on a fake node for so long, and then
 // ends with that exit code.
 func FakePod(pod *corev1.Pod, run time.Duration, exitCode int) *corev1.Pod {
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "dagwright.dev/fake-run", run.String())
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "dagwright.dev/fake-exit-code", strconv.Itoa(exitCode))
-	pod.Spec.NodeSelector = map[string]string{"dagwright.dev/fake": "true"}
-	pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{Key: "dagwright.dev/fake", Operator: corev1.TolerationOpExists})
+	pod.Spec.NodeSelector = map[string]string{FakeLabel: "true"}
+	pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{Key: FakeLabel, Operator: corev1.TolerationOpExists})
 	return pod
 }
 
