@@ -78,7 +78,7 @@ await button(page, "Clear failed tasks").click();
 await confirm(page);
 await page.locator("#notice", { hasText: "changed" }).waitFor();
 await page.goto(training);
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 
 // Several DAGs at once.
 await page.goto(`${url}/?q=churn`);

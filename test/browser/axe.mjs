@@ -10,7 +10,7 @@ const axe = readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta
 
 const page = await newPage();
 const run = await trigger(page, "churn-model-retrain", { NOTE: "for axe" });
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 const failed = await trigger(page, "fraud-model", { SCORING_DATE: "yesterday" });
 await page.locator("#run .state", { hasText: "up for retry" }).first().waitFor();
 const path = (address) => address.slice(url.length);

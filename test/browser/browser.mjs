@@ -22,6 +22,22 @@ export const browser = process.env.BROWSER === "firefox" ? await firefox.launch(
 const networkChanged = "net::ERR_NETWORK_CHANGED";
 
 const problems = [];
+const pages = []; // all that were opened
+
+// patience is how long a page is waited for, in ms. Only a fault uses it up: a machine
+// may be slow.
+const patience = 120_000;
+
+// A script that fails says what its pages showed: their addresses and texts.
+process.on("uncaughtException", async (fault) => {
+  console.error(fault);
+  for (const page of pages) {
+    if (page.isClosed()) continue;
+    const text = page.locator("body").innerText({ timeout: 5_000 }).catch((e) => `no text: ${e.message}`);
+    console.error(`--- ${page.url()}\n${(await text).slice(0, 5_000)}`);
+  }
+  process.exit(1);
+});
 
 // expected are problems that a test makes on purpose. The one is of Playwright's own: before
 // a picture it puts this style, by its hash, into the page, which our policy forbids, and
@@ -31,8 +47,8 @@ export const expected = shots ? ["sha256-YjaKGiklmzC6wjXA513HAMmzus8VE61XCOT+Smw
 // newPage opens a page in a browser profile of its own.
 export async function newPage(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: "en-GB", ...options });
+  context.setDefaultTimeout(patience);
   const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
   const goto = page.goto.bind(page);
   page.goto = (...args) => goto(...args).catch((e) => {
     if (e.message.includes(networkChanged)) return goto(...args);
@@ -45,6 +61,7 @@ export async function newPage(options = {}) {
 // watch collects what the browser complains of: errors of scripts, refused
 // requests, breaches of the content security policy.
 export function watch(page) {
+  pages.push(page);
   page.on("console", (m) => { if (m.type() === "error" && !m.text().includes(networkChanged)) problems.push(`${page.url()}: ${m.text()}`); });
   page.on("pageerror", (e) => problems.push(`${page.url()}: ${e}`));
 }

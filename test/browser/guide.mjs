@@ -125,7 +125,7 @@ await page.goto(`${url}/dags/churn-model-retrain/graph`);
 assert.equal(await page.locator("svg.graph a.node").count(), 4, "the graph has four tasks");
 await page.locator("svg.graph a.node.s-running").first().waitFor();
 await shot(page, "graph-running");
-await page.locator("svg.graph a.node.s-success").nth(3).waitFor({ timeout: 60_000 });
+await page.locator("svg.graph a.node.s-success").nth(3).waitFor();
 await shot(page, "graph");
 
 // The other pages open and say something.

@@ -74,9 +74,9 @@ await page.waitForFunction((text) => document.querySelector("#window .ticks")?.i
 await picture(page, "graph-running");
 await page.goto(`${training}/tasks/train_model/log`);
 await page.getByText("Following the log…").waitFor();
-await page.getByText("The log is complete.").waitFor({ timeout: 60_000 });
+await page.getByText("The log is complete.").waitFor();
 await page.goto(`${url}/dags/churn-model-retrain/graph`);
-await page.locator("svg.graph a.node.s-success").nth(3).waitFor({ timeout: 60_000 });
+await page.locator("svg.graph a.node.s-success").nth(3).waitFor();
 await page.locator('[data-zoom="in"]').click();
 await picture(page, "graph");
 await watcher.locator("#grid tbody tr td:last-child a.s-success").nth(3).waitFor();

@@ -175,13 +175,13 @@ const ticking = dialog.locator(".ticks").first();
 const before = await ticking.innerText();
 await shot(page, "task-running");
 await page.waitForFunction((text) => document.querySelector("#window .ticks")?.innerText !== text, before);
-await dialog.locator("header .state", { hasText: "success" }).waitFor({ timeout: 60_000 });
+await dialog.locator("header .state", { hasText: "success" }).waitFor();
 assert.equal(await button(dialog, "Cancel task").count(), 0, "nothing is left to be cancelled");
 await link(dialog, "Log").waitFor();
 await shot(page, "task-ended");
 await page.keyboard.press("Escape");
 await page.goto(training);
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 
 // The size of a log grows with it.
 const growing = await trigger(page, "churn-model-retrain");
@@ -192,9 +192,9 @@ await page.getByText("Following the log…").waitFor();
 const bytes = await page.locator("#logsize").innerText();
 await page.waitForFunction((text) => document.getElementById("logsize").innerText !== text
   && document.getElementById("logstate").innerText.startsWith("Following"), bytes);
-await page.getByText("The log is complete.").waitFor({ timeout: 60_000 });
+await page.getByText("The log is complete.").waitFor();
 await page.goto(growing);
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 
 // While nothing happens, all that goes on grows older: header, rows and bars.
 const long = await trigger(page, "churn-model-retrain");
@@ -211,7 +211,7 @@ await page.goto(`${url}/dags/churn-model-retrain/gantt`);
 await page.locator("svg[data-open]").waitFor();
 await shot(page, "gantt-running");
 await page.goto(long);
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 
 // An act says first what it would touch, and is done by a button named after it.
 await button(page, "Clear").click();
@@ -230,7 +230,7 @@ await button(dialog, "Clear").click();
 await dialog.getByRole("heading", { name: "Clear 1 task?" }).waitFor();
 await button(dialog, "Clear 1 task").click();
 await page.locator("#notice", { hasText: "1 task was cleared" }).waitFor();
-await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor({ timeout: 60_000 });
+await page.locator("#run .state", { hasText: "success" }).nth(4).waitFor();
 
 // What has changed since it was shown is shown again, and not done.
 await link(page, "train_model").first().click();
