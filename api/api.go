@@ -14,6 +14,7 @@ import (
 	"dagwright/dag"
 	"dagwright/store"
 	"dagwright/tasklog"
+	"dagwright/version"
 )
 
 // Config is what the API needs.
@@ -40,10 +41,6 @@ type Config struct {
 	// server shuts down. Nil never ends them.
 	Done <-chan struct{}
 }
-
-// UserAgent is how dagwright's command line names itself. What it does is
-// written to the audit log as done via "cli" instead of "rest_api".
-const UserAgent = "dagwright-cli"
 
 // maxStreams bounds the answers that stay open at a time; a caller has a quarter.
 const maxStreams = 200
@@ -148,7 +145,7 @@ func (s *server) repeatsRemoval(c echo.Context, r route) (bool, error) {
 // actor is who sent the request, for the audit log.
 func (s *server) actor(c echo.Context) store.Actor {
 	via := "rest_api"
-	if strings.HasPrefix(c.Request().UserAgent(), UserAgent) {
+	if strings.HasPrefix(c.Request().UserAgent(), version.CommandLine) {
 		via = "cli"
 	}
 	return store.Actor{User: s.User(c), Via: via}

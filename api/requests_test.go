@@ -18,6 +18,7 @@ import (
 
 	"dagwright/dag"
 	"dagwright/store"
+	"dagwright/version"
 )
 
 // ids reads one field of each element of a list.
@@ -278,7 +279,7 @@ func TestTrigger(t *testing.T) {
 	f := newFixture(t).withDAGs()
 	a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": "2026-01-31T03:00:00+03:00", "dag_run_id": "mine",
 		"conf": {"SCORING_DATE": "2026-01-31", "ID": 12345678901234567890, "LIST": [1, 2.5, null, 0.1234567890123456789]}, "note": "by hand", "unpause": true}`,
-		"User-Agent: "+UserAgent+"/1")
+		"User-Agent: "+version.CommandLine+"/1")
 	if a.status != http.StatusOK {
 		t.Fatalf("%d %s", a.status, a.body)
 	}

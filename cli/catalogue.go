@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/client"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -50,13 +51,13 @@ message of one. The last version of a DAG that could be read stays in use.`,
 	return cmd
 }
 
-func listImportErrors(cmd *cobra.Command, f *clientFlags, c *client, limit int) error {
-	found, total, err := pages(url.Values{}, limit, func(query url.Values) ([]item[importErrorFields], int, error) {
+func listImportErrors(cmd *cobra.Command, f *clientFlags, c *client.Client, limit int) error {
+	found, total, err := pages(url.Values{}, limit, func(query url.Values) ([]client.Item[importErrorFields], int, error) {
 		var answer struct {
-			Errors []item[importErrorFields] `json:"import_errors"`
-			Total  int                       `json:"total_entries"`
+			Errors []client.Item[importErrorFields] `json:"import_errors"`
+			Total  int                              `json:"total_entries"`
 		}
-		err := c.call(cmd.Context(), request{path: []string{"importErrors"}, query: query}, &answer)
+		err := c.Call(cmd.Context(), client.Request{Path: []string{"importErrors"}, Query: query}, &answer)
 		return answer.Errors, answer.Total, err
 	})
 	if err != nil {
@@ -65,26 +66,26 @@ func listImportErrors(cmd *cobra.Command, f *clientFlags, c *client, limit int) 
 	err = f.show(cmd.OutOrStdout(), found, func(t *table) {
 		t.header("ID", "FILE", "SINCE", "ERROR")
 		for _, e := range found {
-			first, _, _ := strings.Cut(strings.TrimSpace(e.fields.Text), "\n")
-			t.row(e.fields.ID, e.fields.File, e.fields.At, orDash(first))
+			first, _, _ := strings.Cut(strings.TrimSpace(e.Fields.Text), "\n")
+			t.row(e.Fields.ID, e.Fields.File, e.Fields.At, orDash(first))
 		}
 	})
 	noteMore(cmd, len(found), total)
 	return err
 }
 
-func showImportError(cmd *cobra.Command, f *clientFlags, c *client, id string) error {
+func showImportError(cmd *cobra.Command, f *clientFlags, c *client.Client, id string) error {
 	if n, err := strconv.Atoi(id); err != nil || n < 1 {
 		return usage.New(fmt.Errorf("import error %q: want its number, as \"dagwright import-errors\" shows it", id))
 	}
-	var e item[importErrorFields]
-	if err := c.call(cmd.Context(), request{path: []string{"importErrors", id}}, &e); err != nil {
+	var e client.Item[importErrorFields]
+	if err := c.Call(cmd.Context(), client.Request{Path: []string{"importErrors", id}}, &e); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), e, func(t *table) {
-		t.field("File", e.fields.File)
-		t.field("Since", e.fields.At)
-		t.text(e.fields.Text)
+		t.field("File", e.Fields.File)
+		t.field("Since", e.Fields.At)
+		t.text(e.Fields.Text)
 	})
 }
 
@@ -134,12 +135,12 @@ func listAudit(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) 
 	if err != nil {
 		return err
 	}
-	events, total, err := pages(query, limit, func(query url.Values) ([]item[eventFields], int, error) {
+	events, total, err := pages(query, limit, func(query url.Values) ([]client.Item[eventFields], int, error) {
 		var answer struct {
-			Events []item[eventFields] `json:"event_logs"`
-			Total  int                 `json:"total_entries"`
+			Events []client.Item[eventFields] `json:"event_logs"`
+			Total  int                        `json:"total_entries"`
 		}
-		err := c.call(cmd.Context(), request{path: []string{"eventLogs"}, query: query}, &answer)
+		err := c.Call(cmd.Context(), client.Request{Path: []string{"eventLogs"}, Query: query}, &answer)
 		return answer.Events, answer.Total, err
 	})
 	if err != nil {
@@ -148,7 +149,7 @@ func listAudit(cmd *cobra.Command, f *clientFlags, query url.Values, limit int) 
 	err = f.show(cmd.OutOrStdout(), events, func(t *table) {
 		t.header("WHEN", "WHO", "EVENT", "DAG", "RUN", "TASK", "MORE")
 		for _, e := range events {
-			e := e.fields
+			e := e.Fields
 			t.row(e.At, dash(e.Owner), e.Event, dash(e.DAG), dash(e.Run), dash(e.Task), dash(e.Extra))
 		}
 	})
@@ -176,12 +177,12 @@ func newVersionsCommand(f *clientFlags) *cobra.Command {
 				return err
 			}
 			query := url.Values{"order_by": {"-version_number"}}
-			found, total, err := pages(query, limit, func(query url.Values) ([]item[versionFields], int, error) {
+			found, total, err := pages(query, limit, func(query url.Values) ([]client.Item[versionFields], int, error) {
 				var answer struct {
-					Versions []item[versionFields] `json:"dag_versions"`
-					Total    int                   `json:"total_entries"`
+					Versions []client.Item[versionFields] `json:"dag_versions"`
+					Total    int                          `json:"total_entries"`
 				}
-				err := c.call(cmd.Context(), request{path: []string{"dags", args[0], "dagVersions"}, query: query}, &answer)
+				err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", args[0], "dagVersions"}, Query: query}, &answer)
 				return answer.Versions, answer.Total, err
 			})
 			if err != nil {
@@ -190,7 +191,7 @@ func newVersionsCommand(f *clientFlags) *cobra.Command {
 			err = f.show(cmd.OutOrStdout(), found, func(t *table) {
 				t.header("VERSION", "SINCE", "COMMIT OF THE DAG REPOSITORY")
 				for _, v := range found {
-					t.row(v.fields.Number, v.fields.At, dash(v.fields.Commit))
+					t.row(v.Fields.Number, v.Fields.At, dash(v.Fields.Commit))
 				}
 			})
 			noteMore(cmd, len(found), total)
@@ -218,18 +219,18 @@ func newSourceCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := request{path: []string{"dagSources", args[0]}, query: url.Values{}, header: http.Header{"Accept": {"application/json"}}}
+			r := client.Request{Path: []string{"dagSources", args[0]}, Query: url.Values{}, Header: http.Header{"Accept": {"application/json"}}}
 			if number > 0 {
-				r.query.Set("version_number", strconv.Itoa(number))
+				r.Query.Set("version_number", strconv.Itoa(number))
 			}
-			var source item[struct {
+			var source client.Item[struct {
 				Content string `json:"content"`
 			}]
-			if err := c.call(cmd.Context(), r, &source); err != nil {
+			if err := c.Call(cmd.Context(), r, &source); err != nil {
 				return err
 			}
 			if f.output == "table" {
-				_, err := io.WriteString(cmd.OutOrStdout(), source.fields.Content)
+				_, err := io.WriteString(cmd.OutOrStdout(), source.Fields.Content)
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), source, nil)

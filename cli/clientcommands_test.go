@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"dagwright/cli/clitest"
+	"dagwright/client"
 	"dagwright/dag"
 	"dagwright/store"
 )
@@ -304,11 +305,11 @@ func TestOlderServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = c.call(t.Context(), request{method: http.MethodPost, path: []string{"from", "tomorrow"}}, nil)
+	err = c.Call(t.Context(), client.Request{Method: http.MethodPost, Path: []string{"from", "tomorrow"}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "does not know this command: it is dagwright ") {
 		t.Error(err)
 	}
-	err = c.call(t.Context(), request{method: http.MethodPut, path: []string{"dags"}}, nil)
+	err = c.Call(t.Context(), client.Request{Method: http.MethodPut, Path: []string{"dags"}}, nil)
 	if err == nil || !strings.Contains(err.Error(), "does not know this command: it is dagwright ") {
 		t.Error(err)
 	}

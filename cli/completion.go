@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"dagwright/client"
 )
 
 // completionPatience bounds how long somebody who pressed Tab waits for a server.
@@ -66,8 +68,8 @@ func oneOf(words ...string) completer {
 }
 
 func completeContexts(*cobra.Command, []string, string) ([]string, error) {
-	c, err := readClientConfig()
-	return c.names(), err
+	c, err := client.ReadContexts()
+	return c.Names(), err
 }
 
 // flagsOf reads the client's flags back from a command that is being completed.
@@ -82,7 +84,7 @@ func flagsOf(cmd *cobra.Command) *clientFlags {
 }
 
 // ask calls the server for a completion.
-func ask(cmd *cobra.Command, r request, answer any) error {
+func ask(cmd *cobra.Command, r client.Request, answer any) error {
 	c, err := flagsOf(cmd).dial()
 	if err != nil {
 		return err
@@ -93,7 +95,7 @@ func ask(cmd *cobra.Command, r request, answer any) error {
 	}
 	ctx, cancel := context.WithTimeout(parent, completionPatience)
 	defer cancel()
-	return c.call(ctx, r, answer)
+	return c.Call(ctx, r, answer)
 }
 
 func completeDAGs(cmd *cobra.Command, _ []string, word string) ([]string, error) {
@@ -104,7 +106,7 @@ func completeDAGs(cmd *cobra.Command, _ []string, word string) ([]string, error)
 	if word != "" {
 		query.Set("dag_id_pattern", word+"%")
 	}
-	if err := ask(cmd, request{path: []string{"dags"}, query: query}, &answer); err != nil {
+	if err := ask(cmd, client.Request{Path: []string{"dags"}, Query: query}, &answer); err != nil {
 		return nil, err
 	}
 	var ids []string
@@ -118,12 +120,12 @@ func completeDAGs(cmd *cobra.Command, _ []string, word string) ([]string, error)
 func completeRuns(cmd *cobra.Command, args []string, _ string) ([]string, error) {
 	var answer runPage
 	query := url.Values{"limit": {"50"}, "order_by": {"-run_after"}}
-	if err := ask(cmd, request{path: []string{"dags", args[0], "dagRuns"}, query: query}, &answer); err != nil {
+	if err := ask(cmd, client.Request{Path: []string{"dags", args[0], "dagRuns"}, Query: query}, &answer); err != nil {
 		return nil, err
 	}
 	var ids []string
 	for _, r := range answer.Runs {
-		ids = append(ids, r.fields.ID)
+		ids = append(ids, r.Fields.ID)
 	}
 	return ids, nil
 }
@@ -133,7 +135,7 @@ func completeTasks(cmd *cobra.Command, args []string, _ string) ([]string, error
 	var answer struct {
 		Tasks []taskFields `json:"tasks"`
 	}
-	if err := ask(cmd, request{path: []string{"dags", args[0], "tasks"}}, &answer); err != nil {
+	if err := ask(cmd, client.Request{Path: []string{"dags", args[0], "tasks"}}, &answer); err != nil {
 		return nil, err
 	}
 	var ids []string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"dagwright/client"
 	"dagwright/terminal"
 	"dagwright/usage"
 
@@ -42,10 +43,10 @@ var errNotDone = errors.New("nothing was done")
 
 // askInProduction asks before an act on a production server, where there is a
 // person to answer; scripts go on.
-func askInProduction(cmd *cobra.Command, c *client, yes bool, question string) error {
+func askInProduction(cmd *cobra.Command, c *client.Client, yes bool, question string) error {
 	in, ok := cmd.InOrStdin().(*os.File)
-	if !c.to.production || yes || ok && !term.IsTerminal(int(in.Fd())) {
+	if !c.Server().Production || yes || ok && !term.IsTerminal(int(in.Fd())) {
 		return nil
 	}
-	return confirm(cmd.Context(), cmd, c.to.String()+" is production. "+question)
+	return confirm(cmd.Context(), cmd, c.Server().String()+" is production. "+question)
 }

@@ -3,9 +3,9 @@ package cli
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 
+	"dagwright/client"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -20,7 +20,7 @@ commands talk to. Contexts are kept in dagwright/config.yml in the folder of you
 settings (~/.config on Linux).
 
 A command talks to the server of --server or --context, else of DAGWRIGHT_SERVER or
-DAGWRIGHT_CONTEXT, else of the current context, else to ` + defaultServer + `.`,
+DAGWRIGHT_CONTEXT, else of the current context, else to ` + client.DefaultServer + `.`,
 		Example: `  dagwright context add dev https://dagwright-dev.example.com
   dagwright context add prod https://dagwright.example.com --production
   dagwright context use dev
@@ -36,24 +36,23 @@ DAGWRIGHT_CONTEXT, else of the current context, else to ` + defaultServer + `.`,
 type contextRow struct {
 	Name    string `json:"name"`
 	Current bool   `json:"current"`
-	serverContext
+	client.Context
 	SignedIn bool `json:"signed_in"`
 }
 
-func contextRows(c clientConfig) ([]contextRow, error) {
-	tokens, err := readCredentials()
+func contextRows(c client.Contexts) ([]contextRow, error) {
+	signedIn, err := client.SignedIn()
 	if err != nil {
 		return nil, err
 	}
 	rows := []contextRow{}
-	for _, name := range c.names() {
+	for _, name := range c.Names() {
 		sc := c.Contexts[name]
-		t, err := c.byURL(sc.Server)
+		t, err := c.ByURL(sc.Server)
 		if err != nil {
 			return nil, err
 		}
-		_, signedIn := tokens.Servers[t.url.String()]
-		rows = append(rows, contextRow{name, name == c.Current, sc, signedIn})
+		rows = append(rows, contextRow{name, name == c.Current, sc, signedIn[t.URL.String()]})
 	}
 	return rows, nil
 }
@@ -65,7 +64,7 @@ func newContextListCommand() *cobra.Command {
 		Short: "List contexts",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := readClientConfig()
+			c, err := client.ReadContexts()
 			if err != nil {
 				return err
 			}
@@ -106,19 +105,19 @@ func newContextShowCommand() *cobra.Command {
 			if len(args) == 1 {
 				f.context, f.server = args[0], ""
 			}
-			c, err := readClientConfig()
+			c, err := client.ReadContexts()
 			if err != nil {
 				return err
 			}
-			to, err := c.choose(f.server, f.context, os.Getenv)
+			to, err := c.Choose(f.server, f.context, os.Getenv)
 			if err != nil {
 				return err
 			}
-			answer := map[string]any{"name": to.context, "server": to.url.String(), "production": to.production, "current": to.context != "" && to.context == c.Current}
+			answer := map[string]any{"name": to.Context, "server": to.URL.String(), "production": to.Production, "current": to.Context != "" && to.Context == c.Current}
 			return f.show(cmd.OutOrStdout(), answer, func(t *table) {
-				t.field("Context", orDash(to.context))
-				t.field("Server", to.url.String())
-				t.field("Production", yesNo(to.production))
+				t.field("Context", orDash(to.Context))
+				t.field("Server", to.URL.String())
+				t.field("Production", yesNo(to.Production))
 			})
 		},
 		ValidArgsFunction: completeArguments(completeContexts),
@@ -133,9 +132,9 @@ func newContextUseCommand() *cobra.Command {
 		Short: "Choose the context that commands talk to",
 		Args:  exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var sc serverContext
-			err := changeClientConfig(func(c *clientConfig) (err error) {
-				sc, err = c.find(args[0])
+			var sc client.Context
+			err := client.ChangeContexts(func(c *client.Contexts) (err error) {
+				sc, err = c.Find(args[0])
 				c.Current = args[0]
 				return err
 			})
@@ -159,14 +158,14 @@ confirmation on a terminal, unless --yes is given.`,
 		Example: `  dagwright context add prod https://dagwright.example.com --production`,
 		Args:    exactArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			sc := serverContext{Server: args[1], Production: production}
-			if err := sc.check(args[0]); err != nil {
+			sc := client.Context{Server: args[1], Production: production}
+			if err := sc.Check(args[0]); err != nil {
 				return usage.New(err)
 			}
 			current := false
-			err := changeClientConfig(func(c *clientConfig) error {
+			err := client.ChangeContexts(func(c *client.Contexts) error {
 				if c.Contexts == nil {
-					c.Contexts = map[string]serverContext{}
+					c.Contexts = map[string]client.Context{}
 				}
 				c.Contexts[args[0]] = sc
 				if use || c.Current == "" {
@@ -201,10 +200,10 @@ func newContextRemoveCommand() *cobra.Command {
 		Short: "Forget a context, and the token of its server",
 		Args:  exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var server target
+			var server client.Server
 			shared := false
-			err := changeClientConfig(func(c *clientConfig) error {
-				sc, err := c.find(args[0])
+			err := client.ChangeContexts(func(c *client.Contexts) error {
+				sc, err := c.Find(args[0])
 				if err != nil {
 					return err
 				}
@@ -212,15 +211,15 @@ func newContextRemoveCommand() *cobra.Command {
 				if c.Current == args[0] {
 					c.Current = ""
 				}
-				server, err = c.byURL(sc.Server)
-				shared = server.context != "" // another context has the server too
+				server, err = c.ByURL(sc.Server)
+				shared = server.Context != "" // another context has the server too
 				return err
 			})
 			if err != nil {
 				return err
 			}
 			if !shared {
-				if _, err := forgetCredential(cmd.Context(), http.DefaultClient, server); err != nil {
+				if _, err := client.New(server, "").SignOut(cmd.Context()); err != nil {
 					return err
 				}
 			}

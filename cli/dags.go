@@ -9,13 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/client"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
 )
-
-// pageSize is the most that the API gives at a time.
-const pageSize = 100
 
 // dagFields is what the commands use of a DAG.
 type dagFields struct {
@@ -123,7 +121,7 @@ func newDAGsListCommand(f *clientFlags) *cobra.Command {
 }
 
 func addLimitFlag(cmd *cobra.Command, limit *int) {
-	cmd.Flags().IntVar(limit, "limit", pageSize, "how many to list at most; 0 lists all")
+	cmd.Flags().IntVar(limit, "limit", client.PageSize, "how many to list at most; 0 lists all")
 }
 
 // listDAGs prints DAGs, or those of them alone that are archived, of which the API has no list.
@@ -136,19 +134,19 @@ func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int, a
 	if archived {
 		most = 0
 	}
-	dags, total, err := pages(query, most, func(query url.Values) ([]item[dagFields], int, error) {
+	dags, total, err := pages(query, most, func(query url.Values) ([]client.Item[dagFields], int, error) {
 		var answer struct {
-			DAGs  []item[dagFields] `json:"dags"`
-			Total int               `json:"total_entries"`
+			DAGs  []client.Item[dagFields] `json:"dags"`
+			Total int                      `json:"total_entries"`
 		}
-		err := c.call(cmd.Context(), request{path: []string{"dags"}, query: query}, &answer)
+		err := c.Call(cmd.Context(), client.Request{Path: []string{"dags"}, Query: query}, &answer)
 		return answer.DAGs, answer.Total, err
 	})
 	if err != nil {
 		return err
 	}
 	if archived {
-		dags = slices.DeleteFunc(dags, func(d item[dagFields]) bool { return !d.fields.Stale })
+		dags = slices.DeleteFunc(dags, func(d client.Item[dagFields]) bool { return !d.Fields.Stale })
 		total = len(dags)
 		if limit > 0 {
 			dags = dags[:min(limit, total)]
@@ -157,7 +155,7 @@ func listDAGs(cmd *cobra.Command, f *clientFlags, query url.Values, limit int, a
 	err = f.show(cmd.OutOrStdout(), dags, func(t *table) {
 		t.header("DAG", "STATE", "SCHEDULE", "NEXT RUN", "OWNERS", "TAGS")
 		for _, d := range dags {
-			d := d.fields
+			d := d.Fields
 			t.row(d.ID, state(d.pauseWord()), dash(d.Schedule), d.NextRunAfter, strings.Join(d.Owners, ","), d.tagNames())
 		}
 	})
@@ -177,23 +175,7 @@ func pages[T any](query url.Values, limit int, page func(url.Values) ([]T, int, 
 	if limit < 0 {
 		return nil, 0, usage.New(fmt.Errorf("--limit %d: want 0 or more", limit))
 	}
-	all := []T{}
-	for {
-		size := pageSize
-		if limit > 0 {
-			size = min(size, limit-len(all))
-		}
-		query.Set("limit", strconv.Itoa(size))
-		query.Set("offset", strconv.Itoa(len(all)))
-		found, total, err := page(query)
-		if err != nil {
-			return nil, 0, err
-		}
-		all = append(all, found...)
-		if len(found) == 0 || len(all) >= total || len(all) == limit {
-			return all, total, nil
-		}
-	}
+	return client.Pages(query, limit, page)
 }
 
 // taskFields is what the commands use of a DAG's task.
@@ -222,22 +204,22 @@ func showDAG(cmd *cobra.Command, f *clientFlags, id string) error {
 	if err != nil {
 		return err
 	}
-	var d item[dagFields]
+	var d client.Item[dagFields]
 	var tasks struct {
-		Tasks []item[taskFields] `json:"tasks"`
+		Tasks []client.Item[taskFields] `json:"tasks"`
 	}
-	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "details"}}, &d); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "details"}}, &d); err != nil {
 		return err
 	}
-	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "tasks"}}, &tasks); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "tasks"}}, &tasks); err != nil {
 		return err
 	}
 	answer := map[string]any{"dag": d, "tasks": tasks.Tasks}
 	return f.show(cmd.OutOrStdout(), answer, func(t *table) {
-		d.fields.describe(t)
+		d.Fields.describe(t)
 		t.header("TASK", "RETRIES", "TRIGGER RULE", "THEN")
 		for _, task := range tasks.Tasks {
-			t.row(task.fields.ID, task.fields.Retries, task.fields.Rule, orDash(strings.Join(task.fields.Downstream, ",")))
+			t.row(task.Fields.ID, task.Fields.Retries, task.Fields.Rule, orDash(strings.Join(task.Fields.Downstream, ",")))
 		}
 	})
 }
@@ -282,16 +264,16 @@ func newPauseCommand(f *clientFlags, pause bool) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			dags := make([]item[dagFields], len(args))
+			dags := make([]client.Item[dagFields], len(args))
 			for i, id := range args {
-				r := request{method: http.MethodPatch, path: []string{"dags", id}, body: map[string]any{"is_paused": pause}}
-				if err := c.call(cmd.Context(), r, &dags[i]); err != nil {
+				r := client.Request{Method: http.MethodPatch, Path: []string{"dags", id}, Body: map[string]any{"is_paused": pause}}
+				if err := c.Call(cmd.Context(), r, &dags[i]); err != nil {
 					return err
 				}
 			}
 			return f.show(cmd.OutOrStdout(), dags, func(t *table) {
 				for _, d := range dags {
-					t.line("%s is %s", d.fields.ID, done)
+					t.line("%s is %s", d.Fields.ID, done)
 				}
 			})
 		},
@@ -313,7 +295,7 @@ cron expression.`,
 				return err
 			}
 			var d dagFields
-			if err := c.call(cmd.Context(), request{path: []string{"dags", args[0]}}, &d); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", args[0]}}, &d); err != nil {
 				return err
 			}
 			return showNext(cmd, f, d)
@@ -365,16 +347,16 @@ archived DAG to remove its history too.`,
 	return cmd
 }
 
-func deleteDAG(cmd *cobra.Command, c *client, id string, yes bool) error {
+func deleteDAG(cmd *cobra.Command, c *client.Client, id string, yes bool) error {
 	ctx := cmd.Context()
 	var d dagFields
-	if err := c.call(ctx, request{path: []string{"dags", id}}, &d); err != nil {
+	if err := c.Call(ctx, client.Request{Path: []string{"dags", id}}, &d); err != nil {
 		return err
 	}
-	question := fmt.Sprintf("Remove %s from the DAG repository of %s? Its history stays.", d.File, c.to)
+	question := fmt.Sprintf("Remove %s from the DAG repository of %s? Its history stays.", d.File, c.Server())
 	done := fmt.Sprintf("%s will be removed from the DAG repository; %s is archived as soon as it is", d.File, id)
 	if d.Stale {
-		question = fmt.Sprintf("Delete the archived DAG %s with all its runs from %s? This cannot be undone.", id, c.to)
+		question = fmt.Sprintf("Delete the archived DAG %s with all its runs from %s? This cannot be undone.", id, c.Server())
 		done = id + " is deleted with its history"
 	}
 	if !yes {
@@ -382,7 +364,7 @@ func deleteDAG(cmd *cobra.Command, c *client, id string, yes bool) error {
 			return err
 		}
 	}
-	if err := c.call(ctx, request{method: http.MethodDelete, path: []string{"dags", id}}, nil); err != nil {
+	if err := c.Call(ctx, client.Request{Method: http.MethodDelete, Path: []string{"dags", id}}, nil); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(cmd.OutOrStdout(), done)

@@ -3,11 +3,12 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/dev"
 )
 
 func newDevCommand() *cobra.Command {
-	c := dev.Config{DefaultServer: defaultServer}
+	c := dev.Config{DefaultServer: client.DefaultServer}
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Run all of dagwright on this machine, with two example models",

@@ -16,6 +16,7 @@ import (
 
 	"dagwright/api"
 	"dagwright/cli/clitest"
+	"dagwright/client"
 )
 
 // workstation is where somebody signs in.
@@ -98,7 +99,7 @@ func TestLoginByDevice(t *testing.T) {
 			}
 			ann.Run("", 0, "churn-model", "dags", "list")
 			ann.Run("", 0, "operator", "whoami")
-			info, err := os.Stat(ann.File(credentialsName))
+			info, err := os.Stat(ann.File("credentials.yml"))
 			if err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("%v, %v", info.Mode(), err)
 			}
@@ -150,7 +151,7 @@ func TestLoginRefused(t *testing.T) {
 		if got := finish(); !strings.Contains(got, want) || !strings.Contains(got, "(exit status 1)") {
 			t.Errorf("%s: %s", answer, got)
 		}
-		if _, err := os.Stat(ann.File(credentialsName)); err == nil {
+		if _, err := os.Stat(ann.File("credentials.yml")); err == nil {
 			t.Errorf("%s: something was kept", answer)
 		}
 	}
@@ -192,16 +193,16 @@ func TestLoginByToken(t *testing.T) {
 	if strings.Contains(ann.Shown.String(), token) {
 		t.Error("the token was shown")
 	}
-	if err := os.Chmod(ann.File(credentialsName), 0o644); err != nil {
+	if err := os.Chmod(ann.File("credentials.yml"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	ann.Run("", 1, "chmod 600", "dags", "list", "--server", url)
 
-	newWorkstation(t, tokenVariable+"="+token).Run("", 0, "churn-model", "dags", "list", "--server", url)
-	newWorkstation(t, tokenFileVariable+"="+file).Run("", 0, "churn-model", "dags", "list", "--server", url)
-	newWorkstation(t, tokenVariable+"=other").Run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
-	newWorkstation(t, tokenVariable+"=a", tokenFileVariable+"=b").Run("", 2, "want one of", "dags", "list", "--server", url)
-	newWorkstation(t, tokenFileVariable+"=absent").Run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenVariable+"="+token).Run("", 0, "churn-model", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenFileVariable+"="+file).Run("", 0, "churn-model", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenVariable+"=other").Run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenVariable+"=a", client.TokenFileVariable+"=b").Run("", 2, "want one of", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenFileVariable+"=absent").Run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
 }
 
 // A server that lets everybody in needs no login; another program is not a dagwright.

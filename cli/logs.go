@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 
+	"dagwright/client"
 	"dagwright/terminal"
 	"dagwright/usage"
 
@@ -52,15 +52,11 @@ failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 			if f.output == "yaml" {
 				return usage.New(errors.New("--output yaml: a log is printed as it is, or as json, a line an object"))
 			}
-			c, err := f.dial()
+			c, run, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			run, err := findRun(cmd, c, args[0], argument(args, 1))
-			if err != nil {
-				return err
-			}
-			p := logPrinter{cmd: cmd, client: c, run: run.fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps, terminal: isTerminal(cmd.OutOrStdout())}
+			p := logPrinter{cmd: cmd, client: c, run: run.Fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps, terminal: isTerminal(cmd.OutOrStdout())}
 			show := p.print
 			if l.follow {
 				show = p.follow
@@ -83,8 +79,8 @@ failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 // logPrinter prints logs of one run.
 type logPrinter struct {
 	cmd    *cobra.Command
-	client *client
-	run    runFields
+	client *client.Client
+	run    client.Run
 	task   string // "" for any
 	try    int    // 0 for the newest
 	output string
@@ -100,8 +96,9 @@ type attempt struct {
 	try  int
 }
 
-func (p *logPrinter) path(a attempt) []string {
-	return []string{"dags", p.run.DAG, "dagRuns", p.run.ID, "taskInstances", a.task, "logs", strconv.Itoa(a.try)}
+// tried names the try of an attempt for the client.
+func (p *logPrinter) tried(a attempt) client.Try {
+	return client.Try{DAG: p.run.DAG, Run: p.run.ID, Task: a.task, Number: a.try}
 }
 
 // print prints what there is of one log.
@@ -114,30 +111,9 @@ func (p *logPrinter) print() error {
 	if err != nil {
 		return err
 	}
-	r := request{path: p.path(a), header: http.Header{"Accept": {"application/x-ndjson"}}}
-	resp, err := p.client.open(p.cmd.Context(), r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	return p.copyLines(resp.Body)
-}
-
-// copyLines prints a log that comes as NDJSON.
-func (p *logPrinter) copyLines(from io.Reader) error {
 	out := bufio.NewWriter(p.cmd.OutOrStdout())
-	lines := json.NewDecoder(from)
-	for {
-		var line json.RawMessage
-		if err := lines.Decode(&line); errors.Is(err, io.EOF) {
-			return out.Flush()
-		} else if err != nil {
-			return errors.Join(out.Flush(), fmt.Errorf("read log: %w", err))
-		}
-		if err := p.line(out, line); err != nil {
-			return err
-		}
-	}
+	err = p.client.Log(p.cmd.Context(), p.tried(a), func(text []byte) error { return p.line(out, text) })
+	return errors.Join(err, out.Flush())
 }
 
 // line prints one line of a log: its text, or the object with --output json.
@@ -146,11 +122,11 @@ func (p *logPrinter) line(out io.Writer, text []byte) error {
 		_, err := io.WriteString(out, p.shown(string(text))+"\n")
 		return err
 	}
-	var line lineFields
+	var line client.Line
 	if err := json.Unmarshal(text, &line); err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
-	_, err := io.WriteString(out, p.shown(line.show(p.timestamps))+"\n")
+	_, err := io.WriteString(out, p.shown(lineText(line, p.timestamps))+"\n")
 	return err
 }
 
@@ -162,16 +138,8 @@ func (p *logPrinter) shown(text string) string {
 	return text
 }
 
-// lineFields is what is read of a line of a log.
-type lineFields struct {
-	Timestamp string `json:"timestamp"`
-	Event     string `json:"event"`
-	Logger    string `json:"logger"`
-	Container string `json:"container"`
-}
-
-// show writes a line as it stands in the log, with its time if that is wanted.
-func (l lineFields) show(timestamps bool) string {
+// lineText is a line as it stands in the log, with its time if that is wanted.
+func lineText(l client.Line, timestamps bool) string {
 	text := l.Event
 	switch {
 	case l.Logger == "dagwright":
@@ -203,15 +171,15 @@ func (p *logPrinter) outcome() error {
 // lastState asks how what was logged stands now: a try, a task, or the run.
 func (p *logPrinter) lastState() (name, how string, err error) {
 	if p.task == "" {
-		run, err := findRun(p.cmd, p.client, p.run.DAG, p.run.ID)
-		return "run " + p.run.ID, run.fields.State, err
+		run, err := p.client.Run(p.cmd.Context(), p.run.DAG, p.run.ID)
+		return "run " + p.run.ID, run.Fields.State, err
 	}
-	name, path := "task "+p.task, instancePath(p.run.DAG, p.run.ID, p.task)
+	name, path := "task "+p.task, client.TaskPath(p.run.DAG, p.run.ID, p.task)
 	if p.try > 0 {
 		name, path = fmt.Sprintf("%s, try %d", name, p.try), append(path, "tries", strconv.Itoa(p.try))
 	}
-	var ti instanceFields
-	err = p.client.call(p.cmd.Context(), request{path: path}, &ti)
+	var ti client.TaskInstance
+	err = p.client.Call(p.cmd.Context(), client.Request{Path: path}, &ti)
 	if ti.State != nil {
 		how = *ti.State
 	}
@@ -219,17 +187,17 @@ func (p *logPrinter) lastState() (name, how string, err error) {
 }
 
 // tasks reads the run's task instances, or the one that was named.
-func (p *logPrinter) tasks() ([]instanceFields, error) {
-	found, err := instances(p.cmd, p.client, p.run)
+func (p *logPrinter) tasks() ([]client.TaskInstance, error) {
+	found, err := p.client.Tasks(p.cmd.Context(), p.run.DAG, p.run.ID)
 	if err != nil {
 		return nil, err
 	}
-	var tasks []instanceFields
+	var tasks []client.TaskInstance
 	var names []string
 	for _, t := range found {
-		names = append(names, t.fields.Task)
-		if p.task == "" || t.fields.Task == p.task {
-			tasks = append(tasks, t.fields)
+		names = append(names, t.Fields.Task)
+		if p.task == "" || t.Fields.Task == p.task {
+			tasks = append(tasks, t.Fields)
 		}
 	}
 	if len(tasks) == 0 {
@@ -240,8 +208,8 @@ func (p *logPrinter) tasks() ([]instanceFields, error) {
 
 // choose picks the try whose log is meant: of the first running task, else of
 // the one that started last.
-func (p *logPrinter) choose(tasks []instanceFields) (attempt, error) {
-	var best *instanceFields
+func (p *logPrinter) choose(tasks []client.TaskInstance) (attempt, error) {
+	var best *client.TaskInstance
 	for i := range tasks {
 		t := &tasks[i]
 		if t.Try == 0 {
@@ -256,7 +224,7 @@ func (p *logPrinter) choose(tasks []instanceFields) (attempt, error) {
 		}
 	}
 	if best == nil {
-		if p.run.ended() {
+		if p.run.Ended() {
 			return attempt{}, fmt.Errorf("run %s is %s and wrote no log", p.run.ID, p.run.State)
 		}
 		return attempt{}, fmt.Errorf("run %s is %s and has written no log yet; -f waits for it", p.run.ID, p.run.State)
@@ -267,6 +235,6 @@ func (p *logPrinter) choose(tasks []instanceFields) (attempt, error) {
 	return attempt{best.Task, best.Try}, nil
 }
 
-func startedAfter(a, b *instanceFields) bool {
+func startedAfter(a, b *client.TaskInstance) bool {
 	return a.StartedAt != nil && (b.StartedAt == nil || a.StartedAt.After(*b.StartedAt))
 }

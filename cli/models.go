@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/dag"
 	"dagwright/store"
 	"dagwright/usage"
@@ -86,14 +87,14 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			pushes, err := c.pushes(cmd.Context(), query, limit)
+			pushes, err := listPushes(cmd.Context(), c, query, limit)
 			if err != nil {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), pushes, func(t *table) {
 				t.header("PUSH", "PROJECT", "BRANCH", "COMMIT", "RECEIVED", "STATE", "DAG", "REASON")
 				for _, p := range pushes {
-					p := p.fields
+					p := p.Fields
 					t.row(p.ID, p.Project, p.Branch, fmt.Sprintf("%.8s", p.Commit), p.ReceivedAt, pushState(p.State), orDash(p.DAG), orDash(cmp.Or(p.Reason, p.MergeRequest)))
 				}
 			})
@@ -108,29 +109,29 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 	return cmd
 }
 
-// pushes reads pushes page by page; each begins before the last one's id.
-func (c *client) pushes(ctx context.Context, query url.Values, limit int) ([]item[pushFields], error) {
+// listPushes reads pushes page by page; each begins before the last one's id.
+func listPushes(ctx context.Context, c *client.Client, query url.Values, limit int) ([]client.Item[pushFields], error) {
 	if limit < 0 {
 		return nil, usage.New(fmt.Errorf("--limit %d: want 0 or more", limit))
 	}
-	all := []item[pushFields]{}
+	all := []client.Item[pushFields]{}
 	for {
-		size := pageSize
+		size := client.PageSize
 		if limit > 0 {
 			size = min(size, limit-len(all))
 		}
 		query.Set("limit", strconv.Itoa(size))
 		var answer struct {
-			Pushes []item[pushFields] `json:"pushes"`
+			Pushes []client.Item[pushFields] `json:"pushes"`
 		}
-		if err := c.call(ctx, request{path: []string{"pushes"}, query: query}, &answer); err != nil {
+		if err := c.Call(ctx, client.Request{Path: []string{"pushes"}, Query: query}, &answer); err != nil {
 			return nil, err
 		}
 		all = append(all, answer.Pushes...)
 		if len(answer.Pushes) < size || len(all) == limit {
 			return all, nil
 		}
-		query.Set("before", strconv.FormatInt(all[len(all)-1].fields.ID, 10))
+		query.Set("before", strconv.FormatInt(all[len(all)-1].Fields.ID, 10))
 	}
 }
 
@@ -173,11 +174,11 @@ func newModelsShowCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var p item[pushFields]
-			if err := c.call(cmd.Context(), request{path: path}, &p); err != nil {
+			var p client.Item[pushFields]
+			if err := c.Call(cmd.Context(), client.Request{Path: path}, &p); err != nil {
 				return err
 			}
-			return f.show(cmd.OutOrStdout(), p, p.fields.describe)
+			return f.show(cmd.OutOrStdout(), p, p.Fields.describe)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
@@ -202,21 +203,21 @@ it was rejected, and 3 when it is still pending after --timeout.`,
 			if err != nil {
 				return err
 			}
-			var p item[pushFields]
-			if err := c.call(cmd.Context(), request{method: http.MethodPost, path: append(path, "replay")}, &p); err != nil {
+			var p client.Item[pushFields]
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: append(path, "replay")}, &p); err != nil {
 				return err
 			}
 			if wait {
 				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 				defer cancel()
-				if p, err = c.awaitPush(ctx, p.fields.ID); err != nil {
+				if p, err = awaitPush(ctx, c, p.Fields.ID); err != nil {
 					return err
 				}
 			}
-			if err := f.show(cmd.OutOrStdout(), p, p.fields.describe); err != nil {
+			if err := f.show(cmd.OutOrStdout(), p, p.Fields.describe); err != nil {
 				return err
 			}
-			return refusals([]item[pushFields]{p})
+			return refusals([]client.Item[pushFields]{p})
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

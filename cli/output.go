@@ -134,22 +134,6 @@ func orDash(text string) string {
 	return terminal.OneLine(text)
 }
 
-// item is an object of the API: the fields that a command uses, and all of it
-// as the server wrote it, for --output json and yaml.
-type item[T any] struct {
-	fields T
-	raw    json.RawMessage
-}
-
-// UnmarshalJSON keeps the text and reads the fields.
-func (i *item[T]) UnmarshalJSON(text []byte) error {
-	i.raw = bytes.Clone(text)
-	return json.Unmarshal(text, &i.fields)
-}
-
-// MarshalJSON gives the text back.
-func (i item[T]) MarshalJSON() ([]byte, error) { return i.raw, nil }
-
 // counted writes a number of things, whose plural ends in "s".
 func counted(n int, thing string) string {
 	if n == 1 {

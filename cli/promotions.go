@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/store"
 	"dagwright/usage"
 )
@@ -68,28 +69,28 @@ the instance.`,
 	return cmd
 }
 
-func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client, id string, body map[string]any, timeout time.Duration) error {
+func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client.Client, id string, body map[string]any, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	var asked promotionFields
-	if err := c.call(ctx, request{method: http.MethodPost, path: []string{"dags", id, "promote"}, body: body}, &asked); err != nil {
+	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"dags", id, "promote"}, Body: body}, &asked); err != nil {
 		return err
 	}
-	p, err := c.awaitPromotion(ctx, id, asked.ID)
+	p, err := awaitPromotion(ctx, c, id, asked.ID)
 	if err != nil {
 		return err
 	}
 	err = f.show(cmd.OutOrStdout(), p, func(t *table) {
-		switch store.PromotionState(p.fields.State) {
+		switch store.PromotionState(p.Fields.State) {
 		case store.PromotionCompared:
-			t.text(p.fields.Reason)
+			t.text(p.Fields.Reason)
 		case store.PromotionUnchanged:
-			t.line("%s is already there; there is nothing to promote", p.fields.DAG)
+			t.line("%s is already there; there is nothing to promote", p.Fields.DAG)
 		default:
-			t.line("version %d of %s: %s %s", p.fields.Version, p.fields.DAG, p.fields.State, orDash(cmp.Or(p.fields.MergeRequest, p.fields.Reason)))
+			t.line("version %d of %s: %s %s", p.Fields.Version, p.Fields.DAG, p.Fields.State, orDash(cmp.Or(p.Fields.MergeRequest, p.Fields.Reason)))
 		}
 	})
-	if err == nil && p.fields.State == string(store.PromotionRefused) {
+	if err == nil && p.Fields.State == string(store.PromotionRefused) {
 		err = errors.New("the promotion was refused")
 	}
 	return err
@@ -97,21 +98,21 @@ func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client, id string, b
 
 // awaitPromotion waits until a promotion is finished. The server has no call that
 // waits, so it is asked again and again, less and less often.
-func (c *client) awaitPromotion(ctx context.Context, id string, number int64) (item[promotionFields], error) {
+func awaitPromotion(ctx context.Context, c *client.Client, id string, number int64) (client.Item[promotionFields], error) {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		var answer struct {
-			Promotions []item[promotionFields] `json:"promotions"`
+			Promotions []client.Item[promotionFields] `json:"promotions"`
 		}
-		if err := c.call(ctx, request{path: []string{"dags", id, "promotions"}}, &answer); err != nil {
-			return item[promotionFields]{}, err
+		if err := c.Call(ctx, client.Request{Path: []string{"dags", id, "promotions"}}, &answer); err != nil {
+			return client.Item[promotionFields]{}, err
 		}
 		for _, p := range answer.Promotions {
-			if p.fields.ID == number && p.fields.State != string(store.PromotionPending) {
+			if p.Fields.ID == number && p.Fields.State != string(store.PromotionPending) {
 				return p, nil
 			}
 		}
 		if sleep(ctx, pause) != nil {
-			return item[promotionFields]{}, fmt.Errorf("promotion %d of %s is still pending; %w", number, id, errGoesOn)
+			return client.Item[promotionFields]{}, fmt.Errorf("promotion %d of %s is still pending; %w", number, id, errGoesOn)
 		}
 	}
 }
@@ -155,15 +156,15 @@ func newProvenanceCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := request{path: []string{"dags", args[0], "provenance"}, query: url.Values{}}
+			r := client.Request{Path: []string{"dags", args[0], "provenance"}, Query: url.Values{}}
 			if len(args) == 2 {
-				r.query.Set("dag_run_id", args[1])
+				r.Query.Set("dag_run_id", args[1])
 			}
-			var p item[provenanceFields]
-			if err := c.call(cmd.Context(), r, &p); err != nil {
+			var p client.Item[provenanceFields]
+			if err := c.Call(cmd.Context(), r, &p); err != nil {
 				return err
 			}
-			return f.show(cmd.OutOrStdout(), p, p.fields.describe)
+			return f.show(cmd.OutOrStdout(), p, p.Fields.describe)
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/store"
 	"dagwright/usage"
 )
@@ -84,16 +85,16 @@ code is 1 when any was rejected.`,
 	return cmd
 }
 
-func rerender(ctx context.Context, c *client, f *clientFlags, r rerenderRequest, out io.Writer) error {
+func rerender(ctx context.Context, c *client.Client, f *clientFlags, r rerenderRequest, out io.Writer) error {
 	var asked struct {
 		Pushes []int64 `json:"push_ids"`
 	}
-	if err := c.call(ctx, request{method: http.MethodPost, path: []string{"rerender"}, body: r}, &asked); err != nil {
+	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"rerender"}, Body: r}, &asked); err != nil {
 		return err
 	}
-	var all []item[pushFields]
+	var all []client.Item[pushFields]
 	for _, id := range asked.Pushes {
-		p, err := c.awaitPush(ctx, id)
+		p, err := awaitPush(ctx, c, id)
 		if err != nil {
 			return err
 		}
@@ -105,17 +106,17 @@ func rerender(ctx context.Context, c *client, f *clientFlags, r rerenderRequest,
 	err := f.show(out, all, func(t *table) {
 		t.header("DAG", "PROJECT", "BRANCH", "RESULT", "REASON")
 		for _, p := range all {
-			t.row(orDash(p.fields.DAG), p.fields.Project, p.fields.Branch, pushState(p.fields.State), orDash(p.fields.Reason+p.fields.MergeRequest))
+			t.row(orDash(p.Fields.DAG), p.Fields.Project, p.Fields.Branch, pushState(p.Fields.State), orDash(p.Fields.Reason+p.Fields.MergeRequest))
 		}
 	})
 	return errors.Join(err, refusals(all))
 }
 
 // refusals is an error when any push was rejected.
-func refusals(all []item[pushFields]) error {
+func refusals(all []client.Item[pushFields]) error {
 	refused := 0
 	for _, p := range all {
-		if p.fields.State == string(store.PushRefused) {
+		if p.Fields.State == string(store.PushRefused) {
 			refused++
 		}
 	}
@@ -126,31 +127,31 @@ func refusals(all []item[pushFields]) error {
 }
 
 // printCompared prints what a dry run found.
-func printCompared(out io.Writer, all []item[pushFields]) error {
+func printCompared(out io.Writer, all []client.Item[pushFields]) error {
 	for _, p := range all {
-		fmt.Fprintf(out, "%s (%s, %s): ", orDash(p.fields.DAG), p.fields.Project, p.fields.Branch)
-		if p.fields.State != string(store.PushCompared) {
-			fmt.Fprintf(out, "%s: ", p.fields.State)
+		fmt.Fprintf(out, "%s (%s, %s): ", orDash(p.Fields.DAG), p.Fields.Project, p.Fields.Branch)
+		if p.Fields.State != string(store.PushCompared) {
+			fmt.Fprintf(out, "%s: ", p.Fields.State)
 		}
-		fmt.Fprintf(out, "%s\n", p.fields.Reason)
+		fmt.Fprintf(out, "%s\n", p.Fields.Reason)
 	}
 	return refusals(all)
 }
 
 // awaitPush waits until a push is finished. The server has no call that waits, so
 // it is asked again and again, less and less often.
-func (c *client) awaitPush(ctx context.Context, id int64) (item[pushFields], error) {
+func awaitPush(ctx context.Context, c *client.Client, id int64) (client.Item[pushFields], error) {
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		var p item[pushFields]
-		if err := c.call(ctx, request{path: []string{"pushes", strconv.FormatInt(id, 10)}}, &p); err != nil {
+		var p client.Item[pushFields]
+		if err := c.Call(ctx, client.Request{Path: []string{"pushes", strconv.FormatInt(id, 10)}}, &p); err != nil {
 			return p, err
 		}
-		if p.fields.State != string(store.PushPending) {
+		if p.Fields.State != string(store.PushPending) {
 			return p, nil
 		}
 		select {
 		case <-ctx.Done():
-			return p, fmt.Errorf("push %d is still pending (%s); %w", id, orDash(p.fields.Reason), errGoesOn)
+			return p, fmt.Errorf("push %d is still pending (%s); %w", id, orDash(p.Fields.Reason), errGoesOn)
 		case <-time.After(pause):
 		}
 	}

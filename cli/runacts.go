@@ -11,11 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/dag"
 	"dagwright/usage"
 )
-
-func runPath(id, run string) []string { return []string{"dags", id, "dagRuns", run} }
 
 func newRunsCancelCommand(f *clientFlags) *cobra.Command {
 	var yes bool
@@ -26,18 +25,14 @@ func newRunsCancelCommand(f *clientFlags) *cobra.Command {
   dagwright runs cancel churn-model manual__2026-01-31T10:00:00+00:00`,
 		Args: exactArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
+			c, found, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			found, err := findRun(cmd, c, args[0], args[1])
-			if err != nil {
-				return err
+			if found.Fields.Ended() {
+				return errors.New("run " + args[1] + " has ended already: " + found.Fields.State)
 			}
-			if found.fields.ended() {
-				return errors.New("run " + args[1] + " has ended already: " + found.fields.State)
-			}
-			return markRun(cmd, f, c, found.fields, "failed", yes)
+			return markRun(cmd, f, c, found.Fields, "failed", yes)
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}
@@ -60,15 +55,11 @@ has ended, mark or clear its tasks instead: the run follows them.`,
 			if !slices.Contains(runMarks, args[2]) {
 				return usage.New(fmt.Errorf("state %q: want success or failed%s", args[2], dag.DidYouMean(args[2], runMarks)))
 			}
-			c, err := f.dial()
+			c, found, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			found, err := findRun(cmd, c, args[0], args[1])
-			if err != nil {
-				return err
-			}
-			return markRun(cmd, f, c, found.fields, args[2], yes)
+			return markRun(cmd, f, c, found.Fields, args[2], yes)
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns, oneOf(runMarks...)),
 	}
@@ -77,19 +68,19 @@ has ended, mark or clear its tasks instead: the run follows them.`,
 }
 
 // markRun sets a run's state, after asking where that is wanted.
-func markRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, to string, yes bool) error {
+func markRun(cmd *cobra.Command, f *clientFlags, c *client.Client, run client.Run, to string, yes bool) error {
 	question := fmt.Sprintf("Mark run %s of %s %s? It is %s now.", run.ID, run.DAG, to, run.State)
 	if err := askInProduction(cmd, c, yes, question); err != nil {
 		return err
 	}
-	var marked item[runFields]
-	r := request{method: http.MethodPatch, path: runPath(run.DAG, run.ID), body: map[string]any{"state": to}}
-	if err := c.call(cmd.Context(), r, &marked); err != nil {
+	var marked client.Item[client.Run]
+	r := client.Request{Method: http.MethodPatch, Path: client.RunPath(run.DAG, run.ID), Body: map[string]any{"state": to}}
+	if err := c.Call(cmd.Context(), r, &marked); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), marked, func(t *table) {
-		text := fmt.Sprintf("run %s of %s is marked %s", run.ID, run.DAG, marked.fields.State)
-		if !run.ended() {
+		text := fmt.Sprintf("run %s of %s is marked %s", run.ID, run.DAG, marked.Fields.State)
+		if !run.Ended() {
 			text += "; its running tasks are being stopped"
 		}
 		t.line("%s", text)
@@ -111,7 +102,7 @@ func newRunsClearCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return clearRun(cmd, f, c, runPath(args[0], args[1]), onlyFailed, act)
+			return clearRun(cmd, f, c, client.RunPath(args[0], args[1]), onlyFailed, act)
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}
@@ -120,8 +111,8 @@ func newRunsClearCommand(f *clientFlags) *cobra.Command {
 	return cmd
 }
 
-func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, onlyFailed bool, act actFlags) error {
-	r := request{method: http.MethodPost, path: append(slices.Clone(path), "clear"), body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
+func clearRun(cmd *cobra.Command, f *clientFlags, c *client.Client, path []string, onlyFailed bool, act actFlags) error {
+	r := client.Request{Method: http.MethodPost, Path: append(slices.Clone(path), "clear"), Body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
 	question := fmt.Sprintf("Run the tasks of run %s of %s again?", path[3], path[1])
 	if act.dryRun {
 		return actOnTasks(cmd, f, c, r, act, question, "run again")
@@ -129,8 +120,8 @@ func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, only
 	nothing := false
 	if onlyFailed {
 		var choice instanceList
-		dry := request{method: r.method, path: r.path, body: map[string]any{"dry_run": true, "only_failed": true}}
-		if err := c.call(cmd.Context(), dry, &choice); err != nil {
+		dry := client.Request{Method: r.Method, Path: r.Path, Body: map[string]any{"dry_run": true, "only_failed": true}}
+		if err := c.Call(cmd.Context(), dry, &choice); err != nil {
 			return err
 		}
 		nothing = len(choice.Instances) == 0
@@ -138,16 +129,16 @@ func clearRun(cmd *cobra.Command, f *clientFlags, c *client, path []string, only
 	if err := askInProduction(cmd, c, act.yes, question); err != nil {
 		return err
 	}
-	var cleared item[runFields]
-	if err := c.call(cmd.Context(), r, &cleared); err != nil {
+	var cleared client.Item[client.Run]
+	if err := c.Call(cmd.Context(), r, &cleared); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), cleared, func(t *table) {
 		if nothing {
-			t.line("no task of run %s of %s has failed: nothing is cleared, it is %s", cleared.fields.ID, cleared.fields.DAG, cleared.fields.State)
+			t.line("no task of run %s of %s has failed: nothing is cleared, it is %s", cleared.Fields.ID, cleared.Fields.DAG, cleared.Fields.State)
 			return
 		}
-		t.line("run %s of %s is cleared: it is %s", cleared.fields.ID, cleared.fields.DAG, cleared.fields.State)
+		t.line("run %s of %s is cleared: it is %s", cleared.Fields.ID, cleared.Fields.DAG, cleared.Fields.State)
 	})
 }
 
@@ -162,13 +153,13 @@ func newRunsNoteCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var noted item[runFields]
-			r := request{method: http.MethodPatch, path: runPath(args[0], args[1]), body: map[string]any{"note": args[2]}}
-			if err := c.call(cmd.Context(), r, &noted); err != nil {
+			var noted client.Item[client.Run]
+			r := client.Request{Method: http.MethodPatch, Path: client.RunPath(args[0], args[1]), Body: map[string]any{"note": args[2]}}
+			if err := c.Call(cmd.Context(), r, &noted); err != nil {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), noted, func(t *table) {
-				t.line("note of run %s of %s: %s", noted.fields.ID, noted.fields.DAG, dash(noted.fields.Note))
+				t.line("note of run %s of %s: %s", noted.Fields.ID, noted.Fields.DAG, dash(noted.Fields.Note))
 			})
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
@@ -183,22 +174,18 @@ func newRunsDeleteCommand(f *clientFlags) *cobra.Command {
 		Example: `  dagwright runs delete churn-model manual__2026-01-31T10:00:00+00:00`,
 		Args:    exactArguments(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
+			c, found, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			found, err := findRun(cmd, c, args[0], args[1])
-			if err != nil {
-				return err
-			}
-			r := found.fields
-			question := fmt.Sprintf("Delete run %s of %s (%s, %s) with its logs from %s? This cannot be undone.", r.ID, r.DAG, r.State, moment(r.LogicalDate), c.to)
+			r := found.Fields
+			question := fmt.Sprintf("Delete run %s of %s (%s, %s) with its logs from %s? This cannot be undone.", r.ID, r.DAG, r.State, moment(r.LogicalDate), c.Server())
 			if !yes {
 				if err := confirm(cmd.Context(), cmd, question); err != nil {
 					return err
 				}
 			}
-			if err := c.call(cmd.Context(), request{method: http.MethodDelete, path: runPath(args[0], args[1])}, nil); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: client.RunPath(args[0], args[1])}, nil); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "run %s of %s is deleted with its logs\n", r.ID, r.DAG)
@@ -309,16 +296,16 @@ type dateFields struct {
 }
 
 // backfillDates asks for which dates a backfill would start a run.
-func backfillDates(ctx context.Context, c *client, body map[string]any) ([]item[dateFields], error) {
+func backfillDates(ctx context.Context, c *client.Client, body map[string]any) ([]client.Item[dateFields], error) {
 	var answer struct {
-		Backfills []item[dateFields] `json:"backfills"`
+		Backfills []client.Item[dateFields] `json:"backfills"`
 	}
-	err := c.call(ctx, request{method: http.MethodPost, path: []string{"backfills", "dry_run"}, body: body}, &answer)
+	err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"backfills", "dry_run"}, Body: body}, &answer)
 	return answer.Backfills, err
 }
 
 // tryBackfill shows the dates that a backfill would run.
-func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
+func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client.Client, body map[string]any) error {
 	dates, err := backfillDates(cmd.Context(), c, body)
 	if err != nil {
 		return err
@@ -330,22 +317,22 @@ func tryBackfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]
 		t.line("%s would start", counted(len(dates), "run"))
 		t.header("LOGICAL DATE")
 		for _, b := range dates {
-			t.row(moment(b.fields.Date))
+			t.row(moment(b.Fields.Date))
 		}
 	})
 }
 
 // startsNothing says why a backfill has no run to start.
-func startsNothing(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any) error {
+func startsNothing(cmd *cobra.Command, f *clientFlags, c *client.Client, body map[string]any) error {
 	id := fmt.Sprint(body["dag_id"])
 	var runs struct {
 		Total int `json:"total_entries"`
 	}
 	query := url.Values{"logical_date_gte": {fmt.Sprint(body["from_date"])}, "logical_date_lte": {fmt.Sprint(body["to_date"])}, "limit": {"1"}}
-	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "dagRuns"}, query: query}, &runs); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "dagRuns"}, Query: query}, &runs); err != nil {
 		return err
 	}
-	return f.show(cmd.OutOrStdout(), []item[dateFields]{}, func(t *table) {
+	return f.show(cmd.OutOrStdout(), []client.Item[dateFields]{}, func(t *table) {
 		t.line("nothing to start: %s", whyNothing(body, runs.Total))
 	})
 }
@@ -364,7 +351,7 @@ func whyNothing(body map[string]any, runs int) string {
 	return fmt.Sprintf("every date of %s %s has a run that has not ended", body["dag_id"], within)
 }
 
-func backfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any, b backfillFlags) error {
+func backfill(cmd *cobra.Command, f *clientFlags, c *client.Client, body map[string]any, b backfillFlags) error {
 	dates, err := backfillDates(cmd.Context(), c, body)
 	if err != nil {
 		return err
@@ -376,12 +363,12 @@ func backfill(cmd *cobra.Command, f *clientFlags, c *client, body map[string]any
 	if err := askInProduction(cmd, c, b.yes, question); err != nil {
 		return err
 	}
-	var made item[backfillFields]
-	if err := c.call(cmd.Context(), request{method: http.MethodPost, path: []string{"backfills"}, body: body}, &made); err != nil {
+	var made client.Item[backfillFields]
+	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"backfills"}, Body: body}, &made); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), made, func(t *table) {
-		m := made.fields
+		m := made.Fields
 		t.line("backfill %d of %s: %s to %s, %s at a time", m.ID, m.DAG, moment(m.From), moment(m.To), counted(m.Most, "run"))
 		t.line("see its runs: dagwright runs list %s --type backfill", m.DAG)
 	})

@@ -9,47 +9,19 @@ import (
 	"net/url"
 	"time"
 
+	"dagwright/client"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
 )
 
-// runFields is what the commands use of a run.
-type runFields struct {
-	ID          string          `json:"dag_run_id"`
-	DAG         string          `json:"dag_id"`
-	State       string          `json:"state"`
-	Type        string          `json:"run_type"`
-	LogicalDate *time.Time      `json:"logical_date"`
-	StartedAt   *time.Time      `json:"start_date"`
-	EndedAt     *time.Time      `json:"end_date"`
-	User        *string         `json:"triggering_user_name"`
-	Note        *string         `json:"note"`
-	Reason      *string         `json:"reason"`
-	Conf        json.RawMessage `json:"conf"` // with its numbers as they are
-}
-
-// took is how long the run has taken. One that was cleared and waits has its first
+// took is how long a run has taken. One that was cleared and waits has its first
 // start, but does not run.
-func (r runFields) took(now time.Time) string {
+func took(r client.Run, now time.Time) string {
 	if r.State == "queued" {
 		return "-"
 	}
 	return duration(r.StartedAt, r.EndedAt, now)
-}
-
-func (r runFields) ended() bool { return r.State == "success" || r.State == "failed" }
-
-// instanceFields is what the commands use of a task instance.
-type instanceFields struct {
-	Task      string     `json:"task_id"`
-	Run       string     `json:"dag_run_id"`
-	Operator  *string    `json:"operator_name"`
-	State     *string    `json:"state"`
-	Try       int        `json:"try_number"`
-	StartedAt *time.Time `json:"start_date"`
-	EndedAt   *time.Time `json:"end_date"`
-	Reason    *string    `json:"reason"`
 }
 
 func newRunsCommand() *cobra.Command {
@@ -111,9 +83,9 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 		return err
 	}
 	query.Set("order_by", "-run_after")
-	runs, total, err := pages(query, limit, func(query url.Values) ([]item[runFields], int, error) {
+	runs, total, err := pages(query, limit, func(query url.Values) ([]client.Item[client.Run], int, error) {
 		var answer runPage
-		err := c.call(cmd.Context(), request{path: []string{"dags", id, "dagRuns"}, query: query}, &answer)
+		err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "dagRuns"}, Query: query}, &answer)
 		return answer.Runs, answer.Total, err
 	})
 	if err != nil {
@@ -123,8 +95,8 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 	err = f.show(cmd.OutOrStdout(), runs, func(t *table) {
 		t.header("DAG", "RUN", "STATE", "LOGICAL DATE", "STARTED", "DURATION", "REASON")
 		for _, r := range runs {
-			r := r.fields
-			t.row(r.DAG, r.ID, state(r.State), moment(r.LogicalDate), r.StartedAt, r.took(now), dash(r.Reason))
+			r := r.Fields
+			t.row(r.DAG, r.ID, state(r.State), moment(r.LogicalDate), r.StartedAt, took(r, now), dash(r.Reason))
 		}
 	})
 	noteMore(cmd, len(runs), total)
@@ -133,26 +105,19 @@ func listRuns(cmd *cobra.Command, f *clientFlags, id string, query url.Values, l
 
 // runPage is a page of the API's list of runs.
 type runPage struct {
-	Runs  []item[runFields] `json:"dag_runs"`
-	Total int               `json:"total_entries"`
+	Runs  []client.Item[client.Run] `json:"dag_runs"`
+	Total int                       `json:"total_entries"`
 }
 
-// findRun reads a DAG's run, the newest one when run is empty.
-func findRun(cmd *cobra.Command, c *client, id, run string) (item[runFields], error) {
-	var found item[runFields]
-	if run != "" {
-		err := c.call(cmd.Context(), request{path: []string{"dags", id, "dagRuns", run}}, &found)
-		return found, err
+// dialRun finds the server and reads a run of it: that of the first two arguments, or the
+// newest of the DAG when there is one argument.
+func (f *clientFlags) dialRun(cmd *cobra.Command, args []string) (*client.Client, client.Item[client.Run], error) {
+	c, err := f.dial()
+	if err != nil {
+		return nil, client.Item[client.Run]{}, err
 	}
-	var newest runPage
-	query := url.Values{"order_by": {"-run_after"}, "limit": {"1"}}
-	if err := c.call(cmd.Context(), request{path: []string{"dags", id, "dagRuns"}, query: query}, &newest); err != nil {
-		return found, err
-	}
-	if len(newest.Runs) == 0 {
-		return found, fmt.Errorf("%s has no run yet: start one with \"dagwright dags trigger %s\"", id, id)
-	}
-	return newest.Runs[0], nil
+	run, err := c.Run(cmd.Context(), args[0], argument(args, 1))
+	return c, run, err
 }
 
 // argument is the i-th argument, "" when there are fewer.
@@ -170,11 +135,7 @@ func newRunsShowCommand(f *clientFlags) *cobra.Command {
 		Example: `  dagwright runs show churn-model-retrain`,
 		Args:    argumentsBetween(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
-			if err != nil {
-				return err
-			}
-			run, err := findRun(cmd, c, args[0], argument(args, 1))
+			c, run, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -184,21 +145,21 @@ func newRunsShowCommand(f *clientFlags) *cobra.Command {
 	}
 }
 
-func showRun(cmd *cobra.Command, f *clientFlags, c *client, run item[runFields]) error {
-	tasks, err := instances(cmd, c, run.fields)
+func showRun(cmd *cobra.Command, f *clientFlags, c *client.Client, run client.Item[client.Run]) error {
+	tasks, err := c.Tasks(cmd.Context(), run.Fields.DAG, run.Fields.ID)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
 	answer := map[string]any{"dag_run": run, "task_instances": tasks}
 	return f.show(cmd.OutOrStdout(), answer, func(t *table) {
-		run.fields.describe(t, now)
+		describeRun(run.Fields, t, now)
 		listInstances(t, tasks, now)
 	})
 }
 
-// describe prints a run's fields.
-func (r runFields) describe(t *table, now time.Time) {
+// describeRun prints a run's fields.
+func describeRun(r client.Run, t *table, now time.Time) {
 	t.field("DAG", r.DAG)
 	t.field("Run", r.ID)
 	t.field("State", state(r.State))
@@ -206,7 +167,7 @@ func (r runFields) describe(t *table, now time.Time) {
 	t.field("Type", r.Type+", by "+dash(r.User))
 	t.field("Logical date", r.LogicalDate)
 	t.field("Started", r.StartedAt)
-	t.field("Duration", r.took(now))
+	t.field("Duration", took(r, now))
 	t.field("Note", dash(r.Note))
 	var conf bytes.Buffer
 	if err := json.Compact(&conf, r.Conf); err == nil {
@@ -215,26 +176,12 @@ func (r runFields) describe(t *table, now time.Time) {
 }
 
 // listInstances prints task instances.
-func listInstances(t *table, tasks []item[instanceFields], now time.Time) {
+func listInstances(t *table, tasks []client.Item[client.TaskInstance], now time.Time) {
 	t.header("TASK", "STATE", "TRY", "STARTED", "DURATION", "REASON")
 	for _, ti := range tasks {
-		ti := ti.fields
+		ti := ti.Fields
 		t.row(ti.Task, state(dash(ti.State)), ti.Try, ti.StartedAt, duration(ti.StartedAt, ti.EndedAt, now), dash(ti.Reason))
 	}
-}
-
-// instances reads the task instances of a run, in the order of the DAG.
-func instances(cmd *cobra.Command, c *client, r runFields) ([]item[instanceFields], error) {
-	tasks, _, err := pages(url.Values{}, 0, func(query url.Values) ([]item[instanceFields], int, error) {
-		var answer struct {
-			Instances []item[instanceFields] `json:"task_instances"`
-			Total     int                    `json:"total_entries"`
-		}
-		path := []string{"dags", r.DAG, "dagRuns", r.ID, "taskInstances"}
-		err := c.call(cmd.Context(), request{path: path, query: query}, &answer)
-		return answer.Instances, answer.Total, err
-	})
-	return tasks, err
 }
 
 func newRunsWaitCommand(f *clientFlags) *cobra.Command {
@@ -250,15 +197,11 @@ does not end the waiting.`,
   dagwright runs wait churn-model --timeout 30m`,
 		Args: argumentsBetween(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
+			c, run, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			run, err := findRun(cmd, c, args[0], argument(args, 1))
-			if err != nil {
-				return err
-			}
-			return waitRun(cmd, f, c, run.fields, timeout)
+			return waitRun(cmd, f, c, run.Fields, timeout)
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns),
 	}
@@ -274,7 +217,7 @@ func addTimeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
 var errGoesOn = errors.New("it goes on")
 
 // waitRun waits for a run, prints it, and returns an error when it failed.
-func waitRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, timeout time.Duration) error {
+func waitRun(cmd *cobra.Command, f *clientFlags, c *client.Client, run client.Run, timeout time.Duration) error {
 	if timeout < 0 {
 		return usage.New(fmt.Errorf("--timeout %s: want 0 or more", timeout))
 	}
@@ -284,20 +227,17 @@ func waitRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, timeo
 		ctx, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	if err := awaitEnd(ctx, cmd, c, run); err != nil {
-		switch {
-		case cmd.Context().Err() != nil:
-			return fmt.Errorf("waiting for run %s of %s was interrupted; %w", run.ID, run.DAG, errGoesOn)
-		case ctx.Err() != nil:
-			return fmt.Errorf("run %s of %s has not ended within %s; %w", run.ID, run.DAG, timeout, errGoesOn)
-		}
+	ended, err := c.Wait(ctx, run, func(state string) { fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run.ID, state) })
+	switch {
+	case err == nil:
+	case cmd.Context().Err() != nil:
+		return fmt.Errorf("waiting for run %s of %s was interrupted; %w", run.ID, run.DAG, errGoesOn)
+	case ctx.Err() != nil:
+		return fmt.Errorf("run %s of %s has not ended within %s; %w", run.ID, run.DAG, timeout, errGoesOn)
+	default:
 		return err
 	}
-	ended, err := findRun(cmd, c, run.DAG, run.ID)
-	if err != nil {
-		return err
-	}
-	r := ended.fields
+	r := ended.Fields
 	err = f.show(cmd.OutOrStdout(), ended, func(t *table) {
 		t.line("run %s of %s: %s after %s", r.ID, r.DAG, r.State, duration(r.StartedAt, r.EndedAt, t.now))
 	})
@@ -305,52 +245,4 @@ func waitRun(cmd *cobra.Command, f *clientFlags, c *client, run runFields, timeo
 		err = fmt.Errorf("run %s of %s failed: %s", r.ID, r.DAG, dash(r.Reason))
 	}
 	return err
-}
-
-// awaitEnd returns when the run has ended. It says on standard error what
-// state the run is in and comes into. A server without a stream to spare is asked at
-// intervals.
-func awaitEnd(ctx context.Context, cmd *cobra.Command, c *client, run runFields) error {
-	last := ""
-	ended := func(now runFields) bool {
-		if !now.ended() && now.State != last {
-			last = now.State
-			fmt.Fprintf(cmd.ErrOrStderr(), "run %s is %s\n", run.ID, last)
-		}
-		return now.ended()
-	}
-	ended(run)
-	return persist(ctx, func() (bool, error) {
-		r := request{path: append(runPath(run.DAG, run.ID), "wait"), query: url.Values{"interval": {"5"}}}
-		resp, err := c.open(ctx, r)
-		if unavailable(err) {
-			return pollRun(ctx, c, run, ended)
-		}
-		if err != nil {
-			return false, err
-		}
-		defer resp.Body.Close()
-		lines := json.NewDecoder(resp.Body)
-		for {
-			var now runFields
-			if err := lines.Decode(&now); err != nil {
-				return false, ctx.Err() // the stream broke; it is opened again
-			}
-			if ended(now) {
-				return true, nil
-			}
-		}
-	})
-}
-
-// pollRun asks once for a run, and then pauses unless it has ended.
-func pollRun(ctx context.Context, c *client, run runFields, ended func(runFields) bool) (bool, error) {
-	var now runFields
-	if err := c.call(ctx, request{path: runPath(run.DAG, run.ID)}, &now); err != nil {
-		return false, err
-	}
-	if ended(now) {
-		return true, nil
-	}
-	return false, sleep(ctx, pollPause)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/dag"
 	"dagwright/usage"
 )
@@ -39,21 +40,21 @@ all DAGs.`,
 				return err
 			}
 			if !yes {
-				question := fmt.Sprintf("Make the history of %s part of the DAGs that have the ids now, on %s? This cannot be undone.", strings.Join(args, ", "), c.to)
+				question := fmt.Sprintf("Make the history of %s part of the DAGs that have the ids now, on %s? This cannot be undone.", strings.Join(args, ", "), c.Server())
 				if err := confirm(cmd.Context(), cmd, question); err != nil {
 					return err
 				}
 			}
-			dags := make([]item[dagFields], len(args))
+			dags := make([]client.Item[dagFields], len(args))
 			for i, id := range args {
-				r := request{method: http.MethodPost, path: []string{"dags", id, "take_over"}}
-				if err := c.call(cmd.Context(), r, &dags[i]); err != nil {
+				r := client.Request{Method: http.MethodPost, Path: []string{"dags", id, "take_over"}}
+				if err := c.Call(cmd.Context(), r, &dags[i]); err != nil {
 					return err
 				}
 			}
 			return f.show(cmd.OutOrStdout(), dags, func(t *table) {
 				for i, d := range dags {
-					t.line("%s is part of %s now, which is %s", args[i], d.fields.ID, d.fields.pauseWord())
+					t.line("%s is part of %s now, which is %s", args[i], d.Fields.ID, d.Fields.pauseWord())
 				}
 			})
 		},

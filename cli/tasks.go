@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/client"
 	"dagwright/dag"
 	"dagwright/usage"
 )
@@ -38,15 +39,11 @@ func newTasksListCommand(f *clientFlags) *cobra.Command {
 		Example: `  dagwright tasks list churn-model-retrain`,
 		Args:    argumentsBetween(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := f.dial()
+			c, run, err := f.dialRun(cmd, args)
 			if err != nil {
 				return err
 			}
-			run, err := findRun(cmd, c, args[0], argument(args, 1))
-			if err != nil {
-				return err
-			}
-			tasks, err := instances(cmd, c, run.fields)
+			tasks, err := c.Tasks(cmd.Context(), run.Fields.DAG, run.Fields.ID)
 			if err != nil {
 				return err
 			}
@@ -67,25 +64,21 @@ func newTasksShowCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return showTask(cmd, f, c, instancePath(args[0], args[1], args[2]))
+			return showTask(cmd, f, c, client.TaskPath(args[0], args[1], args[2]))
 		},
 		ValidArgsFunction: completeArguments(completeDAGs, completeRuns, completeTasks),
 	}
 }
 
-func instancePath(id, run, task string) []string {
-	return []string{"dags", id, "dagRuns", run, "taskInstances", task}
-}
-
-func showTask(cmd *cobra.Command, f *clientFlags, c *client, path []string) error {
-	var now item[instanceFields]
-	if err := c.call(cmd.Context(), request{path: path}, &now); err != nil {
+func showTask(cmd *cobra.Command, f *clientFlags, c *client.Client, path []string) error {
+	var now client.Item[client.TaskInstance]
+	if err := c.Call(cmd.Context(), client.Request{Path: path}, &now); err != nil {
 		return err
 	}
 	var tries struct {
-		Instances []item[instanceFields] `json:"task_instances"`
+		Instances []client.Item[client.TaskInstance] `json:"task_instances"`
 	}
-	if err := c.call(cmd.Context(), request{path: append(slices.Clone(path), "tries")}, &tries); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Path: append(slices.Clone(path), "tries")}, &tries); err != nil {
 		return err
 	}
 	answer := map[string]any{"task_instance": now, "tries": tries.Instances}
@@ -93,12 +86,12 @@ func showTask(cmd *cobra.Command, f *clientFlags, c *client, path []string) erro
 		t.field("DAG", path[1])
 		t.field("Run", path[3])
 		t.field("Task", path[5])
-		t.field("State", state(dash(now.fields.State)))
-		t.field("Reason", dash(now.fields.Reason))
-		t.field("Operator", dash(now.fields.Operator))
+		t.field("State", state(dash(now.Fields.State)))
+		t.field("Reason", dash(now.Fields.Reason))
+		t.field("Operator", dash(now.Fields.Operator))
 		t.header("TRY", "STATE", "STARTED", "DURATION", "REASON")
 		for _, try := range tries.Instances {
-			try := try.fields
+			try := try.Fields
 			t.row(try.Try, state(dash(try.State)), try.StartedAt, duration(try.StartedAt, try.EndedAt, t.now), dash(try.Reason))
 		}
 	})
@@ -132,7 +125,7 @@ func (a *actFlags) addTo(cmd *cobra.Command) {
 
 // instanceList is the API's answer to acts on task instances.
 type instanceList struct {
-	Instances []item[instanceFields] `json:"task_instances"`
+	Instances []client.Item[client.TaskInstance] `json:"task_instances"`
 }
 
 func newTasksClearCommand(f *clientFlags) *cobra.Command {
@@ -156,7 +149,7 @@ that has ended goes on.`,
 			body := with.body()
 			body["dag_run_id"], body["task_ids"], body["only_failed"], body["dry_run"] = args[1], args[2:], onlyFailed, act.dryRun
 			question := fmt.Sprintf("Run %s of run %s of %s again?", counted(len(args)-2, "task"), args[1], args[0])
-			r := request{method: http.MethodPost, path: []string{"dags", args[0], "clearTaskInstances"}, body: body}
+			r := client.Request{Method: http.MethodPost, Path: []string{"dags", args[0], "clearTaskInstances"}, Body: body}
 			return actOnTasks(cmd, f, c, r, act, question, "run again")
 		},
 		ValidArgsFunction: completeActTasks,
@@ -173,14 +166,14 @@ func completeActTasks(cmd *cobra.Command, args []string, word string) ([]string,
 }
 
 // actOnTasks asks where that is wanted, acts, and prints the task instances.
-func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client, r request, act actFlags, question, done string) error {
+func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client.Client, r client.Request, act actFlags, question, done string) error {
 	if !act.dryRun {
 		if err := askInProduction(cmd, c, act.yes, question); err != nil {
 			return err
 		}
 	}
 	var answer instanceList
-	if err := c.call(cmd.Context(), r, &answer); err != nil {
+	if err := c.Call(cmd.Context(), r, &answer); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), answer.Instances, func(t *table) {
@@ -192,7 +185,7 @@ func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client, r request, act ac
 		t.line("%s %s", counted(len(answer.Instances), "task"), done)
 		t.header("RUN", "TASK", "STATE", "TRY")
 		for _, ti := range answer.Instances {
-			t.row(ti.fields.Run, ti.fields.Task, state(dash(ti.fields.State)), ti.fields.Try)
+			t.row(ti.Fields.Run, ti.Fields.Task, state(dash(ti.Fields.State)), ti.Fields.Try)
 		}
 	})
 }
@@ -219,9 +212,9 @@ it follows the new state, also when the run has ended.`,
 			body := with.body()
 			body["new_state"] = to
 			question := fmt.Sprintf("Mark task %s of run %s of %s %s?", args[2], args[1], args[0], to)
-			r := request{method: http.MethodPatch, path: instancePath(args[0], args[1], args[2]), body: body}
+			r := client.Request{Method: http.MethodPatch, Path: client.TaskPath(args[0], args[1], args[2]), Body: body}
 			if act.dryRun {
-				r.path = append(r.path, "dry_run")
+				r.Path = append(r.Path, "dry_run")
 			}
 			return actOnTasks(cmd, f, c, r, act, question, "be marked "+to)
 		},
@@ -246,9 +239,9 @@ func newTasksCancelCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			path := instancePath(args[0], args[1], args[2])
-			var now instanceFields
-			if err := c.call(cmd.Context(), request{path: path}, &now); err != nil {
+			path := client.TaskPath(args[0], args[1], args[2])
+			var now client.TaskInstance
+			if err := c.Call(cmd.Context(), client.Request{Path: path}, &now); err != nil {
 				return err
 			}
 			if now.State == nil || !dag.TaskState(*now.State).Active() {
@@ -259,7 +252,7 @@ func newTasksCancelCommand(f *clientFlags) *cobra.Command {
 			}
 			body := map[string]any{"new_state": "failed"}
 			var answer instanceList
-			if err := c.call(cmd.Context(), request{method: http.MethodPatch, path: path, body: body}, &answer); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPatch, Path: path, Body: body}, &answer); err != nil {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), answer.Instances, func(t *table) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/client"
 	"dagwright/terminal"
 	"dagwright/usage"
 
@@ -76,14 +77,14 @@ func newTokensListCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tokens, err := c.tokens(cmd, all)
+			tokens, err := listTokens(cmd, c, all)
 			if err != nil {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), tokens, func(t *table) {
 				t.header("ID", "NAME", "OWNER", "ROLE", "DAGS", "EXPIRES", "LAST USED")
 				for _, one := range tokens {
-					one := one.fields
+					one := one.Fields
 					t.row(one.ID, one.Name, one.ownerWord(), one.Role, one.reach(), one.Expires, one.LastUsed)
 				}
 			})
@@ -93,15 +94,15 @@ func newTokensListCommand(f *clientFlags) *cobra.Command {
 	return cmd
 }
 
-func (c *client) tokens(cmd *cobra.Command, all bool) ([]item[tokenFields], error) {
+func listTokens(cmd *cobra.Command, c *client.Client, all bool) ([]client.Item[tokenFields], error) {
 	var answer struct {
-		Tokens []item[tokenFields] `json:"tokens"`
+		Tokens []client.Item[tokenFields] `json:"tokens"`
 	}
-	r := request{path: []string{"tokens"}, query: url.Values{}}
+	r := client.Request{Path: []string{"tokens"}, Query: url.Values{}}
 	if all {
-		r.query.Set("all", "true")
+		r.Query.Set("all", "true")
 	}
-	err := c.call(cmd.Context(), r, &answer)
+	err := c.Call(cmd.Context(), r, &answer)
 	return answer.Tokens, err
 }
 
@@ -152,7 +153,7 @@ the file of --token-out, which only you may read. It can do no more than you can
 
 // createToken makes a token. The file for it is made first: a token that cannot be
 // kept is not asked for.
-func createToken(cmd *cobra.Command, f *clientFlags, c *client, body newToken, out string) error {
+func createToken(cmd *cobra.Command, f *clientFlags, c *client.Client, body newToken, out string) error {
 	var file *os.File
 	if out != "" {
 		var err error
@@ -161,14 +162,14 @@ func createToken(cmd *cobra.Command, f *clientFlags, c *client, body newToken, o
 		}
 		defer file.Close()
 	}
-	var made item[tokenFields]
-	if err := c.call(cmd.Context(), request{method: http.MethodPost, path: []string{"tokens"}, body: body}, &made); err != nil {
+	var made client.Item[tokenFields]
+	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"tokens"}, Body: body}, &made); err != nil {
 		if file != nil {
 			err = errors.Join(err, os.Remove(out))
 		}
 		return err
 	}
-	t := made.fields
+	t := made.Fields
 	fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s, %s, until %s): keep it, it is not shown again\n", t.ID, terminal.OneLine(t.Name), t.Role, moment(t.Expires))
 	if file != nil {
 		if _, err := fmt.Fprintln(file, t.Token); err != nil {
@@ -191,7 +192,7 @@ func newTokensRevokeCommand(f *clientFlags) *cobra.Command {
 				return err
 			}
 			for _, id := range args {
-				if err := c.call(cmd.Context(), request{method: http.MethodDelete, path: []string{"tokens", id}}, nil); err != nil {
+				if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: []string{"tokens", id}}, nil); err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "token %s is revoked\n", id)
@@ -207,10 +208,10 @@ func completeTokens(cmd *cobra.Command, _ []string, _ string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := c.tokens(cmd, false)
+	tokens, err := listTokens(cmd, c, false)
 	var ids []string
 	for _, t := range tokens {
-		ids = append(ids, t.fields.ID)
+		ids = append(ids, t.Fields.ID)
 	}
 	return ids, err
 }

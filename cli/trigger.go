@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"dagwright/client"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -60,18 +61,18 @@ func trigger(cmd *cobra.Command, f *clientFlags, id string, t triggerFlags) erro
 	if err != nil {
 		return err
 	}
-	var run item[runFields]
-	r := request{method: http.MethodPost, path: []string{"dags", id, "dagRuns"}, body: body}
-	if err := c.call(cmd.Context(), r, &run); err != nil {
+	var run client.Item[client.Run]
+	r := client.Request{Method: http.MethodPost, Path: []string{"dags", id, "dagRuns"}, Body: body}
+	if err := c.Call(cmd.Context(), r, &run); err != nil {
 		return err
 	}
 	if !t.wait {
 		return f.show(cmd.OutOrStdout(), run, func(t *table) {
-			t.line("run %s is %s", run.fields.ID, run.fields.State)
-			t.line("follow its log: dagwright logs -f %s %s", id, run.fields.ID)
+			t.line("run %s is %s", run.Fields.ID, run.Fields.State)
+			t.line("follow its log: dagwright logs -f %s %s", id, run.Fields.ID)
 		})
 	}
-	return waitRun(cmd, f, c, run.fields, t.timeout)
+	return waitRun(cmd, f, c, run.Fields, t.timeout)
 }
 
 // body is the request's body. A null logical date means now.

@@ -24,3 +24,8 @@ func String() string {
 	}
 	return "devel"
 }
+
+// CommandLine is how dagwright's command line names itself to a server, followed by a
+// slash and its version. What it does is written to the audit log as done via "cli" instead
+// of "rest_api".
+const CommandLine = "dagwright-cli"

@@ -1,4 +1,4 @@
-package cli
+package client
 
 import (
 	"bytes"
@@ -20,16 +20,22 @@ import (
 	"dagwright/usage"
 )
 
-// clientConfig is what the command line keeps of a person: the servers that they
+// Variables that name the server when a caller does not.
+const (
+	ServerVariable  = "DAGWRIGHT_SERVER"  // a URL
+	ContextVariable = "DAGWRIGHT_CONTEXT" // the name of a context
+)
+
+// Contexts is what the command line keeps of a person: the servers that they
 // use, by name. Tokens are in a file of their own.
-type clientConfig struct {
-	Current  string                   `yaml:"current,omitempty"`
-	Contexts map[string]serverContext `yaml:"contexts,omitempty"`
+type Contexts struct {
+	Current  string             `yaml:"current,omitempty"`  // the name of the one that is used
+	Contexts map[string]Context `yaml:"contexts,omitempty"` // by name
 }
 
-// serverContext is a server that has a name.
-type serverContext struct {
-	Server string `yaml:"server" json:"server"`
+// Context is a server that has a name.
+type Context struct {
+	Server string `yaml:"server" json:"server"` // its URL
 	// Production asks for confirmation of dangerous acts.
 	Production bool `yaml:"production,omitempty" json:"production"`
 }
@@ -46,22 +52,23 @@ func clientFile(name string) string {
 	return filepath.Join(dir, "dagwright", name)
 }
 
-// readClientConfig reads the contexts; none when there is no file.
-func readClientConfig() (clientConfig, error) {
-	var c clientConfig
+// ReadContexts reads the contexts; none when there is no file.
+func ReadContexts() (Contexts, error) {
+	var c Contexts
 	path := clientFile("config.yml")
 	if err := readClientFile(path, &c); err != nil {
 		return c, err
 	}
 	for name, sc := range c.Contexts {
-		if err := sc.check(name); err != nil {
+		if err := sc.Check(name); err != nil {
 			return c, usage.New(fmt.Errorf("%s: context %s: %w", path, name, err))
 		}
 	}
 	return c, nil
 }
 
-func (sc serverContext) check(name string) error {
+// Check says what is wrong with a context of the given name.
+func (sc Context) Check(name string) error {
 	if !contextName.MatchString(name) {
 		return fmt.Errorf("name %q: want letters, digits, points, dashes and underscores", name)
 	}
@@ -129,12 +136,12 @@ func writeClientFile(path string, value any) error {
 	return nil
 }
 
-// changeClientConfig reads, changes and writes the contexts, one process at a
+// ChangeContexts reads, changes and writes the contexts, one process at a
 // time.
-func changeClientConfig(change func(*clientConfig) error) error {
+func ChangeContexts(change func(*Contexts) error) error {
 	path := clientFile("config.yml")
 	return withLock(path, func() error {
-		c, err := readClientConfig()
+		c, err := ReadContexts()
 		if err != nil {
 			return err
 		}
@@ -145,8 +152,8 @@ func changeClientConfig(change func(*clientConfig) error) error {
 	})
 }
 
-// names are the contexts in order.
-func (c clientConfig) names() []string {
+// Names are the names of the contexts in order.
+func (c Contexts) Names() []string {
 	names := make([]string, 0, len(c.Contexts))
 	for name := range c.Contexts {
 		names = append(names, name)
@@ -155,8 +162,8 @@ func (c clientConfig) names() []string {
 	return names
 }
 
-// find is the context of a name.
-func (c clientConfig) find(name string) (serverContext, error) {
+// Find is the context of a name. The error lists the names that there are.
+func (c Contexts) Find(name string) (Context, error) {
 	sc, ok := c.Contexts[name]
 	switch {
 	case ok:
@@ -164,73 +171,89 @@ func (c clientConfig) find(name string) (serverContext, error) {
 	case len(c.Contexts) == 0:
 		return sc, usage.New(fmt.Errorf("no context %q: there is none yet, add one with \"dagwright context add %s URL\"", name, name))
 	}
-	return sc, usage.New(fmt.Errorf("no context %q; there are %s%s", name, strings.Join(c.names(), ", "), dag.DidYouMean(name, c.names())))
+	return sc, usage.New(fmt.Errorf("no context %q; there are %s%s", name, strings.Join(c.Names(), ", "), dag.DidYouMean(name, c.Names())))
 }
 
-// target is the server that a command talks to.
-type target struct {
-	url        *url.URL
-	context    string // its name, "" when the URL alone was given
-	production bool
+// Server is a server to talk to.
+type Server struct {
+	URL        *url.URL
+	Context    string // the name of its context, "" when there is none
+	Production bool   // asks for confirmation of dangerous acts
 }
 
-// String names the target for messages.
-func (t target) String() string {
-	if t.context == "" {
-		return t.url.String()
+// ParseServer reads a server's URL, such as https://dagwright.example.com.
+func ParseServer(address string) (Server, error) {
+	u, err := parseServer(address)
+	return Server{URL: u}, err
+}
+
+// String names the server for messages.
+func (t Server) String() string {
+	if t.Context == "" {
+		return t.URL.String()
 	}
-	return fmt.Sprintf("%s (context %s)", t.url, t.context)
+	return fmt.Sprintf("%s (context %s)", t.URL, t.Context)
 }
 
-// again are the flags that name the target on another command line.
-func (t target) again() string {
-	if t.context == "" {
-		return "--server " + t.url.String()
+// Flags are the flags that name the server on another command line.
+func (t Server) Flags() string {
+	if t.Context == "" {
+		return "--server " + t.URL.String()
 	}
-	return "--context " + t.context
+	return "--context " + t.Context
 }
 
-// defaultServer is where "dagwright dev" listens.
-const defaultServer = "http://127.0.0.1:8080"
+// DefaultServer is where "dagwright dev" listens.
+const DefaultServer = "http://127.0.0.1:8080"
 
-// choose picks the server: a flag, then the environment, then the current
-// context; of flags and of variables the URL goes first.
-func (c clientConfig) choose(server, context string, getenv func(string) string) (target, error) {
+// FindServer is the server of a URL or of a context's name, as [Dial] finds it.
+func FindServer(server, context string) (Server, error) {
+	all, err := ReadContexts()
+	if err != nil {
+		return Server{}, err
+	}
+	return all.Choose(server, context, os.Getenv)
+}
+
+// Choose picks the server: the given URL or context, then the environment's, then the
+// current context; of the variables the URL goes first. Both a URL and a context are an
+// error, as is a context that there is not.
+func (c Contexts) Choose(server, context string, getenv func(string) string) (Server, error) {
 	if server != "" && context != "" {
-		return target{}, usage.New(errors.New("want one of --server and --context, not both"))
+		return Server{}, usage.New(errors.New("want one of --server and --context, not both"))
 	}
 	if server == "" && context == "" {
-		server, context = getenv(serverVariable), getenv(contextVariable)
+		server, context = getenv(ServerVariable), getenv(ContextVariable)
 	}
 	if server == "" && context == "" {
 		context = c.Current
 	}
 	if server != "" {
-		return c.byURL(server)
+		return c.ByURL(server)
 	}
 	if context == "" {
-		return c.byURL(defaultServer)
+		return c.ByURL(DefaultServer)
 	}
-	sc, err := c.find(context)
+	sc, err := c.Find(context)
 	if err != nil {
-		return target{}, err
+		return Server{}, err
 	}
 	u, err := parseServer(sc.Server)
-	return target{u, context, sc.Production}, err
+	return Server{u, context, sc.Production}, err
 }
 
-// byURL is a server that was named by its URL. When a context has the same one it
+// ByURL is a server that was named by its URL. When a context has the same one it
 // is that context, and as much a production one.
-func (c clientConfig) byURL(text string) (target, error) {
+func (c Contexts) ByURL(text string) (Server, error) {
 	u, err := parseServer(text)
 	if err != nil {
-		return target{}, usage.New(err)
+		return Server{}, usage.New(err)
 	}
-	for _, name := range c.names() {
+	for _, name := range c.Names() {
 		known, err := parseServer(c.Contexts[name].Server)
 		if err == nil && known.String() == u.String() {
-			return target{u, name, c.Contexts[name].Production}, nil
+			return Server{u, name, c.Contexts[name].Production}, nil
 		}
 	}
-	return target{url: u}, nil
+	return Server{URL: u}, nil
 }

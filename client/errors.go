@@ -1,4 +1,4 @@
-package cli
+package client
 
 import (
 	"context"
@@ -18,23 +18,25 @@ import (
 	"dagwright/version"
 )
 
-// unreachableError says that no server answered.
-type unreachableError struct {
-	server target
+// UnreachableError says that no server answered.
+type UnreachableError struct {
+	server Server
 	cause  error
 }
 
-func (e *unreachableError) Error() string {
+// Error names the server, the cause and what to do.
+func (e *UnreachableError) Error() string {
 	hint := "is it running?"
-	if e.server.url.String() == defaultServer {
+	if e.server.URL.String() == DefaultServer {
 		hint = "start it with \"dagwright dev\", or name another server with --server or --context"
 	}
 	return fmt.Sprintf("cannot reach dagwright at %s: %s (%v)", e.server, hint, e.cause)
 }
 
-func (e *unreachableError) Unwrap() error { return e.cause }
+// Unwrap gives the cause.
+func (e *UnreachableError) Unwrap() error { return e.cause }
 
-func (c *client) unreachable(ctx context.Context, err error) error {
+func (c *Client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return context.Canceled
 	}
@@ -47,21 +49,28 @@ func (c *client) unreachable(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("no answer in %s", callTimeout)
 	}
-	return &unreachableError{c.to, err}
+	return &UnreachableError{c.to, err}
 }
 
-// refusedError is a server's answer that is an error.
-type refusedError struct {
-	status int
-	detail string
-	hint   string // what to do about it; "" when the detail says it all
+// RefusedError is a server's answer that is an error.
+type RefusedError struct {
+	Status int    // of HTTP
+	Detail string // the server's words
+	Hint   string // what to do about it; "" when the detail says it all
 }
 
-func (e *refusedError) Error() string { return e.detail + e.hint }
+// Error is the detail and the hint.
+func (e *RefusedError) Error() string { return e.Detail + e.Hint }
+
+// refused reports whether an error is a server's answer of the given status.
+func refused(err error, status int) bool {
+	var e *RefusedError
+	return errors.As(err, &e) && e.Status == status
+}
 
 // refusal reads an error answer and says what can be done about it. A request
 // that the server calls wrong is wrong use of the command line.
-func (c *client) refusal(ctx context.Context, r request, resp *http.Response) error {
+func (c *Client) refusal(ctx context.Context, r Request, resp *http.Response) error {
 	var answer struct {
 		Detail json.RawMessage `json:"detail"`
 	}
@@ -76,43 +85,43 @@ func (c *client) refusal(ctx context.Context, r request, resp *http.Response) er
 	case detail == "":
 		return c.foreign(resp)
 	case status == http.StatusForbidden:
-		return &refusedError{status, detail, c.forbidden(r)}
+		return &RefusedError{status, detail, c.forbidden(r)}
 	case status == http.StatusMethodNotAllowed, status == http.StatusNotFound && detail == "Not Found":
-		return &refusedError{status, c.unknownCall(ctx), ""}
+		return &RefusedError{status, c.unknownCall(ctx), ""}
 	case status == http.StatusNotFound:
-		return &refusedError{status, detail, c.suggestion(ctx, r, detail)}
+		return &RefusedError{status, detail, c.suggestion(ctx, r, detail)}
 	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
-		return usage.New(&refusedError{status, detail, ""})
+		return usage.New(&RefusedError{status, detail, ""})
 	default:
-		return &refusedError{status, detail, ""}
+		return &RefusedError{status, detail, ""}
 	}
 }
 
 // unauthorized says why a caller is not known, and how to become so.
-func (c *client) unauthorized(detail string) error {
+func (c *Client) unauthorized(detail string) error {
 	why := ""
 	if detail != "" {
 		why = " (" + detail + ")"
 	}
 	if c.from != "" {
 		text := fmt.Sprintf("%s does not accept the token of %s", c.to, c.from)
-		return &refusedError{http.StatusUnauthorized, text, why + ": it may have ended or been revoked, or be another server's"}
+		return &RefusedError{http.StatusUnauthorized, text, why + ": it may have ended or been revoked, or be another server's"}
 	}
 	text := fmt.Sprintf("you are not signed in to %s", c.to)
-	return &refusedError{http.StatusUnauthorized, text,
-		fmt.Sprintf("%s: run \"dagwright login %s\", or set %s in a script", why, c.to.again(), tokenFileVariable)}
+	return &RefusedError{http.StatusUnauthorized, text,
+		fmt.Sprintf("%s: run \"dagwright login %s\", or set %s in a script", why, c.to.Flags(), TokenFileVariable)}
 }
 
 // forbidden says how to learn why.
-func (c *client) forbidden(r request) string {
-	if len(r.path) == 1 && r.path[0] == "me" {
+func (c *Client) forbidden(r Request) string {
+	if len(r.Path) == 1 && r.Path[0] == "me" {
 		return fmt.Sprintf(" (on %s; ask its administrators)", c.to)
 	}
-	return fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.again())
+	return fmt.Sprintf(" (on %s; \"dagwright whoami %s\" shows who you are there)", c.to, c.to.Flags())
 }
 
 // foreign says that what answered is not a dagwright, or one behind a proxy.
-func (c *client) foreign(resp *http.Response) error {
+func (c *Client) foreign(resp *http.Response) error {
 	if to := resp.Header.Get("Location"); resp.StatusCode < 400 && to != "" {
 		if u, err := url.Parse(to); err == nil {
 			to = u.Scheme + "://" + u.Host
@@ -123,16 +132,16 @@ func (c *client) foreign(resp *http.Response) error {
 }
 
 // serverVersion asks for the server's version.
-func (c *client) serverVersion(ctx context.Context) (string, error) {
+func (c *Client) serverVersion(ctx context.Context) (string, error) {
 	var answer struct {
 		Version string `json:"version"`
 	}
-	err := c.call(ctx, request{path: []string{"version"}}, &answer)
+	err := c.Call(ctx, Request{Path: []string{"version"}}, &answer)
 	return answer.Version, err
 }
 
 // unknownCall says that the server does not have what a command needs.
-func (c *client) unknownCall(ctx context.Context) string {
+func (c *Client) unknownCall(ctx context.Context) string {
 	v, err := c.serverVersion(ctx)
 	switch {
 	case err != nil:
@@ -144,29 +153,31 @@ func (c *client) unknownCall(ctx context.Context) string {
 }
 
 // suggestion looks for the DAG that was meant where none was found.
-func (c *client) suggestion(ctx context.Context, r request, detail string) string {
-	if len(r.path) < 2 || (r.path[0] != "dags" && r.path[0] != "dagSources") || !strings.Contains(strings.ToLower(detail), "dag ") ||
+func (c *Client) suggestion(ctx context.Context, r Request, detail string) string {
+	if len(r.Path) < 2 || (r.Path[0] != "dags" && r.Path[0] != "dagSources") || !strings.Contains(strings.ToLower(detail), "dag ") ||
 		strings.Contains(detail, "DagRun") {
 		return ""
 	}
-	ids, err := c.similarDAGs(ctx, r.path[1])
-	if err != nil || slices.Contains(ids, r.path[1]) {
+	ids, err := c.similarDAGs(ctx, r.Path[1])
+	if err != nil || slices.Contains(ids, r.Path[1]) {
 		return "" // the first error is the one to tell
 	}
-	return dag.DidYouMean(r.path[1], ids)
+	return dag.DidYouMean(r.Path[1], ids)
 }
 
 // similarDAGs lists DAGs that share a part with a name: its beginning, else its
 // end. A fleet is too large to be read for a misspelt word.
-func (c *client) similarDAGs(ctx context.Context, name string) ([]string, error) {
+func (c *Client) similarDAGs(ctx context.Context, name string) ([]string, error) {
 	const part = 3
 	var ids []string
 	for _, pattern := range []string{name[:min(part, len(name))] + "%", "%" + name[max(0, len(name)-part):]} {
 		var answer struct {
-			DAGs []dagFields `json:"dags"`
+			DAGs []struct {
+				ID string `json:"dag_id"`
+			} `json:"dags"`
 		}
 		query := url.Values{"dag_id_pattern": {pattern}, "limit": {"100"}}
-		if err := c.call(ctx, request{path: []string{"dags"}, query: query}, &answer); err != nil {
+		if err := c.Call(ctx, Request{Path: []string{"dags"}, Query: query}, &answer); err != nil {
 			return nil, err
 		}
 		for _, d := range answer.DAGs {

@@ -1,4 +1,16 @@
-package cli
+// Package client talks to a dagwright server: it finds the server by a name that a person
+// gave it, signs in (by a device code, or with a token), calls the REST API, waits for runs
+// and follows logs. The command line is made of it, and other Go programs can use it.
+//
+// Calls are made for as long as it may help: one that changes something has a key, under
+// which the server does it once, and is repeated when its answer was lost; a wait or a log
+// goes on after a restart of the server.
+//
+// Errors name the server and say what can be done, in the words of the command line. A
+// refusal is a [RefusedError], a server that does not answer an [UnreachableError]; what the
+// caller gave wrong is a usage.Error around it. Texts of a server come without control
+// characters in errors, and as they are in answers.
+package client
 
 import (
 	"bytes"
@@ -16,99 +28,79 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
-	"dagwright/api"
 	"dagwright/version"
-)
-
-// Variables that name the server when no flag does.
-const (
-	serverVariable  = "DAGWRIGHT_SERVER"
-	contextVariable = "DAGWRIGHT_CONTEXT"
 )
 
 // callTimeout bounds a call that is answered at once. Streams have no bound.
 const callTimeout = 30 * time.Second
 
-// clientFlags are the flags of every command that talks to a server.
-type clientFlags struct {
-	outputFlags
-	server, context string
-}
-
-// addTo declares the flags for a command and those below it.
-func (f *clientFlags) addTo(cmd *cobra.Command) {
-	f.addServerTo(cmd)
-	f.outputFlags.addTo(cmd)
-}
-
-func (f *clientFlags) addServerTo(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.server, "server", "", "`URL` of the server (environment: "+serverVariable+"; default: the current context's)")
-	cmd.PersistentFlags().StringVar(&f.context, "context", "", "`name` of the server, see \"dagwright context\" (environment: "+contextVariable+")")
-	mustComplete(cmd, "context", completeFlag(completeContexts))
-	mustComplete(cmd, "server", cobra.NoFileCompletions)
-}
-
-// client calls a server's API.
-type client struct {
-	to   target
+// Client calls the API of one server. It is safe for concurrent use.
+type Client struct {
+	to   Server
 	http *http.Client
 	// token gives what the server is to know the caller by; empty for nothing.
-	token func(context.Context) (secret, error)
+	token func(context.Context) (Secret, error)
 	// from says where the token comes from, for the message when it is refused.
 	from string
 }
 
-// dial finds the server and the token for it; it does not connect yet.
-func (f *clientFlags) dial() (*client, error) {
-	token, from, err := tokenFromEnvironment(os.Getenv)
+// Dial gives a client of a server: of the given URL or the context of the given name, else
+// of the environment's ([ServerVariable], [ContextVariable]), else of the current context,
+// else of [DefaultServer]. Its token is the environment's ([TokenVariable],
+// [TokenFileVariable]), else that of the person's sign-in. Dial does not connect yet.
+func Dial(server, context string) (*Client, error) {
+	token, from, err := TokenFromEnvironment(os.Getenv)
 	if err != nil {
 		return nil, err
 	}
-	c, err := f.dialWith(token)
+	to, err := FindServer(server, context)
 	if err != nil {
 		return nil, err
 	}
+	c := New(to, token)
 	c.from = from
 	if token == "" {
-		c.token = func(ctx context.Context) (secret, error) { return freshToken(ctx, http.DefaultClient, c.to) }
+		c.token = c.signedIn
 	}
 	return c, nil
 }
 
-// dialWith finds the server, to which the given token is sent, or none.
-func (f *clientFlags) dialWith(token secret) (*client, error) {
-	config, err := readClientConfig()
-	if err != nil {
-		return nil, err
-	}
-	to, err := config.choose(f.server, f.context, os.Getenv)
-	if err != nil {
-		return nil, err
-	}
+// New gives a client of a server that is sent the given token, or none when it is empty.
+func New(to Server, token Secret) *Client {
 	// A server does not send its callers elsewhere, least of all with a token.
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &client{to: to, http: &http.Client{CheckRedirect: stay}, token: func(context.Context) (secret, error) { return token, nil }}, nil
+	return &Client{
+		to: to, http: &http.Client{CheckRedirect: stay},
+		token: func(context.Context) (Secret, error) { return token, nil },
+	}
 }
 
-// request is one call of the API.
-type request struct {
-	method string // GET when empty
-	path   []string
-	query  url.Values
-	body   any
-	header http.Header
+// signedIn is the token of the person's sign-in, empty when there is none.
+func (c *Client) signedIn(ctx context.Context) (Secret, error) {
+	return freshToken(ctx, http.DefaultClient, c.to)
 }
 
-// call sends a request and decodes the JSON answer unless answer is nil. An act has a key,
+// Server is the server that the client talks to.
+func (c *Client) Server() Server { return c.to }
+
+// Request is one call of the API.
+type Request struct {
+	Method string     // GET when empty
+	Path   []string   // below /api/v2: its elements, unescaped
+	Query  url.Values // may be nil
+	Body   any        // becomes JSON; none when nil
+	Header http.Header
+}
+
+// Call sends a request and decodes the JSON answer unless answer is nil. It is answered
+// within 30 s or fails with an [UnreachableError]; other errors are [RefusedError]. An act has a key,
 // by which the server does it once: when the server was reached and its answer was lost,
 // or it could not answer now, the act is asked for again, for as long as patience.
-func (c *client) call(ctx context.Context, r request, answer any) error {
-	if r.method == "" {
+func (c *Client) Call(ctx context.Context, r Request, answer any) error {
+	if r.Method == "" {
 		return c.callOnce(ctx, r, answer)
 	}
-	r.header = http.Header{"Idempotency-Key": {rand.Text()}}
+	r.Header = http.Header{"Idempotency-Key": {rand.Text()}}
 	const pause = 500 * time.Millisecond
 	for end := time.Now().Add(patience); ; {
 		err := c.callOnce(ctx, r, answer)
@@ -123,10 +115,10 @@ func (c *client) call(ctx context.Context, r request, answer any) error {
 	}
 }
 
-func (c *client) callOnce(ctx context.Context, r request, answer any) error {
+func (c *Client) callOnce(ctx context.Context, r Request, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	resp, err := c.open(ctx, r)
+	resp, err := c.Open(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -146,9 +138,9 @@ func mayHeal(err error) bool {
 	return unavailable(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// open sends a request and returns an answer that is not an error. The caller
-// closes its body.
-func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
+// Open sends a request and returns an answer that is not an error, without a bound in
+// time, as streams need it. The caller closes its body.
+func (c *Client) Open(ctx context.Context, r Request) (*http.Response, error) {
 	resp, err := c.send(ctx, r, c.url(r))
 	if err != nil {
 		return nil, err
@@ -162,23 +154,23 @@ func (c *client) open(ctx context.Context, r request) (*http.Response, error) {
 
 // send sends a request to an address of the server, with the token, and returns
 // any answer.
-func (c *client) send(ctx context.Context, r request, address string) (*http.Response, error) {
+func (c *Client) send(ctx context.Context, r Request, address string) (*http.Response, error) {
 	var body io.Reader
-	if r.body != nil {
-		text, err := json.Marshal(r.body)
+	if r.Body != nil {
+		text, err := json.Marshal(r.Body)
 		if err != nil {
 			return nil, fmt.Errorf("write request: %w", err)
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.method, http.MethodGet), address, body)
+	req, err := http.NewRequestWithContext(ctx, cmp.Or(r.Method, http.MethodGet), address, body)
 	if err != nil {
 		return nil, err
 	}
-	if r.header != nil {
-		req.Header = r.header.Clone()
+	if r.Header != nil {
+		req.Header = r.Header.Clone()
 	}
-	req.Header.Set("User-Agent", api.UserAgent+"/"+version.String())
+	req.Header.Set("User-Agent", version.CommandLine+"/"+version.String())
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -197,14 +189,14 @@ func (c *client) send(ctx context.Context, r request, address string) (*http.Res
 }
 
 // url encodes each element of the path, so that any id is one segment.
-func (c *client) url(r request) string {
+func (c *Client) url(r Request) string {
 	var b strings.Builder
-	b.WriteString(c.to.url.String() + "/api/v2")
-	for _, element := range r.path {
+	b.WriteString(c.to.URL.String() + "/api/v2")
+	for _, element := range r.Path {
 		b.WriteString("/" + url.PathEscape(element))
 	}
-	if len(r.query) > 0 {
-		b.WriteString("?" + r.query.Encode())
+	if len(r.Query) > 0 {
+		b.WriteString("?" + r.Query.Encode())
 	}
 	return b.String()
 }
@@ -217,8 +209,7 @@ const pollPause = time.Second
 
 // unavailable reports whether a server said that it cannot serve a request now.
 func unavailable(err error) bool {
-	var refused *refusedError
-	return errors.As(err, &refused) && refused.status == http.StatusServiceUnavailable
+	return refused(err, http.StatusServiceUnavailable)
 }
 
 // persist calls stream again when its connection broke or the server could not answer,
@@ -229,7 +220,7 @@ func persist(ctx context.Context, stream func() (done bool, err error)) error {
 	broken := time.Time{}
 	for {
 		done, err := stream()
-		if e := (*unreachableError)(nil); err != nil && !errors.As(err, &e) && !unavailable(err) || done {
+		if e := (*UnreachableError)(nil); err != nil && !errors.As(err, &e) && !unavailable(err) || done {
 			return err
 		}
 		switch now := time.Now(); {

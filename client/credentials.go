@@ -1,4 +1,4 @@
-package cli
+package client
 
 import (
 	"context"
@@ -20,22 +20,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// secret is a token. It shows itself in no message; only YAML and what casts it
+// Secret is a token. It shows itself in no message; only YAML and what casts it
 // have its text.
-type secret string
+type Secret string
 
 // String hides the token.
-func (secret) String() string { return "(secret)" }
+func (Secret) String() string { return "(secret)" }
 
 // GoString hides the token from %#v.
-func (secret) GoString() string { return "(secret)" }
+func (Secret) GoString() string { return "(secret)" }
 
 // credential is how a person is known to one server: a token that the server
 // issued, or what the identity provider gave, with what is needed to renew it.
 type credential struct {
-	Token secret `yaml:"token"`
+	Token Secret `yaml:"token"`
 	// The rest is of the identity provider's tokens only.
-	Refresh secret `yaml:"refresh,omitempty"`
+	Refresh Secret `yaml:"refresh,omitempty"`
 	// ByID says that Token is the ID token: the server did not take the access
 	// token, which the provider does not make out to it.
 	ByID     bool      `yaml:"by_id_token,omitempty"`
@@ -111,40 +111,40 @@ func withLock(path string, do func() error) error {
 
 // Variables that give a token to scripts.
 const (
-	tokenVariable     = "DAGWRIGHT_TOKEN"
-	tokenFileVariable = "DAGWRIGHT_TOKEN_FILE"
+	TokenVariable     = "DAGWRIGHT_TOKEN"      // the token
+	TokenFileVariable = "DAGWRIGHT_TOKEN_FILE" // a file with it
 )
 
-// tokenFromEnvironment is the token of DAGWRIGHT_TOKEN or DAGWRIGHT_TOKEN_FILE,
+// TokenFromEnvironment is the token of DAGWRIGHT_TOKEN or DAGWRIGHT_TOKEN_FILE,
 // and the variable that gave it; empty when neither is set.
-func tokenFromEnvironment(getenv func(string) string) (token secret, from string, err error) {
-	text, file := getenv(tokenVariable), getenv(tokenFileVariable)
+func TokenFromEnvironment(getenv func(string) string) (token Secret, from string, err error) {
+	text, file := getenv(TokenVariable), getenv(TokenFileVariable)
 	switch {
 	case text != "" && file != "":
-		return "", "", usage.New(fmt.Errorf("want one of %s and %s, not both", tokenVariable, tokenFileVariable))
+		return "", "", usage.New(fmt.Errorf("want one of %s and %s, not both", TokenVariable, TokenFileVariable))
 	case file != "":
 		content, err := os.ReadFile(file)
 		if err != nil {
-			return "", "", usage.New(fmt.Errorf("%s: %w", tokenFileVariable, err))
+			return "", "", usage.New(fmt.Errorf("%s: %w", TokenFileVariable, err))
 		}
-		token, err := checkToken(string(content))
+		token, err := CheckToken(string(content))
 		if err != nil {
-			return "", "", usage.New(fmt.Errorf("%s: %s: %w", tokenFileVariable, file, err))
+			return "", "", usage.New(fmt.Errorf("%s: %s: %w", TokenFileVariable, file, err))
 		}
-		return token, tokenFileVariable, nil
+		return token, TokenFileVariable, nil
 	case text != "":
-		token, err := checkToken(text)
+		token, err := CheckToken(text)
 		if err != nil {
-			return "", "", usage.New(fmt.Errorf("%s: %w", tokenVariable, err))
+			return "", "", usage.New(fmt.Errorf("%s: %w", TokenVariable, err))
 		}
-		return token, tokenVariable, nil
+		return token, TokenVariable, nil
 	}
 	return "", "", nil
 }
 
-// checkToken wants text that an Authorization header can carry (RFC 6750, 2.1),
+// CheckToken wants text that an Authorization header can carry (RFC 6750, 2.1),
 // with nothing around it but white space.
-func checkToken(text string) (secret, error) {
+func CheckToken(text string) (Secret, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
 		return "", errors.New("there is no token")
@@ -154,7 +154,7 @@ func checkToken(text string) (secret, error) {
 			return "", errors.New("a token is one word of letters, digits and -._~+/=; this has other characters in it")
 		}
 	}
-	return secret(text), nil
+	return Secret(text), nil
 }
 
 // expiryMargin is how long before its end a token is renewed, so that it does not
@@ -190,13 +190,13 @@ func (c credential) renew(ctx context.Context, client *http.Client) (credential,
 // take keeps what a token endpoint answered. What it does not say stays as it was.
 func (c *credential) take(got *oauth2.Token) {
 	if got.RefreshToken != "" {
-		c.Refresh = secret(got.RefreshToken)
+		c.Refresh = Secret(got.RefreshToken)
 	}
 	if id, ok := got.Extra("id_token").(string); ok && c.ByID {
-		c.Token, c.Expires = secret(id), expiryOf(id)
+		c.Token, c.Expires = Secret(id), expiryOf(id)
 		return
 	}
-	c.Token, c.Expires = secret(got.AccessToken), got.Expiry
+	c.Token, c.Expires = Secret(got.AccessToken), got.Expiry
 }
 
 // expiryOf reads when a JWT ends, without checking it: that is the server's to do.
@@ -226,12 +226,12 @@ func withoutURL(err error) error {
 
 // freshToken is the token for a server, renewed when it is about to end; empty
 // when nobody has signed in there.
-func freshToken(ctx context.Context, client *http.Client, to target) (secret, error) {
+func freshToken(ctx context.Context, client *http.Client, to Server) (Secret, error) {
 	all, err := readCredentials()
 	if err != nil {
 		return "", err
 	}
-	name := to.url.String()
+	name := to.URL.String()
 	c, ok := all.Servers[name]
 	if !ok || !c.stale() {
 		return c.Token, nil
@@ -248,28 +248,38 @@ func freshToken(ctx context.Context, client *http.Client, to target) (secret, er
 		return nil
 	})
 	if errors.Is(err, errSignedOut) {
-		return "", fmt.Errorf("%w at %s: sign in again with \"dagwright login %s\"", err, to, to.again())
+		return "", fmt.Errorf("%w at %s: sign in again with \"dagwright login %s\"", err, to, to.Flags())
 	}
 	return c.Token, err
 }
 
-// forgetCredential removes a server's token, and has the identity provider revoke
-// it. It reports whether there was one.
-func forgetCredential(ctx context.Context, client *http.Client, to target) (had bool, err error) {
+// SignedIn lists the URLs of the servers that the person is signed in to.
+func SignedIn() (map[string]bool, error) {
+	all, err := readCredentials()
+	servers := make(map[string]bool, len(all.Servers))
+	for name := range all.Servers {
+		servers[name] = true
+	}
+	return servers, err
+}
+
+// SignOut forgets the sign-in to the server, and has the identity provider end it. It
+// reports whether there was one. A token of dagwright itself stays valid.
+func (c *Client) SignOut(ctx context.Context) (had bool, err error) {
 	kept, err := readCredentials()
 	if err != nil || len(kept.Servers) == 0 {
 		return false, err
 	}
-	var c credential
+	var old credential
 	err = changeCredentials(func(all *credentials) error {
-		c, had = all.Servers[to.url.String()]
-		delete(all.Servers, to.url.String())
+		old, had = all.Servers[c.to.URL.String()]
+		delete(all.Servers, c.to.URL.String())
 		return nil
 	})
-	if err != nil || c.Revoke == "" {
+	if err != nil || old.Revoke == "" {
 		return had, err
 	}
-	return had, c.revoke(ctx, client)
+	return had, old.revoke(ctx, c.http)
 }
 
 // revoke tells the identity provider that the refresh token is given up
