@@ -141,7 +141,7 @@ func (r runContext) try(t dag.TaskInstance) tryAnswer {
 	answer := tryAnswer{
 		Task: t.Task, DAG: t.DAG, Run: t.Run, MapIndex: -1,
 		StartedAt: timestamp(t.StartedAt), EndedAt: timestamp(t.EndedAt), Duration: seconds(t.StartedAt, t.EndedAt),
-		State: orNull(t.State), Try: t.Try, MaxTries: max(0, t.MaxTries-1),
+		State: orNull(t.State), Try: t.Try, MaxTries: max(0, t.MostTries()-1),
 		TaskName: string(t.Task), DisplayName: displayName(r.spec), Hostname: t.Hostname,
 		Pool: "default_pool", PoolSlots: 1, Queue: "default", PriorityWeight: r.weights[t.Task],
 		Operator: operatorName, OperatorName: operatorName,

@@ -87,6 +87,9 @@ type Run struct {
 	User        string
 	// Reason says why an ended run failed, or why a queued one waits.
 	Reason reason.Reason
+	// Cleared says that a queued run was cleared: it has its task instances already, and
+	// goes on from them.
+	Cleared bool
 	// Epoch counts the owners that the DAG's id had before the one for whom the run
 	// was made.
 	Epoch int
@@ -103,9 +106,9 @@ type TaskInstance struct {
 	Task     TaskID
 	State    TaskState
 	Try      int
-	MaxTries int // Retries + 1, grows when the task is cleared or an attempt lost
+	MaxTries int // Retries + 1, grows when the task is cleared; lost attempts come on top
 	// Lost counts the attempts that were lost through no fault of the task since it
-	// was first started or last cleared. Each made MaxTries grow by one.
+	// was first started or last cleared.
 	Lost      int
 	QueuedAt  time.Time
 	StartedAt time.Time
@@ -120,6 +123,9 @@ type TaskInstance struct {
 	// Hostname and PID tell where the current try runs, for people.
 	Hostname string
 	PID      int
+	// SkippedWithRun says that the instance was skipped since its run ended before its
+	// turn: it gets its turn when the run goes on.
+	SkippedWithRun bool
 	// Stopping says that the attempt of an active instance is being stopped; Reason
 	// says why.
 	Stopping bool
@@ -135,24 +141,19 @@ func (ti TaskInstance) Key() AttemptKey {
 	return AttemptKey{DAG: ti.DAG.Taken(), Run: ti.Run, Task: ti.Task, Try: ti.Try, Epoch: ti.Epoch}
 }
 
-// SkipWithRun skips a task instance that waits when its run ends before its turn. It
-// gets no start, as [TaskInstance.GivenUp] expects.
+// SkipWithRun skips a task instance that waits when its run ends before its turn.
 func (ti *TaskInstance) SkipWithRun(why reason.Reason, now time.Time) {
-	ti.State, ti.Reason, ti.EndedAt = TaskSkipped, why, now
+	ti.State, ti.SkippedWithRun, ti.Reason, ti.EndedAt = TaskSkipped, true, why, now
 }
 
 // GivenUp reports whether the task instance did not come to its end because of
 // something else: something before it failed, or its run was ended by hand or by its
-// time limit. What was skipped otherwise has a start, and no further try is due.
-func (ti TaskInstance) GivenUp() bool {
-	switch ti.State {
-	case TaskUpstreamFailed:
-		return true
-	case TaskSkipped:
-		return ti.StartedAt.IsZero() || !ti.RetryAt.IsZero()
-	}
-	return false
-}
+// time limit.
+func (ti TaskInstance) GivenUp() bool { return ti.State == TaskUpstreamFailed || ti.SkippedWithRun }
+
+// MostTries is how many tries there may be, as people count them: a lost attempt is a
+// try, and uses up none of MaxTries.
+func (ti TaskInstance) MostTries() int { return ti.MaxTries + ti.Lost }
 
 // TaskWish is what somebody wants of a task instance whose attempt is active.
 type TaskWish string

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/reason"
 )
 
 // TestSettleLeavesOthersAlone settles what comes after each state of an upstream task,
@@ -71,16 +72,23 @@ func TestTaskStates(t *testing.T) {
 func TestGivenUp(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	withRun := dag.TaskInstance{State: dag.TaskUpForRetry, StartedAt: now, RetryAt: now}
+	withRun.SkipWithRun(reason.New(reason.RunTimeout, "1h"), now)
+	if want := (dag.TaskInstance{
+		State: dag.TaskSkipped, StartedAt: now, RetryAt: now, EndedAt: now, SkippedWithRun: true,
+		Reason: reason.New(reason.RunTimeout, "1h"),
+	}); withRun != want {
+		t.Errorf("skipped with its run: %+v, want %+v", withRun, want)
+	}
 	for name, c := range map[string]struct {
 		task dag.TaskInstance
 		want bool
 	}{
-		"upstream failed":           {dag.TaskInstance{State: dag.TaskUpstreamFailed, StartedAt: now}, true},
-		"skipped before it started": {dag.TaskInstance{State: dag.TaskSkipped}, true},
-		"skipped between two tries": {dag.TaskInstance{State: dag.TaskSkipped, StartedAt: now, RetryAt: now}, true},
-		"skipped by itself":         {dag.TaskInstance{State: dag.TaskSkipped, StartedAt: now}, false},
-		"failed":                    {dag.TaskInstance{State: dag.TaskFailed}, false},
-		"not started":               {dag.TaskInstance{}, false},
+		"upstream failed":      {dag.TaskInstance{State: dag.TaskUpstreamFailed, StartedAt: now}, true},
+		"skipped with its run": {withRun, true},
+		"skipped by itself":    {dag.TaskInstance{State: dag.TaskSkipped}, false},
+		"failed":               {dag.TaskInstance{State: dag.TaskFailed}, false},
+		"not started":          {dag.TaskInstance{}, false},
 	} {
 		if got := c.task.GivenUp(); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

@@ -171,9 +171,8 @@ func (d *dagPlan) failedState(run *store.RunDetail, ti *dag.TaskInstance, e dag.
 	case e.Final:
 	case e.Lost && ti.Lost < d.maxLost:
 		ti.Lost++
-		ti.MaxTries++
 		ti.State, ti.RetryAt = dag.TaskUpForRetry, d.now
-	case ti.Try < ti.MaxTries:
+	case ti.Try < ti.MostTries():
 		ti.State = dag.TaskUpForRetry
 		ti.RetryAt = d.now.Add(dag.RetryDelay(task, run.DAG, run.ID, ti.Try))
 	}

@@ -156,12 +156,13 @@ func (d *dagPlan) startRuns() {
 // this step, so that a run which can start at once costs one write.
 func (d *dagPlan) startRun(run *store.RunDetail) {
 	run.State, run.StartedAt = dag.RunRunning, d.now
-	if len(run.Tasks) == 0 { // and not cleared
+	if !run.Cleared {
 		run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
 		for i, task := range run.Spec.Tasks {
 			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1, Epoch: run.Epoch}
 		}
 	}
+	run.Cleared = false
 	at := len(d.actions)
 	d.add(store.StartRun{DAG: run.DAG, Run: run.ID, At: d.now})
 	*d.slots(run)++

@@ -180,7 +180,7 @@ func TestPlanTasks(t *testing.T) {
 		},
 		{
 			name: "a lost attempt is not tried again once more than allowed",
-			dag:  chain(a), runs: []store.RunDetail{tried(running(chain(a), dag.TaskRunning), 4, 4, 3)},
+			dag:  chain(a), runs: []store.RunDetail{tried(running(chain(a), dag.TaskRunning), 4, 1, 3)},
 			events: []dag.AttemptEvent{lost(4)},
 			want:   []string{"a running/4 -> failed/4 vanished", "end r running -> failed task a failed: vanished"},
 		},

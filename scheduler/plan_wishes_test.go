@@ -51,11 +51,23 @@ func TestPlanWishes(t *testing.T) {
 	}
 }
 
+// TestLostAttemptUsesUpNoTry wants lost attempts to be counted apart from the tries that
+// the DAG allows.
+func TestLostAttemptUsesUpNoTry(t *testing.T) {
+	t.Parallel()
+	d := chain(dag.Task{ID: "a"})
+	run := running(d, dag.TaskRunning)
+	planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, lost(run.Tasks[0].Try))
+	if ti := run.Tasks[0]; ti.MaxTries != 1 || ti.Lost != 1 || ti.MostTries() != 2 {
+		t.Errorf("after a lost attempt there are %d tries and %d lost ones", ti.MaxTries, ti.Lost)
+	}
+}
+
 func TestPlanClearedRunGoesOn(t *testing.T) {
 	t.Parallel()
 	d := chain(dag.Task{ID: "a"}, dag.Task{ID: "b"})
 	run := running(d, dag.TaskSuccess, dag.TaskNone)
-	run.State, run.RunAfter = dag.RunQueued, noon
+	run.State, run.Cleared, run.RunAfter = dag.RunQueued, true, noon
 	run.Tasks[1].Try = 1
 	_, got := planned(store.DAGState{DAG: d, Queued: 1, Runs: []store.RunDetail{run}})
 	want(t, got, "start r: a=success/1 b=queued/2")

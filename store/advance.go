@@ -53,9 +53,8 @@ type BackfillState struct {
 	Queued        int // its queued runs in all
 }
 
-// RunDetail is a run with the definition it is bound to and its task
-// instances. Tasks is empty until the run has started; a queued run that has
-// some was cleared, and goes on from them.
+// RunDetail is a run with the definition it is bound to and its task instances, of which
+// there are none until the run has started.
 type RunDetail struct {
 	dag.Run
 	Spec  *dag.DAG
@@ -232,19 +231,19 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 	if err != nil || r == nil {
 		return false, err
 	}
-	n, err := a.t.exec(`UPDATE dag_run SET state = 'running', start_date = $2 WHERE id = $1 AND state = 'queued'`, r.pk, x.At)
+	n, err := a.t.exec(`UPDATE dag_run SET state = 'running', cleared = 0, start_date = $2 WHERE id = $1 AND state = 'queued'`, r.pk, x.At)
 	if err != nil {
 		return false, fmt.Errorf("start run %q of DAG %q: %w", x.Run, x.DAG, err)
 	}
 	if n == 0 {
 		return false, nil
 	}
-	if !r.StartedAt.IsZero() { // cleared: its task instances are there
+	if r.Cleared { // its task instances are there
 		if _, err := a.t.exec(`DELETE FROM task_instance WHERE dag_run = $1`, r.pk); err != nil {
 			return false, fmt.Errorf("start run %q of DAG %q again: %w", x.Run, x.DAG, err)
 		}
 	}
-	r.State, r.StartedAt = dag.RunRunning, x.At
+	r.State, r.Cleared, r.StartedAt = dag.RunRunning, false, x.At
 	a.ledger.moved(a.dags[x.DAG], r, dag.RunQueued)
 	for _, ti := range x.Tasks {
 		if ti.State != dag.TaskNone {
@@ -268,7 +267,7 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 		}
 	}
 	args := append(taskArgs(r.pk, x.Task), x.From, x.FromTry)
-	n, err := a.t.exec(setTask+` AND state = $19 AND try_number = $20`, args...)
+	n, err := a.t.exec(setTask+` AND state = $20 AND try_number = $21`, args...)
 	if err != nil {
 		return false, fmt.Errorf("write task %q of run %q of DAG %q: %w", x.Task.Task, r.ID, r.DAG, err)
 	}
@@ -286,11 +285,12 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 // that was decided on. A try that is there already was kept when it was cleared.
 func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int) error {
 	_, err := t.exec(`INSERT INTO task_instance_history (dag_run, task_id, state, try_number, max_tries, queued_at,
-			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args, hostname, pid, wish, lost)
+			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args, hostname, pid, wish, lost,
+			skipped_with_run)
 		SELECT t.dag_run, t.task_id, CASE WHEN t.state IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
 				THEN t.state ELSE 'failed' END,
 			t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
-			t.retry_at, t.exit_code, t.has_exit_code, t.reason_code, t.reason_args, t.hostname, t.pid, '', t.lost
+			t.retry_at, t.exit_code, t.has_exit_code, t.reason_code, t.reason_args, t.hostname, t.pid, '', t.lost, t.skipped_with_run
 		FROM task_instance t WHERE t.dag_run = $1 AND t.task_id = $2 AND t.state = $3 AND t.try_number = $4
 		ON CONFLICT (dag_run, task_id, try_number) DO NOTHING`,
 		r.pk, task, state, try)

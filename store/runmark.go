@@ -67,7 +67,8 @@ func markRun(t *tx, d *dagRecord, r *runRecord, state dag.RunState, why reason.R
 // endRun writes a run's end, if it is in state from, and notes whether
 // attempts of it are left to be stopped.
 func endRun(t *tx, r *runRecord, from dag.RunState) (bool, error) {
-	n, err := t.exec(`UPDATE dag_run SET state = $2, end_date = $3, reason_code = $4, reason_args = $5, stopping = CASE WHEN EXISTS (
+	n, err := t.exec(`UPDATE dag_run SET state = $2, end_date = $3, reason_code = $4, reason_args = $5, cleared = 0,
+			stopping = CASE WHEN EXISTS (
 			SELECT 1 FROM task_instance WHERE dag_run = $1 AND state IN ('queued', 'running')) THEN 1 ELSE 0 END
 		WHERE id = $1 AND state = $6`, r.pk, r.State, r.EndedAt, r.Reason.Code, r.Reason.Args, from)
 	if err != nil {
@@ -97,12 +98,12 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, why reason.Reason
 		}
 		ti.SkipWithRun(why, t.now)
 		t.announce(taskChange(ti))
-		if r.State == dag.RunQueued && r.StartedAt.IsZero() {
+		if r.State == dag.RunQueued && !r.Cleared {
 			fresh = append(fresh, ti)
 			continue
 		}
-		_, err := t.exec(`UPDATE task_instance SET state = $3, reason_code = $4, reason_args = $5, end_date = $6
-			WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args, ti.EndedAt)
+		_, err := t.exec(`UPDATE task_instance SET state = $3, reason_code = $4, reason_args = $5, end_date = $6,
+			skipped_with_run = 1 WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args, ti.EndedAt)
 		if err != nil {
 			return fmt.Errorf("skip task %q: %w", ti.Task, err)
 		}

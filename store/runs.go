@@ -19,13 +19,13 @@ type runRecord struct {
 
 const runColumns = `r.id, r.stopping, r.dag_id, r.run_id, r.run_type, r.state, r.version, r.logical_date,
 	r.interval_start, r.interval_end, r.run_after, r.queued_at, r.start_date, r.end_date,
-	r.conf, r.note, r.triggered_by, r.triggering_user, r.reason_code, r.reason_args, r.backfill, r.epoch`
+	r.conf, r.note, r.triggered_by, r.triggering_user, r.reason_code, r.reason_args, r.cleared, r.backfill, r.epoch`
 
 func scanRun(r scanner) (*runRecord, error) {
 	run, conf := &runRecord{}, ""
 	err := r.Scan(&run.pk, &run.stopping, &run.DAG, &run.ID, &run.Type, &run.State, &run.Version, at(&run.LogicalDate),
 		at(&run.Interval.Start), at(&run.Interval.End), at(&run.RunAfter), at(&run.QueuedAt), at(&run.StartedAt), at(&run.EndedAt),
-		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason.Code, &run.Reason.Args, &run.backfill, &run.Epoch)
+		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason.Code, &run.Reason.Args, &run.Cleared, &run.backfill, &run.Epoch)
 	if err != nil {
 		return nil, err
 	}

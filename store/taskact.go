@@ -88,21 +88,16 @@ func (a *taskAct) write(ti dag.TaskInstance) error {
 }
 
 // requeue lets a run that has ended go on. It waits for its turn like any other
-// queued run, so that max_active_runs holds. A start date stays, which tells the
-// next start that task instances are there.
+// queued run, so that max_active_runs holds.
 func (a *taskAct) requeue() error {
 	r := a.run
 	if !r.State.Ended() {
 		return nil
 	}
 	from := r.State
-	r.State, r.Reason, r.QueuedAt = dag.RunQueued, reason.Reason{}, a.t.now
-	if r.StartedAt.IsZero() {
-		r.StartedAt = a.t.now
-	}
-	_, err := a.t.exec(`UPDATE dag_run SET state = 'queued', queued_at = $2, start_date = $3, end_date = 0,
-			reason_code = '', reason_args = '' WHERE id = $1`,
-		r.pk, r.QueuedAt, r.StartedAt)
+	r.State, r.Cleared, r.Reason, r.QueuedAt = dag.RunQueued, true, reason.Reason{}, a.t.now
+	_, err := a.t.exec(`UPDATE dag_run SET state = 'queued', cleared = 1, queued_at = $2, end_date = 0,
+			reason_code = '', reason_args = '' WHERE id = $1`, r.pk, r.QueuedAt)
 	if err != nil {
 		return fmt.Errorf("queue run %q of DAG %q again: %w", r.ID, r.DAG, err)
 	}

@@ -200,7 +200,7 @@ func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, why reason.Reas
 	if ti.EndedAt.Before(ti.StartedAt) { // another clock said when it started
 		ti.EndedAt = ti.StartedAt
 	}
-	ti.State, ti.Reason, ti.RetryAt = state, why, time.Time{}
+	ti.State, ti.SkippedWithRun, ti.Reason, ti.RetryAt = state, false, why, time.Time{}
 	if err := a.write(ti); err != nil {
 		return err
 	}

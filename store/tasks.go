@@ -12,7 +12,7 @@ import (
 // taskColumns are the columns that task_instance and task_instance_history
 // share.
 const taskColumns = `t.dag_run, t.task_id, t.state, t.try_number, t.max_tries, t.queued_at, t.start_date, t.end_date,
-	t.retry_at, t.exit_code, t.has_exit_code, t.reason_code, t.reason_args, t.hostname, t.pid, t.wish, t.lost, t.stopping`
+	t.retry_at, t.exit_code, t.has_exit_code, t.reason_code, t.reason_args, t.hostname, t.pid, t.wish, t.lost, t.stopping, t.skipped_with_run`
 
 // taskRecord is a row of task_instance or task_instance_history.
 type taskRecord struct {
@@ -30,7 +30,7 @@ func (t *taskRecord) fields() []any {
 	return []any{
 		&t.run, &t.Task, &t.State, &t.Try, &t.MaxTries, at(&t.QueuedAt), at(&t.StartedAt), at(&t.EndedAt),
 		at(&t.RetryAt), &t.ExitCode, &t.HasExitCode, &t.Reason.Code, &t.Reason.Args, &t.Hostname, &t.PID, &t.Wish, &t.Lost,
-		&t.Stopping,
+		&t.Stopping, &t.SkippedWithRun,
 	}
 }
 
@@ -217,7 +217,7 @@ func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
 		}
 		if _, err := t.exec(`INSERT INTO task_instance (dag_run, task_id, state, try_number, max_tries, queued_at,
 			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args,
-			hostname, pid, wish, lost, stopping) VALUES `+
+			hostname, pid, wish, lost, stopping, skipped_with_run) VALUES `+
 			placeholders(len(part), len(args)/len(part)), args...); err != nil {
 			return fmt.Errorf("write task instances: %w", err)
 		}
@@ -229,14 +229,15 @@ func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
 // may follow.
 const setTask = `UPDATE task_instance SET state = $3, try_number = $4, max_tries = $5, queued_at = $6,
 		start_date = $7, end_date = $8, retry_at = $9, exit_code = $10, has_exit_code = $11,
-		reason_code = $12, reason_args = $13, hostname = $14, pid = $15, wish = $16, lost = $17, stopping = $18
+		reason_code = $12, reason_args = $13, hostname = $14, pid = $15, wish = $16, lost = $17, stopping = $18,
+		skipped_with_run = $19
 	WHERE dag_run = $1 AND task_id = $2`
 
 func taskArgs(run int64, ti dag.TaskInstance) []any {
 	return []any{
 		run, ti.Task, ti.State, ti.Try, ti.MaxTries, ti.QueuedAt, ti.StartedAt, ti.EndedAt,
 		ti.RetryAt, ti.ExitCode, ti.HasExitCode, ti.Reason.Code, ti.Reason.Args, ti.Hostname, ti.PID, ti.Wish, ti.Lost,
-		ti.Stopping,
+		ti.Stopping, ti.SkippedWithRun,
 	}
 }
 

@@ -78,6 +78,40 @@ two lines`
 	})
 }
 
+// TestOldStates opens a database in which a missing start, or one too many, stood for a
+// state that has a column now.
+func TestOldStates(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, dsn string) {
+		run := storeWithRun(t, dsn)
+		migrateTo(t, dsn, 116)
+		for _, statement := range []string{
+			`UPDATE dag_run SET state = 'queued', start_date = 5`,
+			`UPDATE task_instance SET state = 'skipped', start_date = 0 WHERE task_id = 'a'`,
+			`UPDATE task_instance SET state = 'skipped', start_date = 5, retry_at = 6 WHERE task_id = 'b'`,
+			`UPDATE task_instance SET state = 'skipped', start_date = 5, max_tries = 4, lost = 3 WHERE task_id = 'c'`,
+		} {
+			rawExec(t, dsn, statement)
+		}
+		s := storetest.Open(t, store.Config{DSN: dsn})
+		if r, err := s.Run(t.Context(), "d", run); err != nil || !r.Cleared {
+			t.Errorf("a queued run with a start: cleared %t, %v", r.Cleared, err)
+		}
+		tasks, err := s.TaskInstances(t.Context(), "d", run)
+		if err != nil || len(tasks) != 4 {
+			t.Fatalf("%d task instances, %v", len(tasks), err)
+		}
+		for i, want := range []bool{true, true, false, false} {
+			if ti := tasks[i]; ti.GivenUp() != want {
+				t.Errorf("task %s is given up: %t", ti.Task, ti.GivenUp())
+			}
+		}
+		if c := tasks[2]; c.MaxTries != 1 || c.Lost != 3 || c.MostTries() != 4 {
+			t.Errorf("of 4 tries 3 were lost: %+v", c)
+		}
+	})
+}
+
 // storeWithRun makes a database with a running run of the tasks a, b, c and e.
 func storeWithRun(t *testing.T, dsn string) dag.RunID {
 	t.Helper()

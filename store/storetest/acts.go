@@ -177,7 +177,15 @@ func testClearUnstarted(f fixture) {
 	_, err := f.ClearTasks(f.ctx(), store.Clear{DAG: "d", Run: r.ID, By: alice})
 	f.ok(err)
 	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskNone})
+	got, err := f.Run(f.ctx(), "d", r.ID)
+	f.ok(err)
+	if !got.Cleared || !got.StartedAt.IsZero() || got.State != dag.RunQueued {
+		f.Errorf("a run that was cleared before its start: %+v", got)
+	}
 	f.start(r, "a")
+	got, err = f.Run(f.ctx(), "d", r.ID)
+	f.ok(err)
+	f.equal(got.Cleared, false)
 	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskQueued})
 	f.checkCounts("d")
 }
