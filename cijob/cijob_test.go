@@ -109,7 +109,7 @@ func TestJobGetsTheResult(t *testing.T) {
 // Nobody finishes the push: that is an answer, too.
 func TestJobIsToldThatItIsPending(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, 50*time.Millisecond)
+	l := newLab(t, 2*time.Second)
 	if status, body := l.ask(l.token(nil)); status != http.StatusOK || !strings.Contains(body, `"state":"pending"`) {
 		t.Errorf("%d %s", status, body)
 	}

@@ -6,8 +6,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-
-	"dagwright/macro"
 )
 
 // apart are the templates of testdata/jinja.txt of which something else comes here than
@@ -58,7 +56,7 @@ func TestJinja(t *testing.T) {
 		task := *c.Task
 		task.Image = row.Template
 		c.Task = &task
-		rendered, err := macro.New().Render(context.Background(), c)
+		rendered, err := patient().Render(context.Background(), c)
 		got, want := rendered.Image, "an error"
 		if err != nil {
 			got = "an error"

@@ -66,7 +66,7 @@ func TestNames(t *testing.T) {
 		task.Image = "{{ " + tt.name + " }}"
 		one := c
 		one.Task = &task
-		got, err := macro.New().Render(context.Background(), one)
+		got, err := patient().Render(context.Background(), one)
 		if err != nil || got.Image != tt.want {
 			t.Errorf("%s is %q (%v), want %q", tt.name, got.Image, err, tt.want)
 		}
