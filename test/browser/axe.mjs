@@ -47,10 +47,13 @@ async function check(address, how) {
   }
 }
 
-// The run that failed would be tried again, and hold the DAG's one slot.
+// The run that failed would be tried again, and hold the DAG's one slot; on a slow
+// machine it has been by now.
 await page.goto(failed);
-await button(page, "Mark failed").click();
-await confirm(page);
+if (await button(page, "Mark failed").count()) {
+  await button(page, "Mark failed").click();
+  await confirm(page);
+}
 await page.locator("#run .state", { hasText: "failed" }).first().waitFor();
 
 assert.deepEqual(found, [], "axe-core finds no violation");
