@@ -53,7 +53,7 @@ type stream struct {
 	// partial is a long line that an earlier reading has begun to write.
 	partial *line
 	lastEnd unfinished
-	// empty says that a reading after the end has shown nothing at all.
+	// empty says that a reading came to its end and has shown nothing at all.
 	empty bool
 	// drained says that the last reading came to an end by itself.
 	drained bool
@@ -295,6 +295,7 @@ var errShort = errors.New("the answer ends before the last line that is known: i
 // output, and on a last line without a newline.
 func (s *stream) ended(piece []byte, over bool) error {
 	if !over {
+		s.empty = s.empty || s.place.count == 0 && len(piece) == 0
 		return s.flush()
 	}
 	inLine := len(piece) > 0 || s.line.inside

@@ -361,10 +361,10 @@ func TestShortAnswersAreNotTheEnd(t *testing.T) {
 			err := keeper.open()
 			s := keeper.stream("base")
 			keeper.mu.Unlock()
-			if err != nil {
-				t.Fatal(err)
+			if err == nil && test.known > 0 {
+				_, err = s.read(t.Context(), false)
 			}
-			if _, err := s.read(t.Context(), false); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 			k.lines, k.short = lines, test.short
