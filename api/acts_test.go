@@ -32,15 +32,18 @@ func TestClearTasks(t *testing.T) {
 		after      []string // states, unless it is a dry run
 	}{
 		{"dry run of what failed", `{"dag_run_id": "first"}`, []string{"prepare_data"}, nil},
-		{"dry run with what comes after", `{"dag_run_id": "first", "task_ids": ["prepare_data"], "include_downstream": true, "only_failed": false}`,
+		{"dry run with what comes after",
+			`{"dag_run_id": "first", "task_ids": ["prepare_data"], "include_downstream": true, "only_failed": false}`,
 			[]string{"prepare_data", "train_model", "register_model"}, nil},
-		{"dry run with what comes before", `{"dag_run_id": "first", "task_ids": [["train_model", -1]], "include_upstream": true, "only_failed": false}`,
+		{"dry run with what comes before",
+			`{"dag_run_id": "first", "task_ids": [["train_model", -1]], "include_upstream": true, "only_failed": false}`,
 			[]string{"prepare_data", "train_model"}, nil},
 		{"dry run of every run", `{"only_failed": false}`, []string{"prepare_data", "train_model", "register_model"}, nil},
 		{"dry run of a range without runs", `{"only_failed": false, "end_date": "2020-01-01T00:00:00Z"}`, []string{}, nil},
 		{"dry run of the past", `{"dag_run_id": "first", "include_past": true}`, []string{"prepare_data"}, nil},
 		{"only what runs", `{"dag_run_id": "first", "only_failed": false, "only_running": true}`, []string{}, nil},
-		{"in earnest", `{"dag_run_id": "first", "dry_run": false}`, []string{"prepare_data"}, []string{"<nil>", "<nil>", "<nil>"}},
+		{"in earnest", `{"dag_run_id": "first", "dry_run": false}`, []string{"prepare_data"},
+			[]string{"<nil>", "<nil>", "<nil>"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -71,25 +74,35 @@ func TestActRefusals(t *testing.T) {
 		detail                   string
 	}{
 		{"clear of an absent DAG", "POST", "/api/v2/dags/absent/clearTaskInstances", `{}`, 404, "The Dag with ID: `absent`"},
-		{"clear of an absent run", "POST", clearAll, `{"dag_run_id": "absent"}`, 404, "Dag Run id absent not found in dag churn-model-retrain"},
+		{"clear of an absent run", "POST", clearAll, `{"dag_run_id": "absent"}`, 404,
+			"Dag Run id absent not found in dag churn-model-retrain"},
 		{"clear of an absent task", "POST", clearAll, `{"dag_run_id": "first", "task_ids": ["absent"]}`, 404, "absent"},
 		{"clear of no task", "POST", clearAll, `{"task_ids": []}`, 422, "at least 1 element"},
 		{"clear of a mapped task", "POST", clearAll, `{"task_ids": [["train_model", 3]]}`, 422, "no task is mapped"},
-		{"contradiction", "POST", clearAll, `{"only_failed": true, "only_running": true}`, 422, "only_failed and only_running both"},
-		{"run and range", "POST", clearAll, `{"dag_run_id": "first", "start_date": "2026-01-01T00:00:00Z"}`, 422, "Exactly one of dag_run_id or start_date"},
-		{"range backwards", "POST", clearAll, `{"start_date": "2026-01-02T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"}`, 422, "end_date is sooner"},
+		{"contradiction", "POST", clearAll, `{"only_failed": true, "only_running": true}`, 422,
+			"only_failed and only_running both"},
+		{"run and range", "POST", clearAll, `{"dag_run_id": "first", "start_date": "2026-01-01T00:00:00Z"}`, 422,
+			"Exactly one of dag_run_id or start_date"},
+		{"range backwards", "POST", clearAll, `{"start_date": "2026-01-02T00:00:00Z", "end_date": "2026-01-01T00:00:00Z"}`,
+			422, "end_date is sooner"},
 		{"note on tasks", "POST", clearAll, `{"note": "x"}`, 400, "Notes on task instances"},
 		{"another version", "POST", clearAll, `{"run_on_latest_version": true}`, 400, "keeps the version"},
-		{"run that is to stay ended", "POST", clearAll, `{"dag_run_id": "first", "dry_run": false, "reset_dag_runs": false}`, 400, "reset_dag_runs"},
-		{"state that cannot be set", "PATCH", ti + "prepare_data", `{"new_state": "running"}`, 422, "'running' is not one of ['success', 'failed', 'skipped']"},
+		{"run that is to stay ended", "POST", clearAll, `{"dag_run_id": "first", "dry_run": false, "reset_dag_runs": false}`,
+			400, "reset_dag_runs"},
+		{"state that cannot be set", "PATCH", ti + "prepare_data", `{"new_state": "running"}`, 422,
+			"'running' is not one of ['success', 'failed', 'skipped']"},
 		{"no state", "PATCH", ti + "prepare_data", `{"new_state": null}`, 422, "should not be empty"},
-		{"state that it has", "PATCH", ti + "prepare_data", `{"new_state": "failed"}`, 409, "Task id prepare_data is already in failed state"},
-		{"mark of an absent task", "PATCH", ti + "absent", `{"new_state": "failed"}`, 404, "Task 'absent' not found in Dag 'churn-model-retrain'"},
-		{"mark of a run that waits", "PATCH", "/api/v2/dags/churn-model/dagRuns/waits/taskInstances/run_model", `{"new_state": "failed"}`, 409, "mark the run instead"},
+		{"state that it has", "PATCH", ti + "prepare_data", `{"new_state": "failed"}`, 409,
+			"Task id prepare_data is already in failed state"},
+		{"mark of an absent task", "PATCH", ti + "absent", `{"new_state": "failed"}`, 404,
+			"Task 'absent' not found in Dag 'churn-model-retrain'"},
+		{"mark of a run that waits", "PATCH", "/api/v2/dags/churn-model/dagRuns/waits/taskInstances/run_model",
+			`{"new_state": "failed"}`, 409, "mark the run instead"},
 		{"delete an absent run", "DELETE", firstRun + "x", "", 404, "run_id: `firstx` was not found"},
 		{"clear a run's new tasks", "POST", firstRun + "/clear", `{"only_new": true}`, 400, "only_new"},
 		{"batch of one DAG", "POST", "/api/v2/dags/churn-model/dagRuns/list", `{}`, 422, "'~'"},
-		{"batch in a wrong order", "POST", "/api/v2/dags/~/dagRuns/list", `{"order_by": "nope"}`, 400, "'nope' is disallowed"},
+		{"batch in a wrong order", "POST", "/api/v2/dags/~/dagRuns/list", `{"order_by": "nope"}`, 400,
+			"'nope' is disallowed"},
 		{"variable", "GET", "/api/v2/variables/x", "", 404, "The Variable with key: `x` was not found"},
 		{"external log", "GET", ti + "prepare_data/externalLogUrl/1", "", 400, "does not support external logs"},
 	}
@@ -108,7 +121,8 @@ func TestMarkTask(t *testing.T) {
 	f := scene(t)
 	const path, body = firstRun + "/taskInstances/prepare_data", `{"new_state": "Skipped", "include_downstream": true}`
 	all := []string{"prepare_data", "train_model", "register_model"}
-	if diff := cmp.Diff(all, ids(f.decode(f.do("PATCH", path+"/dry_run", body).body), "task_instances", "task_id")); diff != "" {
+	if diff := cmp.Diff(all,
+		ids(f.decode(f.do("PATCH", path+"/dry_run", body).body), "task_instances", "task_id")); diff != "" {
 		t.Errorf("dry run (-want +got):\n%s", diff)
 	}
 	if got := f.states(); got[0] != "failed" {
@@ -159,12 +173,14 @@ func TestDeleteRun(t *testing.T) {
 			t.Errorf("GET %s after the delete: %d", path, a.status)
 		}
 	}
-	if _, err := f.logs.Stat(dag.AttemptKey{DAG: "churn-model-retrain", Run: "first", Task: "prepare_data", Try: 2}); err == nil {
+	if _, err := f.logs.Stat(dag.AttemptKey{DAG: "churn-model-retrain", Run: "first", Task: "prepare_data",
+		Try: 2}); err == nil {
 		t.Error("the log is still there")
 	}
 	run := f.trigger("churn-model-retrain", "first")
 	f.start(run, "prepare_data", "train_model", "register_model")
-	if a := f.do("DELETE", firstRun, ""); a.status != http.StatusConflict || !strings.Contains(a.body, "cannot be deleted in running state") {
+	if a := f.do("DELETE", firstRun, ""); a.status != http.StatusConflict ||
+		!strings.Contains(a.body, "cannot be deleted in running state") {
 		t.Errorf("delete while it runs: %d %s", a.status, a.body)
 	}
 }
@@ -214,11 +230,14 @@ func TestBatches(t *testing.T) {
 	}{
 		{"/api/v2/dags/~/dagRuns/list", `{}`, "dag_runs", "dag_run_id", []string{"first", "waits"}},
 		{"/api/v2/dags/~/dagRuns/list", `{"order_by": "-id", "page_limit": 1}`, "dag_runs", "dag_run_id", []string{"waits"}},
-		{"/api/v2/dags/~/dagRuns/list", `{"dag_ids": ["churn-model"], "states": ["queued"]}`, "dag_runs", "dag_run_id", []string{"waits"}},
+		{"/api/v2/dags/~/dagRuns/list", `{"dag_ids": ["churn-model"], "states": ["queued"]}`, "dag_runs", "dag_run_id",
+			[]string{"waits"}},
 		{"/api/v2/dags/~/dagRuns/list", `{"duration_gt": 10}`, "dag_runs", "dag_run_id", []string{}},
 		{"/api/v2/dags/~/dagRuns/list", `{"logical_date_lte": "2020-01-01T00:00:00Z"}`, "dag_runs", "dag_run_id", []string{}},
-		{"/api/v2/dags/~/dagRuns/~/taskInstances/list", `{"dag_run_ids": ["first"], "state": ["failed"]}`, "task_instances", "task_id", []string{"prepare_data"}},
-		{"/api/v2/dags/~/dagRuns/~/taskInstances/list", `{"task_ids": ["train_model"], "order_by": "-id"}`, "task_instances", "task_id", []string{"train_model"}},
+		{"/api/v2/dags/~/dagRuns/~/taskInstances/list", `{"dag_run_ids": ["first"], "state": ["failed"]}`, "task_instances",
+			"task_id", []string{"prepare_data"}},
+		{"/api/v2/dags/~/dagRuns/~/taskInstances/list", `{"task_ids": ["train_model"], "order_by": "-id"}`, "task_instances",
+			"task_id", []string{"train_model"}},
 	}
 	for _, test := range tests {
 		a := f.do("POST", test.path, test.body)
@@ -231,7 +250,8 @@ func TestBatches(t *testing.T) {
 func TestMoreRunFilters(t *testing.T) {
 	t.Parallel()
 	f := scene(t)
-	if a := f.do("POST", "/api/v2/dags/churn-model-retrain/dagRuns", `{"logical_date": null, "dag_run_id": "withconf", "conf": {"REGION": "North"}}`); a.status != http.StatusOK {
+	if a := f.do("POST", "/api/v2/dags/churn-model-retrain/dagRuns",
+		`{"logical_date": null, "dag_run_id": "withconf", "conf": {"REGION": "North"}}`); a.status != http.StatusOK {
 		t.Fatal(a.body)
 	}
 	tests := []struct {
@@ -252,7 +272,8 @@ func TestMoreRunFilters(t *testing.T) {
 		{"?end_date_lt=2026-01-01T00:00:00Z", []string{}},
 	}
 	for _, test := range tests {
-		if diff := cmp.Diff(test.want, ids(f.get("/api/v2/dags/~/dagRuns"+test.query), "dag_runs", "dag_run_id")); diff != "" {
+		if diff := cmp.Diff(test.want,
+			ids(f.get("/api/v2/dags/~/dagRuns"+test.query), "dag_runs", "dag_run_id")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.query, diff)
 		}
 	}
@@ -262,7 +283,8 @@ func TestEmptyLists(t *testing.T) {
 	t.Parallel()
 	f := scene(t)
 	for _, e := range emptyLists {
-		if got := f.get("/api/v2" + e.path + "?limit=5&order_by=id"); got["total_entries"] != float64(0) || len(got[e.name].([]any)) != 0 {
+		if got := f.get("/api/v2" + e.path + "?limit=5&order_by=id"); got["total_entries"] != float64(0) ||
+			len(got[e.name].([]any)) != 0 {
 			t.Errorf("%s: %v", e.path, got)
 		}
 	}
@@ -299,7 +321,8 @@ func TestActsWithinARequest(t *testing.T) {
 		{"PATCH", "/dags/churn-model/dagRuns/again", `{"note": "x"}`, []dag.Right{dag.RightMarkRun, dag.RightNote}},
 		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "failed"}`, []dag.Right{dag.RightMarkRun, dag.RightMarkRun}},
 		{"PATCH", "/dags/churn-model/dagRuns/again", `{"state": "queued"}`, []dag.Right{dag.RightMarkRun, dag.RightClear}},
-		{"POST", "/dags/churn-model/dagRuns", `{"logical_date": null, "unpause": true}`, []dag.Right{dag.RightTrigger, dag.RightPause}},
+		{"POST", "/dags/churn-model/dagRuns", `{"logical_date": null, "unpause": true}`,
+			[]dag.Right{dag.RightTrigger, dag.RightPause}},
 		{"DELETE", "/dags/churn-model/dagRuns/again", "", []dag.Right{dag.RightDeleteHistory}},
 	}
 	for _, test := range tests {

@@ -89,9 +89,11 @@ func scoring() *dag.DAG {
 		ID: "churn-model", Description: "Nightly scoring", Timezone: "Europe/Moscow",
 		Schedule:  dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "Europe/Moscow"},
 		StartDate: time.Date(2025, 12, 31, 21, 0, 0, 0, time.UTC), PausedUponCreation: true,
-		MaxActiveRuns: 1, MaxActiveTasks: 16, RunTimeout: 12 * time.Hour, Owner: "risk-team", Tags: []string{"scoring", "churn"},
+		MaxActiveRuns: 1, MaxActiveTasks: 16, RunTimeout: 12 * time.Hour, Owner: "risk-team",
+		Tags: []string{"scoring", "churn"},
 		Params: []dag.Param{
-			{Name: "SCORING_DATE", Default: "", Description: "Score this date", Schema: map[string]any{"type": "string", "format": "date"}},
+			{Name: "SCORING_DATE", Default: "", Description: "Score this date",
+				Schema: map[string]any{"type": "string", "format": "date"}},
 			{Name: "THRESHOLD", Default: 0.5, Schema: map[string]any{"type": "number", "minimum": 0, "maximum": 1}},
 		},
 		Tasks: []dag.Task{task("run_model")},
@@ -101,7 +103,8 @@ func scoring() *dag.DAG {
 // retrain is a DAG with a chain of tasks and no schedule.
 func retrain() *dag.DAG {
 	d := &dag.DAG{
-		ID: "churn-model-retrain", DisplayName: "Churn, retraining", Timezone: "UTC", Schedule: dag.Schedule{Kind: dag.ScheduleNone},
+		ID: "churn-model-retrain", DisplayName: "Churn, retraining", Timezone: "UTC",
+		Schedule:      dag.Schedule{Kind: dag.ScheduleNone},
 		MaxActiveRuns: 16, MaxActiveTasks: 16, Owner: "risk-team", Tags: []string{"retrain"},
 		Tasks: []dag.Task{task("prepare_data"), task("train_model", "prepare_data"), task("register_model", "train_model")},
 	}
@@ -112,7 +115,8 @@ func retrain() *dag.DAG {
 func task(id dag.TaskID, upstream ...dag.TaskID) dag.Task {
 	return dag.Task{
 		ID: id, Operator: dag.KubernetesPodOperator, Owner: "risk-team", Upstream: upstream, TriggerRule: dag.AllSuccess,
-		PriorityWeight: 1, RetryDelay: 5 * time.Minute, Image: "registry.example.com/churn:1", Cmds: []string{"python", "main.py"},
+		PriorityWeight: 1, RetryDelay: 5 * time.Minute, Image: "registry.example.com/churn:1",
+		Cmds: []string{"python", "main.py"},
 	}
 }
 
@@ -131,7 +135,8 @@ func (f *fixture) sync(commit string, files ...store.SpecFile) {
 // withDAGs saves both DAGs.
 func (f *fixture) withDAGs() *fixture {
 	f.Helper()
-	f.sync("c0ffee", specFile("dags/risk/churn-model.yaml", scoring()), specFile("dags/risk/churn-model-retrain.yaml", retrain()))
+	f.sync("c0ffee", specFile("dags/risk/churn-model.yaml", scoring()),
+		specFile("dags/risk/churn-model-retrain.yaml", retrain()))
 	return f
 }
 
@@ -149,7 +154,8 @@ func (f *fixture) trigger(id dag.ID, run dag.RunID) dag.Run {
 func (f *fixture) advance(id dag.ID, actions ...store.Action) {
 	f.Helper()
 	for _, a := range actions {
-		took, err := f.store.Advance(f.Context(), []dag.ID{id}, func(store.Snapshot) []store.Action { return []store.Action{a} })
+		took, err := f.store.Advance(f.Context(), []dag.ID{id},
+			func(store.Snapshot) []store.Action { return []store.Action{a} })
 		if err != nil || len(took) != 1 {
 			f.Fatalf("advance %+v: %d took effect, %v", a, len(took), err)
 		}
@@ -187,7 +193,9 @@ func (f *fixture) end(t dag.TaskInstance, state dag.TaskState, why string) {
 
 func (f *fixture) endRun(r dag.Run, state dag.RunState, why string) {
 	f.Helper()
-	f.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(6 * time.Second), Reason: reason.Of(why)})
+	f.advance(r.DAG,
+		store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(6 * time.Second),
+			Reason: reason.Of(why)})
 }
 
 // write appends to the log of a try.

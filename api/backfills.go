@@ -55,9 +55,12 @@ type dryBackfillList struct {
 
 func (s *server) backfillRoutes() []route {
 	body := []param{
-		required(text("dag_id", "The DAG.")), required(moment("from_date", "The first logical date.")), required(moment("to_date", "The last logical date.")),
-		truth("run_backwards", false, "Start the newest run first."), nullable(object("dag_run_conf", "Values for the containers' environment.")),
-		choice("reprocess_behavior", "Which runs that exist are cleared.", "none", "failed", "completed"), integer("max_active_runs", "Run slots of the backfill, beside the DAG's; 10 when absent."),
+		required(text("dag_id", "The DAG.")), required(moment("from_date", "The first logical date.")),
+		required(moment("to_date", "The last logical date.")),
+		truth("run_backwards", false, "Start the newest run first."),
+		nullable(object("dag_run_conf", "Values for the containers' environment.")),
+		choice("reprocess_behavior", "Which runs that exist are cleared.", "none", "failed", "completed"),
+		integer("max_active_runs", "Run slots of the backfill, beside the DAG's; 10 when absent."),
 		nullable(truth("run_on_latest_version", true, "A new run has the newest version, a cleared one keeps its own.")),
 	}
 	act := func(name string) operation {
@@ -69,14 +72,19 @@ func (s *server) backfillRoutes() []route {
 	list := append(pageParams("id"), required(text("dag_id", "The DAG.")))
 	const one = "/backfills/:backfill_id"
 	return []route{
-		{http.MethodGet, "/backfills", dag.RightRead, s.listBackfills, operation{id: "list_backfills", tag: "Backfill", summary: "List the backfills of a DAG.", answer: backfillList{}, query: list}},
+		{http.MethodGet, "/backfills", dag.RightRead, s.listBackfills,
+			operation{id: "list_backfills", tag: "Backfill", summary: "List the backfills of a DAG.", answer: backfillList{},
+				query: list}},
 		{http.MethodPost, "/backfills", dag.RightRead, s.createBackfill, operation{
-			id: "create_backfill", tag: "Backfill", summary: "Ask for the runs of a past range.", answer: backfillAnswer{}, body: body, refusals: []int{http.StatusNotFound, http.StatusConflict},
+			id: "create_backfill", tag: "Backfill", summary: "Ask for the runs of a past range.", answer: backfillAnswer{},
+			body: body, refusals: []int{http.StatusNotFound, http.StatusConflict},
 		}},
 		{http.MethodPost, "/backfills/dry_run", dag.RightRead, s.tryBackfill, operation{
-			id: "create_backfill_dry_run", tag: "Backfill", summary: "Say which runs it would be.", answer: dryBackfillList{}, body: body, refusals: []int{http.StatusNotFound},
+			id: "create_backfill_dry_run", tag: "Backfill", summary: "Say which runs it would be.", answer: dryBackfillList{},
+			body: body, refusals: []int{http.StatusNotFound},
 		}},
-		{http.MethodGet, one, dag.RightRead, s.getBackfill, operation{id: "get_backfill", tag: "Backfill", summary: "Read a backfill.", answer: backfillAnswer{}}},
+		{http.MethodGet, one, dag.RightRead, s.getBackfill,
+			operation{id: "get_backfill", tag: "Backfill", summary: "Read a backfill.", answer: backfillAnswer{}}},
 		{http.MethodPut, one + "/pause", dag.RightRead, s.pauseBackfill(true), withConflict(pause)},
 		{http.MethodPut, one + "/unpause", dag.RightRead, s.pauseBackfill(false), withConflict(unpause)},
 		{http.MethodPut, one + "/cancel", dag.RightRead, s.cancelBackfill, withConflict(cancel)},
@@ -127,12 +135,14 @@ func (s *server) dateBackfill(ctx context.Context, req *store.BackfillRequest) e
 		return archived(req.DAG)
 	}
 	if k := row.Schedule.Kind; k != dag.ScheduleCronTrigger && k != dag.ScheduleCronInterval {
-		return refuse(http.StatusUnprocessableEntity, "%s has a non-periodic schedule that does not support backfills", row.ID)
+		return refuse(http.StatusUnprocessableEntity, "%s has a non-periodic schedule that does not support backfills",
+			row.ID)
 	}
 	now := s.Now()
 	switch {
 	case req.From.After(req.To):
-		return refuse(http.StatusUnprocessableEntity, "from_date (%s) must not be after to_date (%s).", req.From.Format(time.RFC3339), req.To.Format(time.RFC3339))
+		return refuse(http.StatusUnprocessableEntity, "from_date (%s) must not be after to_date (%s).",
+			req.From.Format(time.RFC3339), req.To.Format(time.RFC3339))
 	case !req.From.Before(now):
 		return refuse(http.StatusUnprocessableEntity, "Backfill cannot be executed for future dates.")
 	}
@@ -162,7 +172,8 @@ func datesBetween(schedule dag.Schedule, from, to, now time.Time) ([]store.NextR
 			return dates, nil
 		}
 		if len(dates) == maxBackfillRuns {
-			return nil, refuse(http.StatusUnprocessableEntity, "A backfill has at most %d runs; choose a shorter range", maxBackfillRuns)
+			return nil, refuse(http.StatusUnprocessableEntity, "A backfill has at most %d runs; choose a shorter range",
+				maxBackfillRuns)
 		}
 		dates = append(dates, store.NextRun{LogicalDate: next.LogicalDate, Interval: next.Interval, RunAfter: next.RunAfter})
 		last = next.LogicalDate
@@ -175,7 +186,8 @@ func (s *server) createBackfill(c echo.Context) error {
 		return err
 	}
 	if len(req.Dates) == 0 {
-		return refuse(http.StatusUnprocessableEntity, "No runs to create for Dag %s in the range [%s, %s]", req.DAG, req.From.Format(time.RFC3339), req.To.Format(time.RFC3339))
+		return refuse(http.StatusUnprocessableEntity, "No runs to create for Dag %s in the range [%s, %s]", req.DAG,
+			req.From.Format(time.RFC3339), req.To.Format(time.RFC3339))
 	}
 	b, err := s.Store.CreateBackfill(c.Request().Context(), req)
 	if errors.Is(err, dag.ErrConflict) {
@@ -220,8 +232,10 @@ func newBackfillAnswer(b store.Backfill, name string) backfillAnswer {
 		b.Conf = map[string]any{}
 	}
 	return backfillAnswer{
-		ID: b.ID, DAG: b.DAG, From: timestamp(b.From), To: timestamp(b.To), Conf: b.Conf, Paused: b.Paused, Reprocess: b.Reprocess,
-		MaxActiveRuns: b.MaxActiveRuns, CreatedAt: timestamp(b.CreatedAt), CompletedAt: timestamp(b.CompletedAt), UpdatedAt: timestamp(b.UpdatedAt), DisplayName: name,
+		ID: b.ID, DAG: b.DAG, From: timestamp(b.From), To: timestamp(b.To), Conf: b.Conf, Paused: b.Paused,
+		Reprocess:     b.Reprocess,
+		MaxActiveRuns: b.MaxActiveRuns, CreatedAt: timestamp(b.CreatedAt), CompletedAt: timestamp(b.CompletedAt),
+		UpdatedAt: timestamp(b.UpdatedAt), DisplayName: name,
 	}
 }
 

@@ -18,21 +18,24 @@ func TestBackfills(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).withDAGs()
 	const path = "/api/v2/backfills"
-	body := backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z", `, "max_active_runs": 2, "dag_run_conf": {"REGION": "north"}`)
+	body := backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z",
+		`, "max_active_runs": 2, "dag_run_conf": {"REGION": "north"}`)
 	dry := f.decode(f.do("POST", path+"/dry_run", body).body)
 	want := []string{"2026-01-10T03:00:00Z", "2026-01-11T03:00:00Z", "2026-01-12T03:00:00Z"}
 	if diff := cmp.Diff(want, ids(dry, "backfills", "logical_date")); diff != "" {
 		t.Errorf("dry run (-want +got):\n%s", diff)
 	}
 	made := f.decode(f.do("POST", path, body).body)
-	if made["id"] != float64(1) || made["max_active_runs"] != float64(2) || made["completed_at"] != nil || made["reprocess_behavior"] != "none" {
+	if made["id"] != float64(1) || made["max_active_runs"] != float64(2) || made["completed_at"] != nil ||
+		made["reprocess_behavior"] != "none" {
 		t.Errorf("the backfill: %v", made)
 	}
 	runs := f.get("/api/v2/dags/churn-model/dagRuns?run_type=backfill&order_by=logical_date")
 	if diff := cmp.Diff(want, ids(runs, "dag_runs", "logical_date")); diff != "" {
 		t.Errorf("runs (-want +got):\n%s", diff)
 	}
-	if a := f.do("POST", path, body); a.status != http.StatusConflict || !strings.Contains(a.body, "already a running backfill for dag churn-model") {
+	if a := f.do("POST", path, body); a.status != http.StatusConflict ||
+		!strings.Contains(a.body, "already a running backfill for dag churn-model") {
 		t.Errorf("a second one: %d %s", a.status, a.body)
 	}
 	dry = f.decode(f.do("POST", path+"/dry_run", body).body)
@@ -60,7 +63,9 @@ func TestBackfills(t *testing.T) {
 	if diff := cmp.Diff([]string{"1"}, ids(list, "backfills", "id")); diff != "" {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
-	again := f.decode(f.do("POST", path, backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z", `, "reprocess_behavior": "failed", "run_backwards": true`)).body)
+	again := f.decode(f.do("POST", path,
+		backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z",
+			`, "reprocess_behavior": "failed", "run_backwards": true`)).body)
 	if again["id"] != float64(2) {
 		t.Errorf("one that reprocesses: %v", again)
 	}
@@ -76,15 +81,24 @@ func TestBackfillRefusals(t *testing.T) {
 	}{
 		{"no dates", `{"dag_id": "churn-model"}`, 422, `"loc":["body","from_date"]`},
 		{"null dates", `{"dag_id": "churn-model", "from_date": null, "to_date": null}`, 422, "must be dates"},
-		{"absent DAG", strings.Replace(backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""), "churn-model", "absent", 1), 404, "Could not find dag absent"},
-		{"no schedule", strings.Replace(backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""), "churn-model", "churn-model-retrain", 1), 422, "churn-model-retrain has a non-periodic schedule that does not support backfills"},
+		{"absent DAG",
+			strings.Replace(backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""), "churn-model", "absent", 1), 404,
+			"Could not find dag absent"},
+		{"no schedule",
+			strings.Replace(backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", ""), "churn-model", "churn-model-retrain",
+				1), 422, "churn-model-retrain has a non-periodic schedule that does not support backfills"},
 		{"range backwards", backfillOf("2026-01-02T00:00:00Z", "2026-01-01T00:00:00Z", ""), 422, "must not be after to_date"},
-		{"future", backfillOf("2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z", ""), 422, "Backfill cannot be executed for future dates."},
-		{"no run in the range", backfillOf("2026-01-02T04:00:00Z", "2026-01-02T05:00:00Z", ""), 422, "No runs to create for Dag churn-model"},
+		{"future", backfillOf("2027-01-02T00:00:00Z", "2027-01-03T00:00:00Z", ""), 422,
+			"Backfill cannot be executed for future dates."},
+		{"no run in the range", backfillOf("2026-01-02T04:00:00Z", "2026-01-02T05:00:00Z", ""), 422,
+			"No runs to create for Dag churn-model"},
 		{"too many runs", backfillOf("2000-01-01T00:00:00Z", "2026-01-01T00:00:00Z", ""), 422, "at most 1000 runs"},
-		{"wrong param", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "dag_run_conf": {"THRESHOLD": 7}`), 422, "THRESHOLD"},
-		{"wrong reprocess", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "reprocess_behavior": "all"`), 422, "reprocess_behavior"},
-		{"no slots", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "max_active_runs": 0`), 400, "max_active_runs"},
+		{"wrong param", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "dag_run_conf": {"THRESHOLD": 7}`), 422,
+			"THRESHOLD"},
+		{"wrong reprocess", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "reprocess_behavior": "all"`), 422,
+			"reprocess_behavior"},
+		{"no slots", backfillOf("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", `, "max_active_runs": 0`), 400,
+			"max_active_runs"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -94,7 +108,8 @@ func TestBackfillRefusals(t *testing.T) {
 			}
 		})
 	}
-	for path, status := range map[string]int{"/api/v2/backfills": 422, "/api/v2/backfills/9": 404, "/api/v2/backfills/x": 422, "/api/v2/backfills?dag_id=absent": 200} {
+	for path, status := range map[string]int{"/api/v2/backfills": 422, "/api/v2/backfills/9": 404,
+		"/api/v2/backfills/x": 422, "/api/v2/backfills?dag_id=absent": 200} {
 		if a := f.do("GET", path, ""); a.status != status {
 			t.Errorf("GET %s: %d %s", path, a.status, a.body)
 		}

@@ -183,7 +183,8 @@ func (b *body) texts(name string) []string {
 	texts := make([]string, len(list))
 	for i, e := range list {
 		if texts[i], ok = e.(string); !ok || !storable(texts[i]) {
-			b.faults = append(b.faults, fieldError{Type: "string_type", Loc: []any{"body", name, i}, Msg: "Input should be a valid string", Input: e})
+			b.faults = append(b.faults,
+				fieldError{Type: "string_type", Loc: []any{"body", name, i}, Msg: "Input should be a valid string", Input: e})
 		}
 	}
 	return texts

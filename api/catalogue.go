@@ -63,14 +63,18 @@ func (s *server) catalogueRoutes() []route {
 			query: []param{many(text("dag_ids", "Only these DAGs."))},
 		}},
 		{http.MethodGet, "/importErrors", dag.RightRead, s.listImportErrors, operation{
-			id: "get_import_errors", tag: "Import Error", summary: "List the files that cannot be read.", answer: importErrorList{},
-			query: join(pageParams(orderNames(importErrorOrders)...), []param{text("filename_pattern", "A part of the path, any case."), text("filename", "The whole path.")}),
+			id: "get_import_errors", tag: "Import Error", summary: "List the files that cannot be read.",
+			answer: importErrorList{},
+			query: join(pageParams(orderNames(importErrorOrders)...),
+				[]param{text("filename_pattern", "A part of the path, any case."), text("filename", "The whole path.")}),
 		}},
 		{http.MethodGet, "/importErrors/:import_error_id", dag.RightRead, s.getImportError, operation{
 			id: "get_import_error", tag: "Import Error", summary: "Read the faults of a file.", answer: importErrorAnswer{},
 		}},
-		{http.MethodGet, "/monitor/health", dag.RightRead, s.health, operation{id: "get_health", tag: "Monitor", summary: "Ask after the instance's health.", answer: healthAnswer{}}},
-		{http.MethodGet, "/version", dag.RightRead, s.version, operation{id: "get_version", tag: "Version", summary: "Ask for dagwright's version.", answer: programAnswer{}}},
+		{http.MethodGet, "/monitor/health", dag.RightRead, s.health,
+			operation{id: "get_health", tag: "Monitor", summary: "Ask after the instance's health.", answer: healthAnswer{}}},
+		{http.MethodGet, "/version", dag.RightRead, s.version,
+			operation{id: "get_version", tag: "Version", summary: "Ask for dagwright's version.", answer: programAnswer{}}},
 	}
 }
 

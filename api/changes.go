@@ -18,7 +18,8 @@ import (
 func (s *server) changeRoutes() []route {
 	return []route{{http.MethodGet, "/changes", dag.RightRead, s.streamChanges, operation{
 		id: "get_changes", tag: "dagwright", summary: "Hear of every change as it is committed, as server-sent events.",
-		media: []string{eventStream}, query: []param{text("dag_id", "Only changes of this DAG.")}, refusals: []int{http.StatusServiceUnavailable},
+		media: []string{eventStream}, query: []param{text("dag_id", "Only changes of this DAG.")},
+		refusals: []int{http.StatusServiceUnavailable},
 	}}}
 }
 

@@ -21,15 +21,20 @@ type dagList struct {
 
 func (s *server) dagRoutes() []route {
 	filters := []param{
-		many(text("tags", "Tags of which the DAG must have one, or all.")), choice("tags_match_mode", "Any of the tags, or all.", "any", "all"),
-		many(text("owners", "Owners of which the DAG must have one.")), truth("paused", false, "Only paused DAGs, or only active ones."),
-		truth("exclude_stale", true, "Leave DAGs out whose file is gone."), text("dag_id_pattern", "A part of the id, any case; % and _ as in SQL, | between alternatives."),
-		text("dag_id_prefix_pattern", "How the id begins; | between alternatives."), text("dag_display_name_pattern", "A part of the display name."),
+		many(text("tags", "Tags of which the DAG must have one, or all.")),
+		choice("tags_match_mode", "Any of the tags, or all.", "any", "all"),
+		many(text("owners", "Owners of which the DAG must have one.")),
+		truth("paused", false, "Only paused DAGs, or only active ones."),
+		truth("exclude_stale", true, "Leave DAGs out whose file is gone."),
+		text("dag_id_pattern", "A part of the id, any case; % and _ as in SQL, | between alternatives."),
+		text("dag_id_prefix_pattern", "How the id begins; | between alternatives."),
+		text("dag_display_name_pattern", "A part of the display name."),
 		truth("has_import_errors", false, "Only DAGs whose file is broken now, or only whole ones."),
 	}
 	pause := []param{required(truth("is_paused", false, "Whether the DAG is to be paused."))}
 	mask := []param{many(choice("update_mask", "The fields to change.", "is_paused"))}
-	states := []param{choice("last_dag_run_state", "The state of the newest run.", runStates()...), many(choice("dag_run_state", "States of which one run must have one.", runStates()...))}
+	states := []param{choice("last_dag_run_state", "The state of the newest run.", runStates()...),
+		many(choice("dag_run_state", "States of which one run must have one.", runStates()...))}
 	return []route{
 		{http.MethodGet, "/dags", dag.RightRead, s.listDAGs, operation{
 			id: "get_dags", tag: "DAG", summary: "List DAGs.", answer: dagList{},
@@ -39,13 +44,15 @@ func (s *server) dagRoutes() []route {
 			id: "patch_dags", tag: "DAG", summary: "Pause or un-pause the DAGs that match dag_id_pattern.", answer: dagList{},
 			query: join(pageParams(), filters, mask), body: pause,
 		}},
-		{http.MethodGet, "/dags/:dag_id", dag.RightRead, s.getDAG, operation{id: "get_dag", tag: "DAG", summary: "Read a DAG.", answer: dagAnswer{}}},
+		{http.MethodGet, "/dags/:dag_id", dag.RightRead, s.getDAG,
+			operation{id: "get_dag", tag: "DAG", summary: "Read a DAG.", answer: dagAnswer{}}},
 		{http.MethodPatch, "/dags/:dag_id", dag.RightPause, s.patchDAG, operation{
 			id: "patch_dag", tag: "DAG", summary: "Pause or un-pause a DAG.", answer: dagAnswer{}, query: mask, body: pause,
 		}},
 		{http.MethodDelete, "/dags/:dag_id", dag.RightDelete, s.deleteDAG, operation{
-			id: "delete_dag", tag: "DAG", summary: "Have the DAG's file removed from the DAG repository; a DAG whose file is gone is deleted with its history.",
-			status: http.StatusNoContent,
+			id: "delete_dag", tag: "DAG",
+			summary: "Have the DAG's file removed from the DAG repository; a DAG whose file is gone is deleted with its history.",
+			status:  http.StatusNoContent,
 		}},
 		{http.MethodPost, "/dags/:dag_id/restore", dag.RightRestore, s.restoreDAG, operation{
 			id: "restore_dag", tag: "dagwright", status: http.StatusNoContent,

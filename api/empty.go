@@ -51,25 +51,32 @@ func (s *server) emptyRoutes() []route {
 	orders := many(text("order_by", "Any field: the list is empty."))
 	routes := []route{
 		{http.MethodGet, "/pools", dag.RightRead, s.listPools, operation{
-			id: "get_pools", tag: "Pool", summary: "List the one pool that there is.", answer: poolList{}, query: append(pageParams(), orders),
+			id: "get_pools", tag: "Pool", summary: "List the one pool that there is.", answer: poolList{},
+			query: append(pageParams(), orders),
 		}},
-		{http.MethodGet, "/pools/:pool_name", dag.RightRead, s.getPool, operation{id: "get_pool", tag: "Pool", summary: "Read the one pool that there is.", answer: poolAnswer{}}},
-		{http.MethodGet, "/variables/:variable_key", dag.RightRead, s.none("The Variable with key: `%s` was not found", "variable_key"), operation{
-			id: "get_variable", tag: "Variable", summary: "There are no variables.", status: http.StatusNotFound,
-		}},
-		{http.MethodGet, "/connections/:connection_id", dag.RightRead, s.none("The Connection with connection_id: `%s` was not found", "connection_id"), operation{
-			id: "get_connection", tag: "Connection", summary: "There are no connections.", status: http.StatusNotFound,
-		}},
+		{http.MethodGet, "/pools/:pool_name", dag.RightRead, s.getPool,
+			operation{id: "get_pool", tag: "Pool", summary: "Read the one pool that there is.", answer: poolAnswer{}}},
+		{http.MethodGet, "/variables/:variable_key", dag.RightRead,
+			s.none("The Variable with key: `%s` was not found", "variable_key"), operation{
+				id: "get_variable", tag: "Variable", summary: "There are no variables.", status: http.StatusNotFound,
+			}},
+		{http.MethodGet, "/connections/:connection_id", dag.RightRead,
+			s.none("The Connection with connection_id: `%s` was not found", "connection_id"), operation{
+				id: "get_connection", tag: "Connection", summary: "There are no connections.", status: http.StatusNotFound,
+			}},
 		{http.MethodGet, taskPath + "/xcomEntries", dag.RightRead, s.listXComs, operation{
-			id: "get_xcom_entries", tag: "XCom", summary: "There are no XComs.", answer: newEmptyList("xcom_entries"), query: append(pageParams(), orders),
+			id: "get_xcom_entries", tag: "XCom", summary: "There are no XComs.", answer: newEmptyList("xcom_entries"),
+			query: append(pageParams(), orders),
 		}},
-		{http.MethodGet, taskPath + "/xcomEntries/:xcom_key", dag.RightRead, s.none("XCom entry with key: `%s` not found", "xcom_key"), operation{
-			id: "get_xcom_entry", tag: "XCom", summary: "There are no XComs.", status: http.StatusNotFound,
-		}},
+		{http.MethodGet, taskPath + "/xcomEntries/:xcom_key", dag.RightRead,
+			s.none("XCom entry with key: `%s` not found", "xcom_key"), operation{
+				id: "get_xcom_entry", tag: "XCom", summary: "There are no XComs.", status: http.StatusNotFound,
+			}},
 	}
 	for _, e := range emptyLists {
 		routes = append(routes, route{http.MethodGet, e.path, dag.RightRead, listNothing(e.name), operation{
-			id: e.id, tag: e.tag, summary: "An empty list: dagwright has none.", answer: newEmptyList(e.name), query: append(pageParams(), orders),
+			id: e.id, tag: e.tag, summary: "An empty list: dagwright has none.", answer: newEmptyList(e.name),
+			query: append(pageParams(), orders),
 		}})
 	}
 	return routes
@@ -111,10 +118,12 @@ func (s *server) pool(c echo.Context) (poolAnswer, error) {
 	about := "Default pool"
 	p := poolAnswer{Name: "default_pool", Slots: -1, Open: -1, Description: &about}
 	var err error
-	if _, p.Running, err = s.Store.ListTasks(ctx, store.TaskFilter{States: []dag.TaskState{dag.TaskRunning}, Limit: 1}); err != nil {
+	if _, p.Running, err = s.Store.ListTasks(ctx,
+		store.TaskFilter{States: []dag.TaskState{dag.TaskRunning}, Limit: 1}); err != nil {
 		return p, err
 	}
-	if _, p.Queued, err = s.Store.ListTasks(ctx, store.TaskFilter{States: []dag.TaskState{dag.TaskQueued}, Limit: 1}); err != nil {
+	if _, p.Queued, err = s.Store.ListTasks(ctx,
+		store.TaskFilter{States: []dag.TaskState{dag.TaskQueued}, Limit: 1}); err != nil {
 		return p, err
 	}
 	p.Occupied = p.Running + p.Queued

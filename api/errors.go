@@ -88,8 +88,9 @@ func asProblem(err error) (*problem, bool) {
 		}
 	}
 	if errors.Is(err, store.ErrUnknown) {
-		return &problem{http.StatusServiceUnavailable, "The database did not confirm what was asked for: it may have been done or not. " +
-			"Ask once more with the Idempotency-Key of this answer's header: what was done is not done again"}, false
+		return &problem{http.StatusServiceUnavailable,
+			"The database did not confirm what was asked for: it may have been done or not. " +
+				"Ask once more with the Idempotency-Key of this answer's header: what was done is not done again"}, false
 	}
 	if errors.Is(err, store.ErrUnavailable) {
 		return &problem{http.StatusServiceUnavailable, "The database does not answer now; nothing was changed"}, false
@@ -131,9 +132,11 @@ func giveKey(c echo.Context) error {
 	}
 	key := cmp.Or(c.Request().Header.Get(idempotencyKey), rand.Text())
 	if len(key) > store.MaxKey {
-		return refuse(http.StatusBadRequest, "The header %s has %d bytes; %d are allowed", idempotencyKey, len(key), store.MaxKey)
+		return refuse(http.StatusBadRequest, "The header %s has %d bytes; %d are allowed", idempotencyKey, len(key),
+			store.MaxKey)
 	}
-	c.SetRequest(c.Request().WithContext(store.WithKey(c.Request().Context(), key, c.Request().Method+" "+c.Request().RequestURI)))
+	c.SetRequest(
+		c.Request().WithContext(store.WithKey(c.Request().Context(), key, c.Request().Method+" "+c.Request().RequestURI)))
 	return nil
 }
 

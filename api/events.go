@@ -66,7 +66,8 @@ func (s *server) listEvents(c echo.Context) error {
 	ctx, q := c.Request().Context(), readQuery(c)
 	limit, offset := q.page()
 	order := q.order("id", eventOrders)
-	f := store.AuditFilter{DAG: dag.ID(q.str("dag_id")), Run: dag.RunID(q.str("run_id")), Task: dag.TaskID(q.str("task_id")), Event: q.str("event"), User: q.str("owner"), Limit: 1}
+	f := store.AuditFilter{DAG: dag.ID(q.str("dag_id")), Run: dag.RunID(q.str("run_id")),
+		Task: dag.TaskID(q.str("task_id")), Event: q.str("event"), User: q.str("owner"), Limit: 1}
 	if err := q.err(); err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ func scene(t *testing.T) *fixture {
 	f := newFixture(t).withDAGs()
 	f.sync("decade", store.SpecFile{
 		Path: "dags/risk/broken.yaml", Blob: "b",
-		Errors: dag.SpecErrors{{File: "dags/risk/broken.yaml", Line: 3, Column: 5, Path: "x.schedule", Reason: "is not a schedule"}},
+		Errors: dag.SpecErrors{{File: "dags/risk/broken.yaml", Line: 3, Column: 5, Path: "x.schedule",
+			Reason: "is not a schedule"}},
 	})
 	run := f.trigger("churn-model-retrain", "first")
 	f.start(run, "prepare_data", "train_model", "register_model")
@@ -62,7 +63,8 @@ func TestGolden(t *testing.T) {
 		{name: "health", path: "/api/v2/monitor/health"},
 		{name: "version_of_program", path: "/api/v2/version"},
 		{name: "pause", method: "PATCH", path: "/api/v2/dags/churn-model", body: `{"is_paused": false}`},
-		{name: "trigger", method: "POST", path: runs, body: `{"logical_date": null, "conf": {"N": 12345678901234567}, "note": "by hand"}`},
+		{name: "trigger", method: "POST", path: runs,
+			body: `{"logical_date": null, "conf": {"N": 12345678901234567}, "note": "by hand"}`},
 
 		{name: "error_dag", path: "/api/v2/dags/absent"},
 		{name: "error_run", path: runs + "/absent"},
@@ -99,7 +101,8 @@ func golden(t *testing.T, name, request string, a answer) {
 	t.Helper()
 	body := a.body
 	var indented bytes.Buffer
-	if strings.HasPrefix(a.header.Get("Content-Type"), "application/json") && json.Indent(&indented, []byte(body), "", "  ") == nil {
+	if strings.HasPrefix(a.header.Get("Content-Type"), "application/json") &&
+		json.Indent(&indented, []byte(body), "", "  ") == nil {
 		body = strings.TrimRight(indented.String(), "\n") + "\n"
 	}
 	got := fmt.Sprintf("%s\n%d %s\n\n%s", request, a.status, a.header.Get("Content-Type"), body)

@@ -15,7 +15,8 @@ import (
 
 // instanceOrders translates Airflow's names for order_by into the store's.
 var instanceOrders = map[string]string{
-	"map_index": "id", "id": "id", "task_id": "task_id", "state": "state", "start_date": "start_date", "end_date": "end_date",
+	"map_index": "id", "id": "id", "task_id": "task_id", "state": "state", "start_date": "start_date",
+	"end_date": "end_date",
 	"duration": "duration", "try_number": "try_number", "logical_date": "logical_date", "run_after": "run_after",
 }
 
@@ -38,10 +39,14 @@ func taskState(name string) dag.TaskState {
 // instanceParams are the parameters that readTaskFilter reads.
 func instanceParams() []param {
 	return join(pageParams(orderNames(instanceOrders)...), runBounds(moment), []param{
-		text("task_id", "Only this task."), many(choice("state", "States of which the task instance has one.", slices.Concat(taskStates, noStates)...)),
-		many(integer("try_number", "Tries of which the task instance is at one.")), many(integer("version_number", "Versions of the DAG of which the run has one.")),
-		text("dag_id_pattern", "A part of the DAG's id, any case."), text("dag_id_prefix_pattern", "How the DAG's id begins."),
-		text("run_id_pattern", "A part of the run's id, any case."), text("run_id_prefix_pattern", "How the run's id begins."),
+		text("task_id", "Only this task."),
+		many(choice("state", "States of which the task instance has one.", slices.Concat(taskStates, noStates)...)),
+		many(integer("try_number", "Tries of which the task instance is at one.")),
+		many(integer("version_number", "Versions of the DAG of which the run has one.")),
+		text("dag_id_pattern", "A part of the DAG's id, any case."),
+		text("dag_id_prefix_pattern", "How the DAG's id begins."),
+		text("run_id_pattern", "A part of the run's id, any case."),
+		text("run_id_prefix_pattern", "How the run's id begins."),
 		many(integer("map_index", "-1: no task is mapped here.")),
 	})
 }

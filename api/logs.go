@@ -53,15 +53,19 @@ type logAnswer struct {
 func (s *server) logRoutes() []route {
 	return []route{
 		{http.MethodGet, taskPath + "/logs/:try_number", dag.RightRead, s.getLog, operation{
-			id: "get_log", tag: "Task Instance", summary: "Read the log of a try, or follow it.", answer: logAnswer{}, media: []string{ndjson, eventStream},
+			id: "get_log", tag: "Task Instance", summary: "Read the log of a try, or follow it.", answer: logAnswer{},
+			media:    []string{ndjson, eventStream},
 			refusals: []int{http.StatusNotAcceptable, http.StatusServiceUnavailable},
 			query: []param{
-				truth("full_content", false, "All of the log, not a page of it."), integer("map_index", "-1: no task is mapped here."),
-				text("token", "Where to go on: the continuation_token of the answer before."), truth("follow", false, "Send the log as it grows, until it is complete."),
+				truth("full_content", false, "All of the log, not a page of it."),
+				integer("map_index", "-1: no task is mapped here."),
+				text("token", "Where to go on: the continuation_token of the answer before."),
+				truth("follow", false, "Send the log as it grows, until it is complete."),
 			},
 		}},
 		{http.MethodGet, taskPath + "/externalLogUrl/:try_number", dag.RightRead, s.externalLog, operation{
-			id: "get_external_log_url", tag: "Task Instance", summary: "Refused: logs are here and nowhere else.", status: http.StatusBadRequest,
+			id: "get_external_log_url", tag: "Task Instance", summary: "Refused: logs are here and nowhere else.",
+			status: http.StatusBadRequest,
 		}},
 	}
 }
@@ -109,7 +113,8 @@ func (s *server) readLogRequest(c echo.Context) (logRequest, error) {
 	case acceptsJSON(accept):
 		r.format = echo.MIMEApplicationJSON
 	default:
-		return r, refuse(http.StatusNotAcceptable, "Only application/json, application/x-ndjson or text/event-stream is supported")
+		return r, refuse(http.StatusNotAcceptable,
+			"Only application/json, application/x-ndjson or text/event-stream is supported")
 	}
 	var ok bool
 	if r.offset, ok = readToken(cmp.Or(token, c.Request().Header.Get("Last-Event-ID"))); !ok {

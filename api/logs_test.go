@@ -39,7 +39,8 @@ func loggingOn(f *fixture) logging {
 	run := f.trigger("churn-model", "r")
 	f.start(run, "run_model")
 	return logging{
-		f, run, f.begin(run, "run_model", dag.TaskNone, 0), dag.AttemptKey{DAG: "churn-model", Run: "r", Task: "run_model", Try: 1},
+		f, run, f.begin(run, "run_model", dag.TaskNone, 0),
+		dag.AttemptKey{DAG: "churn-model", Run: "r", Task: "run_model", Try: 1},
 		failedRunPath + "/taskInstances/run_model/logs/1",
 	}
 }
@@ -216,7 +217,8 @@ func TestFollowOfACutLog(t *testing.T) {
 	late, _ := l.follow("Accept: text/event-stream", "Last-Event-ID: 4")
 	for what, r := range map[string]io.Reader{"events": events, "lines": lines, "late": late} {
 		rest, err := io.ReadAll(r)
-		if err != nil || !strings.Contains(string(rest), "the log is shorter than what was read of it") || strings.Contains(string(rest), "event: end") {
+		if err != nil || !strings.Contains(string(rest), "the log is shorter than what was read of it") ||
+			strings.Contains(string(rest), "event: end") {
 			t.Errorf("%s: %q, %v", what, rest, err)
 		}
 		if events := strings.Contains(string(rest), "event: short\n"); events != (what != "lines") {
@@ -347,7 +349,8 @@ func TestLogRemovedByRetention(t *testing.T) {
 	l.end(l.task, dag.TaskSuccess, "")
 	for _, query := range []string{"", "?follow=true"} {
 		a := l.do("GET", l.path+query, "")
-		if want := "The log was removed by retention after 30 days"; a.status != http.StatusNotFound || !strings.Contains(a.body, want) {
+		if want := "The log was removed by retention after 30 days"; a.status != http.StatusNotFound ||
+			!strings.Contains(a.body, want) {
 			t.Errorf("%d %s, want %q", a.status, a.body, want)
 		}
 	}
@@ -398,7 +401,8 @@ func TestLogStorageFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := l.do("GET", l.path, "")
-	if want := "The storage of the logs does not answer now"; a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, want) || strings.Contains(a.body, bucket) {
+	if want := "The storage of the logs does not answer now"; a.status != http.StatusServiceUnavailable ||
+		!strings.Contains(a.body, want) || strings.Contains(a.body, bucket) {
 		t.Errorf("%d %s, want %q", a.status, a.body, want)
 	}
 	if !strings.Contains(f.log.String(), bucket) {

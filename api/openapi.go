@@ -39,7 +39,8 @@ func (s *server) openAPI() schema {
 		"components": schema{
 			"schemas": types.named, "responses": types.refusals,
 			"securitySchemes": schema{
-				"bearer": schema{"type": "http", "scheme": "bearer", "description": "An API token, or the answer of POST /auth/token."},
+				"bearer": schema{"type": "http", "scheme": "bearer",
+					"description": "An API token, or the answer of POST /auth/token."},
 			},
 		},
 		// An instance without sign-in asks for no token.
@@ -71,7 +72,8 @@ func describe(r route, types *types) schema {
 	}
 	params := pathParams(r.path)
 	for _, p := range op.query {
-		params = append(params, schema{"name": p.name, "in": "query", "description": p.about, "required": p.required, "schema": p.schema})
+		params = append(params,
+			schema{"name": p.name, "in": "query", "description": p.about, "required": p.required, "schema": p.schema})
 	}
 	if r.method != http.MethodGet {
 		params = append(params, schema{
@@ -84,7 +86,8 @@ func describe(r route, types *types) schema {
 		out["parameters"] = params
 	}
 	if len(op.body) > 0 {
-		out["requestBody"] = schema{"required": true, "content": schema{echo.MIMEApplicationJSON: schema{"schema": bodySchema(op.body)}}}
+		out["requestBody"] = schema{"required": true,
+			"content": schema{echo.MIMEApplicationJSON: schema{"schema": bodySchema(op.body)}}}
 	}
 	return out
 }
@@ -142,7 +145,8 @@ func responses(r route, types *types) schema {
 		success["content"] = content
 	}
 	all := schema{strconv.Itoa(max(op.status, http.StatusOK)): success}
-	refusals := append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusUnprocessableEntity, http.StatusServiceUnavailable}, op.refusals...)
+	refusals := append([]int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
+		http.StatusUnprocessableEntity, http.StatusServiceUnavailable}, op.refusals...)
 	if strings.Contains(r.path, ":") {
 		refusals = append(refusals, http.StatusNotFound)
 	}

@@ -161,7 +161,8 @@ func TestDocumentHasEveryRoute(t *testing.T) {
 				t.Errorf("operation id %s stands twice", op.ID)
 			}
 			seen[op.ID] = true
-			if a := f.do(strings.ToUpper(method), strings.NewReplacer("{", "", "}", "").Replace(path)+"?nonsense=1", "{}"); a.status == http.StatusMethodNotAllowed || a.body == `{"detail":"Not Found"}` {
+			if a := f.do(strings.ToUpper(method), strings.NewReplacer("{", "", "}", "").Replace(path)+"?nonsense=1",
+				"{}"); a.status == http.StatusMethodNotAllowed || a.body == `{"detail":"Not Found"}` {
 				t.Errorf("%s %s is not routed: %s", method, path, a.body)
 			}
 		}
@@ -179,7 +180,8 @@ func TestDocumentHasNoMoreThanTheHandlers(t *testing.T) {
 	t.Parallel()
 	f := scene(t)
 	filled := strings.NewReplacer("{dag_id}", "churn-model-retrain", "{dag_run_id}", "first", "{task_id}", "prepare_data",
-		"{try_number}", "2", "{version_number}", "1", "{import_error_id}", "1", "{event_log_id}", "1", "{push_id}", "1", "{backfill_id}", "1")
+		"{try_number}", "2", "{version_number}", "1", "{import_error_id}", "1", "{event_log_id}", "1", "{push_id}", "1",
+		"{backfill_id}", "1")
 	for path, methods := range f.document.paths {
 		for method, op := range methods {
 			where := strings.ToUpper(method) + " " + path
@@ -187,14 +189,16 @@ func TestDocumentHasNoMoreThanTheHandlers(t *testing.T) {
 				if p.In != "query" {
 					continue
 				}
-				a := f.do(strings.ToUpper(method), filled.Replace(path)+"?"+p.Name+"=1&interval=x&follow=false&limit=0", `{"is_paused": true}`)
+				a := f.do(strings.ToUpper(method), filled.Replace(path)+"?"+p.Name+"=1&interval=x&follow=false&limit=0",
+					`{"is_paused": true}`)
 				if strings.Contains(a.body, "`"+p.Name+"` is not supported\"") {
 					t.Errorf("%s: parameter %s is documented and not read: %s", where, p.Name, a.body)
 				}
 			}
 			for name := range op.RequestBody.Content["application/json"].Schema.Properties {
 				a := f.do(strings.ToUpper(method), filled.Replace(path), `{"`+name+`": {}, "nonsense": 1}`)
-				if !strings.Contains(a.body, `"loc":["body","nonsense"]`) || strings.Contains(a.body, `{"type":"extra_forbidden","loc":["body","`+name+`"]`) {
+				if !strings.Contains(a.body, `"loc":["body","nonsense"]`) ||
+					strings.Contains(a.body, `{"type":"extra_forbidden","loc":["body","`+name+`"]`) {
 					t.Errorf("%s: field %s is documented and not read: %d %s", where, name, a.status, a.body)
 				}
 			}
@@ -210,7 +214,8 @@ func TestUndocumentedIsRefused(t *testing.T) {
 		if _, ok := methods["get"]; !ok || strings.Contains(path, "{") {
 			continue
 		}
-		if a := f.do("GET", path+"?nonsense=1", ""); a.status != http.StatusBadRequest || !strings.Contains(a.body, "nonsense") {
+		if a := f.do("GET", path+"?nonsense=1", ""); a.status != http.StatusBadRequest ||
+			!strings.Contains(a.body, "nonsense") {
 			t.Errorf("GET %s?nonsense=1: %d %s", path, a.status, a.body)
 		}
 	}

@@ -34,7 +34,8 @@ func TestTriggerWithoutAnAnswerToCommit(t *testing.T) {
 	<-lost
 	proxy.LoseCommits(2)
 	got := ask("two")
-	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "may have been done") {
+	if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" ||
+		!strings.Contains(got.body, "may have been done") {
 		t.Errorf("two answers lost: %d %v %s, want 503 with Retry-After", got.status, got.header, got.body)
 	}
 	first, again := ask("two"), ask("two")

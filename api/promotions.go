@@ -36,8 +36,9 @@ type promotionList struct {
 
 func newPromotionAnswer(p store.Promotion) promotionAnswer {
 	return promotionAnswer{
-		ID: p.ID, DAG: p.DAG, Version: p.Version, Path: p.Path, DAGCommit: p.DAGCommit, DryRun: p.Dry, User: p.By.User, AskedAt: p.At,
-		State: string(p.State), Reason: p.Reason, MergeRequest: p.MergeRequest, FinishedAt: timeOrNil(p.FinishedAt),
+		ID: p.ID, DAG: p.DAG, Version: p.Version, Path: p.Path, DAGCommit: p.DAGCommit, DryRun: p.Dry, User: p.By.User,
+		AskedAt: p.At,
+		State:   string(p.State), Reason: p.Reason, MergeRequest: p.MergeRequest, FinishedAt: timeOrNil(p.FinishedAt),
 	}
 }
 
@@ -49,7 +50,8 @@ const maxPromotions = 100
 // answer is the promotion, which GET /dags/{dag_id}/promotions follows.
 func (s *server) promote(c echo.Context) error {
 	if s.PromotesTo == "" {
-		return refuse(http.StatusConflict, "This instance has nowhere to promote Dags to: its configuration has no `promotion`")
+		return refuse(http.StatusConflict,
+			"This instance has nowhere to promote Dags to: its configuration has no `promotion`")
 	}
 	b, err := readBody(c)
 	if err != nil {

@@ -30,11 +30,13 @@ func TestPromote(t *testing.T) {
 	if asked.status != http.StatusAccepted || dry["state"] != "pending" || dry["dry_run"] != true || dry["user"] != "ann" {
 		t.Fatalf("%d %v", asked.status, dry)
 	}
-	err := f.store.FinishPromotion(t.Context(), store.PromotionResult{ID: int64(dry["promotion_id"].(float64)), State: store.PromotionCompared, Reason: "+ x"})
+	err := f.store.FinishPromotion(t.Context(),
+		store.PromotionResult{ID: int64(dry["promotion_id"].(float64)), State: store.PromotionCompared, Reason: "+ x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again := f.do(http.MethodPost, path, `{}`); again.status != http.StatusAccepted || f.decode(again.body)["dry_run"] != false {
+	if again := f.do(http.MethodPost, path, `{}`); again.status != http.StatusAccepted ||
+		f.decode(again.body)["dry_run"] != false {
 		t.Errorf("%+v", again)
 	}
 	list := f.get("/api/v2/dags/churn-model/promotions")

@@ -96,7 +96,8 @@ func newProvenanceAnswer(p store.Provenance) provenanceAnswer {
 	}
 	a.Run = &provenanceRun{ID: p.Run.ID, State: p.Run.State, Pods: []provenancePod{}}
 	for _, t := range p.Tries {
-		a.Run.Pods = append(a.Run.Pods, provenancePod{Task: t.Task, Try: t.Try, State: t.State, Image: t.Image, PodName: t.Host})
+		a.Run.Pods = append(a.Run.Pods,
+			provenancePod{Task: t.Task, Try: t.Try, State: t.State, Image: t.Image, PodName: t.Host})
 	}
 	return a
 }

@@ -17,11 +17,13 @@ func TestProvenance(t *testing.T) {
 		}
 	}
 	dag := f.get(path)
-	if dag["version_number"] == nil || dag["dag_commit"] == "" || dag["path"] == "" || dag["dag_run"] != nil || dag["promoted_from"] != nil {
+	if dag["version_number"] == nil || dag["dag_commit"] == "" || dag["path"] == "" || dag["dag_run"] != nil ||
+		dag["promoted_from"] != nil {
 		t.Errorf("of the DAG: %v", dag)
 	}
 	run, _ := f.get(path + "?dag_run_id=first")["dag_run"].(map[string]any)
-	got := map[string]any{"dag_run_id": run["dag_run_id"], "state": run["state"], "tries": ids(run, "pods", "try_number"), "tasks": ids(run, "pods", "task_id"), "states": ids(run, "pods", "state")}
+	got := map[string]any{"dag_run_id": run["dag_run_id"], "state": run["state"], "tries": ids(run, "pods", "try_number"),
+		"tasks": ids(run, "pods", "task_id"), "states": ids(run, "pods", "state")}
 	want := map[string]any{
 		"dag_run_id": "first", "state": "failed", "tries": []string{"1", "2"},
 		"tasks": []string{"prepare_data", "prepare_data"}, "states": []string{"failed", "failed"},

@@ -36,9 +36,11 @@ type pushAnswer struct {
 
 func newPushAnswer(p store.Push) pushAnswer {
 	return pushAnswer{
-		ID: p.ID, Project: p.Project, ProjectID: p.ProjectID, Branch: p.Branch, Commit: p.Commit, Deleted: p.Deleted, User: p.User, Title: p.Title,
-		Via: p.Via, ReceivedAt: p.ReceivedAt, State: string(p.State), Reason: p.Reason, FinishedAt: timeOrNil(p.FinishedAt), RetryAt: timeOrNil(p.RetryAt),
-		Tries: p.Tries, DAG: p.DAG, DAGCommit: p.DAGCommit, MergeRequest: p.MergeRequest,
+		ID: p.ID, Project: p.Project, ProjectID: p.ProjectID, Branch: p.Branch, Commit: p.Commit, Deleted: p.Deleted,
+		User: p.User, Title: p.Title,
+		Via: p.Via, ReceivedAt: p.ReceivedAt, State: string(p.State), Reason: p.Reason, FinishedAt: timeOrNil(p.FinishedAt),
+		RetryAt: timeOrNil(p.RetryAt),
+		Tries:   p.Tries, DAG: p.DAG, DAGCommit: p.DAGCommit, MergeRequest: p.MergeRequest,
 	}
 }
 
@@ -62,31 +64,39 @@ func (s *server) pushRoutes() []route {
 		{http.MethodGet, "/pushes", dag.RightRead, s.listPushes, operation{
 			id: "get_pushes", tag: "dagwright", summary: "List pushes of models, the newest first.", answer: pushList{},
 			query: []param{
-				text("project", "Only of this GitLab project."), text("dag_id", "Only of this DAG."), nonNegative("before", "Only pushes older than this one."),
+				text("project", "Only of this GitLab project."), text("dag_id", "Only of this DAG."),
+				nonNegative("before", "Only pushes older than this one."),
 				choice("state", "Only in this state.", states...), pageParams()[0], pageParams()[1],
 			},
 		}},
-		{http.MethodGet, "/pushes/:push_id", dag.RightRead, s.getPush, operation{id: "get_push", tag: "dagwright", summary: "Read a push.", answer: pushAnswer{}}},
+		{http.MethodGet, "/pushes/:push_id", dag.RightRead, s.getPush,
+			operation{id: "get_push", tag: "dagwright", summary: "Read a push.", answer: pushAnswer{}}},
 		{http.MethodPost, "/pushes/:push_id/replay", dag.RightReplay, s.replayPush, operation{
-			id: "replay_push", tag: "dagwright", summary: "Have a push's branch rendered once more.", answer: pushAnswer{}, status: http.StatusAccepted,
+			id: "replay_push", tag: "dagwright", summary: "Have a push's branch rendered once more.", answer: pushAnswer{},
+			status: http.StatusAccepted,
 		}},
 		{http.MethodPost, "/rerender", dag.RightRerender, s.rerender, operation{
-			id: "rerender", tag: "dagwright", summary: "Have generated DAGs rendered once more.", answer: rerenderAnswer{}, status: http.StatusAccepted,
+			id: "rerender", tag: "dagwright", summary: "Have generated DAGs rendered once more.", answer: rerenderAnswer{},
+			status:   http.StatusAccepted,
 			refusals: []int{http.StatusNotFound},
 			body: []param{
 				nullable(text("pattern", "A part of the DAG's id or project; all DAGs when absent.")),
-				truth("overwrite", false, "Also where a file was edited by hand."), truth("dry_run", false, "Only say what would change."),
+				truth("overwrite", false, "Also where a file was edited by hand."),
+				truth("dry_run", false, "Only say what would change."),
 			},
 		}},
 		{http.MethodGet, "/dags/:dag_id/provenance", dag.RightRead, s.getProvenance, operation{
-			id: "get_provenance", tag: "dagwright", summary: "Read the chain from a model's commit to a DAG's file, and to a run's pods.", answer: provenanceAnswer{},
+			id: "get_provenance", tag: "dagwright",
+			summary: "Read the chain from a model's commit to a DAG's file, and to a run's pods.", answer: provenanceAnswer{},
 			query: []param{text("dag_run_id", "Also the pods of this run.")},
 		}},
 		{http.MethodPost, "/dags/:dag_id/promote", dag.RightPromote, s.promote, operation{
-			id: "promote_dag", tag: "dagwright", summary: "Offer a DAG to the next instance.", answer: promotionAnswer{}, status: http.StatusAccepted,
+			id: "promote_dag", tag: "dagwright", summary: "Offer a DAG to the next instance.", answer: promotionAnswer{},
+			status:   http.StatusAccepted,
 			refusals: []int{http.StatusConflict},
 			body: []param{
-				truth("dry_run", false, "Only make the difference."), nullable(integer("version_number", "Only when the DAG is at this version.")),
+				truth("dry_run", false, "Only make the difference."),
+				nullable(integer("version_number", "Only when the DAG is at this version.")),
 			},
 		}},
 		{http.MethodPost, "/dags/:dag_id/take_over", dag.RightTakeOver, s.takeOver, operation{
@@ -94,14 +104,16 @@ func (s *server) pushRoutes() []route {
 			summary: "Give what a former owner of a DAG's id left, under an id such as churn~1, to the DAG that has the id now.",
 		}},
 		{http.MethodGet, "/dags/:dag_id/promotions", dag.RightRead, s.listPromotions, operation{
-			id: "get_promotions", tag: "dagwright", summary: "List a DAG's promotions, the newest first.", answer: promotionList{},
+			id: "get_promotions", tag: "dagwright", summary: "List a DAG's promotions, the newest first.",
+			answer: promotionList{},
 		}},
 	}
 }
 
 var pushStates = []string{
 	string(store.PushPending), string(store.PushRendered), string(store.PushUnchanged), string(store.PushSuperseded),
-	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared), string(store.PushSkipped),
+	string(store.PushRefused), string(store.PushRemoved), string(store.PushProposed), string(store.PushCompared),
+	string(store.PushSkipped),
 }
 
 func (s *server) listPushes(c echo.Context) error {

@@ -176,7 +176,8 @@ func (q *query) time(name string) time.Time {
 	if !ok {
 		q.faults = append(q.faults, fieldError{
 			Type: "datetime_from_date_parsing", Loc: []any{"query", name}, Input: short(text),
-			Msg: "Input should be a valid datetime or date, such as 2026-01-31T00:00:00Z", Ctx: map[string]any{"error": "not ISO 8601"},
+			Msg: "Input should be a valid datetime or date, such as 2026-01-31T00:00:00Z",
+			Ctx: map[string]any{"error": "not ISO 8601"},
 		})
 	}
 	return t
@@ -230,7 +231,8 @@ func (q *query) like(name string) string {
 // parseTime reads an ISO 8601 date or time; UTC where it has no offset.
 func parseTime(text string) (time.Time, bool) {
 	// Airflow's client writes offsets without a colon.
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05",
+		"2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02"} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC().Truncate(time.Microsecond), true
 		}

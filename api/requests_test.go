@@ -65,7 +65,8 @@ func TestListDAGs(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.query, func(t *testing.T) {
 			got := f.get("/api/v2/dags?" + test.query)
-			if diff := cmp.Diff(test.want, ids(got, "dags", "dag_id")); diff != "" || got["total_entries"] != float64(test.total) {
+			if diff := cmp.Diff(test.want, ids(got, "dags", "dag_id")); diff != "" ||
+				got["total_entries"] != float64(test.total) {
 				t.Errorf("of %v (-want +got):\n%s", got["total_entries"], diff)
 			}
 		})
@@ -127,7 +128,8 @@ func TestRefusals(t *testing.T) {
 		{"absent version", "GET", dags + "churn-model/dagVersions/9", "", 404, "version_number: `9`"},
 		{"absent source", "GET", "/api/v2/dagSources/absent", "", 404, "source code of the Dag absent, version_number None"},
 		{"absent task", "GET", dags + "churn-model/tasks/absent", "", 404, "Task with id absent"},
-		{"absent try", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/tries/9", "", 404, "try_number: `9`"},
+		{"absent try", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/tries/9", "", 404,
+			"try_number: `9`"},
 		{"absent import error", "GET", "/api/v2/importErrors/99", "", 404, "import_error_id: `99`"},
 		{"absent event", "GET", "/api/v2/eventLogs/99", "", 404, "`99` not found"},
 		{"runs of an absent DAG", "GET", dags + "absent/dagRuns", "", 404, "`absent`"},
@@ -135,10 +137,13 @@ func TestRefusals(t *testing.T) {
 		{"wait for no time", "GET", dags + "churn-model/dagRuns/waits/wait?interval=0", "", 422, "greater than 0"},
 		{"wait for NaN", "GET", dags + "churn-model/dagRuns/waits/wait?interval=NaN", "", 422, "greater than 0"},
 		{"wait for results", "GET", dags + "churn-model/dagRuns/waits/wait?interval=1&result=x", "", 400, "XCom"},
-		{"made-up token", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/logs/2?token=zzz", "", 400, "Signature"},
-		{"mapped task", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/logs/2?map_index=3", "", 404, "map_index 3"},
+		{"made-up token", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/logs/2?token=zzz", "",
+			400, "Signature"},
+		{"mapped task", "GET", dags + "churn-model-retrain/dagRuns/first/taskInstances/prepare_data/logs/2?map_index=3", "",
+			404, "map_index 3"},
 
-		{"pause with another mask", "PATCH", dags + "churn-model?update_mask=owners", `{"is_paused": true}`, 400, "is_paused"},
+		{"pause with another mask", "PATCH", dags + "churn-model?update_mask=owners", `{"is_paused": true}`, 400,
+			"is_paused"},
 		{"pause an absent DAG", "PATCH", dags + "absent", `{"is_paused": true}`, 404, "Dag with id: absent"},
 		{"pause with a list", "PATCH", dags + "churn-model", `{"is_paused": []}`, 422, "bool_type"},
 		{"body is a list", "PATCH", dags + "churn-model", `[]`, 422, "valid dictionary or object"},
@@ -149,18 +154,23 @@ func TestRefusals(t *testing.T) {
 		{"deep body", "POST", runs, strings.Repeat(`{"a":`, 5000), 422, "nested deeper"},
 		{"large body", "POST", runs, `{"note": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "larger than"},
 
-		{"trigger an absent DAG", "POST", dags + "absent/dagRuns", `{"logical_date": null}`, 404, "Dag with dag_id: 'absent' not found"},
+		{"trigger an absent DAG", "POST", dags + "absent/dagRuns", `{"logical_date": null}`, 404,
+			"Dag with dag_id: 'absent' not found"},
 		{"illegal conf key", "POST", runs, `{"logical_date": null, "conf": {"my-key": 1}}`, 400, "my-key"},
 		{"reserved conf key", "POST", runs, `{"logical_date": null, "conf": {"LD_PRELOAD": "x"}}`, 400, "LD_PRELOAD"},
-		{"deep conf", "POST", runs, `{"logical_date": null, "conf": {"FINE": [[1]], "DEEP": ` + strings.Repeat("[", 33) + strings.Repeat("]", 33) + `}}`, 400, `conf key \"DEEP\"`},
-		{"very deep conf", "POST", runs, `{"logical_date": null, "conf": {"DEEP": ` + strings.Repeat(`{"a":`, 990) + "1" + strings.Repeat("}", 990) + `}}`, 400, `conf key \"DEEP\"`},
+		{"deep conf", "POST", runs, `{"logical_date": null, "conf": {"FINE": [[1]], "DEEP": ` + strings.Repeat("[", 33) +
+			strings.Repeat("]", 33) + `}}`, 400, `conf key \"DEEP\"`},
+		{"very deep conf", "POST", runs, `{"logical_date": null, "conf": {"DEEP": ` + strings.Repeat(`{"a":`, 990) + "1" +
+			strings.Repeat("}", 990) + `}}`, 400, `conf key \"DEEP\"`},
 		{"wrong param", "POST", runs, `{"logical_date": null, "conf": {"THRESHOLD": 7}}`, 400, "THRESHOLD"},
-		{"wrong date param", "POST", runs, `{"logical_date": null, "conf": {"SCORING_DATE": "someday"}}`, 400, "SCORING_DATE"},
+		{"wrong date param", "POST", runs, `{"logical_date": null, "conf": {"SCORING_DATE": "someday"}}`, 400,
+			"SCORING_DATE"},
 		{"wrong run id", "POST", runs, `{"logical_date": null, "dag_run_id": "a b"}`, 400, "a b"},
 		{"scheduled run id", "POST", runs, `{"logical_date": null, "dag_run_id": "scheduled__x"}`, 400, "scheduled__"},
 		{"date without offset", "POST", runs, `{"logical_date": "2026-01-31T00:00:00"}`, 422, "timezone_aware"},
 		{"date in words", "POST", runs, `{"logical_date": "yesterday"}`, 422, "datetime"},
-		{"half an interval", "POST", runs, `{"logical_date": null, "data_interval_start": "2026-01-31T00:00:00Z"}`, 422, "both must be None"},
+		{"half an interval", "POST", runs, `{"logical_date": null, "data_interval_start": "2026-01-31T00:00:00Z"}`, 422,
+			"both must be None"},
 		{"future run_after", "POST", runs, `{"logical_date": null, "run_after": "2030-01-31T00:00:00Z"}`, 400, "run_after"},
 		{"partition", "POST", runs, `{"logical_date": null, "partition_key": "x"}`, 400, "not partitioned"},
 		{"extra key", "POST", runs, `{"logical_date": null, "executoin_date": "x"}`, 422, "executoin_date"},
@@ -168,11 +178,13 @@ func TestRefusals(t *testing.T) {
 		{"date before the year 1", "POST", runs, `{"logical_date": "0001-01-01T00:00:00+12:00"}`, 422, "years 1 to 9999"},
 		{"date that stands for none", "POST", runs, `{"logical_date": "0001-01-01T00:00:00Z"}`, 422, "years 1 to 9999"},
 		{"number beyond the range", "POST", runs, `{"logical_date": null, "conf": {"A": 1e999}}`, 400, "beyond the range"},
-		{"conf that no process takes", "POST", runs, `{"logical_date": null, "conf": {"A": "` + strings.Repeat("<", 30<<10) + `"}}`, 400, "DAG_RUN_CONF"},
+		{"conf that no process takes", "POST", runs,
+			`{"logical_date": null, "conf": {"A": "` + strings.Repeat("<", 30<<10) + `"}}`, 400, "DAG_RUN_CONF"},
 		{"run id of a meaning", "POST", runs, `{"logical_date": null, "dag_run_id": "~"}`, 400, "meaning of its own"},
 		{"NUL in a note", "POST", runs, `{"logical_date": null, "note": "\u0000"}`, 422, "NUL"},
 
-		{"run into a state that is none", "PATCH", runs + "/waits", `{"state": "running"}`, 422, "'queued', 'success' or 'failed'"},
+		{"run into a state that is none", "PATCH", runs + "/waits", `{"state": "running"}`, 422,
+			"'queued', 'success' or 'failed'"},
 		{"long note", "PATCH", runs + "/waits", `{"note": "` + strings.Repeat("ж", 1001) + `"}`, 422, "at most 1000"},
 		{"delete an absent DAG", "DELETE", dags + "absent", "", 404, "absent"},
 	}
@@ -242,13 +254,15 @@ func TestDelete(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 	removals, err := f.store.PendingRemovals(t.Context())
-	if err != nil || len(removals) != 1 || removals[0].Path != "dags/risk/churn-model.yaml" || removals[0].By.User != "ann" {
+	if err != nil || len(removals) != 1 || removals[0].Path != "dags/risk/churn-model.yaml" ||
+		removals[0].By.User != "ann" {
 		t.Fatalf("%+v, %v", removals, err)
 	}
 	if got := f.get("/api/v2/dags/churn-model"); got["is_stale"] != false {
 		t.Error("the DAG stays until its file is gone")
 	}
-	if _, err := f.store.SaveDAGs(t.Context(), store.Sync{Commit: "gone", Removed: []string{"dags/risk/churn-model.yaml"}}); err != nil {
+	if _, err := f.store.SaveDAGs(t.Context(),
+		store.Sync{Commit: "gone", Removed: []string{"dags/risk/churn-model.yaml"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := ids(f.get("/api/v2/dags"), "dags", "dag_id"); slices.Contains(got, "churn-model") {
@@ -257,7 +271,8 @@ func TestDelete(t *testing.T) {
 	if got := ids(f.get("/api/v2/dags?exclude_stale=false"), "dags", "dag_id"); !slices.Contains(got, "churn-model") {
 		t.Errorf("an archived DAG is not listed though wanted: %q", got)
 	}
-	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound || !strings.Contains(string(a.body), "is archived") || !strings.Contains(string(a.body), "/restore") {
+	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound ||
+		!strings.Contains(string(a.body), "is archived") || !strings.Contains(string(a.body), "/restore") {
 		t.Errorf("trigger of an archived DAG: %d %s", a.status, a.body)
 	}
 	if a := f.do("POST", "/api/v2/dags/churn-model/restore", ""); a.status != http.StatusNoContent {
@@ -277,7 +292,8 @@ func TestDelete(t *testing.T) {
 func TestTrigger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t).withDAGs()
-	a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": "2026-01-31T03:00:00+03:00", "dag_run_id": "mine",
+	a := f.do("POST", "/api/v2/dags/churn-model/dagRuns",
+		`{"logical_date": "2026-01-31T03:00:00+03:00", "dag_run_id": "mine",
 		"conf": {"SCORING_DATE": "2026-01-31", "ID": 12345678901234567890, "LIST": [1, 2.5, null, 0.1234567890123456789]}, "note": "by hand", "unpause": true}`,
 		"User-Agent: "+version.CommandLine+"/1")
 	if a.status != http.StatusOK {
@@ -295,7 +311,8 @@ func TestTrigger(t *testing.T) {
 		}
 	}
 	for _, answer := range []string{a.body, f.do("GET", "/api/v2/dags/churn-model/dagRuns/mine", "").body} {
-		if !strings.Contains(answer, `"ID":12345678901234567890`) || !strings.Contains(answer, `[1,2.5,null,0.1234567890123456789]`) {
+		if !strings.Contains(answer, `"ID":12345678901234567890`) ||
+			!strings.Contains(answer, `[1,2.5,null,0.1234567890123456789]`) {
 			t.Errorf("a long number was changed: %s", answer)
 		}
 	}
@@ -325,7 +342,8 @@ func TestTriggerInterval(t *testing.T) {
 		a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", test.body)
 		got := f.decode(a.body)
 		if got["data_interval_start"] != test.start || got["data_interval_end"] != test.end {
-			t.Errorf("%s: %v to %v, want %s to %s", test.name, got["data_interval_start"], got["data_interval_end"], test.start, test.end)
+			t.Errorf("%s: %v to %v, want %s to %s", test.name, got["data_interval_start"], got["data_interval_end"],
+				test.start, test.end)
 		}
 	}
 }
@@ -363,7 +381,8 @@ func TestPatchRun(t *testing.T) {
 		}
 		return f.decode(a.body)
 	}
-	if got := patch("?update_mask=note", `{"note": "look", "state": "failed"}`); got["note"] != "look" || got["state"] != "running" {
+	if got := patch("?update_mask=note", `{"note": "look", "state": "failed"}`); got["note"] != "look" ||
+		got["state"] != "running" {
 		t.Errorf("%v %v", got["note"], got["state"])
 	}
 	if got := patch("", `{"note": null}`); got["note"] != nil {
@@ -406,7 +425,8 @@ func TestEventOrder(t *testing.T) {
 		{"event=trigger&run_id=first", []string{"2"}},
 	}
 	for _, test := range tests {
-		if diff := cmp.Diff(test.want, ids(f.get("/api/v2/eventLogs?"+test.query), "event_logs", "event_log_id")); diff != "" {
+		if diff := cmp.Diff(test.want,
+			ids(f.get("/api/v2/eventLogs?"+test.query), "event_logs", "event_log_id")); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", test.query, diff)
 		}
 	}
@@ -431,7 +451,8 @@ func TestInternalError(t *testing.T) {
 }
 
 func FuzzReadJSON(f *testing.F) {
-	for _, seed := range []string{`{"a": [1, 2.5, "x", null, true]}`, `{"a":1,"a":2}`, `[[[[`, `{"a":"\ud800"}`, `1e999`, ` `, `{}{}`, `"\`} {
+	for _, seed := range []string{`{"a": [1, 2.5, "x", null, true]}`, `{"a":1,"a":2}`, `[[[[`, `{"a":"\ud800"}`, `1e999`,
+		` `, `{}{}`, `"\`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

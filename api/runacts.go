@@ -19,19 +19,24 @@ func (s *server) runActRoutes() []route {
 			id: "trigger_dag_run", tag: "DagRun", summary: "Ask for a run.", answer: runAnswer{}, body: triggerParams(),
 		}},
 		{http.MethodPatch, runPath, dag.RightMarkRun, s.patchRun, operation{
-			id: "patch_dag_run", tag: "DagRun", summary: "Set a run's state or note. The state queued has its tasks run once more.", answer: runAnswer{},
+			id: "patch_dag_run", tag: "DagRun",
+			summary: "Set a run's state or note. The state queued has its tasks run once more.", answer: runAnswer{},
 			query: []param{many(choice("update_mask", "The fields to change.", "state", "note"))},
-			body:  []param{nullable(choice("state", "The state to set.", "queued", "success", "failed")), nullable(text("note", "The note, 1,000 characters at most."))},
+			body: []param{nullable(choice("state", "The state to set.", "queued", "success", "failed")),
+				nullable(text("note", "The note, 1,000 characters at most."))},
 		}},
 		{http.MethodDelete, runPath, dag.RightDeleteHistory, s.deleteRun, operation{
-			id: "delete_dag_run", tag: "DagRun", summary: "Delete a run that does not run, with its logs.", status: http.StatusNoContent,
+			id: "delete_dag_run", tag: "DagRun", summary: "Delete a run that does not run, with its logs.",
+			status: http.StatusNoContent,
 		}},
 		{http.MethodPost, runPath + "/clear", dag.RightClear, s.clearRun, operation{
-			id: "clear_dag_run", tag: "DagRun", summary: "Have the tasks of a run run once more.", answer: either{clearedList{}, runAnswer{}},
+			id: "clear_dag_run", tag: "DagRun", summary: "Have the tasks of a run run once more.",
+			answer: either{clearedList{}, runAnswer{}},
 			body: []param{
 				truth("dry_run", true, "Only say which tasks it would be."), truth("only_failed", false, "Only tasks that failed."),
 				truth("only_new", false, "Not supported: a run keeps the version of its DAG."),
-				nullable(truth("run_on_latest_version", false, "Not supported: a run keeps the version of its DAG.")), nullable(text("note", "The run's new note.")),
+				nullable(truth("run_on_latest_version", false, "Not supported: a run keeps the version of its DAG.")),
+				nullable(text("note", "The run's new note.")),
 			},
 		}},
 	}
@@ -104,7 +109,8 @@ func (s *server) deleteRun(c echo.Context) error {
 	place, err := s.Store.DeleteRun(ctx, s.actor(c), id, run)
 	switch {
 	case errors.Is(err, store.ErrRunning):
-		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id, run, dag.RunRunning)
+		return refuse(http.StatusConflict, "The DagRun with dag_id: `%s` and run_id: `%s` cannot be deleted in %s state", id,
+			run, dag.RunRunning)
 	case err != nil:
 		return missingRun(err, id, run)
 	}
@@ -177,5 +183,6 @@ type clearedList struct {
 
 // errOtherVersion refuses what Airflow can do between the versions of a DAG.
 func errOtherVersion() error {
-	return refuse(http.StatusBadRequest, "A run keeps the version of its Dag: run_on_latest_version and only_new are not supported; trigger a new run instead")
+	return refuse(http.StatusBadRequest,
+		"A run keeps the version of its Dag: run_on_latest_version and only_new are not supported; trigger a new run instead")
 }

@@ -13,27 +13,34 @@ import (
 
 // runOrders translates Airflow's names for order_by into the store's.
 var runOrders = map[string]string{
-	"id": "id", "state": "state", "dag_id": "dag_id", "run_id": "run_id", "dag_run_id": "run_id", "logical_date": "logical_date",
-	"run_after": "run_after", "start_date": "start_date", "end_date": "end_date", "duration": "duration",
+	"id": "id", "state": "state", "dag_id": "dag_id", "run_id": "run_id", "dag_run_id": "run_id",
+	"logical_date": "logical_date",
+	"run_after":    "run_after", "start_date": "start_date", "end_date": "end_date", "duration": "duration",
 }
 
 // runTypes are those that Airflow knows; dagwright makes the first three.
-var runTypes = []string{"backfill", "scheduled", "manual", "operator_triggered", "asset_triggered", "asset_materialization"}
+var runTypes = []string{"backfill", "scheduled", "manual", "operator_triggered", "asset_triggered",
+	"asset_materialization"}
 
 // runParams are the parameters that readRunFilter reads.
 func runParams() []param {
 	return join(pageParams(orderNames(runOrders)...), runBounds(moment), []param{
-		many(choice("state", "States of which the run has one.", runStates()...)), many(choice("run_type", "Types of which the run has one.", runTypes...)),
+		many(choice("state", "States of which the run has one.", runStates()...)),
+		many(choice("run_type", "Types of which the run has one.", runTypes...)),
 		many(integer("dag_version", "Versions of the DAG of which the run has one.")),
-		text("run_id_pattern", "A part of the run's id, any case."), text("run_id_prefix_pattern", "How the run's id begins."),
-		text("dag_id_pattern", "A part of the DAG's id, any case."), text("dag_id_prefix_pattern", "How the DAG's id begins."),
-		text("triggering_user_name_pattern", "A part of the name of who triggered the run."), text("conf_contains", "A part of the conf, as JSON."),
+		text("run_id_pattern", "A part of the run's id, any case."),
+		text("run_id_prefix_pattern", "How the run's id begins."),
+		text("dag_id_pattern", "A part of the DAG's id, any case."),
+		text("dag_id_prefix_pattern", "How the DAG's id begins."),
+		text("triggering_user_name_pattern", "A part of the name of who triggered the run."),
+		text("conf_contains", "A part of the conf, as JSON."),
 	})
 }
 
 // runBounds are the bounds that listing runs has as parameters and as fields.
 func runBounds(time func(name, about string) param) []param {
-	return join(boundParams("logical_date", time), boundParams("run_after", time), boundParams("start_date", time), boundParams("end_date", time),
+	return join(boundParams("logical_date", time), boundParams("run_after", time), boundParams("start_date", time),
+		boundParams("end_date", time),
 		boundParams("duration", seconds64))
 }
 
@@ -75,7 +82,8 @@ func batchPage(orders ...string) []param {
 	limit.schema["default"] = maxLimit
 	offset := nonNegative("page_offset", "Entries to pass over.")
 	offset.schema["default"] = 0
-	order := nullable(text("order_by", "The field to order by, with a minus in front for descending: "+strings.Join(orders, ", ")+"."))
+	order := nullable(text("order_by",
+		"The field to order by, with a minus in front for descending: "+strings.Join(orders, ", ")+"."))
 	return []param{limit, offset, order}
 }
 
@@ -129,7 +137,8 @@ func translateOrder(name, whenAbsent string, names map[string]string) (string, e
 	bare := strings.TrimLeft(name, "-")
 	column, ok := names[bare]
 	if !ok {
-		return "", refuse(http.StatusBadRequest, "Ordering with '%s' is disallowed or the attribute does not exist on the model", short(bare))
+		return "", refuse(http.StatusBadRequest,
+			"Ordering with '%s' is disallowed or the attribute does not exist on the model", short(bare))
 	}
 	if bare != name {
 		column = "-" + column

@@ -75,15 +75,20 @@ type runList struct {
 func (s *server) runRoutes() []route {
 	return []route{
 		{http.MethodGet, "/dags/:dag_id/dagRuns", dag.RightRead, s.listRuns, operation{
-			id: "get_dag_runs", tag: "DagRun", summary: "List the runs of a DAG, or of all DAGs (~).", answer: runList{}, query: runParams(),
+			id: "get_dag_runs", tag: "DagRun", summary: "List the runs of a DAG, or of all DAGs (~).", answer: runList{},
+			query: runParams(),
 		}},
 		{http.MethodPost, "/dags/:dag_id/dagRuns/list", dag.RightRead, s.listRunsBatch, operation{
-			id: "get_list_dag_runs_batch", tag: "DagRun", summary: "List the runs of several DAGs; the DAG in the path is ~.", answer: runList{}, body: runBatchParams(),
+			id: "get_list_dag_runs_batch", tag: "DagRun", summary: "List the runs of several DAGs; the DAG in the path is ~.",
+			answer: runList{}, body: runBatchParams(),
 		}},
-		{http.MethodGet, runPath, dag.RightRead, s.getRun, operation{id: "get_dag_run", tag: "DagRun", summary: "Read a run.", answer: runAnswer{}}},
+		{http.MethodGet, runPath, dag.RightRead, s.getRun,
+			operation{id: "get_dag_run", tag: "DagRun", summary: "Read a run.", answer: runAnswer{}}},
 		{http.MethodGet, runPath + "/wait", dag.RightRead, s.waitRun, operation{
-			id: "wait_dag_run_until_finished", tag: "DagRun", summary: "Follow a run's state, a line of JSON each time, until it has ended.", media: []string{ndjson},
-			query:    []param{required(param{name: "interval", schema: schema{"type": "number", "exclusiveMinimum": 0}, about: "Seconds between two lines."})},
+			id: "wait_dag_run_until_finished", tag: "DagRun",
+			summary: "Follow a run's state, a line of JSON each time, until it has ended.", media: []string{ndjson},
+			query: []param{required(param{name: "interval", schema: schema{"type": "number", "exclusiveMinimum": 0},
+				about: "Seconds between two lines."})},
 			refusals: []int{http.StatusServiceUnavailable},
 		}},
 	}

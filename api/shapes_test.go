@@ -43,7 +43,8 @@ const (
 		queued_when:string? scheduled_when:string? start_date:string? state:string? task_display_name:string task_id:string
 		try_number:number unixname:string?
 		reason:string? reason_code:string? reason_args:array?` // reasons are dagwright's own
-	instanceShape = tryShape + ` id:string logical_date:string? note:string? rendered_fields:object rendered_map_index:string?
+	instanceShape = tryShape +
+		` id:string logical_date:string? note:string? rendered_fields:object rendered_map_index:string?
 		run_after:string trigger:object? triggerer_job:object?`
 	importErrorShape = `bundle_name:string? filename:string import_error_id:number stack_trace:string timestamp:string`
 	eventShape       = `dag_display_name:string? dag_id:string? event:string event_log_id:number extra:string?
@@ -63,7 +64,8 @@ func TestShapes(t *testing.T) {
 		{"/api/v2/dags/churn-model-retrain/tasks/train_model", "", taskShape, ""},
 		{"/api/v2/dags/churn-model/dagVersions", "dag_versions", "dag_versions:array total_entries:number", versionShape},
 		{"/api/v2/dags/churn-model/dagVersions/1", "", versionShape, ""},
-		{"/api/v2/dagSources/churn-model", "", "content:string? dag_display_name:string dag_id:string version_number:number?", ""},
+		{"/api/v2/dagSources/churn-model", "", "content:string? dag_display_name:string dag_id:string version_number:number?",
+			""},
 		{"/api/v2/dagTags", "", "tags:array total_entries:number", ""},
 		{"/api/v2/dagStats", "dags", "dags:array total_entries:number", "dag_display_name:string dag_id:string stats:array"},
 		{"/api/v2/importErrors", "import_errors", "import_errors:array total_entries:number", importErrorShape},

@@ -21,30 +21,37 @@ const maxActRuns = 1000
 
 func (s *server) taskActRoutes() []route {
 	relatives := []param{
-		truth("include_upstream", false, "Also everything that comes before."), truth("include_downstream", false, "Also everything that comes after."),
-		truth("include_past", false, "Also in earlier runs, by logical date."), truth("include_future", false, "Also in later runs, by logical date."),
+		truth("include_upstream", false, "Also everything that comes before."),
+		truth("include_downstream", false, "Also everything that comes after."),
+		truth("include_past", false, "Also in earlier runs, by logical date."),
+		truth("include_future", false, "Also in later runs, by logical date."),
 		nullable(text("note", "Not supported: task instances have no notes.")),
 	}
 	mark := join([]param{nullable(choice("new_state", "The state to set.", "success", "failed", "skipped"))}, relatives)
-	query := []param{integer("map_index", "-1: no task is mapped here."), many(choice("update_mask", "The fields to change.", "new_state", "note"))}
+	query := []param{integer("map_index", "-1: no task is mapped here."),
+		many(choice("update_mask", "The fields to change.", "new_state", "note"))}
 	return []route{
 		{http.MethodPost, "/dags/:dag_id/clearTaskInstances", dag.RightClear, s.clearTasks, operation{
 			id: "post_clear_task_instances", tag: "Task Instance", summary: "Have tasks run once more.", answer: instanceList{},
 			body: join(relatives, []param{
-				truth("dry_run", true, "Only say which task instances it would be."), nullable(text("dag_run_id", "The run; all runs between start_date and end_date when absent.")),
+				truth("dry_run", true, "Only say which task instances it would be."),
+				nullable(text("dag_run_id", "The run; all runs between start_date and end_date when absent.")),
 				nullable(moment("start_date", "The first logical date.")), nullable(moment("end_date", "The last logical date.")),
 				truth("only_failed", true, "Task instances that failed."), truth("only_running", false, "Task instances that run."),
 				truth("reset_dag_runs", true, "Have runs that have ended go on; false is refused for them."),
-				nullable(many(param{name: "task_ids", schema: schema{}, about: "Tasks, each a text or a list of the text and -1; all when absent."})),
+				nullable(many(param{name: "task_ids", schema: schema{},
+					about: "Tasks, each a text or a list of the text and -1; all when absent."})),
 				nullable(truth("run_on_latest_version", false, "Not supported: a run keeps the version of its DAG.")),
 				truth("prevent_running_task", false, "Refuse when a task instance is active."),
 			}),
 		}},
 		{http.MethodPatch, taskPath, dag.RightMarkTask, s.markTask, operation{
-			id: "patch_task_instance", tag: "Task Instance", summary: "End a task instance by hand.", answer: instanceList{}, query: query, body: mark,
+			id: "patch_task_instance", tag: "Task Instance", summary: "End a task instance by hand.", answer: instanceList{},
+			query: query, body: mark,
 		}},
 		{http.MethodPatch, taskPath + "/dry_run", dag.RightMarkTask, s.tryMarkTask, operation{
-			id: "patch_task_instance_dry_run", tag: "Task Instance", summary: "Say which task instances would be ended.", answer: instanceList{}, query: query, body: mark,
+			id: "patch_task_instance_dry_run", tag: "Task Instance", summary: "Say which task instances would be ended.",
+			answer: instanceList{}, query: query, body: mark,
 		}},
 	}
 }
@@ -65,7 +72,8 @@ func readClear(c echo.Context) (clearBody, error) {
 	r := clearBody{
 		Clear: store.Clear{
 			Upstream: b.boolean("include_upstream"), Downstream: b.boolean("include_downstream"),
-			OnlyFailed: b.flag("only_failed", true), OnlyRunning: b.boolean("only_running"), KeepActive: b.boolean("prevent_running_task"),
+			OnlyFailed: b.flag("only_failed", true), OnlyRunning: b.boolean("only_running"),
+			KeepActive: b.boolean("prevent_running_task"),
 		},
 		dry: b.flag("dry_run", true), past: b.boolean("include_past"), future: b.boolean("include_future"),
 		reset: b.flag("reset_dag_runs", true), latest: b.orNull("run_on_latest_version"),
@@ -174,7 +182,8 @@ func (s *server) clearTasks(c echo.Context) error {
 	}
 	ended := func(run dag.Run) bool { return run.State.Ended() }
 	if !repeated && !r.reset && slices.ContainsFunc(runs, ended) {
-		return refuse(http.StatusBadRequest, "reset_dag_runs false is not supported for a run that has ended: its cleared tasks would never run")
+		return refuse(http.StatusBadRequest,
+			"reset_dag_runs false is not supported for a run that has ended: its cleared tasks would never run")
 	}
 	cleared, err := s.Store.ClearRuns(ctx, r.Clear, names)
 	if err != nil {
@@ -227,12 +236,14 @@ func (s *server) withNeighbours(ctx context.Context, run dag.Run, past, future b
 
 // runsBetween lists the runs of a DAG by logical date; zero times mean no bounds.
 func (s *server) runsBetween(ctx context.Context, id dag.ID, from, to time.Time) ([]dag.Run, error) {
-	runs, _, err := s.Store.Runs(ctx, store.RunFilter{DAG: id, LogicalFrom: from, LogicalTo: to, OrderBy: "logical_date", Limit: maxActRuns + 1})
+	runs, _, err := s.Store.Runs(ctx,
+		store.RunFilter{DAG: id, LogicalFrom: from, LogicalTo: to, OrderBy: "logical_date", Limit: maxActRuns + 1})
 	if err != nil {
 		return nil, err
 	}
 	if len(runs) > maxActRuns {
-		return nil, refuse(http.StatusBadRequest, "This is about more than %d runs; name a run or a shorter range", maxActRuns)
+		return nil, refuse(http.StatusBadRequest, "This is about more than %d runs; name a run or a shorter range",
+			maxActRuns)
 	}
 	return runs, nil
 }
@@ -253,7 +264,8 @@ func (s *server) readMark(c echo.Context) (store.Mark, error) {
 	if err != nil {
 		return store.Mark{}, err
 	}
-	m := store.Mark{Task: taskID(c), Upstream: b.boolean("include_upstream"), Downstream: b.boolean("include_downstream"), By: s.actor(c)}
+	m := store.Mark{Task: taskID(c), Upstream: b.boolean("include_upstream"), Downstream: b.boolean("include_downstream"),
+		By: s.actor(c)}
 	past, future := b.boolean("include_past"), b.boolean("include_future")
 	m.State = readNewState(b)
 	note := b.text("note", dag.MaxNote)
@@ -301,7 +313,8 @@ func readNewState(b *body) dag.TaskState {
 		msg = "Value error, 'new_state' should not be empty"
 	}
 	b.faults = append(b.faults, fieldError{
-		Type: "value_error", Loc: []any{"body", "new_state"}, Input: v, Msg: msg, Ctx: map[string]any{"error": map[string]any{}},
+		Type: "value_error", Loc: []any{"body", "new_state"}, Input: v, Msg: msg,
+		Ctx: map[string]any{"error": map[string]any{}},
 	})
 	return ""
 }
@@ -309,7 +322,8 @@ func readNewState(b *body) dag.TaskState {
 // loadInstanceRun reads the run of the path's task instance.
 func (s *server) loadInstanceRun(c echo.Context) (dag.Run, error) {
 	if _, err := s.Store.TaskInstance(c.Request().Context(), dagID(c), runID(c), taskID(c)); err != nil {
-		return dag.Run{}, orMissing(err, "The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
+		return dag.Run{}, orMissing(err,
+			"The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
 			short(dagID(c)), short(runID(c)), short(taskID(c)))
 	}
 	return s.loadRun(c)

@@ -191,20 +191,28 @@ func (s *server) instanceRoutes() []route {
 	index := []param{integer("map_index", "-1: no task is mapped here.")}
 	return []route{
 		{http.MethodGet, runPath + "/taskInstances", dag.RightRead, s.listTaskInstances, operation{
-			id: "get_task_instances", tag: "Task Instance", summary: "List the task instances of a run, or of all runs (~).", answer: instanceList{}, query: instanceParams(),
+			id: "get_task_instances", tag: "Task Instance", summary: "List the task instances of a run, or of all runs (~).",
+			answer: instanceList{}, query: instanceParams(),
 		}},
 		{http.MethodPost, runPath + "/taskInstances/list", dag.RightRead, s.listInstancesBatch, operation{
-			id: "get_task_instances_batch", tag: "Task Instance", summary: "List the task instances of several runs; DAG and run in the path are ~.", answer: instanceList{}, body: instanceBatchParams(),
+			id: "get_task_instances_batch", tag: "Task Instance",
+			summary: "List the task instances of several runs; DAG and run in the path are ~.", answer: instanceList{},
+			body: instanceBatchParams(),
 		}},
-		{http.MethodGet, taskPath, dag.RightRead, s.getTaskInstance, operation{id: "get_task_instance", tag: "Task Instance", summary: "Read a task instance.", answer: instanceAnswer{}}},
+		{http.MethodGet, taskPath, dag.RightRead, s.getTaskInstance,
+			operation{id: "get_task_instance", tag: "Task Instance", summary: "Read a task instance.",
+				answer: instanceAnswer{}}},
 		{http.MethodGet, taskPath + "/dependencies", dag.RightRead, s.listDependencies, operation{
-			id: "get_task_instance_dependencies", tag: "Task Instance", summary: "Say why a task instance has not started.", answer: dependencyList{}, query: index,
+			id: "get_task_instance_dependencies", tag: "Task Instance", summary: "Say why a task instance has not started.",
+			answer: dependencyList{}, query: index,
 		}},
 		{http.MethodGet, taskPath + "/tries", dag.RightRead, s.listTries, operation{
-			id: "get_task_instance_tries", tag: "Task Instance", summary: "List the tries of a task instance.", answer: tryList{}, query: index,
+			id: "get_task_instance_tries", tag: "Task Instance", summary: "List the tries of a task instance.",
+			answer: tryList{}, query: index,
 		}},
 		{http.MethodGet, taskPath + "/tries/:try_number", dag.RightRead, s.getTry, operation{
-			id: "get_task_instance_try_details", tag: "Task Instance", summary: "Read a try of a task instance.", answer: tryAnswer{}, query: index,
+			id: "get_task_instance_try_details", tag: "Task Instance", summary: "Read a try of a task instance.",
+			answer: tryAnswer{}, query: index,
 		}},
 	}
 }
@@ -217,7 +225,8 @@ func (s *server) listDependencies(c echo.Context) error {
 	}
 	t, err := s.Store.TaskInstance(c.Request().Context(), dagID(c), runID(c), taskID(c))
 	if err != nil {
-		return orMissing(err, "The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
+		return orMissing(err,
+			"The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
 			short(dagID(c)), short(runID(c)), short(taskID(c)))
 	}
 	answer := dependencyList{[]dependencyAnswer{}}
@@ -230,7 +239,8 @@ func (s *server) listDependencies(c echo.Context) error {
 		if run.State == dag.RunQueued {
 			name = "Dagrun Running"
 		}
-		answer.Dependencies = append(answer.Dependencies, dependencyAnswer{name, t.Reason.String(), t.Reason.Code, t.Reason.Arguments()})
+		answer.Dependencies = append(answer.Dependencies,
+			dependencyAnswer{name, t.Reason.String(), t.Reason.Code, t.Reason.Arguments()})
 	}
 	return c.JSON(http.StatusOK, answer)
 }
@@ -266,7 +276,8 @@ func (s *server) tries(ctx context.Context, c echo.Context) ([]dag.TaskInstance,
 	if err == nil && len(tries) == 0 {
 		err = dag.ErrNotFound
 	}
-	return tries, orMissing(err, "The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
+	return tries, orMissing(err,
+		"The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `-1` was not found",
 		short(dagID(c)), short(runID(c)), short(taskID(c)))
 }
 
@@ -312,7 +323,8 @@ func (s *server) getTry(c echo.Context) error {
 	}
 	t, err := s.loadTry(c)
 	if err != nil {
-		return orMissing(err, "The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s`, try_number: `%s` and map_index: `-1` was not found",
+		return orMissing(err,
+			"The Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s`, try_number: `%s` and map_index: `-1` was not found",
 			short(dagID(c)), short(runID(c)), short(taskID(c)), short(c.Param("try_number")))
 	}
 	r, err := s.loadRunContext(c)

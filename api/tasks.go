@@ -110,9 +110,11 @@ type taskList struct {
 func (s *server) taskRoutes() []route {
 	return []route{
 		{http.MethodGet, "/dags/:dag_id/tasks", dag.RightRead, s.listTasks, operation{
-			id: "get_tasks", tag: "Task", summary: "List the tasks of a DAG.", answer: taskList{}, query: []param{orderParam(orderNames(taskOrders)...)},
+			id: "get_tasks", tag: "Task", summary: "List the tasks of a DAG.", answer: taskList{},
+			query: []param{orderParam(orderNames(taskOrders)...)},
 		}},
-		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", dag.RightRead, s.getTask, operation{id: "get_task", tag: "Task", summary: "Read a task.", answer: taskAnswer{}}},
+		{http.MethodGet, "/dags/:dag_id/tasks/:task_id", dag.RightRead, s.getTask,
+			operation{id: "get_task", tag: "Task", summary: "Read a task.", answer: taskAnswer{}}},
 	}
 }
 

@@ -15,16 +15,19 @@ import (
 // like them.
 func (s *server) tokenTable() []route {
 	return []route{
-		{http.MethodGet, "/me", dag.RightSettings, s.getMe, operation{id: "get_me", tag: "dagwright", summary: "Tell who asks, and the roles.", answer: me{}}},
+		{http.MethodGet, "/me", dag.RightSettings, s.getMe,
+			operation{id: "get_me", tag: "dagwright", summary: "Tell who asks, and the roles.", answer: me{}}},
 		{http.MethodGet, "/tokens", dag.RightSettings, s.listTokens, operation{
 			id: "get_tokens", tag: "dagwright", summary: "List one's API tokens.", answer: tokenList{},
 			query: []param{truth("all", false, "Those of everybody, for administrators.")},
 		}},
 		{http.MethodPost, "/tokens", dag.RightSettings, s.createToken, operation{
-			id: "create_token", tag: "dagwright", summary: "Make an API token, which is shown this once.", answer: tokenAnswer{}, status: http.StatusCreated,
+			id: "create_token", tag: "dagwright", summary: "Make an API token, which is shown this once.", answer: tokenAnswer{},
+			status:   http.StatusCreated,
 			refusals: []int{http.StatusConflict},
 			body: []param{
-				required(text("name", "What its owner calls it.")), required(choice("role", "The most that it may do.", "viewer", "operator", "admin")),
+				required(text("name", "What its owner calls it.")),
+				required(choice("role", "The most that it may do.", "viewer", "operator", "admin")),
 				nonNegative("days", "For how long it is good; as long as the instance allows when absent."),
 				many(text("dags", "Only these DAGs, or beginnings of their ids with * at the end.")),
 				truth("service", false, "It acts by itself, and not as its maker; for administrators."),
@@ -69,7 +72,8 @@ type tokenAnswer struct {
 
 func newTokenAnswer(t store.APIToken, text string) tokenAnswer {
 	a := tokenAnswer{
-		ID: t.ID, Name: t.Name, Owner: t.Owner.Name, Service: t.Service(), Role: t.Role.String(), DAGs: []string{}, Projects: []string{},
+		ID: t.ID, Name: t.Name, Owner: t.Owner.Name, Service: t.Service(), Role: t.Role.String(), DAGs: []string{},
+		Projects:  []string{},
 		CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt.UTC(), ExpiresAt: t.ExpiresAt.UTC(), Token: text,
 	}
 	for _, selection := range t.Scope.Any {

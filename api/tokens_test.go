@@ -14,7 +14,8 @@ import (
 func TestTokenOfNoDays(t *testing.T) {
 	t.Parallel()
 	s := newServer(Config{})
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v2/tokens", strings.NewReader(`{"name": "x", "role": "viewer", "days": 0}`))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v2/tokens",
+		strings.NewReader(`{"name": "x", "role": "viewer", "days": 0}`))
 	r.Header.Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
 	defer func() {
 		if recover() != nil {

@@ -26,10 +26,14 @@ type triggerBody struct {
 
 func triggerParams() []param {
 	return []param{
-		required(nullable(moment("logical_date", "What the run is for; null is now."))), nullable(text("dag_run_id", "The run's id; made from the time when absent.")),
-		nullable(moment("data_interval_start", "With data_interval_end.")), nullable(moment("data_interval_end", "With data_interval_start.")),
-		nullable(moment("run_after", "Not in the future.")), nullable(object("conf", "Values for the container's environment.")),
-		nullable(text("note", "A note.")), nullable(text("partition_key", "Not supported.")), truth("unpause", false, "Also un-pause the DAG."),
+		required(nullable(moment("logical_date", "What the run is for; null is now."))),
+		nullable(text("dag_run_id", "The run's id; made from the time when absent.")),
+		nullable(moment("data_interval_start", "With data_interval_end.")),
+		nullable(moment("data_interval_end", "With data_interval_start.")),
+		nullable(moment("run_after", "Not in the future.")),
+		nullable(object("conf", "Values for the container's environment.")),
+		nullable(text("note", "A note.")), nullable(text("partition_key", "Not supported.")),
+		truth("unpause", false, "Also un-pause the DAG."),
 	}
 }
 
@@ -39,7 +43,8 @@ func readTrigger(c echo.Context) (triggerBody, error) {
 		return triggerBody{}, err
 	}
 	t := triggerBody{
-		run: dag.RunID(b.text("dag_run_id", 0)), intervalStart: b.time("data_interval_start"), intervalEnd: b.time("data_interval_end"),
+		run: dag.RunID(b.text("dag_run_id", 0)), intervalStart: b.time("data_interval_start"),
+		intervalEnd: b.time("data_interval_end"),
 	}
 	b.require("logical_date") // may be null, must be there
 	t.logicalDate, t.runAfter = b.time("logical_date"), b.time("run_after")
@@ -105,10 +110,12 @@ func (s *server) triggerRun(c echo.Context) error {
 // there, with how it comes back.
 func archived(id dag.ID) error {
 	if id.Former() {
-		return refuse(http.StatusNotFound, "Dag %s is archived: its id %s belongs to another project or file now, so it cannot run", id, id.Taken())
+		return refuse(http.StatusNotFound,
+			"Dag %s is archived: its id %s belongs to another project or file now, so it cannot run", id, id.Taken())
 	}
 	return refuse(http.StatusNotFound, "Dag %s is archived: its file is gone from the DAG repository, so it cannot run. "+
-		"An administrator can bring the file back: \"Restore the file\" on the Dag's page, or POST %s/dags/%s/restore", id, prefix, id)
+		"An administrator can bring the file back: \"Restore the file\" on the Dag's page, or POST %s/dags/%s/restore", id,
+		prefix, id)
 }
 
 // duplicate is Airflow's answer to a run that exists already, with the reason
@@ -124,7 +131,8 @@ func duplicate(err error) error {
 // schema of their param. The store checks the conf's keys.
 func (s *server) checkTrigger(d *dag.DAG, t triggerBody) error {
 	if t.partitioned {
-		return refuse(http.StatusBadRequest, "Dag with dag_id: '%s' is not partitioned; partition_key is not supported.", d.ID)
+		return refuse(http.StatusBadRequest, "Dag with dag_id: '%s' is not partitioned; partition_key is not supported.",
+			d.ID)
 	}
 	if t.runAfter.After(s.Now()) {
 		return refuse(http.StatusBadRequest, "A run_after in the future is not supported: the run starts as soon as it can")

@@ -25,7 +25,8 @@ func TestDurations(t *testing.T) {
 		{day - time.Second, "PT23H59M59S", timeDelta{"TimeDelta", 0, 86399, 0}},
 		{day, "P1D", timeDelta{"TimeDelta", 1, 0, 0}},
 		{day + 30*time.Minute, "P1DT30M", timeDelta{"TimeDelta", 1, 1800, 0}},
-		{2*day + time.Hour + time.Minute + time.Second + 5*time.Microsecond, "P2DT1H1M1.000005S", timeDelta{"TimeDelta", 2, 3661, 5}},
+		{2*day + time.Hour + time.Minute + time.Second + 5*time.Microsecond, "P2DT1H1M1.000005S",
+			timeDelta{"TimeDelta", 2, 3661, 5}},
 	} {
 		if got := isoDuration(c.d); got == nil || *got != c.iso {
 			t.Errorf("%v: %v, want %s", c.d, got, c.iso)

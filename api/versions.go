@@ -84,8 +84,9 @@ func (s *server) versionRoutes() []route {
 			id: "get_dag_version", tag: "DagVersion", summary: "Read a version of a DAG.", answer: versionAnswer{},
 		}},
 		{http.MethodGet, "/dagSources/:dag_id", dag.RightRead, s.getSource, operation{
-			id: "get_dag_source", tag: "DagSource", summary: "Read the file of a DAG, as JSON or as text.", answer: sourceAnswer{},
-			media: []string{echo.MIMETextPlain}, refusals: []int{http.StatusNotAcceptable},
+			id: "get_dag_source", tag: "DagSource", summary: "Read the file of a DAG, as JSON or as text.",
+			answer: sourceAnswer{},
+			media:  []string{echo.MIMETextPlain}, refusals: []int{http.StatusNotAcceptable},
 			query: []param{nonNegative("version_number", "The version; the newest when absent.")},
 		}},
 	}
@@ -131,7 +132,8 @@ func (s *server) getVersion(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	absent := refuse(http.StatusNotFound, "The DagVersion with dag_id: `%s` and version_number: `%d` was not found", row.ID, n)
+	absent := refuse(http.StatusNotFound, "The DagVersion with dag_id: `%s` and version_number: `%d` was not found",
+		row.ID, n)
 	if n < 1 {
 		return absent
 	}

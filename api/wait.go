@@ -20,7 +20,8 @@ func (s *server) openStream(c echo.Context) (context.Context, func(), error) {
 	giveBack, ok := s.streams.Take(s.Auth.Caller(c.Request()))
 	if !ok {
 		c.Response().Header().Set(echo.HeaderRetryAfter, "5")
-		return nil, nil, refuse(http.StatusServiceUnavailable, "Too many streams are open, of everybody or of you; try again in a few seconds")
+		return nil, nil, refuse(http.StatusServiceUnavailable,
+			"Too many streams are open, of everybody or of you; try again in a few seconds")
 	}
 	ctx, cancel := context.WithCancel(c.Request().Context())
 	go func() {

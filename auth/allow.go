@@ -57,7 +57,8 @@ func (s *Service) note(ctx context.Context, who Identity, event string, id dag.I
 	if dropped > 0 {
 		s.Logger.InfoContext(ctx, "refusals were not written down, like ones were", "count", dropped)
 	}
-	entry := store.AuditEntry{By: store.Actor{User: who.Name, Via: via(who)}, Event: event, DAG: dag.ID(short(string(id))), Extra: string(extra)}
+	entry := store.AuditEntry{By: store.Actor{User: who.Name, Via: via(who)}, Event: event, DAG: dag.ID(short(string(id))),
+		Extra: string(extra)}
 	if err := s.Store.Note(context.WithoutCancel(ctx), entry); err != nil {
 		s.Logger.ErrorContext(ctx, "write a refusal into the audit log", "err", err)
 	}

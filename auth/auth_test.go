@@ -24,8 +24,9 @@ func TestIdentity(t *testing.T) {
 			role: dag.RoleAdmin, instance: dag.RoleAdmin,
 		},
 		"views all, operates a team's": {
-			identity: auth.Identity{Grants: []auth.Grant{{Role: dag.RoleViewer, Scope: store.Scope{All: true}}, {Role: dag.RoleOperator, Scope: risk}}},
-			view:     store.Scope{All: true, Any: risk.Any}, operate: risk,
+			identity: auth.Identity{Grants: []auth.Grant{{Role: dag.RoleViewer, Scope: store.Scope{All: true}},
+				{Role: dag.RoleOperator, Scope: risk}}},
+			view: store.Scope{All: true, Any: risk.Any}, operate: risk,
 			role: dag.RoleOperator, instance: dag.RoleViewer,
 		},
 		"a grant of none": {
@@ -35,7 +36,8 @@ func TestIdentity(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := auth.From(auth.With(t.Context(), tt.identity))
-			if diff := cmp.Diff([]store.Scope{tt.view, tt.operate}, []store.Scope{i.Scope(dag.RoleViewer), i.Scope(dag.RoleOperator)}); diff != "" {
+			if diff := cmp.Diff([]store.Scope{tt.view, tt.operate},
+				[]store.Scope{i.Scope(dag.RoleViewer), i.Scope(dag.RoleOperator)}); diff != "" {
 				t.Errorf("scopes (-want +got):\n%s", diff)
 			}
 			if i.Role() != tt.role || i.InstanceRole() != tt.instance {

@@ -25,19 +25,22 @@ func TestSlowBodiesAreCutOff(t *testing.T) {
 	host := strings.TrimPrefix(in.server.URL, "http://")
 	const length, chunked = "Content-Length: 100000\r\n\r\n{", "Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"
 	for name, head := range map[string]string{
-		"sign-in":                "POST /login HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-		"callback":               "POST /auth/callback HTTP/1.1\r\nHost: " + host + "\r\n",
-		"token":                  "POST /auth/token HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n",
-		"logout of the provider": "POST /auth/backchannel-logout HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-		"API without a token":    "POST /api/v2/dags/churn/dagRuns HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n",
-		"page":                   "POST /dags/churn/trigger HTTP/1.1\r\nHost: " + host + "\r\n",
-		"nowhere":                "PUT /nowhere HTTP/1.1\r\nHost: " + host + "\r\n",
-		"static file":            "GET /static/app.js HTTP/1.1\r\nHost: " + host + "\r\n",
-		"another name":           "POST / HTTP/1.1\r\nHost: evil.example.com\r\n",
-		"another site":           "POST / HTTP/1.1\r\nHost: " + host + "\r\nSec-Fetch-Site: cross-site\r\n",
-		"hook":                   "POST /hooks/gitlab HTTP/1.1\r\nHost: " + host + "\r\n",
-		"CI job":                 "POST /ci/generate HTTP/1.1\r\nHost: " + host + "\r\n",
-		"probe":                  "GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n",
+		"sign-in": "POST /login HTTP/1.1\r\nHost: " + host +
+			"\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+		"callback": "POST /auth/callback HTTP/1.1\r\nHost: " + host + "\r\n",
+		"token":    "POST /auth/token HTTP/1.1\r\nHost: " + host + "\r\nContent-Type: application/json\r\n",
+		"logout of the provider": "POST /auth/backchannel-logout HTTP/1.1\r\nHost: " + host +
+			"\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+		"API without a token": "POST /api/v2/dags/churn/dagRuns HTTP/1.1\r\nHost: " + host +
+			"\r\nContent-Type: application/json\r\n",
+		"page":         "POST /dags/churn/trigger HTTP/1.1\r\nHost: " + host + "\r\n",
+		"nowhere":      "PUT /nowhere HTTP/1.1\r\nHost: " + host + "\r\n",
+		"static file":  "GET /static/app.js HTTP/1.1\r\nHost: " + host + "\r\n",
+		"another name": "POST / HTTP/1.1\r\nHost: evil.example.com\r\n",
+		"another site": "POST / HTTP/1.1\r\nHost: " + host + "\r\nSec-Fetch-Site: cross-site\r\n",
+		"hook":         "POST /hooks/gitlab HTTP/1.1\r\nHost: " + host + "\r\n",
+		"CI job":       "POST /ci/generate HTTP/1.1\r\nHost: " + host + "\r\n",
+		"probe":        "GET /healthz HTTP/1.1\r\nHost: " + host + "\r\n",
 	} {
 		for kind, rest := range map[string]string{"length": length, "chunked": chunked} {
 			t.Run(name+"/"+kind, func(t *testing.T) {
@@ -107,7 +110,8 @@ func TestRefusalIsSeen(t *testing.T) {
 	t.Parallel()
 	in := newInstance(t)
 	for range 20 {
-		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, in.server.URL+"/api/v2/dags/churn/dagRuns", strings.NewReader(strings.Repeat("x", 8<<20)))
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, in.server.URL+"/api/v2/dags/churn/dagRuns",
+			strings.NewReader(strings.Repeat("x", 8<<20)))
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -20,7 +20,8 @@ type Claims struct {
 const maxClaims = 64 << 10
 
 // protocolClaims belong to a token and not to a person.
-var protocolClaims = []string{"aud", "azp", "exp", "nbf", "iat", "auth_time", "jti", "nonce", "at_hash", "c_hash", "s_hash", "sid", "session_state", "acr", "amr", "typ"}
+var protocolClaims = []string{"aud", "azp", "exp", "nbf", "iat", "auth_time", "jti", "nonce", "at_hash", "c_hash",
+	"s_hash", "sid", "session_state", "acr", "amr", "typ"}
 
 // encode is what is kept of the claims: JSON without what belongs to the token.
 func encodeClaims(all map[string]any) (string, error) {
@@ -32,7 +33,8 @@ func encodeClaims(all map[string]any) (string, error) {
 		return "", fmt.Errorf("encode claims: %w", err)
 	}
 	if len(text) > maxClaims {
-		return "", errors.New("the claims are longer than 64 KiB: let the identity provider send only the groups that the rules name")
+		return "", errors.New(
+			"the claims are longer than 64 KiB: let the identity provider send only the groups that the rules name")
 	}
 	return string(text), nil
 }

@@ -26,8 +26,9 @@ func TestDefaults(t *testing.T) {
 		config auth.Config
 		want   values
 	}{
-		"nothing":   {auth.Config{}, values{"Sign in", 8 * time.Hour, day, 5 * time.Minute, 90 * day, 30 * day}},
-		"the least": {auth.Config{Label: "x", Idle: 1, Life: 2, Refresh: 3, TokenLife: 4, ConfirmAge: 5}, values{"x", 1, 2, 3, 4, 5}},
+		"nothing": {auth.Config{}, values{"Sign in", 8 * time.Hour, day, 5 * time.Minute, 90 * day, 30 * day}},
+		"the least": {auth.Config{Label: "x", Idle: 1, Life: 2, Refresh: 3, TokenLife: 4, ConfirmAge: 5},
+			values{"x", 1, 2, 3, 4, 5}},
 	} {
 		s, err := auth.New(c.config)
 		if err != nil {
@@ -78,10 +79,12 @@ func TestGuardOfAStoreThatFails(t *testing.T) {
 			b := in.browser()
 			b.signIn(person("ada", "admins"))
 			c.fail(t, s, file)
-			for path, want := range map[string]string{"/models": c.says + "\n", "/api/v2/dags": `{"detail":"` + c.says + `"}` + "\n"} {
+			for path, want := range map[string]string{"/models": c.says + "\n",
+				"/api/v2/dags": `{"detail":"` + c.says + `"}` + "\n"} {
 				a := b.get(path)
 				if a.status != c.status || a.body != want || a.header.Get("Retry-After") != c.retryAfter {
-					t.Errorf("%s: %d %q, again after %q; want %d %q after %q", path, a.status, a.body, a.header.Get("Retry-After"), c.status, want, c.retryAfter)
+					t.Errorf("%s: %d %q, again after %q; want %d %q after %q", path, a.status, a.body, a.header.Get("Retry-After"),
+						c.status, want, c.retryAfter)
 				}
 			}
 		})

@@ -57,7 +57,8 @@ func (s *Service) exchangeToken(w http.ResponseWriter, r *http.Request) {
 		Password string `json:"password"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(&body); err != nil {
-		writeJSON(w, http.StatusUnprocessableEntity, map[string]string{"detail": `want {"username": …, "password": an API token}`})
+		writeJSON(w, http.StatusUnprocessableEntity,
+			map[string]string{"detail": `want {"username": …, "password": an API token}`})
 		return
 	}
 	if s.open() {

@@ -67,7 +67,8 @@ func (s *Service) Guard(next http.Handler) http.Handler {
 		case machine(r):
 			s.serveMachine(w, r, next)
 		case !s.answersTo(r.Host):
-			refuse(w, r, http.StatusMisdirectedRequest, "This server does not answer to this name: open it by its public address (public_url, hosts), or on its own machine as localhost.")
+			refuse(w, r, http.StatusMisdirectedRequest,
+				"This server does not answer to this name: open it by its public address (public_url, hosts), or on its own machine as localhost.")
 		case crossOrigin.Check(r) != nil || foreign(r):
 			refuse(w, r, http.StatusForbidden, "This request comes from a page of another site.")
 		default:
@@ -143,7 +144,8 @@ func (s *Service) answersTo(host string) bool {
 	if err == nil && s.PublicURL != "" && strings.EqualFold(u.Hostname(), strings.Trim(name, "[]")) {
 		return true
 	}
-	return slices.ContainsFunc(s.Hosts, func(h string) bool { return strings.EqualFold(h, name) || strings.EqualFold(h, host) })
+	return slices.ContainsFunc(s.Hosts,
+		func(h string) bool { return strings.EqualFold(h, name) || strings.EqualFold(h, host) })
 }
 
 // IsLoopbackName reports whether a Host header, or an address to listen at, names
@@ -303,7 +305,8 @@ func (s *Service) answerUnknown(w http.ResponseWriter, r *http.Request, err erro
 	case errors.Is(err, store.ErrUnavailable):
 		s.Logger.ErrorContext(r.Context(), "find out who makes a request", "err", err)
 		w.Header().Set("Retry-After", "2")
-		refuse(w, r, http.StatusServiceUnavailable, "Who you are cannot be checked now, since the database does not answer: try again.")
+		refuse(w, r, http.StatusServiceUnavailable,
+			"Who you are cannot be checked now, since the database does not answer: try again.")
 	case !refused(err):
 		s.Logger.ErrorContext(r.Context(), "find out who makes a request", "err", err)
 		refuse(w, r, http.StatusInternalServerError, "Who you are cannot be checked now. The cause is in the server's log.")
@@ -339,7 +342,8 @@ func pageOf(r *http.Request) string {
 func wantsPage(r *http.Request) bool {
 	accept := r.Header.Get("Accept")
 	return !isAPI(r) && r.Header.Get("Authorization") == "" && r.Header.Get("X-Fragment") == "" &&
-		!strings.HasPrefix(accept, "text/plain") && !strings.HasPrefix(accept, "text/event-stream") && !strings.HasPrefix(accept, "application/json")
+		!strings.HasPrefix(accept, "text/plain") && !strings.HasPrefix(accept, "text/event-stream") &&
+		!strings.HasPrefix(accept, "application/json")
 }
 
 func isAPI(r *http.Request) bool {

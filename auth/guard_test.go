@@ -26,18 +26,23 @@ func TestOtherSites(t *testing.T) {
 		header             map[string]string
 		want               int
 	}{
-		"a form of another site":       {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"a form of a sister site":      {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
-		"an old browser's form":        {"POST", "/settings", "", map[string]string{"Origin": "https://evil.example.com"}, 403},
-		"a form of no site":            {"POST", "/settings", "", map[string]string{"Origin": "null"}, 403},
-		"a sign-out of another site":   {"POST", "/logout", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
-		"our own form":                 {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "same-origin"}, 303},
-		"our own old form":             {"POST", "/settings", "", map[string]string{"Origin": in.server.URL}, 303},
-		"a program":                    {"POST", "/settings", "", nil, 303},
-		"a link of another site":       {"GET", "/models", "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200},
-		"a frame of another site":      {"GET", "/models", "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403},
-		"a script of another site":     {"GET", "/api/v2/dags", "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}, 403},
-		"a request of another site":    {"GET", "/api/v2/dags", "", map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, 403},
+		"a form of another site":  {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"a form of a sister site": {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "same-site"}, 403},
+		"an old browser's form": {"POST", "/settings", "",
+			map[string]string{"Origin": "https://evil.example.com"}, 403},
+		"a form of no site":          {"POST", "/settings", "", map[string]string{"Origin": "null"}, 403},
+		"a sign-out of another site": {"POST", "/logout", "", map[string]string{"Sec-Fetch-Site": "cross-site"}, 403},
+		"our own form":               {"POST", "/settings", "", map[string]string{"Sec-Fetch-Site": "same-origin"}, 303},
+		"our own old form":           {"POST", "/settings", "", map[string]string{"Origin": in.server.URL}, 303},
+		"a program":                  {"POST", "/settings", "", nil, 303},
+		"a link of another site": {"GET", "/models", "",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200},
+		"a frame of another site": {"GET", "/models", "",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"}, 403},
+		"a script of another site": {"GET", "/api/v2/dags", "",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}, 403},
+		"a request of another site": {"GET", "/api/v2/dags", "",
+			map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}, 403},
 		"a name that was pointed here": {"GET", "/models", "evil.example.com", nil, 421},
 		"a name like ours":             {"GET", "/models", "127.0.0.1.evil.example.com", nil, 421},
 		"a further name":               {"GET", "/login", "dagwright.svc", nil, 200},
@@ -59,9 +64,11 @@ func TestHeaders(t *testing.T) {
 	in := newInstance(t)
 	b := in.browser()
 	b.signIn(person("ada", "viewers"))
-	for _, path := range []string{"/", "/login", "/models", "/nowhere", "/api/v2/dags", "/api/nowhere", "/auth/config", "/static/app.js", "/auth/callback"} {
+	for _, path := range []string{"/", "/login", "/models", "/nowhere", "/api/v2/dags", "/api/nowhere", "/auth/config",
+		"/static/app.js", "/auth/callback"} {
 		h := b.get(path).header
-		for key, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin", "Content-Security-Policy": "frame-ancestors 'none'"} {
+		for key, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
+			"Referrer-Policy": "same-origin", "Content-Security-Policy": "frame-ancestors 'none'"} {
 			if !strings.Contains(h.Get(key), want) {
 				t.Errorf("%s: %s is %q, want %q", path, key, h.Get(key), want)
 			}
@@ -104,14 +111,17 @@ func TestGuessesAreSlowed(t *testing.T) {
 	sealed, ended := b.cookie(in.service.SignInCookie()), 0
 	for range 140 {
 		b.setCookie(in.service.SignInCookie(), sealed)
-		if from("203.0.113.3", "/auth/callback?code=guess&state="+url.QueryEscape(back.Query().Get("state")), "GET").status == http.StatusTooManyRequests {
+		if from("203.0.113.3", "/auth/callback?code=guess&state="+url.QueryEscape(back.Query().Get("state")),
+			"GET").status == http.StatusTooManyRequests {
 			ended++
 		}
 	}
 	if ended < 20 {
 		t.Errorf("%d of 140 callbacks were turned away", ended)
 	}
-	b.wants("when time has passed", func() answer { in.later(5 * time.Minute); return from("203.0.113.1", "/api/v2/dags", "GET") }(), http.StatusUnauthorized)
+	b.wants("when time has passed",
+		func() answer { in.later(5 * time.Minute); return from("203.0.113.1", "/api/v2/dags", "GET") }(),
+		http.StatusUnauthorized)
 
 	// A hook that proves nothing is turned away too, and one that is good is not counted.
 	// Good ones are accepted behind as many bad ones from the same address.
@@ -122,7 +132,8 @@ func TestGuessesAreSlowed(t *testing.T) {
 	}))
 	statuses := map[int]int{}
 	for i := range 600 {
-		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://gitlab-knows-us-as.example.com/hooks/gitlab", nil)
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost,
+			"http://gitlab-knows-us-as.example.com/hooks/gitlab", nil)
 		r.RemoteAddr = "203.0.113.9:1"
 		if i < 200 || i >= 400 {
 			r.Header.Set("X-Gitlab-Token", "good")
@@ -149,7 +160,8 @@ func TestGuessesLockNobodyOut(t *testing.T) {
 	token := ada.makeToken(url.Values{"name": {"bot"}, "role": {"operator"}, "days": {"1"}})
 	account := in.sign(map[string]any{"iss": "https://kubernetes.default.svc", "jti": "good"}, nil)
 	known[account] = authenticationv1.TokenReviewStatus{
-		Authenticated: true, Audiences: []string{"dagwright"}, User: authenticationv1.UserInfo{Username: "system:serviceaccount:models:ci"},
+		Authenticated: true, Audiences: []string{"dagwright"},
+		User: authenticationv1.UserInfo{Username: "system:serviceaccount:models:ci"},
 	}
 	ada.wants("a service account, before", in.withToken(http.MethodGet, "/api/v2/dags", account), http.StatusOK)
 	in.later(2 * time.Minute) // the answer about it has to be asked for again
@@ -167,9 +179,11 @@ func TestGuessesLockNobodyOut(t *testing.T) {
 	ada.wants("a session", ada.get("/models"), http.StatusOK)
 	ada.wants("an API token", in.withToken(http.MethodGet, "/api/v2/dags", token), http.StatusOK)
 	ada.wants("a token of the provider", in.withToken(http.MethodGet, "/api/v2/dags", in.sign(map[string]any{
-		"iss": in.idp.Issuer(), "aud": "dagwright-cli", "sub": "id-of-ada", "groups": []string{"/operators"}, "exp": time.Now().Add(time.Hour).Unix(),
+		"iss": in.idp.Issuer(), "aud": "dagwright-cli", "sub": "id-of-ada", "groups": []string{"/operators"},
+		"exp": time.Now().Add(time.Hour).Unix(),
 	}, nil)), http.StatusOK)
-	ada.wants("a service account that was good before", in.withToken(http.MethodGet, "/api/v2/dags", account), http.StatusOK)
+	ada.wants("a service account that was good before", in.withToken(http.MethodGet, "/api/v2/dags", account),
+		http.StatusOK)
 	in.browser().signIn(person("bob", "viewers"))
 }
 
@@ -261,7 +275,8 @@ func TestOpenInstance(t *testing.T) {
 	}
 	var who auth.Identity
 	h := s.Guard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { who = auth.From(r.Context()) }))
-	for host, want := range map[string]int{"localhost:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200, "x.localhost": 200, "evil.example.com": 421, "": 421} {
+	for host, want := range map[string]int{"localhost:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200, "x.localhost": 200,
+		"evil.example.com": 421, "": 421} {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://x/models", nil)
 		r.Host = host
 		w := &recorder{header: http.Header{}, status: http.StatusOK}

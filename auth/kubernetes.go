@@ -45,7 +45,8 @@ type review struct {
 // account is the service account that a token is of. The API server is asked about a
 // token that is new if mayAsk says so. The error is a refusal when the token is of no
 // account, errTooMany, or ErrProviderAway when the API server does not answer.
-func (r *reviewer) account(ctx context.Context, token string, now time.Time, mayAsk func() bool) (namespace, name string, err error) {
+func (r *reviewer) account(ctx context.Context, token string, now time.Time, mayAsk func() bool) (namespace,
+	name string, err error) {
 	key := digest(token)
 	r.mu.Lock()
 	known, ok := r.known[key]
@@ -69,7 +70,8 @@ func (r *reviewer) account(ctx context.Context, token string, now time.Time, may
 	// somebody else.
 	if !status.Authenticated || !meets(r.audiences, status.Audiences) {
 		r.forget(key)
-		return "", "", refusef("Kubernetes does not know this token, or it is for another audience than %s.", strings.Join(r.audiences, ", "))
+		return "", "", refusef("Kubernetes does not know this token, or it is for another audience than %s.",
+			strings.Join(r.audiences, ", "))
 	}
 	account, ok := strings.CutPrefix(status.User.Username, "system:serviceaccount:")
 	namespace, name, split := strings.Cut(account, ":")

@@ -127,7 +127,8 @@ func (s *Service) noteProxy(r *http.Request) {
 		return
 	}
 	s.proxyNoted.Do(func() {
-		s.Logger.WarnContext(r.Context(), "a request names the client that it is for, and its sender is not a trusted proxy: "+
-			"all clients behind it share one budget; name it in auth.trusted_proxies if it is yours", "sender", host)
+		s.Logger.WarnContext(r.Context(),
+			"a request names the client that it is for, and its sender is not a trusted proxy: "+
+				"all clients behind it share one budget; name it in auth.trusted_proxies if it is yours", "sender", host)
 	})
 }

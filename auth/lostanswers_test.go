@@ -56,7 +56,8 @@ func TestLostAnswers(t *testing.T) {
 		return b.post(path, b.again(lost, path))
 	}
 
-	token := tokenText.FindString(twice("/tokens", url.Values{"name": {"nightly"}, "role": {"operator"}, "days": {"30"}}).body)
+	token := tokenText.FindString(twice("/tokens",
+		url.Values{"name": {"nightly"}, "role": {"operator"}, "days": {"30"}}).body)
 	in.wantsMe(token, `{"name":"ada","via":"token","role":"operator","instance_role":"operator"}`)
 	tokens, err := in.store.Tokens(t.Context(), "", "")
 	if err != nil || len(tokens) != 1 {

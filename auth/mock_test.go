@@ -58,7 +58,8 @@ type instance struct {
 
 // person is somebody whom the provider knows.
 func person(name string, groups ...string) *mockoidc.MockUser {
-	return &mockoidc.MockUser{Subject: "id-of-" + name, Email: name + "@example.com", EmailVerified: true, PreferredUsername: name, Groups: groups}
+	return &mockoidc.MockUser{Subject: "id-of-" + name, Email: name + "@example.com", EmailVerified: true,
+		PreferredUsername: name, Groups: groups}
 }
 
 func newInstance(t *testing.T, change ...func(*auth.Config, *auth.ProviderConfig)) *instance {
@@ -75,10 +76,13 @@ func newInstanceOn(t *testing.T, s *store.Store, change ...func(*auth.Config, *a
 	e := echo.New()
 	in.server = httptest.NewUnstartedServer(nil)
 	base := "http://" + in.server.Listener.Addr().String()
-	c := auth.Config{Store: in.store, Logger: slog.New(slog.DiscardHandler), Now: in.now, Key: dag.NewSecret(key), Label: "Sign in with okta", PublicURL: base}
+	c := auth.Config{Store: in.store, Logger: slog.New(slog.DiscardHandler), Now: in.now, Key: dag.NewSecret(key),
+		Label: "Sign in with okta", PublicURL: base}
 	p := auth.ProviderConfig{
-		Issuer: in.idp.Issuer(), ClientID: in.idp.ClientID, ClientSecret: dag.NewSecret(in.idp.ClientSecret), CLIClientID: "dagwright-cli",
-		Scopes: []string{"openid", "profile", "email", "groups"}, RedirectURL: base + "/auth/callback", LogoutURL: base + "/login", Now: in.now,
+		Issuer: in.idp.Issuer(), ClientID: in.idp.ClientID, ClientSecret: dag.NewSecret(in.idp.ClientSecret),
+		CLIClientID: "dagwright-cli",
+		Scopes:      []string{"openid", "profile", "email", "groups"}, RedirectURL: base + "/auth/callback",
+		LogoutURL: base + "/login", Now: in.now,
 	}
 	rules, err := auth.ParseRules("rules.yml", []byte(rulesText))
 	if err != nil {
@@ -96,8 +100,10 @@ func newInstanceOn(t *testing.T, s *store.Store, change ...func(*auth.Config, *a
 	}
 	in.service.Register(e)
 	done := make(chan struct{})
-	ui.Register(e, ui.Config{Store: in.store, Auth: in.service, User: auth.User, Allow: in.service.Allow, Now: in.now, Done: done})
-	api.Register(e, api.Config{Store: in.store, Auth: in.service, User: auth.User, Allow: in.service.Allow, Done: done, Logger: c.Logger})
+	ui.Register(e,
+		ui.Config{Store: in.store, Auth: in.service, User: auth.User, Allow: in.service.Allow, Now: in.now, Done: done})
+	api.Register(e,
+		api.Config{Store: in.store, Auth: in.service, User: auth.User, Allow: in.service.Allow, Done: done, Logger: c.Logger})
 	in.server.Config.Handler = in.service.Guard(e)
 	in.server.Start()
 	t.Cleanup(func() {
@@ -193,7 +199,9 @@ func (in *instance) browser() *browser {
 	}
 	transport := &http.Transport{}
 	in.Cleanup(transport.CloseIdleConnections)
-	return &browser{in, &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &browser{in,
+		&http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 // answer is what came back, whole.
@@ -315,7 +323,8 @@ func (in *instance) sign(claims map[string]any, private *rsa.PrivateKey) string 
 	if private == nil {
 		private = in.idp.Keypair.PrivateKey
 	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: kid}}, nil)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: private, KeyID: kid}},
+		nil)
 	if err != nil {
 		in.Fatal(err)
 	}
@@ -337,7 +346,8 @@ func (in *instance) sign(claims map[string]any, private *rsa.PrivateKey) string 
 // unsigned is a token that says it has no signature (RFC 7519, 6).
 func unsigned(claims map[string]any) string {
 	payload, _ := json.Marshal(claims)
-	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." + base64.RawURLEncoding.EncodeToString(payload) + "."
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." +
+		base64.RawURLEncoding.EncodeToString(payload) + "."
 }
 
 // onIDToken changes the ID tokens that the provider issues: f gets the claims and

@@ -117,7 +117,8 @@ func NewProvider(c ProviderConfig) (*Provider, error) {
 	noRedirect := func(*http.Request, []*http.Request) error {
 		return errors.New("the identity provider answers with a redirect: write its address as it names itself")
 	}
-	client := &http.Client{Transport: publickeys.New(boundedAnswers{transport}), Timeout: providerTimeout, CheckRedirect: noRedirect}
+	client := &http.Client{Transport: publickeys.New(boundedAnswers{transport}), Timeout: providerTimeout,
+		CheckRedirect: noRedirect}
 	return &Provider{config: c, client: client}, nil
 }
 
@@ -238,14 +239,17 @@ func (p *Provider) finish(ctx context.Context, a attempt, answer url.Values) (gr
 		return grant{}, refusef("The answer does not come from the identity provider that was asked.")
 	}
 	if fault := answer.Get("error"); fault != "" {
-		return grant{}, refusef("The identity provider did not sign you in: %.200s", cleanName(fault+" "+answer.Get("error_description")))
+		return grant{}, refusef("The identity provider did not sign you in: %.200s",
+			cleanName(fault+" "+answer.Get("error_description")))
 	}
 	if answer.Get("code") == "" {
 		return grant{}, refusef("The answer does not come from the identity provider that was asked.")
 	}
-	token, err := p.oauth(d).Exchange(oidc.ClientContext(ctx, p.client), answer.Get("code"), oauth2.VerifierOption(a.Verifier))
+	token, err := p.oauth(d).Exchange(oidc.ClientContext(ctx, p.client), answer.Get("code"),
+		oauth2.VerifierOption(a.Verifier))
 	if err != nil {
-		return grant{}, p.tokenError("exchange code", err, refusef("The identity provider does not accept the code of this sign-in: it may have been used already."))
+		return grant{}, p.tokenError("exchange code", err,
+			refusef("The identity provider does not accept the code of this sign-in: it may have been used already."))
 	}
 	checked, raw, err := p.checkIDToken(ctx, d, token)
 	if err != nil {
@@ -267,7 +271,8 @@ func same(want, got string) bool {
 
 // checkIDToken verifies the ID token that came with an answer: signature, issuer,
 // audience, time. It is nil when none came.
-func (p *Provider) checkIDToken(ctx context.Context, d *discovered, token *oauth2.Token) (*oidc.IDToken, string, error) {
+func (p *Provider) checkIDToken(ctx context.Context, d *discovered, token *oauth2.Token) (*oidc.IDToken,
+	string, error) {
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
 		return nil, "", nil
@@ -352,14 +357,16 @@ func (p *Provider) userInfo(ctx context.Context, d *discovered, token *oauth2.To
 // tokenError tells an answer that refuses (refused) from no answer.
 func (p *Provider) tokenError(what string, err, refused error) error {
 	var answer *oauth2.RetrieveError
-	if errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < 500 && answer.Response.StatusCode != http.StatusTooManyRequests {
+	if errors.As(err, &answer) && answer.Response != nil && answer.Response.StatusCode < 500 &&
+		answer.Response.StatusCode != http.StatusTooManyRequests {
 		switch answer.ErrorCode {
 		case "invalid_grant", "access_denied":
 			return refused
 		}
 		// Such as invalid_client: the operator has to see to it, and nobody is to lose a
 		// session over it.
-		return fmt.Errorf("%s: the identity provider answers %d %s: %w", what, answer.Response.StatusCode, cleanName(answer.ErrorCode), ErrProviderAway)
+		return fmt.Errorf("%s: the identity provider answers %d %s: %w", what, answer.Response.StatusCode,
+			cleanName(answer.ErrorCode), ErrProviderAway)
 	}
 	return fmt.Errorf("%s: %w: %w", what, ErrProviderAway, unbody(err))
 }

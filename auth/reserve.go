@@ -59,7 +59,8 @@ func (r Rules) checkClaim(what, value, project string) (reason string) {
 		if rule.DAGs == nil || !slices.ContainsFunc(rule.named(what), func(v string) bool { return alike(v, value) }) {
 			continue
 		}
-		if slices.ContainsFunc(rule.DAGs.Projects, func(p string) bool { return project == p || strings.HasPrefix(project, p+"/") }) {
+		if slices.ContainsFunc(rule.DAGs.Projects,
+			func(p string) bool { return project == p || strings.HasPrefix(project, p+"/") }) {
 			return ""
 		}
 		closed = true
@@ -73,9 +74,11 @@ func (r Rules) checkClaim(what, value, project string) (reason string) {
 	case !closed:
 		return ""
 	case len(allowed) == 0:
-		return fmt.Sprintf("%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", value, what, project)
+		return fmt.Sprintf(
+			"%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", value, what, project)
 	}
-	return fmt.Sprintf("%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", value, strings.Join(allowed, ", "), what, project)
+	return fmt.Sprintf(
+		"%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", value, strings.Join(allowed, ", "), what, project)
 }
 
 // named are the owners or tags that a rule with DAGs selects by.

@@ -29,7 +29,8 @@ func TestAllow(t *testing.T) {
 		t.Fatal(err)
 	}
 	tagged := func(tags ...string) store.Scope { return store.Scope{Any: []store.Selection{{Tags: tags}}} }
-	half := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleOperator, Scope: tagged("mine")}, {Role: dag.RoleViewer, Scope: tagged("seen")}}}
+	half := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleOperator, Scope: tagged("mine")},
+		{Role: dag.RoleViewer, Scope: tagged("seen")}}}
 	admin := auth.Identity{Grants: []auth.Grant{{Role: dag.RoleAdmin, Scope: tagged("mine")}}}
 	ask := func(i auth.Identity, right dag.Right, id dag.ID) error {
 		r := httptest.NewRequestWithContext(auth.With(t.Context(), i), http.MethodPost, "/", nil)

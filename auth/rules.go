@@ -74,7 +74,8 @@ type ruleParser struct {
 }
 
 func (p *ruleParser) fault(n *yaml.Node, where, format string, args ...any) {
-	p.faults = append(p.faults, &dag.SpecError{File: p.file, Line: n.Line, Column: n.Column, Path: where, Reason: fmt.Sprintf(format, args...)})
+	p.faults = append(p.faults,
+		&dag.SpecError{File: p.file, Line: n.Line, Column: n.Column, Path: where, Reason: fmt.Sprintf(format, args...)})
 }
 
 // mapping goes through the keys of a node that must be a mapping with known ones.
@@ -106,7 +107,8 @@ func (p *ruleParser) rules(n *yaml.Node) (rules Rules) {
 		return nil
 	}
 	if len(n.Content) == 0 {
-		p.fault(n, "rules", "the list is empty, so that nobody may do anything; want at least one rule, such as {groups: [admins], role: admin}")
+		p.fault(n, "rules",
+			"the list is empty, so that nobody may do anything; want at least one rule, such as {groups: [admins], role: admin}")
 	}
 	for i, item := range n.Content {
 		rules = append(rules, p.rule(item, fmt.Sprintf("rules[%d]", i)))
@@ -163,7 +165,8 @@ func (p *ruleParser) rule(n *yaml.Node, where string) (r Rule) {
 func (p *ruleParser) selection(n *yaml.Node, where string) *store.Selection {
 	var s store.Selection
 	before := len(p.faults)
-	fields := map[string]*[]string{"ids": &s.DAGs, "owners": &s.Owners, "tags": &s.Tags, "labels": &s.Labels, "projects": &s.Projects}
+	fields := map[string]*[]string{"ids": &s.DAGs, "owners": &s.Owners, "tags": &s.Tags, "labels": &s.Labels,
+		"projects": &s.Projects}
 	empty := true
 	for key, value := range p.mapping(n, where, dagKeys) {
 		*fields[key], empty = p.texts(value, where+"."+key), false

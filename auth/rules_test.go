@@ -35,7 +35,8 @@ rules:
 		{Groups: []string{"platform"}, Role: dag.RoleAdmin},
 		{
 			Groups: []string{"risk-team"}, Claims: map[string][]string{"department": {"risk", "fraud"}}, Role: dag.RoleOperator,
-			DAGs: &store.Selection{Projects: []string{"gbc/risk"}, DAGs: []string{"churn-*"}, Owners: []string{"risk-team"}, Tags: []string{"scoring"}, Labels: []string{"team=risk"}},
+			DAGs: &store.Selection{Projects: []string{"gbc/risk"}, DAGs: []string{"churn-*"}, Owners: []string{"risk-team"},
+				Tags: []string{"scoring"}, Labels: []string{"team=risk"}},
 		},
 		{ServiceAccounts: []string{"models/*"}, Role: dag.RoleOperator},
 		{Everyone: true, Role: dag.RoleViewer},
@@ -48,13 +49,15 @@ rules:
 func TestBrokenRules(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
-		"empty":           {"", "rules.yml: the file is empty"},
-		"no YAML":         {"rules: [", "rules.yml: yaml:"},
-		"a list":          {"- {role: admin}", "rules.yml:1:1: want a mapping with the keys rules"},
-		"unknown key":     {"rules:\n  - {group: [a], role: admin}", `rules.yml:2:6: rules[0]: unknown key "group"; did you mean "groups"?`},
-		"another key":     {"rules: []\nroles: []", `rules.yml:2:1: unknown key "roles"; did you mean "rules"?`},
-		"twice":           {"rules:\n  - {role: admin, groups: [a], role: viewer}", "stands here twice"},
-		"role":            {"rules:\n  - groups: [a]\n    role: root", `rules.yml:3:11: rules[0].role: "root" is not a role; want viewer, operator or admin`},
+		"empty":   {"", "rules.yml: the file is empty"},
+		"no YAML": {"rules: [", "rules.yml: yaml:"},
+		"a list":  {"- {role: admin}", "rules.yml:1:1: want a mapping with the keys rules"},
+		"unknown key": {"rules:\n  - {group: [a], role: admin}",
+			`rules.yml:2:6: rules[0]: unknown key "group"; did you mean "groups"?`},
+		"another key": {"rules: []\nroles: []", `rules.yml:2:1: unknown key "roles"; did you mean "rules"?`},
+		"twice":       {"rules:\n  - {role: admin, groups: [a], role: viewer}", "stands here twice"},
+		"role": {"rules:\n  - groups: [a]\n    role: root",
+			`rules.yml:3:11: rules[0].role: "root" is not a role; want viewer, operator or admin`},
 		"role none":       {"rules:\n  - {groups: [a], role: none}", `"none" is not a role`},
 		"no role":         {"rules:\n  - {groups: [a]}", "want a role"},
 		"nobody":          {"rules:\n  - {role: admin}", "the rule names nobody"},
@@ -63,11 +66,13 @@ func TestBrokenRules(t *testing.T) {
 		"a null group":    {"rules:\n  - {groups: [~], role: admin}", "want a text that is not empty"},
 		"everyone false":  {"rules:\n  - {everyone: false, role: admin}", "want true, or leave the key out"},
 		"everyone and":    {"rules:\n  - {everyone: true, groups: [a], role: admin}", "everyone cannot stand beside"},
-		"accounts and":    {"rules:\n  - {service_accounts: [a/b], groups: [a], role: admin}", "service_accounts cannot stand beside"},
-		"an account":      {"rules:\n  - {service_accounts: [ci], role: admin}", `"ci" is not a service account`},
-		"dags, empty":     {"rules:\n  - {groups: [a], role: admin, dags: {}}", "selects by nothing"},
-		"dags, unknown":   {"rules:\n  - {groups: [a], role: admin, dags: {owner: [a]}}", `unknown key "owner"; did you mean "owners"?`},
-		"a label":         {"rules:\n  - {groups: [a], role: admin, dags: {labels: [team]}}", "is not a label; want key=value"},
+		"accounts and": {"rules:\n  - {service_accounts: [a/b], groups: [a], role: admin}",
+			"service_accounts cannot stand beside"},
+		"an account":  {"rules:\n  - {service_accounts: [ci], role: admin}", `"ci" is not a service account`},
+		"dags, empty": {"rules:\n  - {groups: [a], role: admin, dags: {}}", "selects by nothing"},
+		"dags, unknown": {"rules:\n  - {groups: [a], role: admin, dags: {owner: [a]}}",
+			`unknown key "owner"; did you mean "owners"?`},
+		"a label": {"rules:\n  - {groups: [a], role: admin, dags: {labels: [team]}}", "is not a label; want key=value"},
 	} {
 		_, err := auth.ParseRules("rules.yml", []byte(test.text))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
@@ -138,18 +143,21 @@ func TestLimit(t *testing.T) {
 		want       []store.Selection
 		all        bool
 	}{
-		"all of all":             {own: all, bound: all, all: true},
-		"some of all":            {own: all, bound: ids("a"), want: ids("a").Any},
-		"all of a team's":        {own: risk, bound: all, want: risk.Any},
-		"some of a team's":       {own: risk, bound: ids("a", "b*"), want: []store.Selection{{DAGs: []string{"a", "b*"}, Projects: []string{"gbc/risk"}}}},
-		"one of a pattern":       {own: ids("*-retrain"), bound: ids("churn-retrain", "churn"), want: ids("churn-retrain").Any},
+		"all of all":      {own: all, bound: all, all: true},
+		"some of all":     {own: all, bound: ids("a"), want: ids("a").Any},
+		"all of a team's": {own: risk, bound: all, want: risk.Any},
+		"some of a team's": {own: risk, bound: ids("a", "b*"),
+			want: []store.Selection{{DAGs: []string{"a", "b*"}, Projects: []string{"gbc/risk"}}}},
+		"one of a pattern": {own: ids("*-retrain"), bound: ids("churn-retrain", "churn"),
+			want: ids("churn-retrain").Any},
 		"a narrower pattern":     {own: ids("churn-*"), bound: ids("churn-a*"), want: ids("churn-a*").Any},
 		"a wider pattern":        {own: ids("churn-a*"), bound: ids("churn-*"), want: ids("churn-a*").Any},
 		"patterns that meet not": {own: ids("churn-*"), bound: ids("fraud*")},
 		"patterns too hard":      {own: ids("*-retrain"), bound: ids("churn*")},
 		"a project as a bound":   {own: ids("a"), bound: risk},
 	} {
-		got := auth.Limit([]auth.Grant{{Role: dag.RoleAdmin, Scope: test.own}, {Role: dag.RoleNone, Scope: all}}, auth.Grant{Role: dag.RoleOperator, Scope: test.bound})
+		got := auth.Limit([]auth.Grant{{Role: dag.RoleAdmin, Scope: test.own}, {Role: dag.RoleNone, Scope: all}},
+			auth.Grant{Role: dag.RoleOperator, Scope: test.bound})
 		var want []auth.Grant
 		if test.all || test.want != nil {
 			want = []auth.Grant{{Role: dag.RoleOperator, Scope: store.Scope{All: test.all, Any: test.want}}}
@@ -166,7 +174,8 @@ func TestMatches(t *testing.T) {
 		pattern, id string
 		want        bool
 	}{
-		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"*b", "ab", true}, {"a*b", "ab", true}, {"a*b", "a", false},
+		{"a", "a", true}, {"a", "ab", false}, {"a*", "ab", true}, {"*", "", true}, {"*b", "ab", true}, {"a*b", "ab", true},
+		{"a*b", "a", false},
 		{"a*b*c", "axbxc", true}, {"a*b*c", "axc", false}, {"a*a", "a", false}, {"*a*a*", "aa", true}, {"*a*a*", "a", false},
 	} {
 		if got := auth.Matches(test.pattern, test.id); got != test.want {

@@ -22,7 +22,8 @@ type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key dag.Secret) (*sealer, error) {
 	if len(key.Reveal()) < MinKey {
-		return nil, fmt.Errorf("the key has %d bytes; want %d or more, such as the output of: openssl rand -hex 32", len(key.Reveal()), MinKey)
+		return nil, fmt.Errorf("the key has %d bytes; want %d or more, such as the output of: openssl rand -hex 32",
+			len(key.Reveal()), MinKey)
 	}
 	sum := sha256.Sum256([]byte("dagwright seal\x00" + key.Reveal()))
 	block, err := aes.NewCipher(sum[:])

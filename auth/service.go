@@ -82,7 +82,8 @@ func New(c Config) (*Service, error) {
 	s := &Service{
 		Config:  c,
 		signIns: newBudget(5, 100), failures: newBudget(0.5, 30), hooks: newBudget(5, 100),
-		recheck: recheckEvery, bodyWait: bodyWait, audit: newBudget(1.0/60, 2), seen: newBudget(1.0/60, 1), notes: rate.NewLimiter(10, 100),
+		recheck: recheckEvery, bodyWait: bodyWait, audit: newBudget(1.0/60, 2), seen: newBudget(1.0/60, 1),
+		notes: rate.NewLimiter(10, 100),
 	}
 	if s.open() {
 		return s, nil
@@ -121,7 +122,8 @@ func defaults(c *Config) {
 	for _, d := range []struct {
 		value *time.Duration
 		def   time.Duration
-	}{{&c.Idle, 8 * time.Hour}, {&c.Life, day}, {&c.Refresh, 5 * time.Minute}, {&c.TokenLife, 90 * day}, {&c.ConfirmAge, 30 * day}} {
+	}{{&c.Idle, 8 * time.Hour}, {&c.Life, day}, {&c.Refresh, 5 * time.Minute}, {&c.TokenLife, 90 * day},
+		{&c.ConfirmAge, 30 * day}} {
 		if *d.value == 0 {
 			*d.value = d.def
 		}
@@ -218,7 +220,8 @@ func (s *Service) FinishSignIn(ctx context.Context, b Arrival) (to, cookie strin
 	}
 	cookie = random()
 	n := store.Session{
-		Hash: digest(cookie), ID: random()[:16], Person: p, Agent: cleanName(b.Agent), CreatedAt: p.ClaimedAt, SeenAt: p.ClaimedAt,
+		Hash: digest(cookie), ID: random()[:16], Person: p, Agent: cleanName(b.Agent), CreatedAt: p.ClaimedAt,
+		SeenAt:    p.ClaimedAt,
 		ExpiresAt: p.ClaimedAt.Add(s.Life), IdleUntil: p.ClaimedAt.Add(min(s.Idle, s.Life)),
 	}
 	s.takeGrant(&n, g)
@@ -428,7 +431,8 @@ func (s *Service) byBearer(ctx context.Context, client, token string) (Identity,
 		if err != nil {
 			return Identity{}, err
 		}
-		return Identity{Name: "system:serviceaccount:" + namespace + ":" + name, Via: "kubernetes", Grants: s.Rules.Rules().ServiceAccount(namespace, name)}, nil
+		return Identity{Name: "system:serviceaccount:" + namespace + ":" + name, Via: "kubernetes",
+			Grants: s.Rules.Rules().ServiceAccount(namespace, name)}, nil
 	}
 	return Identity{}, errUnknown
 }
@@ -459,11 +463,13 @@ func (s *Service) byProviderToken(ctx context.Context, token string) (Identity, 
 func LocalPath(path string) string {
 	const most = 2000
 	bad := func(r rune) bool { return r < ' ' || r == '\\' || r == 0x7f }
-	if len(path) > most || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.ContainsFunc(path, bad) {
+	if len(path) > most || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") ||
+		strings.ContainsFunc(path, bad) {
 		return "/"
 	}
 	u, err := url.Parse(path)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") || strings.Contains(u.Path, "\\") {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.HasPrefix(u.Path, "//") ||
+		strings.Contains(u.Path, "\\") {
 		return "/"
 	}
 	for _, own := range []string{"/login", "/logout", "/auth/"} {

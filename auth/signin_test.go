@@ -33,7 +33,9 @@ func TestSignIn(t *testing.T) {
 			t.Errorf("the sign-in page lacks %q", want)
 		}
 	}
-	if policy := login.header.Get("Content-Security-Policy"); !strings.Contains(policy, "form-action 'self' "+strings.TrimSuffix(in.idp.Addr(), "/")+";") || !strings.Contains(policy, "frame-ancestors 'none'") {
+	if policy := login.header.Get("Content-Security-Policy"); !strings.Contains(policy,
+		"form-action 'self' "+strings.TrimSuffix(in.idp.Addr(), "/")+";") ||
+		!strings.Contains(policy, "frame-ancestors 'none'") {
 		t.Errorf("Content-Security-Policy of the sign-in page: %s", policy)
 	}
 
@@ -56,14 +58,16 @@ func TestNobodyWithoutSession(t *testing.T) {
 	t.Parallel()
 	in := newInstance(t)
 	b := in.browser()
-	for _, path := range []string{"/", "/models", "/audit", "/tokens", "/sessions", "/dags/x/graph", "/nowhere", "/hooks", "/hooks/gitlab/", "/LOGIN", "//login", "/%6cogin/../models"} {
+	for _, path := range []string{"/", "/models", "/audit", "/tokens", "/sessions", "/dags/x/graph", "/nowhere", "/hooks",
+		"/hooks/gitlab/", "/LOGIN", "//login", "/%6cogin/../models"} {
 		if a := b.get(path); a.status != http.StatusSeeOther || !strings.HasPrefix(a.location(), "/login?") {
 			t.Errorf("%s: %d to %q, want the sign-in page", path, a.status, a.location())
 		}
 	}
 	for _, path := range []string{"/api", "/api/v2/dags", "/api/v2/version", "/api/v2/nowhere"} {
 		a := b.get(path)
-		if a.status != http.StatusUnauthorized || a.body != `{"detail":"Not authenticated"}`+"\n" || a.header.Get("WWW-Authenticate") != "Bearer" {
+		if a.status != http.StatusUnauthorized || a.body != `{"detail":"Not authenticated"}`+"\n" ||
+			a.header.Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("%s: %d %s %v", path, a.status, a.body, a.header)
 		}
 	}
@@ -110,8 +114,9 @@ func TestRefusedIDTokens(t *testing.T) {
 			c["aud"] = []string{in.idp.ClientID, "b"}
 			return in.sign(c, nil)
 		},
-		"without a subject":  set("sub", nil),
-		"a token for logout": set("events", map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}),
+		"without a subject": set("sub", nil),
+		"a token for logout": set("events",
+			map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,8 +210,10 @@ func TestOpenRedirects(t *testing.T) {
 	t.Parallel()
 	in := newInstance(t)
 	for _, evil := range []string{
-		"https://evil.example.com", "//evil.example.com", "/\\evil.example.com", "\\\\evil.example.com", "/%5cevil.example.com", "javascript:alert(1)",
-		"/\t/evil.example.com", "/%2f/evil.example.com", "evil.example.com", "http:evil", "///evil.example.com", "/login?return_to=/", "/logout", "/auth/callback", "",
+		"https://evil.example.com", "//evil.example.com", "/\\evil.example.com", "\\\\evil.example.com",
+		"/%5cevil.example.com", "javascript:alert(1)",
+		"/\t/evil.example.com", "/%2f/evil.example.com", "evil.example.com", "http:evil", "///evil.example.com",
+		"/login?return_to=/", "/logout", "/auth/callback", "",
 	} {
 		if got := auth.LocalPath(evil); got != "/" {
 			t.Errorf("%q leads to %q", evil, got)
@@ -226,7 +233,8 @@ func TestOpenRedirects(t *testing.T) {
 
 func TestCookies(t *testing.T) {
 	t.Parallel()
-	secure := newInstance(t, func(c *auth.Config, _ *auth.ProviderConfig) { c.PublicURL = "https://dagwright.example.com" })
+	secure := newInstance(t,
+		func(c *auth.Config, _ *auth.ProviderConfig) { c.PublicURL = "https://dagwright.example.com" })
 	got := secure.service.Cookie(secure.service.SessionCookie(), "x", time.Hour).String()
 	if want := "__Host-dagwright-session=x; Path=/; Max-Age=3600; HttpOnly; Secure; SameSite=Lax"; got != want {
 		t.Errorf("got %s, want %s", got, want)
@@ -238,7 +246,8 @@ func TestCookies(t *testing.T) {
 		t.Errorf("Strict-Transport-Security %q", h)
 	}
 	in := newInstance(t)
-	if got := in.service.Cookie(in.service.SessionCookie(), "x", time.Hour).String(); got != "dagwright-session=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax" {
+	if got := in.service.Cookie(in.service.SessionCookie(), "x",
+		time.Hour).String(); got != "dagwright-session=x; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax" {
 		t.Errorf("on loopback without TLS: %s", got)
 	}
 }
@@ -390,7 +399,8 @@ func TestSignOut(t *testing.T) {
 	in.onProvider(mockoidc.DiscoveryEndpoint, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		recorded := httptest.NewRecorder()
 		next.ServeHTTP(recorded, r)
-		_, _ = w.Write([]byte(strings.Replace(recorded.Body.String(), "{", `{"end_session_endpoint":"`+in.idp.Addr()+`/end",`, 1)))
+		_, _ = w.Write(
+			[]byte(strings.Replace(recorded.Body.String(), "{", `{"end_session_endpoint":"`+in.idp.Addr()+`/end",`, 1)))
 	})
 	b := in.browser()
 	b.signIn(person("ada", "viewers"))
@@ -401,7 +411,8 @@ func TestSignOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	q := to.Query()
-	if to.Path != "/end" || q.Get("post_logout_redirect_uri") != in.server.URL+"/login" || claimsOf(t, q.Get("id_token_hint"))["sub"] != "id-of-ada" {
+	if to.Path != "/end" || q.Get("post_logout_redirect_uri") != in.server.URL+"/login" ||
+		claimsOf(t, q.Get("id_token_hint"))["sub"] != "id-of-ada" {
 		t.Errorf("led to %s", to)
 	}
 	b.setCookie(in.service.SessionCookie(), cookie)
@@ -418,7 +429,8 @@ func TestBackchannelLogout(t *testing.T) {
 	idp := in.browser() // the provider, as a client of ours
 	claims := func(change func(map[string]any)) map[string]any {
 		c := map[string]any{
-			"iss": in.idp.Issuer(), "aud": in.idp.ClientID, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(), "jti": "j1", "sid": "sid-1", "sub": "id-of-ada",
+			"iss": in.idp.Issuer(), "aud": in.idp.ClientID, "iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+			"jti": "j1", "sid": "sid-1", "sub": "id-of-ada",
 			"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 		}
 		if change != nil {
@@ -436,14 +448,15 @@ func TestBackchannelLogout(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, token := range map[string]string{
-		"none":           "",
-		"alg none":       unsigned(claims(nil)),
-		"another's key":  in.sign(claims(nil), other),
-		"issuer":         in.sign(claims(func(c map[string]any) { c["iss"] = "https://evil.example.com" }), nil),
-		"audience":       in.sign(claims(func(c map[string]any) { c["aud"] = "another" }), nil),
-		"nonce":          in.sign(claims(func(c map[string]any) { c["nonce"] = "n" }), nil),
-		"no events":      in.sign(claims(func(c map[string]any) { delete(c, "events") }), nil),
-		"another event":  in.sign(claims(func(c map[string]any) { c["events"] = map[string]any{"x": map[string]any{}} }), nil),
+		"none":          "",
+		"alg none":      unsigned(claims(nil)),
+		"another's key": in.sign(claims(nil), other),
+		"issuer":        in.sign(claims(func(c map[string]any) { c["iss"] = "https://evil.example.com" }), nil),
+		"audience":      in.sign(claims(func(c map[string]any) { c["aud"] = "another" }), nil),
+		"nonce":         in.sign(claims(func(c map[string]any) { c["nonce"] = "n" }), nil),
+		"no events":     in.sign(claims(func(c map[string]any) { delete(c, "events") }), nil),
+		"another event": in.sign(claims(func(c map[string]any) { c["events"] = map[string]any{"x": map[string]any{}} }),
+			nil),
 		"no jti":         in.sign(claims(func(c map[string]any) { delete(c, "jti") }), nil),
 		"nobody":         in.sign(claims(func(c map[string]any) { delete(c, "sub"); delete(c, "sid") }), nil),
 		"no iat":         in.sign(claims(func(c map[string]any) { delete(c, "iat") }), nil),

@@ -50,8 +50,9 @@ func (r recordCookies) RoundTrip(request *http.Request) (*http.Response, error) 
 		return answer, err
 	}
 	for _, c := range answer.Cookies() {
-		if !strings.HasPrefix(c.Name, "__Host-") && strings.Contains(c.Name, "dagwright-se") || strings.HasPrefix(c.Name, "__Host-") &&
-			(!c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode) {
+		if !strings.HasPrefix(c.Name, "__Host-") && strings.Contains(c.Name, "dagwright-se") ||
+			strings.HasPrefix(c.Name, "__Host-") &&
+				(!c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" || c.SameSite != http.SameSiteLaxMode) {
 			r.Errorf("cookie %s", c)
 		}
 	}

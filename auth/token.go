@@ -73,7 +73,8 @@ func (n NewToken) check() (store.Scope, error) {
 	}
 	for _, id := range n.DAGs {
 		if err := dag.CheckID(strings.TrimSuffix(id, "*")); err != nil {
-			return store.Scope{}, fmt.Errorf("dags: %.60q is neither a DAG id nor the beginning of one with * at its end: %w", id, dag.ErrInvalid)
+			return store.Scope{}, fmt.Errorf("dags: %.60q is neither a DAG id nor the beginning of one with * at its end: %w",
+				id, dag.ErrInvalid)
 		}
 	}
 	for _, project := range n.Projects {
@@ -107,7 +108,8 @@ func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, mad
 	case !n.Service && n.Role > who.Role():
 		return "", made, fmt.Errorf("role: you are %s yourself, and a token can be no more: %w", who.Role(), dag.ErrInvalid)
 	case n.Life > s.TokenLife:
-		return "", made, fmt.Errorf("life: this instance allows %d days at most: %w", int(s.TokenLife/(24*time.Hour)), dag.ErrInvalid)
+		return "", made, fmt.Errorf("life: this instance allows %d days at most: %w", int(s.TokenLife/(24*time.Hour)),
+			dag.ErrInvalid)
 	}
 	if n.Life == 0 {
 		n.Life = s.TokenLife
@@ -154,13 +156,15 @@ func (s *Service) whose(ctx context.Context, all bool) (issuer, subject string, 
 	who := From(ctx)
 	switch {
 	case s.open():
-		return "", "", fmt.Errorf("sign-in is off (auth: none), so there are neither sessions nor tokens: %w", dag.ErrForbidden)
+		return "", "", fmt.Errorf("sign-in is off (auth: none), so there are neither sessions nor tokens: %w",
+			dag.ErrForbidden)
 	case all && who.InstanceRole() >= dag.RoleAdmin && who.Person():
 		return "", "", nil
 	case all:
 		return "", "", fmt.Errorf("only an administrator of the instance sees what others have: %w", dag.ErrForbidden)
 	case who.Subject == "" || !who.Person():
-		return "", "", fmt.Errorf("a person's own sign-in manages sessions and tokens, not a token: run \"dagwright login\", or open the page \"API tokens\": %w", dag.ErrForbidden)
+		return "", "", fmt.Errorf(
+			"a person's own sign-in manages sessions and tokens, not a token: run \"dagwright login\", or open the page \"API tokens\": %w", dag.ErrForbidden)
 	}
 	return who.Issuer, who.Subject, nil
 }
@@ -192,13 +196,15 @@ func (s *Service) byToken(ctx context.Context, text string) (Identity, error) {
 	if !t.Service() {
 		// Whom the provider has not confirmed for long may not be there any more.
 		if now.Sub(t.Owner.ClaimedAt) > s.ConfirmAge {
-			return Identity{}, refusef("Sign in once in a browser: the owner of this token has not signed in for %d days.", int(s.ConfirmAge/(24*time.Hour)))
+			return Identity{}, refusef("Sign in once in a browser: the owner of this token has not signed in for %d days.",
+				int(s.ConfirmAge/(24*time.Hour)))
 		}
 		owner, err := s.person(t.Owner)
 		if err != nil {
 			return Identity{}, err
 		}
-		i = Identity{Name: owner.Name, Via: "token", Issuer: t.Owner.Issuer, Subject: t.Owner.Subject, Grants: limit(owner.Grants, own[0])}
+		i = Identity{Name: owner.Name, Via: "token", Issuer: t.Owner.Issuer, Subject: t.Owner.Subject,
+			Grants: limit(owner.Grants, own[0])}
 	}
 	if now.Sub(t.LastUsed) > tokenUse {
 		if err := s.Store.UseToken(ctx, t.ID, now); err != nil {

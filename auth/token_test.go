@@ -47,12 +47,19 @@ func TestPersonalToken(t *testing.T) {
 	ada := person("ada", "operators")
 	b := in.browser()
 	b.signIn(ada)
-	b.wants("a token that is more than its owner", b.post("/tokens", url.Values{"name": {"x"}, "role": {"admin"}, "days": {"1"}}), http.StatusUnprocessableEntity)
-	b.wants("a token for too long", b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"91"}}), http.StatusUnprocessableEntity)
-	b.wants("a service's token", b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"1"}, "service": {"1"}}), http.StatusForbidden)
-	b.wants("a token for no DAG", b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"1"}, "dags": {"*a*"}}), http.StatusUnprocessableEntity)
+	b.wants("a token that is more than its owner",
+		b.post("/tokens", url.Values{"name": {"x"}, "role": {"admin"}, "days": {"1"}}), http.StatusUnprocessableEntity)
+	b.wants("a token for too long", b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"91"}}),
+		http.StatusUnprocessableEntity)
+	b.wants("a service's token",
+		b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"1"}, "service": {"1"}}),
+		http.StatusForbidden)
+	b.wants("a token for no DAG",
+		b.post("/tokens", url.Values{"name": {"x"}, "role": {"viewer"}, "days": {"1"}, "dags": {"*a*"}}),
+		http.StatusUnprocessableEntity)
 	token := b.makeToken(url.Values{"name": {"nightly"}, "role": {"operator"}, "days": {"30"}})
-	b.wants("a second token of that name", b.post("/tokens", url.Values{"name": {"nightly"}, "role": {"viewer"}, "days": {"1"}}), http.StatusConflict)
+	b.wants("a second token of that name",
+		b.post("/tokens", url.Values{"name": {"nightly"}, "role": {"viewer"}, "days": {"1"}}), http.StatusConflict)
 
 	in.wantsMe(token, `{"name":"ada","via":"token","role":"operator","instance_role":"operator"}`)
 	b.wants("a token that makes tokens", in.withToken(http.MethodGet, "/api/v2/tokens", token), http.StatusForbidden)
@@ -69,7 +76,8 @@ func TestPersonalToken(t *testing.T) {
 	in.wantsMe(token, `{"name":"ada","via":"token","role":"viewer","instance_role":"viewer"}`)
 
 	for name, wrong := range map[string]string{
-		"cut": token[:len(token)-1], "mistyped": token[:20] + "A" + token[21:], "empty": "", "prefix": "dwt_", "none": "none", "case": strings.ToLower(token),
+		"cut": token[:len(token)-1], "mistyped": token[:20] + "A" + token[21:], "empty": "", "prefix": "dwt_", "none": "none",
+		"case": strings.ToLower(token),
 	} {
 		b.wants("the token "+name, in.withToken(http.MethodGet, "/api/v2/dags", wrong), http.StatusUnauthorized)
 	}
@@ -103,7 +111,8 @@ func TestTokenEnds(t *testing.T) {
 	b.wants("a token before its end", in.withToken(http.MethodGet, "/api/v2/dags", long), http.StatusOK)
 	// Whom the provider has not confirmed for a month may have left.
 	in.later(30 * 24 * time.Hour)
-	b.wants("a token whose owner was not seen", in.withToken(http.MethodGet, "/api/v2/dags", long), http.StatusUnauthorized)
+	b.wants("a token whose owner was not seen", in.withToken(http.MethodGet, "/api/v2/dags", long),
+		http.StatusUnauthorized)
 	b.signIn(person("ada", "viewers"))
 	b.wants("when they have signed in again", in.withToken(http.MethodGet, "/api/v2/dags", long), http.StatusOK)
 }
@@ -113,7 +122,8 @@ func TestServiceToken(t *testing.T) {
 	in := newInstance(t)
 	root := in.browser()
 	root.signIn(person("root", "admins"))
-	token := root.makeToken(url.Values{"name": {"bot"}, "role": {"operator"}, "days": {"30"}, "service": {"1"}, "dags": {"churn-* fraud"}, "projects": {"gbc/risk"}})
+	token := root.makeToken(url.Values{"name": {"bot"}, "role": {"operator"}, "days": {"30"}, "service": {"1"},
+		"dags": {"churn-* fraud"}, "projects": {"gbc/risk"}})
 	in.wantsMe(token, `{"name":"token bot","via":"token","role":"operator","instance_role":"none"}`)
 	root.wants("an act upon the instance", in.withToken(http.MethodPost, "/api/v2/rerender", token), http.StatusForbidden)
 }
@@ -139,8 +149,10 @@ func TestAirflowToken(t *testing.T) {
 	}
 	b.wants("a wrong password", ask("application/json", `{"username":"ada","password":"x"}`), http.StatusUnauthorized)
 	b.wants("a broken body", ask("application/json", `{`), http.StatusUnprocessableEntity)
-	b.wants("a form of another site", ask("text/plain", `{"username":"ada","password":"x"}`), http.StatusUnsupportedMediaType)
-	if c := b.get("/auth/config"); c.body != `{"auth":"oidc","issuer":"`+in.idp.Issuer()+`","client_id":"dagwright-cli","scopes":["openid","profile","email","groups"]}`+"\n" {
+	b.wants("a form of another site", ask("text/plain", `{"username":"ada","password":"x"}`),
+		http.StatusUnsupportedMediaType)
+	if c := b.get("/auth/config"); c.body != `{"auth":"oidc","issuer":"`+in.idp.Issuer()+
+		`","client_id":"dagwright-cli","scopes":["openid","profile","email","groups"]}`+"\n" {
 		t.Errorf("configuration: %s", c.body)
 	}
 }
@@ -151,8 +163,9 @@ func TestProviderTokens(t *testing.T) {
 	in := newInstance(t)
 	claims := func(change func(map[string]any)) map[string]any {
 		c := map[string]any{
-			"iss": in.idp.Issuer(), "aud": []string{"account", "dagwright-cli"}, "sub": "id-of-ada", "preferred_username": "ada", "groups": []string{"/operators"},
-			"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+			"iss": in.idp.Issuer(), "aud": []string{"account", "dagwright-cli"}, "sub": "id-of-ada", "preferred_username": "ada",
+			"groups": []string{"/operators"},
+			"iat":    time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
 		}
 		if change != nil {
 			change(c)
@@ -170,7 +183,8 @@ func TestProviderTokens(t *testing.T) {
 		"to sign out":          in.sign(claims(func(c map[string]any) { c["events"] = map[string]any{"x": 1} }), nil),
 		"of nobody":            in.sign(claims(func(c map[string]any) { delete(c, "sub") }), nil),
 	} {
-		if a := in.withToken(http.MethodGet, "/api/v2/dags", token); a.status != http.StatusUnauthorized || !strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
+		if a := in.withToken(http.MethodGet, "/api/v2/dags", token); a.status != http.StatusUnauthorized ||
+			!strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer") {
 			t.Errorf("a token %s: %d %s", name, a.status, a.body)
 		}
 	}
@@ -179,7 +193,8 @@ func TestProviderTokens(t *testing.T) {
 // reviews is an API server that knows some tokens.
 type reviews map[string]authenticationv1.TokenReviewStatus
 
-func (r reviews) Create(_ context.Context, review *authenticationv1.TokenReview, _ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
+func (r reviews) Create(_ context.Context, review *authenticationv1.TokenReview,
+	_ metav1.CreateOptions) (*authenticationv1.TokenReview, error) {
 	status, ok := r[review.Spec.Token]
 	if !ok {
 		return nil, errors.New("the API server is away")
@@ -201,17 +216,23 @@ func TestServiceAccounts(t *testing.T) {
 	}
 	user := func(name string) authenticationv1.UserInfo { return authenticationv1.UserInfo{Username: name} }
 	ours := []string{"dagwright"}
-	in.wantsMe(token("good", authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours, User: user("system:serviceaccount:models:ci")}),
+	in.wantsMe(token("good",
+		authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours,
+			User: user("system:serviceaccount:models:ci")}),
 		`{"name":"system:serviceaccount:models:ci","via":"kubernetes","role":"operator","instance_role":"operator"}`)
 	for name, test := range map[string]struct {
 		status authenticationv1.TokenReviewStatus
 		want   int
 	}{
-		"not known":             {authenticationv1.TokenReviewStatus{}, http.StatusUnauthorized},
-		"no audience":           {authenticationv1.TokenReviewStatus{Authenticated: true, User: user("system:serviceaccount:models:ci")}, http.StatusUnauthorized},
-		"another audience":      {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{"x"}, User: user("system:serviceaccount:models:ci")}, http.StatusUnauthorized},
-		"a person":              {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours, User: user("ada")}, http.StatusUnauthorized},
-		"an account of no rule": {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours, User: user("system:serviceaccount:models:other")}, http.StatusForbidden},
+		"not known": {authenticationv1.TokenReviewStatus{}, http.StatusUnauthorized},
+		"no audience": {authenticationv1.TokenReviewStatus{Authenticated: true,
+			User: user("system:serviceaccount:models:ci")}, http.StatusUnauthorized},
+		"another audience": {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: []string{"x"},
+			User: user("system:serviceaccount:models:ci")}, http.StatusUnauthorized},
+		"a person": {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours, User: user("ada")},
+			http.StatusUnauthorized},
+		"an account of no rule": {authenticationv1.TokenReviewStatus{Authenticated: true, Audiences: ours,
+			User: user("system:serviceaccount:models:other")}, http.StatusForbidden},
 	} {
 		if a := in.withToken(http.MethodGet, "/api/v2/dags", token(name, test.status)); a.status != test.want {
 			t.Errorf("%s: %d %s, want %d", name, a.status, a.body, test.want)

@@ -117,7 +117,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Logger.Error("answer CI job", "project", job.Project, "commit", job.Commit, "err", err)
 		reply(w, http.StatusInternalServerError, problem{"the push could not be recorded or followed; see the log"})
 	default:
-		h.Logger.Info("CI job answered", "project", job.Project, "commit", job.Commit, "push", answer.Push, "state", answer.State)
+		h.Logger.Info("CI job answered", "project", job.Project, "commit", job.Commit, "push", answer.Push, "state",
+			answer.State)
 		reply(w, http.StatusOK, answer)
 	}
 }
@@ -128,15 +129,18 @@ func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) 
 	case job.Project == h.DAGProject:
 		return Answer{}, fmt.Errorf("project %s is the DAG repository and no model: %w", job.Project, dag.ErrInvalid)
 	case h.Takes != nil && !h.Takes(job.Project):
-		return Answer{}, fmt.Errorf("project %s is in none of the groups and projects whose models this dagwright takes; its administrators name them in gitlab.groups and gitlab.projects: %w",
+		return Answer{}, fmt.Errorf(
+			"project %s is in none of the groups and projects whose models this dagwright takes; its administrators name them in gitlab.groups and gitlab.projects: %w",
 			job.Project, dag.ErrForbidden)
 	case !h.Branches.Has(job.Branch):
-		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch, strings.Join(h.Branches.Names(), " or "), dag.ErrInvalid)
+		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch,
+			strings.Join(h.Branches.Names(), " or "), dag.ErrInvalid)
 	}
 	changes := h.Store.Subscribe()
 	defer changes.Close()
 	id, _, err := h.Store.RecordPush(ctx, store.Push{
-		ProjectID: job.ProjectID, Project: job.Project, Branch: job.Branch, Commit: job.Commit, User: job.User, Via: store.ViaCI,
+		ProjectID: job.ProjectID, Project: job.Project, Branch: job.Branch, Commit: job.Commit, User: job.User,
+		Via: store.ViaCI,
 	})
 	if err != nil {
 		return Answer{}, err

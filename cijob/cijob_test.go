@@ -45,7 +45,8 @@ func newLab(t *testing.T, wait time.Duration) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Handler = cijob.New(cijob.Config{Store: l.store, Tokens: tokens, DAGProject: "gbc/airflow-dev", PublicURL: audience, Wait: wait, Logger: slog.New(slog.DiscardHandler)})
+	l.Handler = cijob.New(cijob.Config{Store: l.store, Tokens: tokens, DAGProject: "gbc/airflow-dev", PublicURL: audience,
+		Wait: wait, Logger: slog.New(slog.DiscardHandler)})
 	return l
 }
 
@@ -81,12 +82,15 @@ func TestJobGetsTheResult(t *testing.T) {
 			return
 		}
 		p := pushes[0]
-		if p.Commit != l.commit || p.Project != project || p.ProjectID != 2 || p.Branch != "main" || p.Via != store.ViaCI || p.User != "ann" {
+		if p.Commit != l.commit || p.Project != project || p.ProjectID != 2 || p.Branch != "main" || p.Via != store.ViaCI ||
+			p.User != "ann" {
 			t.Errorf("push %+v", p)
 		}
-		err = l.store.FinishPushes(t.Context(), []store.PushResult{{ID: p.ID, State: store.PushRendered, DAG: "churn-model", Specs: []store.Spec{{
-			DAG: "churn-model", ProjectID: 2, Path: "dags/x.yaml", Content: "new", Previous: "old", DAGCommit: "d1", Source: dag.Source{Project: project, Branch: "main"},
-		}}}})
+		err = l.store.FinishPushes(t.Context(),
+			[]store.PushResult{{ID: p.ID, State: store.PushRendered, DAG: "churn-model", Specs: []store.Spec{{
+				DAG: "churn-model", ProjectID: 2, Path: "dags/x.yaml", Content: "new", Previous: "old", DAGCommit: "d1",
+				Source: dag.Source{Project: project, Branch: "main"},
+			}}}})
 		if err != nil {
 			t.Error(err)
 		}
@@ -96,7 +100,9 @@ func TestJobGetsTheResult(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
-	want := cijob.Answer{Push: 1, State: "rendered", DAGs: []cijob.DAG{{ID: "churn-model", Path: "dags/x.yaml", Commit: "d1", URL: audience + "/dags/churn-model", Source: "new", Previous: "old"}}}
+	want := cijob.Answer{Push: 1, State: "rendered",
+		DAGs: []cijob.DAG{{ID: "churn-model", Path: "dags/x.yaml", Commit: "d1", URL: audience + "/dags/churn-model",
+			Source: "new", Previous: "old"}}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -127,11 +133,12 @@ func TestTokensAreChecked(t *testing.T) {
 		status int
 		says   string
 	}{
-		"none":              {"", 401, "id_tokens"},
-		"no token":          {"x", 401, "not accepted"},
-		"changed":           {valid[:len(valid)-8] + "AAAAAAAA", 401, "not accepted"},
-		"another GitLab's":  {foreign.IDToken(project, "main", l.commit, audience, nil), 401, "not accepted"},
-		"its signature":     {foreign.IDToken(project, "main", l.commit, audience, map[string]any{"iss": l.gitlab.URL}), 401, "not accepted"},
+		"none":             {"", 401, "id_tokens"},
+		"no token":         {"x", 401, "not accepted"},
+		"changed":          {valid[:len(valid)-8] + "AAAAAAAA", 401, "not accepted"},
+		"another GitLab's": {foreign.IDToken(project, "main", l.commit, audience, nil), 401, "not accepted"},
+		"its signature": {foreign.IDToken(project, "main", l.commit, audience, map[string]any{"iss": l.gitlab.URL}), 401,
+			"not accepted"},
 		"another audience":  {l.gitlab.IDToken(project, "main", l.commit, "https://vault.example.com", nil), 401, "audience"},
 		"expired":           {l.token(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), 401, "expired"},
 		"of a tag":          {l.token(map[string]any{"ref_type": "tag"}), 401, "branch"},

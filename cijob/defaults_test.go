@@ -21,7 +21,8 @@ func TestDefaults(t *testing.T) {
 	}{
 		"nothing":    {cijob.Config{}, usual, 5 * time.Minute},
 		"below zero": {cijob.Config{Wait: -1}, usual, 5 * time.Minute},
-		"the least":  {cijob.Config{Wait: 1, Branches: dag.Branches{Scoring: "x"}}, dag.Branches{Scoring: "x", Retrain: "retrain"}, 1},
+		"the least": {cijob.Config{Wait: 1, Branches: dag.Branches{Scoring: "x"}},
+			dag.Branches{Scoring: "x", Retrain: "retrain"}, 1},
 	} {
 		h := cijob.New(c.config)
 		if diff := cmp.Diff(c.wantBranches, h.Branches); diff != "" || h.Wait != c.wantWait || h.Logger == nil {

@@ -22,7 +22,8 @@ func TestAnswerNamesDAGs(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, time.Minute)
 			record := func(commit string) int64 {
-				id, _, err := l.store.RecordPush(t.Context(), store.Push{ProjectID: 2, Project: project, Branch: "main", Commit: commit, Via: store.ViaCI})
+				id, _, err := l.store.RecordPush(t.Context(),
+					store.Push{ProjectID: 2, Project: project, Branch: "main", Commit: commit, Via: store.ViaCI})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -33,13 +34,16 @@ func TestAnswerNamesDAGs(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			finish(store.PushResult{ID: record("0000000000000000000000000000000000000001"), State: store.PushRendered, DAG: "churn-model", Specs: []store.Spec{{
-				DAG: "churn-model", ProjectID: 2, Path: "dags/x.yaml", Content: "new", DAGCommit: "d1", Source: dag.Source{Project: project, Branch: "main"},
-			}}})
+			finish(store.PushResult{ID: record("0000000000000000000000000000000000000001"), State: store.PushRendered,
+				DAG: "churn-model", Specs: []store.Spec{{
+					DAG: "churn-model", ProjectID: 2, Path: "dags/x.yaml", Content: "new", DAGCommit: "d1",
+					Source: dag.Source{Project: project, Branch: "main"},
+				}}})
 			finish(store.PushResult{ID: record(l.commit), State: state})
 			status, body := l.ask(l.token(nil))
 			var got cijob.Answer
-			if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK || got.State != string(state) || len(got.DAGs) != want {
+			if err := json.Unmarshal([]byte(body), &got); err != nil || status != http.StatusOK || got.State != string(state) ||
+				len(got.DAGs) != want {
 				t.Errorf("%d %s, want %d DAGs", status, body, want)
 			}
 		})

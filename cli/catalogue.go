@@ -219,7 +219,8 @@ func newSourceCommand(f *clientFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := client.Request{Path: []string{"dagSources", args[0]}, Query: url.Values{}, Header: http.Header{"Accept": {"application/json"}}}
+			r := client.Request{Path: []string{"dagSources", args[0]}, Query: url.Values{},
+				Header: http.Header{"Accept": {"application/json"}}}
 			if number > 0 {
 				r.Query.Set("version_number", strconv.Itoa(number))
 			}

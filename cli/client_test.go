@@ -42,7 +42,8 @@ type served struct {
 func serveAPI(t *testing.T) *served {
 	t.Helper()
 	clock := func() time.Time { return noon }
-	s := &served{T: t, store: storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})}
+	s := &served{T: t,
+		store: storetest.Open(t, store.Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "test.db"), Now: clock})}
 	var err error
 	if s.logs, err = tasklog.Open(tasklog.Config{Dir: t.TempDir()}); err != nil {
 		t.Fatal(err)
@@ -60,10 +61,12 @@ func serveAPI(t *testing.T) *served {
 func (s *served) save() {
 	s.Helper()
 	step := func(id dag.TaskID, upstream ...dag.TaskID) dag.Task {
-		return dag.Task{ID: id, Operator: dag.KubernetesPodOperator, Upstream: upstream, TriggerRule: dag.AllSuccess, PriorityWeight: 1, Image: "x"}
+		return dag.Task{ID: id, Operator: dag.KubernetesPodOperator, Upstream: upstream, TriggerRule: dag.AllSuccess,
+			PriorityWeight: 1, Image: "x"}
 	}
 	scoring := &dag.DAG{
-		ID: "churn-model", Description: "Nightly scoring", Timezone: "Europe/Moscow", Owner: "risk-team", Tags: []string{"scoring"},
+		ID: "churn-model", Description: "Nightly scoring", Timezone: "Europe/Moscow", Owner: "risk-team",
+		Tags:               []string{"scoring"},
 		Schedule:           dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "Europe/Moscow"},
 		PausedUponCreation: true, MaxActiveRuns: 1, MaxActiveTasks: 16, Tasks: []dag.Task{step("run_model")},
 	}
@@ -88,7 +91,8 @@ func (s *served) save() {
 func (s *served) advance(id dag.ID, actions ...store.Action) {
 	s.Helper()
 	for _, a := range actions {
-		took, err := s.store.Advance(s.Context(), []dag.ID{id}, func(store.Snapshot) []store.Action { return []store.Action{a} })
+		took, err := s.store.Advance(s.Context(), []dag.ID{id},
+			func(store.Snapshot) []store.Action { return []store.Action{a} })
 		if err != nil || len(took) != 1 {
 			s.Fatalf("advance %+v: %d took effect, %v", a, len(took), err)
 		}
@@ -99,7 +103,8 @@ func (s *served) advance(id dag.ID, actions ...store.Action) {
 func (s *served) start(id dag.ID, run dag.RunID, tasks ...dag.TaskID) dag.Run {
 	s.Helper()
 	r, err := s.store.TriggerRun(s.Context(), store.Trigger{
-		DAG: id, Run: run, Conf: map[string]any{"N": json.Number("12345678901234567890")}, By: store.Actor{User: "ann", Via: "ui"},
+		DAG: id, Run: run, Conf: map[string]any{"N": json.Number("12345678901234567890")},
+		By: store.Actor{User: "ann", Via: "ui"},
 	})
 	if err != nil {
 		s.Fatal(err)
@@ -136,7 +141,9 @@ func (s *served) end(t dag.TaskInstance, state dag.TaskState, why string) dag.Ta
 
 func (s *served) endRun(r dag.Run, state dag.RunState, why string) {
 	s.Helper()
-	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(time.Minute), Reason: reason.Of(why)})
+	s.advance(r.DAG,
+		store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: state, At: noon.Add(time.Minute),
+			Reason: reason.Of(why)})
 }
 
 func (s *served) write(t dag.TaskInstance, text string) {
@@ -216,7 +223,8 @@ func TestUnreachable(t *testing.T) {
 	s := &served{T: t, url: "http://" + l.Addr().String()}
 	l.Close() // now nobody listens there
 	got := s.session("", "dags", "list")
-	if !strings.Contains(got, "cannot reach dagwright at http://SERVER: is it running?") || !strings.HasSuffix(got, "(exit 1)\n\n") {
+	if !strings.Contains(got, "cannot reach dagwright at http://SERVER: is it running?") ||
+		!strings.HasSuffix(got, "(exit 1)\n\n") {
 		t.Error(got)
 	}
 }

@@ -36,17 +36,20 @@ func TestClientCommands(t *testing.T) {
 			"dags list --limit 1", "dags list --state sleepy", "dags list --output xml", "dags list --limit -1", "dags list x",
 		}},
 		{name: "dags_archived", lines: []string{
-			"dags list --state archived", "dags list", "dags list --state archived --search nothing", "dags list --state archived --limit 1 --no-headers",
+			"dags list --state archived", "dags list", "dags list --state archived --search nothing",
+			"dags list --state archived --limit 1 --no-headers",
 			"dags trigger churn-model-retrain", "dags backfill churn-model-retrain --from 2026-01-10 --to 2026-01-11",
 		}},
-		{name: "dags_show", lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},
+		{name: "dags_show",
+			lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},
 		{name: "dags_show_json", lines: []string{"dags show churn-model --output json"}},
 		{name: "dags_pause", lines: []string{
 			"dags unpause churn-model", "dags list --state active", "dags pause churn-model churn-model-retrain", "dags list",
 			"dags pause", "dags unpause absent",
 		}},
 		{name: "dags_next", lines: []string{
-			"dags next churn-model", "dags next churn-model-retrain", "dags next churn-model --output json", "dags next churn-model-retrain --output json",
+			"dags next churn-model", "dags next churn-model-retrain", "dags next churn-model --output json",
+			"dags next churn-model-retrain --output json",
 		}},
 		{name: "dags_trigger", stdin: `{"FROM": "stdin"}`, lines: []string{
 			"dags trigger churn-model --run-id a --note here --logical-date 2026-01-30",
@@ -77,27 +80,36 @@ func TestClientCommands(t *testing.T) {
 			"tasks show churn-model-retrain new prepare_data", "tasks show churn-model-retrain new absent",
 			"tasks mark churn-model-retrain new prepare_data succes", "tasks clear churn-model-retrain new",
 			"tasks cancel churn-model-retrain new prepare_data",
-			"runs note churn-model-retrain new seen", "runs mark churn-model-retrain new success", "runs mark churn-model-retrain new done",
+			"runs note churn-model-retrain new seen", "runs mark churn-model-retrain new success",
+			"runs mark churn-model-retrain new done",
 			"runs list --type manual --state success",
 		}},
 		{name: "acts", lines: []string{
-			"tasks clear churn-model-retrain new prepare_data --downstream --dry-run", "tasks clear churn-model-retrain new prepare_data --downstream",
-			"tasks list churn-model-retrain new", "tasks clear churn-model-retrain new absent", "tasks clear churn-model-retrain nosuch prepare_data",
-			"tasks mark churn-model-retrain old train_model skipped --dry-run", "tasks mark churn-model-retrain old train_model success --upstream",
+			"tasks clear churn-model-retrain new prepare_data --downstream --dry-run",
+			"tasks clear churn-model-retrain new prepare_data --downstream",
+			"tasks list churn-model-retrain new", "tasks clear churn-model-retrain new absent",
+			"tasks clear churn-model-retrain nosuch prepare_data",
+			"tasks mark churn-model-retrain old train_model skipped --dry-run",
+			"tasks mark churn-model-retrain old train_model success --upstream",
 			"tasks list churn-model-retrain old", "tasks mark churn-model-retrain old absent success",
-			"runs clear churn-model-retrain old --dry-run", "runs clear churn-model-retrain old", "runs clear churn-model-retrain old --only-failed", "runs clear churn-model-retrain nosuch",
-			"dags trigger churn-model --run-id r", "runs delete churn-model r", "runs delete churn-model r --yes", "runs delete churn-model r --yes",
+			"runs clear churn-model-retrain old --dry-run", "runs clear churn-model-retrain old",
+			"runs clear churn-model-retrain old --only-failed", "runs clear churn-model-retrain nosuch",
+			"dags trigger churn-model --run-id r", "runs delete churn-model r", "runs delete churn-model r --yes",
+			"runs delete churn-model r --yes",
 		}},
 		{name: "catalogue", lines: []string{
-			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags provenance churn-model", "dags provenance absent", "dags promote churn-model",
+			"dags versions churn-model", "dags versions absent", "dags source churn-model", "dags provenance churn-model",
+			"dags provenance absent", "dags promote churn-model",
 			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modl",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
 			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
-			"models list", "models list --state refused --output json", "models list --state rejected", "models list --state refusd", "models list --state lost", "models list --limit 1 --no-headers",
+			"models list", "models list --state refused --output json", "models list --state rejected",
+			"models list --state refusd", "models list --state lost", "models list --limit 1 --no-headers",
 			"models show 1", "models show 99", "models show x", "models replay 1", "models replay 1 --wait --timeout 1ms",
 		}},
 		{name: "backfill", lines: []string{
-			"dags backfill churn-model", "dags backfill churn-model --from 2026-01-02 --to 2026-01-01", "dags backfill churn-model --from x --to y",
+			"dags backfill churn-model", "dags backfill churn-model --from 2026-01-02 --to 2026-01-01",
+			"dags backfill churn-model --from x --to y",
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --reprocess all",
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --max-active-runs 0",
 			"dags backfill churn-model --from 2026-01-01 --to 2026-01-02 --conf [1]",
@@ -110,7 +122,8 @@ func TestClientCommands(t *testing.T) {
 			"dags backfill churn-model --from 2026-01-10 --to 2026-01-11 --output json",
 		}},
 		{name: "logs", lines: []string{
-			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data", "logs churn-model-retrain new prepare_data --try 1",
+			"logs churn-model-retrain", "logs churn-model-retrain new prepare_data",
+			"logs churn-model-retrain new prepare_data --try 1",
 			"logs churn-model-retrain new prepare_data --try 1 --timestamps", "logs churn-model-retrain --timestamps",
 			"logs churn-model-retrain new prepare_data --try 3", "logs churn-model-retrain new absent", "logs churn-model",
 			"logs churn-model-retrain old", "logs -f churn-model-retrain new", "logs churn-model-retrain new --exit-code",
@@ -168,18 +181,21 @@ func (s *served) archive(path string) {
 func (s *served) pushes() {
 	for i, project := range []string{"gbc/risk/churn-model", "gbc/risk/fraud-model"} {
 		_, _, err := s.store.RecordPush(s.Context(), store.Push{
-			ProjectID: int64(i + 1), Project: project, Branch: "main", Commit: strings.Repeat("ab", 20), User: "ann", Title: "Add a column",
+			ProjectID: int64(i + 1), Project: project, Branch: "main", Commit: strings.Repeat("ab", 20), User: "ann",
+			Title: "Add a column",
 		})
 		if err != nil {
 			s.Fatal(err)
 		}
 	}
-	err := s.store.FinishPushes(s.Context(), []store.PushResult{{ID: 2, State: store.PushRefused, Reason: `.dagwright.yml:3: unknown key "scheduel"`}})
+	err := s.store.FinishPushes(s.Context(),
+		[]store.PushResult{{ID: 2, State: store.PushRefused, Reason: `.dagwright.yml:3: unknown key "scheduel"`}})
 	if err != nil {
 		s.Fatal(err)
 	}
 	_, err = s.store.SaveDAGs(s.Context(), store.Sync{Commit: "c2", Changed: []store.SpecFile{
-		{Path: "dags/broken.yaml", Blob: "3", Source: "3", Errors: dag.SpecErrors{{File: "dags/broken.yaml", Line: 2, Reason: "unknown key"}}},
+		{Path: "dags/broken.yaml", Blob: "3", Source: "3",
+			Errors: dag.SpecErrors{{File: "dags/broken.yaml", Line: 2, Reason: "unknown key"}}},
 	}})
 	if err != nil {
 		s.Fatal(err)
@@ -253,7 +269,8 @@ func TestRunsWait(t *testing.T) {
 			c := s.command("", test.args...)
 			c.errOut.Await(t, "r is running\n")
 			s.endRun(run, test.state, "why")
-			if code := <-c.code; code != test.code || !strings.Contains(c.out.String(), "run r of churn-model: "+string(test.state)) {
+			if code := <-c.code; code != test.code ||
+				!strings.Contains(c.out.String(), "run r of churn-model: "+string(test.state)) {
 				t.Errorf("exit %d: %s%s", code, c.out, c.errOut)
 			}
 		})
@@ -266,7 +283,8 @@ func TestRunsWaitGivesUp(t *testing.T) {
 	s := serveAPI(t)
 	s.start("churn-model", "r", "run_model")
 	got := s.session("", "runs", "wait", "churn-model", "--timeout", "20ms")
-	if !strings.Contains(got, "run r of churn-model has not ended within 20ms; it goes on") || !strings.HasSuffix(got, "(exit 3)\n\n") {
+	if !strings.Contains(got, "run r of churn-model has not ended within 20ms; it goes on") ||
+		!strings.HasSuffix(got, "(exit 3)\n\n") {
 		t.Error(got)
 	}
 	ann := newWorkstation(t)
@@ -346,7 +364,8 @@ func TestTasksCancel(t *testing.T) {
 	s := serveAPI(t)
 	run := s.start("churn-model", "r", "run_model")
 	s.begin(taskInstance(run, "run_model"), 2)
-	if got := s.session("", "tasks", "cancel", "churn-model", "r", "run_model"); !strings.Contains(got, "try 1 of task run_model is being stopped") {
+	if got := s.session("", "tasks", "cancel", "churn-model", "r", "run_model"); !strings.Contains(got,
+		"try 1 of task run_model is being stopped") {
 		t.Error(got)
 	}
 	ti, err := s.store.TaskInstance(t.Context(), "churn-model", "r", "run_model")

@@ -19,8 +19,10 @@ func (f *clientFlags) addTo(cmd *cobra.Command) {
 }
 
 func (f *clientFlags) addServerTo(cmd *cobra.Command) {
-	cmd.PersistentFlags().StringVar(&f.server, "server", "", "`URL` of the server (environment: "+client.ServerVariable+"; default: the current context's)")
-	cmd.PersistentFlags().StringVar(&f.context, "context", "", "`name` of the server, see \"dagwright context\" (environment: "+client.ContextVariable+")")
+	cmd.PersistentFlags().StringVar(&f.server, "server", "",
+		"`URL` of the server (environment: "+client.ServerVariable+"; default: the current context's)")
+	cmd.PersistentFlags().StringVar(&f.context, "context", "",
+		"`name` of the server, see \"dagwright context\" (environment: "+client.ContextVariable+")")
 	mustComplete(cmd, "context", completeFlag(completeContexts))
 	mustComplete(cmd, "server", cobra.NoFileCompletions)
 }

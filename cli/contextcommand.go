@@ -28,7 +28,8 @@ DAGWRIGHT_CONTEXT, else of the current context, else to ` + client.DefaultServer
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newContextListCommand(), newContextShowCommand(), newContextUseCommand(), newContextAddCommand(), newContextRemoveCommand())
+	cmd.AddCommand(newContextListCommand(), newContextShowCommand(), newContextUseCommand(), newContextAddCommand(),
+		newContextRemoveCommand())
 	return cmd
 }
 
@@ -113,7 +114,8 @@ func newContextShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer := map[string]any{"name": to.Context, "server": to.URL.String(), "production": to.Production, "current": to.Context != "" && to.Context == c.Current}
+			answer := map[string]any{"name": to.Context, "server": to.URL.String(), "production": to.Production,
+				"current": to.Context != "" && to.Context == c.Current}
 			return f.show(cmd.OutOrStdout(), answer, func(t *table) {
 				t.field("Context", orDash(to.Context))
 				t.field("Server", to.URL.String())

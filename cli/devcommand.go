@@ -26,7 +26,8 @@ left off.`,
 		},
 	}
 	cmd.Flags().StringVar(&c.Dir, "dir", "./.dagwright", "folder for repositories, database and logs")
-	cmd.Flags().StringVar(&c.Listen, "listen", "127.0.0.1:8080", "address of the pages, the API and the webhook; port 0 takes a free one")
+	cmd.Flags().StringVar(&c.Listen, "listen", "127.0.0.1:8080",
+		"address of the pages, the API and the webhook; port 0 takes a free one")
 	cmd.Flags().StringVar(&c.LogLevel, "log-level", "warn", "debug, info, warn or error")
 	return cmd
 }

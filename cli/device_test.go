@@ -41,7 +41,8 @@ const (
 func startProvider(t *testing.T) *deviceProvider {
 	t.Helper()
 	p := &deviceProvider{
-		pending: map[string]bool{}, refresh: map[string]bool{}, access: map[string]bool{}, ids: map[string]bool{}, life: time.Hour,
+		pending: map[string]bool{}, refresh: map[string]bool{}, access: map[string]bool{}, ids: map[string]bool{},
+		life: time.Hour,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", p.configuration)
@@ -61,7 +62,8 @@ func startProvider(t *testing.T) *deviceProvider {
 
 func (p *deviceProvider) configuration(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{
-		"issuer": p.url, "authorization_endpoint": p.url + "/authorize", "token_endpoint": p.url + "/token", "jwks_uri": p.url + "/keys",
+		"issuer": p.url, "authorization_endpoint": p.url + "/authorize", "token_endpoint": p.url + "/token",
+		"jwks_uri":                      p.url + "/keys",
 		"device_authorization_endpoint": p.url + "/device", "revocation_endpoint": p.url + "/revoke",
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 	})
@@ -91,15 +93,17 @@ func (p *deviceProvider) device(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.form(r) || r.PostForm.Get("scope") != "openid offline_access" {
-		writeJSON(w, http.StatusBadRequest, map[string]any{"error": "invalid_request", "error_description": "scope " + r.PostForm.Get("scope")})
+		writeJSON(w, http.StatusBadRequest,
+			map[string]any{"error": "invalid_request", "error_description": "scope " + r.PostForm.Get("scope")})
 		return
 	}
 	code := rand.Text()
 	p.pending[code] = true
 	p.polled = time.Now()
 	writeJSON(w, http.StatusOK, map[string]any{
-		"device_code": code, "user_code": deviceUser, "verification_uri": p.url + "/enter", "verification_uri_complete": p.url + "/enter?code=" + deviceUser,
-		"expires_in": deviceExpires, "interval": pollInterval / time.Second,
+		"device_code": code, "user_code": deviceUser, "verification_uri": p.url + "/enter",
+		"verification_uri_complete": p.url + "/enter?code=" + deviceUser,
+		"expires_in":                deviceExpires, "interval": pollInterval / time.Second,
 	})
 }
 
@@ -128,7 +132,8 @@ func (p *deviceProvider) token(w http.ResponseWriter, r *http.Request) {
 	access, refresh, id := rand.Text(), rand.Text(), p.idToken()
 	p.access[access], p.refresh[refresh], p.ids[id] = true, true, true
 	writeJSON(w, http.StatusOK, map[string]any{
-		"access_token": access, "token_type": "Bearer", "expires_in": int(p.life.Seconds()), "refresh_token": refresh, "id_token": id,
+		"access_token": access, "token_type": "Bearer", "expires_in": int(p.life.Seconds()), "refresh_token": refresh,
+		"id_token": id,
 	})
 }
 

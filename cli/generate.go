@@ -69,14 +69,18 @@ not as in that commit, and templates that are not committed; else that is a warn
 	cmd.Flags().Int64Var(&f.projectID, "project-id", envInt("CI_PROJECT_ID"), "GitLab id of the model's project")
 	cmd.Flags().StringVar(&f.branch, "branch", os.Getenv("CI_COMMIT_BRANCH"), "branch (default: the one checked out)")
 	cmd.Flags().StringVar(&f.commit, "commit", os.Getenv("CI_COMMIT_SHA"), "commit (default: the one checked out)")
-	cmd.Flags().StringVar(&f.kind, "kind", "", "scoring or retrain (default: retrain on a branch of that name, else scoring)")
+	cmd.Flags().StringVar(&f.kind, "kind", "",
+		"scoring or retrain (default: retrain on a branch of that name, else scoring)")
 	cmd.Flags().StringVar(&f.templates, "templates", "", "folder of templates that replace the built-in ones")
 	cmd.Flags().StringVar(&f.registry, "registry", generator.DefaultInstance().Registry, "image registry")
-	cmd.Flags().StringVar(&f.out, "out", "", "write the spec below this folder, the DAG repository, instead of printing it")
+	cmd.Flags().StringVar(&f.out, "out", "",
+		"write the spec below this folder, the DAG repository, instead of printing it")
 	cmd.Flags().StringVar(&f.server, "server", "", "URL of the dagwright that is to render and deliver this commit")
 	cmd.Flags().StringVar(&f.push, "push", "", "URL of the DAG repository to push the rendered spec to")
-	cmd.Flags().BoolVar(&f.force, "force", false, "with --push: overwrite a spec that was edited by hand in the DAG repository")
-	cmd.Flags().StringVar(&f.report, "report", "", "with --server or --push: also write what changes to this file, in Markdown")
+	cmd.Flags().BoolVar(&f.force, "force", false,
+		"with --push: overwrite a spec that was edited by hand in the DAG repository")
+	cmd.Flags().StringVar(&f.report, "report", "",
+		"with --server or --push: also write what changes to this file, in Markdown")
 	cmd.Flags().BoolVar(&f.check, "check", false, "only print faults")
 	return cmd
 }
@@ -171,7 +175,8 @@ func checkRoot(dir string) error {
 // request completes the flags from the checkout.
 func (f generateFlags) request(ctx context.Context, dir string) (generator.Request, error) {
 	if f.project == "" {
-		return generator.Request{}, usage.New(errors.New("--project is required outside a GitLab CI job: the project's GitLab path, such as gbc/risk/churn-model"))
+		return generator.Request{}, usage.New(
+			errors.New("--project is required outside a GitLab CI job: the project's GitLab path, such as gbc/risk/churn-model"))
 	}
 	if err := fillFromGit(ctx, dir, &f.branch, "branch", "rev-parse", "--abbrev-ref", "HEAD"); err != nil {
 		return generator.Request{}, err
@@ -190,7 +195,8 @@ func (f generateFlags) request(ctx context.Context, dir string) (generator.Reque
 	default:
 		return generator.Request{}, usage.New(fmt.Errorf("--kind %q: want scoring or retrain", f.kind))
 	}
-	return generator.Request{Project: f.project, ProjectID: f.projectID, Branch: f.branch, Commit: f.commit, Kind: kind}, nil
+	return generator.Request{Project: f.project, ProjectID: f.projectID, Branch: f.branch, Commit: f.commit,
+		Kind: kind}, nil
 }
 
 func fillFromGit(ctx context.Context, dir string, value *string, flag string, args ...string) error {

@@ -22,7 +22,8 @@ func checkoutOf(t *testing.T, files map[string]string) string {
 		{"init", "--quiet", "--initial-branch=main"}, {"add", "--all"},
 		{"-c", "user.name=ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "--message=m"},
 	} {
-		if out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "git",
+			append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil {
 			t.Fatalf("git %v: %v\n%s", args, err, out)
 		}
 	}
@@ -53,7 +54,8 @@ func TestGenerateOfUncommittedWork(t *testing.T) {
 	write(dir, model, "timezone: Europe/Paris\n")
 	generate(dir, ExitUsage, "dagwright: --push: "+filepath.Join(dir, refusal), "--push", nowhere)
 	generate(dir, ExitDone, "warning: "+filepath.Join(dir, refusal))
-	generate(dir, ExitUsage, "commit 0123456701234567012345670123456701234567", "--push", nowhere, "--commit", "0123456701234567012345670123456701234567")
+	generate(dir, ExitUsage, "commit 0123456701234567012345670123456701234567", "--push", nowhere, "--commit",
+		"0123456701234567012345670123456701234567")
 
 	dir = checkoutOf(t, map[string]string{"notes": "x"})
 	write(dir, model, "timezone: Europe/Paris\n")
@@ -65,5 +67,6 @@ func TestGenerateOfUncommittedWork(t *testing.T) {
 	write(templates, "other.yaml.tmpl", "x")
 	generate(dir, ExitUsage, "other.yaml.tmpl is not as in commit HEAD", "--push", nowhere, "--templates", templates)
 
-	p.Run("", ExitUsage, "--push: open checkout", "generate", t.TempDir(), "--project", "a/b", "--branch", "main", "--commit", "x", "--push", nowhere)
+	p.Run("", ExitUsage, "--push: open checkout", "generate", t.TempDir(), "--project", "a/b", "--branch", "main",
+		"--commit", "x", "--push", nowhere)
 }

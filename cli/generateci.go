@@ -36,7 +36,8 @@ func (f generateFlags) askServer(ctx context.Context, out io.Writer) error {
 	}
 	token := os.Getenv(idTokenVariable)
 	if token == "" {
-		return usage.New(fmt.Errorf("%s is empty: the job needs \"id_tokens: {%s: {aud: %s}}\"", idTokenVariable, idTokenVariable, base))
+		return usage.New(fmt.Errorf("%s is empty: the job needs \"id_tokens: {%s: {aud: %s}}\"", idTokenVariable,
+			idTokenVariable, base))
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, base.JoinPath("ci", "generate").String(), nil)
 	if err != nil {
@@ -75,7 +76,8 @@ func askForDAG(r *http.Request) (cijob.Answer, error) {
 			Detail string `json:"detail"`
 		}
 		if json.Unmarshal(text, &problem) != nil || problem.Detail == "" {
-			return answer, fmt.Errorf("%s answered %s, which is not an answer of dagwright: is --server right?", r.URL, response.Status)
+			return answer, fmt.Errorf("%s answered %s, which is not an answer of dagwright: is --server right?", r.URL,
+				response.Status)
 		}
 		return answer, errors.New(problem.Detail)
 	}
@@ -137,7 +139,8 @@ func (f generateFlags) tell(out io.Writer, changes []delivered) error {
 
 // pushRendered commits the specs to the DAG repository, from a clone that is thrown
 // away.
-func (f generateFlags) pushRendered(ctx context.Context, request generator.Request, all []generator.Rendered, out io.Writer) error {
+func (f generateFlags) pushRendered(ctx context.Context, request generator.Request, all []generator.Rendered,
+	out io.Writer) error {
 	dir, err := os.MkdirTemp("", "dagwright-push-")
 	if err != nil {
 		return err
@@ -153,7 +156,8 @@ func (f generateFlags) pushRendered(ctx context.Context, request generator.Reque
 	}
 	var changes []delivered
 	head, changed, err := repo.Push(ctx, gitrepo.Commit{
-		Message:    fmt.Sprintf("%s: render %.8s of %s\n\nModel: %s@%s (%s)\n", all[0].DAG, request.Commit, request.Branch, request.Project, request.Commit, request.Branch),
+		Message: fmt.Sprintf("%s: render %.8s of %s\n\nModel: %s@%s (%s)\n", all[0].DAG, request.Commit, request.Branch,
+			request.Project, request.Commit, request.Branch),
 		AuthorName: "dagwright", AuthorEmail: generator.AuthorEmail, When: time.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) {
 			changes = nil
@@ -176,7 +180,8 @@ func (f generateFlags) pushRendered(ctx context.Context, request generator.Reque
 
 // differences lists the files that the head lacks, and notes all of them. A file that
 // somebody else than dagwright wrote last is an error, unless forced.
-func (f generateFlags) differences(repo *gitrepo.Repo, head string, all []generator.Rendered, noted *[]delivered) ([]gitrepo.Change, error) {
+func (f generateFlags) differences(repo *gitrepo.Repo, head string, all []generator.Rendered,
+	noted *[]delivered) ([]gitrepo.Change, error) {
 	const largest = 1 << 20
 	var out []gitrepo.Change
 	for _, r := range all {
@@ -209,7 +214,8 @@ func checkAuthor(repo *gitrepo.Repo, head, path string) error {
 		return err
 	}
 	if author != generator.AuthorEmail {
-		return fmt.Errorf("%s was edited by hand in the DAG repository (by %s), and was left as it is: move the edit into the model's %s, or overwrite it with --force: %w",
+		return fmt.Errorf(
+			"%s was edited by hand in the DAG repository (by %s), and was left as it is: move the edit into the model's %s, or overwrite it with --force: %w",
 			path, author, generator.ModelFile, dag.ErrConflict)
 	}
 	return nil

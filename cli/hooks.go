@@ -57,7 +57,8 @@ accepts both the old and the new one.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return installHooks(cmd.Context(), f, cmd.OutOrStdout()) },
 	}
-	cmd.Flags().StringVar(&f.gitlab, "gitlab", cmp.Or(os.Getenv("CI_SERVER_URL"), os.Getenv("GITLAB_URL")), "GitLab's address (environment: CI_SERVER_URL, GITLAB_URL)")
+	cmd.Flags().StringVar(&f.gitlab, "gitlab", cmp.Or(os.Getenv("CI_SERVER_URL"), os.Getenv("GITLAB_URL")),
+		"GitLab's address (environment: CI_SERVER_URL, GITLAB_URL)")
 	cmd.Flags().StringVar(&f.tokenFile, "token-file", "", "file with an access token")
 	cmd.Flags().StringVar(&f.url, "url", "", "address of the webhook, such as https://dagwright.example.com/hooks/gitlab")
 	cmd.Flags().StringVar(&f.secretFile, "secret-file", "", "file with the secret token, or a signing token (whsec_…)")
@@ -89,7 +90,8 @@ func (f hooksFlags) check() error {
 	case len(missing) > 0:
 		return usage.New(fmt.Errorf("%s are required", strings.Join(missing, ", ")))
 	case err != nil || !instance.WebAddress(f.url) || strings.Trim(address.Path, "/") == "":
-		return usage.New(fmt.Errorf("--url %q: want an address with a path, such as https://dagwright.example.com/hooks/gitlab", f.url))
+		return usage.New(
+			fmt.Errorf("--url %q: want an address with a path, such as https://dagwright.example.com/hooks/gitlab", f.url))
 	case len(f.groups)+len(f.projects) == 0:
 		return usage.New(errors.New("name at least one --group or --project"))
 	}
@@ -118,7 +120,8 @@ func installHooks(ctx context.Context, f hooksFlags, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	hook := gitlab.Hook{URL: f.url, Secret: secret.Reveal(), Branches: f.branches, Pipelines: f.pipelines, MergeRequests: f.mergeRequests}
+	hook := gitlab.Hook{URL: f.url, Secret: secret.Reveal(), Branches: f.branches, Pipelines: f.pipelines,
+		MergeRequests: f.mergeRequests}
 	tw := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	failed := 0
 	for _, p := range projects {

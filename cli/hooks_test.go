@@ -16,9 +16,12 @@ func TestHooksInstallRefusals(t *testing.T) {
 	}{
 		{"--gitlab, --token-file, --url, --secret-file are required", nil},
 		{"--url is required", []string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x"}},
-		{`--url "https://d.example.com/": want an address with a path`, []string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/"}},
-		{`--url "d.example.com/hooks/gitlab": want an address`, []string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "d.example.com/hooks/gitlab"}},
-		{"name at least one --group or --project", []string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/hooks/gitlab"}},
+		{`--url "https://d.example.com/": want an address with a path`,
+			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/"}},
+		{`--url "d.example.com/hooks/gitlab": want an address`,
+			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "d.example.com/hooks/gitlab"}},
+		{"name at least one --group or --project",
+			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/hooks/gitlab"}},
 	} {
 		p.Run("", ExitUsage, test.words, append([]string{"hooks", "install"}, test.flags...)...)
 	}

@@ -52,7 +52,8 @@ set DAGWRIGHT_TOKEN_FILE (or DAGWRIGHT_TOKEN).`,
 		},
 	}
 	f.addServerTo(cmd)
-	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token of dagwright; - asks for it or reads standard input")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "",
+		"`file` with a token of dagwright; - asks for it or reads standard input")
 	return cmd
 }
 
@@ -92,7 +93,8 @@ func sayWho(cmd *cobra.Command, c *client.Client, me client.Identity, err error)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed in to %s as %s, %s\n", c.Server(), terminal.OneLine(me.Name), terminal.OneLine(me.Role))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed in to %s as %s, %s\n", c.Server(), terminal.OneLine(me.Name),
+		terminal.OneLine(me.Role))
 	return err
 }
 
@@ -193,7 +195,8 @@ func newWhoamiCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer := map[string]any{"server": c.Server().URL.String(), "context": c.Server().Context, "name": me.Name, "via": me.Via, "role": me.Role}
+			answer := map[string]any{"server": c.Server().URL.String(), "context": c.Server().Context, "name": me.Name,
+				"via": me.Via, "role": me.Role}
 			return f.show(cmd.OutOrStdout(), answer, func(t *table) {
 				t.field("Server", c.Server().String())
 				t.field("Name", orDash(me.Name))

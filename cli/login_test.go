@@ -43,7 +43,9 @@ func guarded(t *testing.T, provider *deviceProvider, good func(token string) boo
 	}
 	e.Use(known)
 	e.GET("/auth/config", func(c echo.Context) error {
-		return c.JSON(http.StatusOK, map[string]any{"auth": "oidc", "issuer": provider.url, "client_id": deviceClient, "scopes": []string{"openid", "offline_access"}})
+		return c.JSON(http.StatusOK,
+			map[string]any{"auth": "oidc", "issuer": provider.url, "client_id": deviceClient,
+				"scopes": []string{"openid", "offline_access"}})
 	})
 	e.GET("/api/v2/me", func(c echo.Context) error {
 		return c.JSON(http.StatusOK, map[string]any{"name": "ann", "via": "oidc", "role": "operator"})
@@ -91,7 +93,9 @@ func TestLoginByDevice(t *testing.T) {
 			})
 			ann := newWorkstation(t)
 			ann.Run("", 0, "it is the current one", "context", "add", "dev", url)
-			ann.Run("", 1, `you are not signed in to `+url+` (context dev) (Not authenticated): run "dagwright login --context dev"`, "dags", "list")
+			ann.Run("", 1,
+				`you are not signed in to `+url+` (context dev) (Not authenticated): run "dagwright login --context dev"`,
+				"dags", "list")
 			finish := ann.login()
 			provider.say("yes")
 			if got := finish(); !strings.Contains(got, "signed in to "+url+" (context dev) as ann, operator\n(<nil>)") {
@@ -170,7 +174,8 @@ func TestSignInEnds(t *testing.T) {
 		t.Fatal(got)
 	}
 	provider.forget(true)
-	ann.Run("", 1, `the sign-in has ended (invalid_grant) at `+url+`: sign in again with "dagwright login --server `+url, "dags", "list", "--server", url)
+	ann.Run("", 1, `the sign-in has ended (invalid_grant) at `+url+`: sign in again with "dagwright login --server `+url,
+		"dags", "list", "--server", url)
 }
 
 func TestLoginByToken(t *testing.T) {
@@ -200,9 +205,13 @@ func TestLoginByToken(t *testing.T) {
 
 	newWorkstation(t, client.TokenVariable+"="+token).Run("", 0, "churn-model", "dags", "list", "--server", url)
 	newWorkstation(t, client.TokenFileVariable+"="+file).Run("", 0, "churn-model", "dags", "list", "--server", url)
-	newWorkstation(t, client.TokenVariable+"=other").Run("", 1, "does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list", "--server", url)
-	newWorkstation(t, client.TokenVariable+"=a", client.TokenFileVariable+"=b").Run("", 2, "want one of", "dags", "list", "--server", url)
-	newWorkstation(t, client.TokenFileVariable+"=absent").Run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list", "--server", url)
+	newWorkstation(t, client.TokenVariable+"=other").Run("", 1,
+		"does not accept the token of DAGWRIGHT_TOKEN (Not authenticated): it may have ended", "dags", "list",
+		"--server", url)
+	newWorkstation(t, client.TokenVariable+"=a", client.TokenFileVariable+"=b").Run("", 2, "want one of", "dags", "list",
+		"--server", url)
+	newWorkstation(t, client.TokenFileVariable+"=absent").Run("", 2, "DAGWRIGHT_TOKEN_FILE: open absent", "dags", "list",
+		"--server", url)
 }
 
 // A server that lets everybody in needs no login; another program is not a dagwright.

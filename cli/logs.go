@@ -56,7 +56,8 @@ failed, and 3 when it has not ended, as when Ctrl-C stops following.`,
 			if err != nil {
 				return err
 			}
-			p := logPrinter{cmd: cmd, client: c, run: run.Fields, task: argument(args, 2), try: l.try, output: f.output, timestamps: l.timestamps, terminal: isTerminal(cmd.OutOrStdout())}
+			p := logPrinter{cmd: cmd, client: c, run: run.Fields, task: argument(args, 2), try: l.try, output: f.output,
+				timestamps: l.timestamps, terminal: isTerminal(cmd.OutOrStdout())}
 			show := p.print
 			if l.follow {
 				show = p.follow

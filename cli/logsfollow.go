@@ -96,7 +96,8 @@ func (f *follower) next(tasks []client.TaskInstance) (attempt, bool) {
 func (f *follower) followOne(a attempt) error {
 	f.done[a] = true
 	fmt.Fprintf(f.cmd.ErrOrStderr(), "==> %s of %s, try %d\n", a.task, f.run.ID, a.try)
-	return f.client.FollowLog(f.cmd.Context(), f.tried(a), func(text []byte) error { return f.line(f.cmd.OutOrStdout(), text) })
+	return f.client.FollowLog(f.cmd.Context(), f.tried(a),
+		func(text []byte) error { return f.line(f.cmd.OutOrStdout(), text) })
 }
 
 // conclude says how the run ended, or that it goes on.

@@ -95,7 +95,8 @@ func newModelsListCommand(f *clientFlags) *cobra.Command {
 				t.header("PUSH", "PROJECT", "BRANCH", "COMMIT", "RECEIVED", "STATE", "DAG", "REASON")
 				for _, p := range pushes {
 					p := p.Fields
-					t.row(p.ID, p.Project, p.Branch, fmt.Sprintf("%.8s", p.Commit), p.ReceivedAt, pushState(p.State), orDash(p.DAG), orDash(cmp.Or(p.Reason, p.MergeRequest)))
+					t.row(p.ID, p.Project, p.Branch, fmt.Sprintf("%.8s", p.Commit), p.ReceivedAt, pushState(p.State), orDash(p.DAG),
+						orDash(cmp.Or(p.Reason, p.MergeRequest)))
 				}
 			})
 		},
@@ -204,7 +205,8 @@ it was rejected, and 3 when it is still pending after --timeout.`,
 				return err
 			}
 			var p client.Item[pushFields]
-			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: append(path, "replay")}, &p); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: append(path, "replay")},
+				&p); err != nil {
 				return err
 			}
 			if wait {

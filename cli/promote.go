@@ -42,7 +42,8 @@ brings the same merge request up to date.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the instance that has the DAG (required)")
-	cmd.Flags().StringVar(&f.commit, "commit", "", "commit of the DAG repository to take the spec from (default: the newest)")
+	cmd.Flags().StringVar(&f.commit, "commit", "",
+		"commit of the DAG repository to take the spec from (default: the newest)")
 	cmd.Flags().StringVar(&f.by, "by", "", "who promotes it (default: GITLAB_USER_LOGIN, or the system's user)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show what would be proposed and do nothing")
 	return cmd

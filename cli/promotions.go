@@ -69,11 +69,13 @@ the instance.`,
 	return cmd
 }
 
-func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client.Client, id string, body map[string]any, timeout time.Duration) error {
+func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client.Client, id string, body map[string]any,
+	timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 	defer cancel()
 	var asked promotionFields
-	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"dags", id, "promote"}, Body: body}, &asked); err != nil {
+	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"dags", id, "promote"}, Body: body},
+		&asked); err != nil {
 		return err
 	}
 	p, err := awaitPromotion(ctx, c, id, asked.ID)
@@ -87,7 +89,8 @@ func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client.Client, id st
 		case store.PromotionUnchanged:
 			t.line("%s is already there; there is nothing to promote", p.Fields.DAG)
 		default:
-			t.line("version %d of %s: %s %s", p.Fields.Version, p.Fields.DAG, p.Fields.State, orDash(cmp.Or(p.Fields.MergeRequest, p.Fields.Reason)))
+			t.line("version %d of %s: %s %s", p.Fields.Version, p.Fields.DAG, p.Fields.State,
+				orDash(cmp.Or(p.Fields.MergeRequest, p.Fields.Reason)))
 		}
 	})
 	if err == nil && p.Fields.State == string(store.PromotionRefused) {
@@ -98,7 +101,8 @@ func promoteByServer(cmd *cobra.Command, f *clientFlags, c *client.Client, id st
 
 // awaitPromotion waits until a promotion is finished. The server has no call that
 // waits, so it is asked again and again, less and less often.
-func awaitPromotion(ctx context.Context, c *client.Client, id string, number int64) (client.Item[promotionFields], error) {
+func awaitPromotion(ctx context.Context, c *client.Client, id string,
+	number int64) (client.Item[promotionFields], error) {
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		var answer struct {
 			Promotions []client.Item[promotionFields] `json:"promotions"`

@@ -21,7 +21,8 @@ func newManCommand() *cobra.Command {
 		Hidden: true,
 		Args:   exactArguments(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			header := &doc.GenManHeader{Title: "DAGWRIGHT", Section: "1", Source: "dagwright " + version.String(), Manual: "dagwright"}
+			header := &doc.GenManHeader{Title: "DAGWRIGHT", Section: "1", Source: "dagwright " + version.String(),
+				Manual: "dagwright"}
 			if err := doc.GenManTree(cmd.Root(), header, args[0]); err != nil {
 				return fmt.Errorf("write man pages: %w", err)
 			}
@@ -57,7 +58,8 @@ Commands that change or end what runs in a production context ask for confirmati
 |---|---|
 | ` + "`dagwright/config.yml`" + ` | the contexts |
 | ` + "`dagwright/credentials.yml`" + ` | tokens, readable by you only; each goes to its own server and to no other |
-| ` + "`DAGWRIGHT_TOKEN_FILE`, `DAGWRIGHT_TOKEN`" + ` | a token for scripts; takes precedence over what ` + "`login`" + ` has kept |
+| ` + "`DAGWRIGHT_TOKEN_FILE`, `DAGWRIGHT_TOKEN`" + ` | a token for scripts; takes precedence over what ` + "`login`" +
+	` has kept |
 | ` + "`SSL_CERT_FILE`" + ` | further certificate authorities, as in every Go program |
 
 Both files are in the folder of your settings: ` + "`$XDG_CONFIG_HOME` or `~/.config`" + `. A token is
@@ -173,6 +175,7 @@ func describeFlags(b *strings.Builder, c *cobra.Command) {
 		fmt.Fprintf(b, "| `%s` | %s |\n", name, strings.ReplaceAll(usage, "|", "\\|"))
 	})
 	if c.HasInheritedFlags() {
-		fmt.Fprintf(b, "\nAnd the flags of [%s](#%s).\n", c.Parent().CommandPath(), strings.ReplaceAll(c.Parent().CommandPath(), " ", "-"))
+		fmt.Fprintf(b, "\nAnd the flags of [%s](#%s).\n", c.Parent().CommandPath(),
+			strings.ReplaceAll(c.Parent().CommandPath(), " ", "-"))
 	}
 }

@@ -14,7 +14,8 @@ import (
 // TestReference wants docs/cli.md to say what --help says. It sets variables that
 // are defaults of flags, so it is not parallel.
 func TestReference(t *testing.T) {
-	for _, name := range []string{"CI_PROJECT_PATH", "CI_PROJECT_ID", "CI_COMMIT_BRANCH", "CI_COMMIT_SHA", "CI_SERVER_URL", "GITLAB_URL"} {
+	for _, name := range []string{"CI_PROJECT_PATH", "CI_PROJECT_ID", "CI_COMMIT_BRANCH", "CI_COMMIT_SHA", "CI_SERVER_URL",
+		"GITLAB_URL"} {
 		t.Setenv(name, "")
 	}
 	var got bytes.Buffer

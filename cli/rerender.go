@@ -89,7 +89,8 @@ func rerender(ctx context.Context, c *client.Client, f *clientFlags, r rerenderR
 	var asked struct {
 		Pushes []int64 `json:"push_ids"`
 	}
-	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"rerender"}, Body: r}, &asked); err != nil {
+	if err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"rerender"}, Body: r},
+		&asked); err != nil {
 		return err
 	}
 	var all []client.Item[pushFields]
@@ -106,7 +107,8 @@ func rerender(ctx context.Context, c *client.Client, f *clientFlags, r rerenderR
 	err := f.show(out, all, func(t *table) {
 		t.header("DAG", "PROJECT", "BRANCH", "RESULT", "REASON")
 		for _, p := range all {
-			t.row(orDash(p.Fields.DAG), p.Fields.Project, p.Fields.Branch, pushState(p.Fields.State), orDash(p.Fields.Reason+p.Fields.MergeRequest))
+			t.row(orDash(p.Fields.DAG), p.Fields.Project, p.Fields.Branch, pushState(p.Fields.State),
+				orDash(p.Fields.Reason+p.Fields.MergeRequest))
 		}
 	})
 	return errors.Join(err, refusals(all))

@@ -92,7 +92,8 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	}
 	add("server", newDevCommand(), newServeCommand())
 	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
-	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(), newImportErrorsCommand(),
+	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(),
+		newImportErrorsCommand(),
 		newAuditCommand(), newRerenderCommand())
 	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokensCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
@@ -121,7 +122,8 @@ func noArguments(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	return usage.New(fmt.Errorf("unknown command or argument %q%s (see %q)", args[0], dag.DidYouMean(args[0], names), cmd.CommandPath()+" --help"))
+	return usage.New(fmt.Errorf("unknown command or argument %q%s (see %q)", args[0], dag.DidYouMean(args[0], names),
+		cmd.CommandPath()+" --help"))
 }
 
 // exactArguments wants n arguments, named as in the command's usage line.

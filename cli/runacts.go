@@ -111,8 +111,10 @@ func newRunsClearCommand(f *clientFlags) *cobra.Command {
 	return cmd
 }
 
-func clearRun(cmd *cobra.Command, f *clientFlags, c *client.Client, path []string, onlyFailed bool, act actFlags) error {
-	r := client.Request{Method: http.MethodPost, Path: append(slices.Clone(path), "clear"), Body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
+func clearRun(cmd *cobra.Command, f *clientFlags, c *client.Client, path []string, onlyFailed bool,
+	act actFlags) error {
+	r := client.Request{Method: http.MethodPost, Path: append(slices.Clone(path), "clear"),
+		Body: map[string]any{"dry_run": act.dryRun, "only_failed": onlyFailed}}
 	question := fmt.Sprintf("Run the tasks of run %s of %s again?", path[3], path[1])
 	if act.dryRun {
 		return actOnTasks(cmd, f, c, r, act, question, "run again")
@@ -135,7 +137,8 @@ func clearRun(cmd *cobra.Command, f *clientFlags, c *client.Client, path []strin
 	}
 	return f.show(cmd.OutOrStdout(), cleared, func(t *table) {
 		if nothing {
-			t.line("no task of run %s of %s has failed: nothing is cleared, it is %s", cleared.Fields.ID, cleared.Fields.DAG, cleared.Fields.State)
+			t.line("no task of run %s of %s has failed: nothing is cleared, it is %s", cleared.Fields.ID, cleared.Fields.DAG,
+				cleared.Fields.State)
 			return
 		}
 		t.line("run %s of %s is cleared: it is %s", cleared.Fields.ID, cleared.Fields.DAG, cleared.Fields.State)
@@ -154,7 +157,8 @@ func newRunsNoteCommand(f *clientFlags) *cobra.Command {
 				return err
 			}
 			var noted client.Item[client.Run]
-			r := client.Request{Method: http.MethodPatch, Path: client.RunPath(args[0], args[1]), Body: map[string]any{"note": args[2]}}
+			r := client.Request{Method: http.MethodPatch, Path: client.RunPath(args[0], args[1]),
+				Body: map[string]any{"note": args[2]}}
 			if err := c.Call(cmd.Context(), r, &noted); err != nil {
 				return err
 			}
@@ -179,13 +183,15 @@ func newRunsDeleteCommand(f *clientFlags) *cobra.Command {
 				return err
 			}
 			r := found.Fields
-			question := fmt.Sprintf("Delete run %s of %s (%s, %s) with its logs from %s? This cannot be undone.", r.ID, r.DAG, r.State, moment(r.LogicalDate), c.Server())
+			question := fmt.Sprintf("Delete run %s of %s (%s, %s) with its logs from %s? This cannot be undone.", r.ID, r.DAG,
+				r.State, moment(r.LogicalDate), c.Server())
 			if !yes {
 				if err := confirm(cmd.Context(), cmd, question); err != nil {
 					return err
 				}
 			}
-			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: client.RunPath(args[0], args[1])}, nil); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: client.RunPath(args[0], args[1])},
+				nil); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "run %s of %s is deleted with its logs\n", r.ID, r.DAG)
@@ -246,7 +252,8 @@ of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31
 		},
 		ValidArgsFunction: completeArguments(completeDAGs),
 	}
-	cmd.Flags().StringVar(&b.from, "from", "", "first logical `date`, at midnight unless it has a time, UTC unless it has an offset (required)")
+	cmd.Flags().StringVar(&b.from, "from", "",
+		"first logical `date`, at midnight unless it has a time, UTC unless it has an offset (required)")
 	cmd.Flags().StringVar(&b.to, "to", "", "last logical `date`, at midnight unless it has a time (required)")
 	cmd.Flags().StringVar(&b.conf, "conf", "", "JSON object for every run, @FILE or @- as in \"dagwright dags trigger\"")
 	cmd.Flags().StringVar(&b.reprocess, "reprocess", "none", "which existing runs to run again: none, failed or completed")
@@ -279,7 +286,8 @@ func (b backfillFlags) body(cmd *cobra.Command, id string) (map[string]any, erro
 		return nil, usage.New(fmt.Errorf("--max-active-runs %d: want 1 or more", b.most))
 	}
 	body := map[string]any{
-		"dag_id": id, "from_date": from.UTC().Format(time.RFC3339), "to_date": to.UTC().Format(time.RFC3339), "run_backwards": b.backwards,
+		"dag_id": id, "from_date": from.UTC().Format(time.RFC3339), "to_date": to.UTC().Format(time.RFC3339),
+		"run_backwards":      b.backwards,
 		"reprocess_behavior": b.reprocess, "max_active_runs": b.most, "dag_run_conf": map[string]any{},
 	}
 	if b.conf != "" {
@@ -300,7 +308,8 @@ func backfillDates(ctx context.Context, c *client.Client, body map[string]any) (
 	var answer struct {
 		Backfills []client.Item[dateFields] `json:"backfills"`
 	}
-	err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"backfills", "dry_run"}, Body: body}, &answer)
+	err := c.Call(ctx, client.Request{Method: http.MethodPost, Path: []string{"backfills", "dry_run"}, Body: body},
+		&answer)
 	return answer.Backfills, err
 }
 
@@ -328,8 +337,10 @@ func startsNothing(cmd *cobra.Command, f *clientFlags, c *client.Client, body ma
 	var runs struct {
 		Total int `json:"total_entries"`
 	}
-	query := url.Values{"logical_date_gte": {fmt.Sprint(body["from_date"])}, "logical_date_lte": {fmt.Sprint(body["to_date"])}, "limit": {"1"}}
-	if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "dagRuns"}, Query: query}, &runs); err != nil {
+	query := url.Values{"logical_date_gte": {fmt.Sprint(body["from_date"])},
+		"logical_date_lte": {fmt.Sprint(body["to_date"])}, "limit": {"1"}}
+	if err := c.Call(cmd.Context(), client.Request{Path: []string{"dags", id, "dagRuns"}, Query: query},
+		&runs); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), []client.Item[dateFields]{}, func(t *table) {
@@ -344,7 +355,8 @@ func whyNothing(body map[string]any, runs int) string {
 	case runs == 0:
 		return fmt.Sprintf("the schedule of %s calls for no run %s", body["dag_id"], within)
 	case body["reprocess_behavior"] == "none":
-		return fmt.Sprintf("every date of %s %s has a run; --reprocess failed or completed has them run again", body["dag_id"], within)
+		return fmt.Sprintf("every date of %s %s has a run; --reprocess failed or completed has them run again",
+			body["dag_id"], within)
 	case body["reprocess_behavior"] == "failed":
 		return fmt.Sprintf("every date of %s %s has a run, and none of them has failed", body["dag_id"], within)
 	}
@@ -364,7 +376,8 @@ func backfill(cmd *cobra.Command, f *clientFlags, c *client.Client, body map[str
 		return err
 	}
 	var made client.Item[backfillFields]
-	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"backfills"}, Body: body}, &made); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"backfills"}, Body: body},
+		&made); err != nil {
 		return err
 	}
 	return f.show(cmd.OutOrStdout(), made, func(t *table) {

@@ -49,10 +49,12 @@ such as @daily.`,
 		},
 	}
 	cmd.Flags().StringVar(&f.timezone, "timezone", "UTC", "IANA time zone in which the expression is read")
-	cmd.Flags().StringVar(&f.start, "start", "", "first moment: 2026-03-27 (midnight in the zone), a local time, or a time with offset (default now)")
+	cmd.Flags().StringVar(&f.start, "start", "",
+		"first moment: 2026-03-27 (midnight in the zone), a local time, or a time with offset (default now)")
 	cmd.Flags().StringVar(&f.end, "end", "", "last moment, written like --start")
 	cmd.Flags().IntVar(&f.count, "count", 5, "how many runs to show, 1 to 10000")
-	cmd.Flags().BoolVar(&f.intervals, "data-intervals", false, "use CronDataIntervalTimetable instead of CronTriggerTimetable")
+	cmd.Flags().BoolVar(&f.intervals, "data-intervals", false,
+		"use CronDataIntervalTimetable instead of CronTriggerTimetable")
 	cmd.Flags().StringVar(&f.output, "output", "table", "table, json or yaml")
 	return cmd
 }
@@ -99,12 +101,14 @@ func parseMoment(flag, text string, zone *time.Location, whenEmpty time.Time) (t
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
-	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02 15:04:05"} {
+	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04", "2006-01-02T15:04:05", "2006-01-02 15:04",
+		"2006-01-02 15:04:05"} {
 		if t, err := time.ParseInLocation(layout, text, zone); err == nil {
 			return t, nil
 		}
 	}
-	return time.Time{}, usage.New(fmt.Errorf("%s %q: want 2026-03-27, 2026-03-27T02:30 or 2026-03-27T02:30:00+01:00", flag, text))
+	return time.Time{}, usage.New(fmt.Errorf("%s %q: want 2026-03-27, 2026-03-27T02:30 or 2026-03-27T02:30:00+01:00",
+		flag, text))
 }
 
 func printSchedule(w io.Writer, runs []timetable.Run, zone *time.Location, output string) error {

@@ -52,7 +52,8 @@ Run:      r
 Started:  2026-01-31T09:00:00Z (3h ago)
 
 ` + "\x1b[1mTASK\x1b[0m          \x1b[1mSTATE\x1b[0m   \x1b[1mSTARTED\x1b[0m  \x1b[1mREASON\x1b[0m\n" +
-			"prepare_data  \x1b[31mfailed\x1b[0m  3h ago   no such column: 日付 of the warehouse's table\n" + `train_model   -       -        -
+			"prepare_data  \x1b[31mfailed\x1b[0m  3h ago   no such column: 日付 of the warehouse's table\n" +
+			`train_model   -       -        -
 `},
 	}
 	for _, test := range tests {

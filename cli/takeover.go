@@ -40,7 +40,9 @@ all DAGs.`,
 				return err
 			}
 			if !yes {
-				question := fmt.Sprintf("Make the history of %s part of the DAGs that have the ids now, on %s? This cannot be undone.", strings.Join(args, ", "), c.Server())
+				question := fmt.Sprintf(
+					"Make the history of %s part of the DAGs that have the ids now, on %s? This cannot be undone.",
+					strings.Join(args, ", "), c.Server())
 				if err := confirm(cmd.Context(), cmd, question); err != nil {
 					return err
 				}

@@ -28,7 +28,8 @@ the newest run of the DAG is meant.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.addTo(cmd)
-	cmd.AddCommand(newTasksListCommand(&f), newTasksShowCommand(&f), newTasksClearCommand(&f), newTasksMarkCommand(&f), newTasksCancelCommand(&f))
+	cmd.AddCommand(newTasksListCommand(&f), newTasksShowCommand(&f), newTasksClearCommand(&f), newTasksMarkCommand(&f),
+		newTasksCancelCommand(&f))
 	return cmd
 }
 
@@ -108,7 +109,8 @@ func (r *relatives) addTo(cmd *cobra.Command) {
 }
 
 func (r relatives) body() map[string]any {
-	return map[string]any{"include_upstream": r.upstream, "include_downstream": r.downstream, "include_past": r.past, "include_future": r.future}
+	return map[string]any{"include_upstream": r.upstream, "include_downstream": r.downstream, "include_past": r.past,
+		"include_future": r.future}
 }
 
 // actFlags are those of commands that change what runs.
@@ -166,7 +168,8 @@ func completeActTasks(cmd *cobra.Command, args []string, word string) ([]string,
 }
 
 // actOnTasks asks where that is wanted, acts, and prints the task instances.
-func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client.Client, r client.Request, act actFlags, question, done string) error {
+func actOnTasks(cmd *cobra.Command, f *clientFlags, c *client.Client, r client.Request, act actFlags, question,
+	done string) error {
 	if !act.dryRun {
 		if err := askInProduction(cmd, c, act.yes, question); err != nil {
 			return err
@@ -252,7 +255,8 @@ func newTasksCancelCommand(f *clientFlags) *cobra.Command {
 			}
 			body := map[string]any{"new_state": "failed"}
 			var answer instanceList
-			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPatch, Path: path, Body: body}, &answer); err != nil {
+			if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPatch, Path: path, Body: body},
+				&answer); err != nil {
 				return err
 			}
 			return f.show(cmd.OutOrStdout(), answer.Instances, func(t *table) {

@@ -142,9 +142,11 @@ the file of --token-out, which only you may read. It can do no more than you can
 	}
 	cmd.Flags().StringVar(&body.Role, "role", "viewer", "its role: viewer, operator or admin")
 	cmd.Flags().IntVar(&body.Days, "days", 0, "days until it expires (default: the longest that the server allows)")
-	cmd.Flags().StringSliceVar(&body.DAGs, "dag", nil, "only for this DAG, or for those that a pattern such as 'churn-*' matches; may be repeated")
+	cmd.Flags().StringSliceVar(&body.DAGs, "dag", nil,
+		"only for this DAG, or for those that a pattern such as 'churn-*' matches; may be repeated")
 	cmd.Flags().BoolVar(&body.Service, "service", false, "acts on its own behalf, not for you; for administrators")
-	cmd.Flags().StringSliceVar(&body.Projects, "project", nil, "with --service: only for models of this GitLab project or group; may be repeated")
+	cmd.Flags().StringSliceVar(&body.Projects, "project", nil,
+		"with --service: only for models of this GitLab project or group; may be repeated")
 	cmd.Flags().StringVar(&out, "token-out", "", "new `file` to write the token to")
 	mustComplete(cmd, "role", completeFlag(oneOf("viewer", "operator", "admin")))
 	mustComplete(cmd, "dag", completeFlag(completeDAGs))
@@ -163,14 +165,16 @@ func createToken(cmd *cobra.Command, f *clientFlags, c *client.Client, body newT
 		defer file.Close()
 	}
 	var made client.Item[tokenFields]
-	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"tokens"}, Body: body}, &made); err != nil {
+	if err := c.Call(cmd.Context(), client.Request{Method: http.MethodPost, Path: []string{"tokens"}, Body: body},
+		&made); err != nil {
 		if file != nil {
 			err = errors.Join(err, os.Remove(out))
 		}
 		return err
 	}
 	t := made.Fields
-	fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s, %s, until %s): keep it, it is not shown again\n", t.ID, terminal.OneLine(t.Name), t.Role, moment(t.Expires))
+	fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s, %s, until %s): keep it, it is not shown again\n", t.ID,
+		terminal.OneLine(t.Name), t.Role, moment(t.Expires))
 	if file != nil {
 		if _, err := fmt.Fprintln(file, t.Token); err != nil {
 			return fmt.Errorf("write token: %w", err)
@@ -192,7 +196,8 @@ func newTokensRevokeCommand(f *clientFlags) *cobra.Command {
 				return err
 			}
 			for _, id := range args {
-				if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: []string{"tokens", id}}, nil); err != nil {
+				if err := c.Call(cmd.Context(), client.Request{Method: http.MethodDelete, Path: []string{"tokens", id}},
+					nil); err != nil {
 					return err
 				}
 				fmt.Fprintf(cmd.OutOrStdout(), "token %s is revoked\n", id)

@@ -43,7 +43,8 @@ With --wait the exit codes are those of "dagwright runs wait".`,
 		ValidArgsFunction: completeArguments(completeDAGs),
 	}
 	cmd.Flags().StringVar(&t.conf, "conf", "", "JSON object, @FILE to read it from a file, or @- from standard input")
-	cmd.Flags().StringVar(&t.logicalDate, "logical-date", "", "date that the run is for, UTC unless it has an offset (default now)")
+	cmd.Flags().StringVar(&t.logicalDate, "logical-date", "",
+		"date that the run is for, UTC unless it has an offset (default now)")
 	cmd.Flags().StringVar(&t.runID, "run-id", "", "id of the run (default manual__ and the time)")
 	cmd.Flags().StringVar(&t.note, "note", "", "note for people")
 	cmd.Flags().BoolVar(&t.unpause, "unpause", false, "un-pause the DAG too")

@@ -135,7 +135,8 @@ func (c *Client) callOnce(ctx context.Context, r Request, answer any) error {
 // mayHeal reports whether the same request may be answered a moment later. A server
 // that refuses connections is not there, which is reported at once.
 func mayHeal(err error) bool {
-	return unavailable(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET)
+	return unavailable(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET)
 }
 
 // Open sends a request and returns an answer that is not an error, without a bound in

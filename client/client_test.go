@@ -37,8 +37,10 @@ func TestRefusals(t *testing.T) {
 		wrongUse  bool
 		isRefused bool
 	}{
-		{401, `{"detail": "ended"}`, "you are not signed in to SERVER (ended): run \"dagwright login --server SERVER\"", false, true},
-		{403, `{"detail": "this needs the role operator"}`, "this needs the role operator (on SERVER; \"dagwright whoami", false, true},
+		{401, `{"detail": "ended"}`, "you are not signed in to SERVER (ended): run \"dagwright login --server SERVER\"",
+			false, true},
+		{403, `{"detail": "this needs the role operator"}`, "this needs the role operator (on SERVER; \"dagwright whoami",
+			false, true},
 		{404, `{"detail": "no such run"}`, "no such run", false, true},
 		{409, `{"detail": "it runs\u001b[2J"}`, "it runs [2J", false, true},
 		{422, `{"detail": [{"loc": ["body", "conf"], "msg": "too long"}]}`, "conf: too long", true, true},
@@ -70,7 +72,8 @@ func TestActsAreRepeated(t *testing.T) {
 	for method, want := range map[string]int{http.MethodPost: 3, "": 1} {
 		var keys, paths []string
 		c := serve(t, "dwt_x", func(w http.ResponseWriter, r *http.Request) {
-			keys, paths = append(keys, r.Header.Get("Idempotency-Key")), append(paths, r.Header.Get("Authorization")+" "+r.URL.EscapedPath())
+			keys, paths = append(keys, r.Header.Get("Idempotency-Key")), append(paths,
+				r.Header.Get("Authorization")+" "+r.URL.EscapedPath())
 			if len(keys) < 3 {
 				w.WriteHeader(http.StatusServiceUnavailable)
 				_, _ = w.Write([]byte(`{"detail": "the database does not answer now"}`))
@@ -119,7 +122,8 @@ func TestPages(t *testing.T) {
 		}
 	}
 	failed := errors.New("failed")
-	if _, _, err := client.Pages(url.Values{}, 0, func(url.Values) ([]int, int, error) { return nil, 0, failed }); !errors.Is(err, failed) {
+	if _, _, err := client.Pages(url.Values{}, 0,
+		func(url.Values) ([]int, int, error) { return nil, 0, failed }); !errors.Is(err, failed) {
 		t.Error(err)
 	}
 }
@@ -144,7 +148,8 @@ func TestNoRun(t *testing.T) {
 	c := serve(t, "", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"dag_runs": [], "total_entries": 0}`))
 	})
-	if _, err := c.Run(t.Context(), "churn", ""); !errors.Is(err, client.ErrNoRun) || !strings.HasPrefix(err.Error(), "churn has no run yet: ") {
+	if _, err := c.Run(t.Context(), "churn", ""); !errors.Is(err, client.ErrNoRun) ||
+		!strings.HasPrefix(err.Error(), "churn has no run yet: ") {
 		t.Error(err)
 	}
 }
@@ -153,7 +158,8 @@ func TestNoRun(t *testing.T) {
 func TestSignInWantsEncryption(t *testing.T) {
 	t.Parallel()
 	for address, fine := range map[string]bool{
-		"http://dagwright.example.com": false, "https://dagwright.example.com": true, "http://localhost:8080": true, "http://[::1]:8080": true,
+		"http://dagwright.example.com": false, "https://dagwright.example.com": true, "http://localhost:8080": true,
+		"http://[::1]:8080": true,
 	} {
 		to, err := client.ParseServer(address)
 		if err != nil {

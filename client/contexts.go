@@ -84,7 +84,8 @@ func parseServer(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("server %q: want a URL such as https://dagwright.example.com", text)
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("server %q: want a URL without user, query and fragment; tokens come by \"dagwright login\"", u.Redacted())
+		return nil, fmt.Errorf("server %q: want a URL without user, query and fragment; tokens come by \"dagwright login\"",
+			u.Redacted())
 	}
 	return u, nil
 }
@@ -169,9 +170,11 @@ func (c Contexts) Find(name string) (Context, error) {
 	case ok:
 		return sc, nil
 	case len(c.Contexts) == 0:
-		return sc, usage.New(fmt.Errorf("no context %q: there is none yet, add one with \"dagwright context add %s URL\"", name, name))
+		return sc, usage.New(fmt.Errorf("no context %q: there is none yet, add one with \"dagwright context add %s URL\"",
+			name, name))
 	}
-	return sc, usage.New(fmt.Errorf("no context %q; there are %s%s", name, strings.Join(c.Names(), ", "), dag.DidYouMean(name, c.Names())))
+	return sc, usage.New(fmt.Errorf("no context %q; there are %s%s", name, strings.Join(c.Names(), ", "),
+		dag.DidYouMean(name, c.Names())))
 }
 
 // Server is a server to talk to.

@@ -60,7 +60,8 @@ func readCredentials() (credentials, error) {
 	path := clientFile(credentialsName)
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		return all, fmt.Errorf("%s has tokens and others may read it (mode %#o): run \"chmod 600 %[1]s\"", path, info.Mode().Perm())
+		return all, fmt.Errorf("%s has tokens and others may read it (mode %#o): run \"chmod 600 %[1]s\"", path,
+			info.Mode().Perm())
 	}
 	return all, readClientFile(path, &all)
 }
@@ -174,11 +175,13 @@ func (c credential) renew(ctx context.Context, client *http.Client) (credential,
 		return c, errSignedOut
 	}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, client)
-	config := oauth2.Config{ClientID: c.ClientID, Endpoint: oauth2.Endpoint{TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams}}
+	config := oauth2.Config{ClientID: c.ClientID,
+		Endpoint: oauth2.Endpoint{TokenURL: c.TokenURL, AuthStyle: oauth2.AuthStyleInParams}}
 	got, err := config.TokenSource(ctx, &oauth2.Token{RefreshToken: string(c.Refresh)}).Token()
 	var refused *oauth2.RetrieveError
 	if errors.As(err, &refused) && refused.Response.StatusCode < 500 {
-		return c, fmt.Errorf("%w (%s)", errSignedOut, terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
+		return c, fmt.Errorf("%w (%s)", errSignedOut,
+			terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
 	}
 	if err != nil {
 		return c, fmt.Errorf("renew the sign-in at %s: %w", c.Issuer, withoutURL(err))
@@ -295,7 +298,8 @@ func (c credential) revoke(ctx context.Context, client *http.Client) error {
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("the token is forgotten here, but %s could not be asked to revoke it: %w", c.Issuer, withoutURL(err))
+		return fmt.Errorf("the token is forgotten here, but %s could not be asked to revoke it: %w", c.Issuer,
+			withoutURL(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

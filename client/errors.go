@@ -105,7 +105,8 @@ func (c *Client) unauthorized(detail string) error {
 	}
 	if c.from != "" {
 		text := fmt.Sprintf("%s does not accept the token of %s", c.to, c.from)
-		return &RefusedError{http.StatusUnauthorized, text, why + ": it may have ended or been revoked, or be another server's"}
+		return &RefusedError{http.StatusUnauthorized, text,
+			why + ": it may have ended or been revoked, or be another server's"}
 	}
 	text := fmt.Sprintf("you are not signed in to %s", c.to)
 	return &RefusedError{http.StatusUnauthorized, text,
@@ -126,9 +127,12 @@ func (c *Client) foreign(resp *http.Response) error {
 		if u, err := url.Parse(to); err == nil {
 			to = u.Scheme + "://" + u.Host
 		}
-		return fmt.Errorf("%s sends its callers on to %s, as a proxy with a sign-in of its own does: is that the server to name?", c.to, terminal.OneLine(to))
+		return fmt.Errorf(
+			"%s sends its callers on to %s, as a proxy with a sign-in of its own does: is that the server to name?", c.to,
+			terminal.OneLine(to))
 	}
-	return fmt.Errorf("%s answered %s, which is not an answer of dagwright's API: is it the right server?", c.to, resp.Status)
+	return fmt.Errorf("%s answered %s, which is not an answer of dagwright's API: is it the right server?", c.to,
+		resp.Status)
 }
 
 // serverVersion asks for the server's version.
@@ -145,16 +149,19 @@ func (c *Client) unknownCall(ctx context.Context) string {
 	v, err := c.serverVersion(ctx)
 	switch {
 	case err != nil:
-		return fmt.Sprintf("%s does not know this command; is it an older dagwright than this one, %s?", c.to, version.String())
+		return fmt.Sprintf("%s does not know this command; is it an older dagwright than this one, %s?", c.to,
+			version.String())
 	case v == version.String():
 		return fmt.Sprintf("%s does not have what this command needs (dagwright %s)", c.to, terminal.OneLine(v))
 	}
-	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date", c.to, terminal.OneLine(v), version.String())
+	return fmt.Sprintf("%s does not know this command: it is dagwright %s and this is %s; bring the older one up to date",
+		c.to, terminal.OneLine(v), version.String())
 }
 
 // suggestion looks for the DAG that was meant where none was found.
 func (c *Client) suggestion(ctx context.Context, r Request, detail string) string {
-	if len(r.Path) < 2 || (r.Path[0] != "dags" && r.Path[0] != "dagSources") || !strings.Contains(strings.ToLower(detail), "dag ") ||
+	if len(r.Path) < 2 || (r.Path[0] != "dags" && r.Path[0] != "dagSources") ||
+		!strings.Contains(strings.ToLower(detail), "dag ") ||
 		strings.Contains(detail, "DagRun") {
 		return ""
 	}

@@ -35,8 +35,9 @@ type server struct {
 func open(ctx context.Context) *server {
 	dir := must(os.MkdirTemp("", "client"))
 	s := &server{
-		store: must(store.Open(ctx, store.Config{DSN: "sqlite:" + filepath.Join(dir, "test.db"), Logger: slog.New(slog.DiscardHandler)})),
-		logs:  must(tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs")})),
+		store: must(store.Open(ctx,
+			store.Config{DSN: "sqlite:" + filepath.Join(dir, "test.db"), Logger: slog.New(slog.DiscardHandler)})),
+		logs: must(tasklog.Open(tasklog.Config{Dir: filepath.Join(dir, "logs")})),
 	}
 	scoring := &dag.DAG{
 		ID: "churn-model", Timezone: "UTC", Owner: "risk-team", Schedule: dag.Schedule{Kind: dag.ScheduleNone},
@@ -128,7 +129,8 @@ func ExampleClient_Wait() {
 	var run client.Item[client.Run]
 	trigger := client.Request{
 		Method: http.MethodPost, Path: []string{"dags", "churn-model", "dagRuns"},
-		Body: map[string]any{"logical_date": nil, "dag_run_id": "january", "conf": map[string]string{"SCORING_DATE": "2026-01-31"}},
+		Body: map[string]any{"logical_date": nil, "dag_run_id": "january",
+			"conf": map[string]string{"SCORING_DATE": "2026-01-31"}},
 	}
 	if err := s.client.Call(ctx, trigger, &run); err != nil {
 		log.Fatal(err)

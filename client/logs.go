@@ -85,7 +85,8 @@ func (f *follower) follow(ctx context.Context) (bool, error) {
 	if f.polls {
 		return f.poll(ctx)
 	}
-	r := Request{Path: f.try.path(), Query: url.Values{"follow": {"true"}}, Header: http.Header{"Accept": {"text/event-stream"}}}
+	r := Request{Path: f.try.path(), Query: url.Values{"follow": {"true"}},
+		Header: http.Header{"Accept": {"text/event-stream"}}}
 	if f.offset != "" {
 		r.Header.Set("Last-Event-ID", f.offset)
 	}
@@ -159,7 +160,8 @@ func (f *follower) events(ctx context.Context, stream *bufio.Reader) (bool, erro
 		} else if bytes.Equal(text, []byte("event: end")) {
 			return true, nil
 		} else if bytes.Equal(text, []byte("event: short")) {
-			return true, errors.New("the log is shorter than what was printed: something has truncated it; read it without --follow")
+			return true, errors.New(
+				"the log is shorter than what was printed: something has truncated it; read it without --follow")
 		} else if value, ok := bytes.CutPrefix(text, []byte("data: ")); ok {
 			if err := f.line(value); err != nil {
 				return false, err

@@ -108,7 +108,8 @@ const PageSize = 100
 
 // Pages reads a list page by page, at most limit entries; all when limit is 0. The function
 // page reads one, with limit and offset added to query, and says how many entries there are.
-func Pages[T any](query url.Values, limit int, page func(url.Values) ([]T, int, error)) (all []T, total int, err error) {
+func Pages[T any](query url.Values, limit int, page func(url.Values) ([]T, int, error)) (all []T, total int,
+	err error) {
 	all = []T{}
 	for {
 		size := PageSize

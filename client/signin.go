@@ -87,7 +87,8 @@ func (c *Client) signIn(ctx context.Context) (signInConfig, error) {
 	case config.Auth == "none":
 		return config, ErrNoSignIn
 	case config.Issuer == "" || config.ClientID == "":
-		return config, fmt.Errorf("%s has no client for the command line at its identity provider (auth.oidc.cli_client_id): use --token-file with a token of its page Tokens instead", c.to)
+		return config, fmt.Errorf(
+			"%s has no client for the command line at its identity provider (auth.oidc.cli_client_id): use --token-file with a token of its page Tokens instead", c.to)
 	}
 	return config, nil
 }
@@ -97,7 +98,8 @@ func (c *Client) keep(ctx context.Context, got credential) (Identity, error) {
 	c.token = func(context.Context) (Secret, error) { return got.Token, nil }
 	me, err := c.Whoami(ctx)
 	if refused(err, http.StatusUnauthorized) {
-		return me, &RefusedError{http.StatusUnauthorized, fmt.Sprintf("%s does not accept the token", c.to), ": it may have ended or been revoked, or be another server's"}
+		return me, &RefusedError{http.StatusUnauthorized, fmt.Sprintf("%s does not accept the token", c.to),
+			": it may have ended or been revoked, or be another server's"}
 	}
 	if err != nil {
 		return me, err
@@ -185,7 +187,9 @@ func discover(ctx context.Context, issuer string) (identityProvider, error) {
 	}
 	found := identityProvider{p.Endpoint(), more.Revocation}
 	if found.endpoint.DeviceAuthURL == "" {
-		return found, fmt.Errorf("the identity provider %s has no sign-in for devices (RFC 8628): use --token-file with a token of dagwright instead", issuer)
+		return found, fmt.Errorf(
+			"the identity provider %s has no sign-in for devices (RFC 8628): use --token-file with a token of dagwright instead",
+			issuer)
 	}
 	// The client is public: it has no secret to be tried in different places.
 	found.endpoint.AuthStyle = oauth2.AuthStyleInParams
@@ -230,5 +234,6 @@ func inProviderWords(err error) error {
 	case refused.ErrorCode == "":
 		return fmt.Errorf("the identity provider answered %s", refused.Response.Status)
 	}
-	return fmt.Errorf("the identity provider says %s", terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
+	return fmt.Errorf("the identity provider says %s",
+		terminal.OneLine(strings.TrimSpace(refused.ErrorCode+" "+refused.ErrorDescription)))
 }

@@ -65,7 +65,8 @@ var rightRoles = map[Right]Role{
 	RightPause: RoleOperator, RightTrigger: RoleOperator, RightClear: RoleOperator, RightMarkRun: RoleOperator,
 	RightMarkTask: RoleOperator, RightCancel: RoleOperator, RightNote: RoleOperator, RightBackfill: RoleOperator,
 	RightPromote: RoleOperator, RightReplay: RoleOperator,
-	RightDelete: RoleAdmin, RightRestore: RoleAdmin, RightDeleteHistory: RoleAdmin, RightRerender: RoleAdmin, RightTakeOver: RoleAdmin,
+	RightDelete: RoleAdmin, RightRestore: RoleAdmin, RightDeleteHistory: RoleAdmin, RightRerender: RoleAdmin,
+	RightTakeOver:   RoleAdmin,
 	RightAdminister: RoleAdmin,
 }
 

@@ -46,14 +46,15 @@ func only(what string, allowed ...string) argument {
 // dag-factory's own task keys. Everything else is an unknown key.
 var arguments = map[string]argument{
 	// What a task is and waits for.
-	"task_id":             field(),
-	"operator":            field(),
-	"dependencies":        field(),
-	"task_group_name":     field(),
-	"owner":               field(),
-	"doc_md":              field(),
-	"trigger_rule":        field(),
-	"depends_on_past":     only("waiting for the same task of the last run (max_active_runs: 1 keeps runs in order)", "false"),
+	"task_id":         field(),
+	"operator":        field(),
+	"dependencies":    field(),
+	"task_group_name": field(),
+	"owner":           field(),
+	"doc_md":          field(),
+	"trigger_rule":    field(),
+	"depends_on_past": only("waiting for the same task of the last run (max_active_runs: 1 keeps runs in order)",
+		"false"),
 	"priority_weight":     field(),
 	"weight_rule":         only("weights that depend on other tasks", "absolute", "downstream", "upstream"),
 	"wait_for_downstream": only("waiting for the downstream tasks of the last run", "false"),
@@ -134,9 +135,10 @@ var arguments = map[string]argument{
 	"callbacks":                       refused("callbacks"),
 	"progress_callback":               refused("callbacks"),
 	"trigger_kwargs":                  refused("triggers"),
-	"pod_runtime_info_envs":           refused("environment variables from the pod's own fields (use env_vars with value_from)"),
-	"get_logs_api_read_timeout":       ignored(),
-	"istio_sidecar":                   ignored(),
+	"pod_runtime_info_envs": refused(
+		"environment variables from the pod's own fields (use env_vars with value_from)"),
+	"get_logs_api_read_timeout": ignored(),
+	"istio_sidecar":             ignored(),
 
 	"base_container_status_polling_interval":  ignored(),
 	"xcom_sidecar_container_security_context": ignored(),

@@ -39,9 +39,11 @@ var reservedEnv = map[string]bool{
 	"HTTP_PROXY": true, "HTTPS_PROXY": true, "ALL_PROXY": true, "NO_PROXY": true, "FTP_PROXY": true,
 	"http_proxy": true, "https_proxy": true, "all_proxy": true, "no_proxy": true, "ftp_proxy": true,
 	"SSL_CERT_FILE": true, "SSL_CERT_DIR": true, "REQUESTS_CA_BUNDLE": true, "CURL_CA_BUNDLE": true,
-	"PIP_INDEX_URL": true, "PIP_EXTRA_INDEX_URL": true, "PIP_FIND_LINKS": true, "PIP_TRUSTED_HOST": true, "PIP_CONFIG_FILE": true,
-	"PIP_PROXY": true, "PIP_CERT": true,
-	"UV_INDEX_URL": true, "UV_EXTRA_INDEX_URL": true, "UV_INDEX": true, "UV_DEFAULT_INDEX": true, "UV_FIND_LINKS": true, "UV_CONFIG_FILE": true,
+	"PIP_INDEX_URL": true, "PIP_EXTRA_INDEX_URL": true, "PIP_FIND_LINKS": true, "PIP_TRUSTED_HOST": true,
+	"PIP_CONFIG_FILE": true,
+	"PIP_PROXY":       true, "PIP_CERT": true,
+	"UV_INDEX_URL": true, "UV_EXTRA_INDEX_URL": true, "UV_INDEX": true, "UV_DEFAULT_INDEX": true, "UV_FIND_LINKS": true,
+	"UV_CONFIG_FILE": true,
 }
 
 // ownEnv holds the variables that dagwright sets by itself in each container, and
@@ -77,7 +79,8 @@ func CheckConf(conf map[string]any) error {
 		}
 	}
 	if size := len(confVariable) + 1 + jsonSize(conf); size > maxString {
-		return fmt.Errorf("%w conf: as JSON in the variable %s it takes %d bytes, of which a process gets %d at most", ErrInvalid, confVariable, size, maxString)
+		return fmt.Errorf("%w conf: as JSON in the variable %s it takes %d bytes, of which a process gets %d at most",
+			ErrInvalid, confVariable, size, maxString)
 	}
 	return nil
 }
@@ -131,16 +134,19 @@ func CheckEnvironment(env []EnvVar, command []string) error {
 	for _, v := range env {
 		size := len(v.Name) + len("=") + len(v.Value)
 		if size > maxString {
-			return fmt.Errorf("%w environment: the variable %s takes %d bytes, of which a process gets %d at most", ErrInvalid, clip(v.Name), size, maxString)
+			return fmt.Errorf("%w environment: the variable %s takes %d bytes, of which a process gets %d at most", ErrInvalid,
+				clip(v.Name), size, maxString)
 		}
 		if strings.ContainsRune(v.Value, 0) {
-			return fmt.Errorf("%w environment: the variable %s holds a NUL character, which ends a text for the system", ErrInvalid, clip(v.Name))
+			return fmt.Errorf("%w environment: the variable %s holds a NUL character, which ends a text for the system",
+				ErrInvalid, clip(v.Name))
 		}
 		total += size + 1
 	}
 	for i, part := range command {
 		if len(part) > maxString {
-			return fmt.Errorf("%w command: part %d has %d bytes, of which a process gets %d at most", ErrInvalid, i+1, len(part), maxString)
+			return fmt.Errorf("%w command: part %d has %d bytes, of which a process gets %d at most", ErrInvalid, i+1,
+				len(part), maxString)
 		}
 		if strings.ContainsRune(part, 0) {
 			return fmt.Errorf("%w command: part %d holds a NUL character, which ends a text for the system", ErrInvalid, i+1)
@@ -148,7 +154,8 @@ func CheckEnvironment(env []EnvVar, command []string) error {
 		total += len(part) + 1
 	}
 	if total > maxAll {
-		return fmt.Errorf("%w environment: variables and command take %d bytes in all, of which a process gets %d at most", ErrInvalid, total, maxAll)
+		return fmt.Errorf("%w environment: variables and command take %d bytes in all, of which a process gets %d at most",
+			ErrInvalid, total, maxAll)
 	}
 	return nil
 }
@@ -156,7 +163,8 @@ func CheckEnvironment(env []EnvVar, command []string) error {
 // checkConfEntry returns how many bytes the entry takes in an environment.
 func checkConfEntry(key string, value any) (int, error) {
 	if !isPortableEnvName(key) {
-		return 0, fmt.Errorf("%w conf key %s is not a name of an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250 characters",
+		return 0, fmt.Errorf(
+			"%w conf key %s is not a name of an environment variable: use letters, digits and \"_\", not beginning with a digit, at most 250 characters",
 			ErrInvalid, clip(key))
 	}
 	fault := ""

@@ -82,7 +82,8 @@ func (f *faults) err() error {
 	})
 	if f.more {
 		last := f.list[len(f.list)-1]
-		f.list = append(f.list, &SpecError{File: last.File, Reason: fmt.Sprintf("more than %d faults; the others are not shown", maxFaults)})
+		f.list = append(f.list,
+			&SpecError{File: last.File, Reason: fmt.Sprintf("more than %d faults; the others are not shown", maxFaults)})
 	}
 	return f.list
 }

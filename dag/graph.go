@@ -58,7 +58,8 @@ func (d *dagReader) newGraph() *graph {
 			at = id
 		}
 		if first := ids[t.task.ID]; first != nil {
-			d.faults.addAt(at, "task id %s stands here a second time; the first is in line %d", clip(string(t.task.ID)), first.at.line)
+			d.faults.addAt(at, "task id %s stands here a second time; the first is in line %d", clip(string(t.task.ID)),
+				first.at.line)
 			continue
 		}
 		ids[t.task.ID] = at
@@ -140,7 +141,8 @@ func (d *dagReader) lookUp(g *graph, n *node, near *group) []int {
 	case len(found) == 1:
 		return found
 	case len(found) > 1:
-		d.faults.addAt(n, "%s may be %s or %s; write one of these", clip(name), d.tasks[found[0]].task.ID, d.tasks[found[1]].task.ID)
+		d.faults.addAt(n, "%s may be %s or %s; write one of these", clip(name), d.tasks[found[0]].task.ID,
+			d.tasks[found[1]].task.ID)
 		return nil
 	}
 	if gr := d.group(name); gr != nil {

@@ -67,7 +67,8 @@ func (g *group) contains(other *group) bool {
 	return false
 }
 
-var groupKeys = []string{"group_name", "tooltip", "dependencies", "prefix_group_id", "default_args", "parent_group_name"}
+var groupKeys = []string{"group_name", "tooltip", "dependencies", "prefix_group_id", "default_args",
+	"parent_group_name"}
 
 // ignoredGroupKeys mean nothing here.
 var ignoredGroupKeys = map[string]bool{"ui_color": true, "ui_fgcolor": true, "add_suffix_on_collision": true}

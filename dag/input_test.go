@@ -21,7 +21,8 @@ func TestCheckID(t *testing.T) {
 			t.Errorf("CheckID(%q) = %v", good, err)
 		}
 	}
-	bad := []string{"", ".", "..", "../x", "a/b", "a b", "a\n", "\n", "%2F", "é", "a\x00", strings.Repeat("x", 251), strings.Repeat("/", 5000)}
+	bad := []string{"", ".", "..", "../x", "a/b", "a b", "a\n", "\n", "%2F", "é", "a\x00", strings.Repeat("x", 251),
+		strings.Repeat("/", 5000)}
 	for _, id := range bad {
 		checkRefusal(t, "CheckID", id, dag.CheckID(id))
 	}
@@ -34,7 +35,8 @@ func TestCheckRunID(t *testing.T) {
 			t.Errorf("CheckRunID(%q) = %v", good, err)
 		}
 	}
-	for _, id := range []string{"", "~", ".", "..", "a/b", "a b", "a\n", "-a", "--help", "ü", strings.Repeat("x", 251), strings.Repeat("\x00", 5000)} {
+	for _, id := range []string{"", "~", ".", "..", "a/b", "a b", "a\n", "-a", "--help", "ü", strings.Repeat("x", 251),
+		strings.Repeat("\x00", 5000)} {
 		checkRefusal(t, "CheckRunID", id, dag.CheckRunID(id))
 	}
 }
@@ -72,7 +74,8 @@ func TestCheckConf(t *testing.T) {
 		{"like a reserved one", map[string]any{"PATHS": "", "AIRFLOW_HOME": "", "path": ""}, ""},
 		{"empty key", map[string]any{"": secret}, `""`},
 		{"digit first", map[string]any{"1A": secret}, `"1A"`},
-		{"blank", map[string]any{"A B": secret}, `conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`},
+		{"blank", map[string]any{"A B": secret},
+			`conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`},
 		{"dash", map[string]any{"A-B": secret}, `"A-B"`},
 		{"equals sign", map[string]any{"A=B": secret}, `"A=B"`},
 		{"unicode", map[string]any{"Ä": secret}, `"Ä"`},
@@ -103,7 +106,8 @@ func TestCheckConf(t *testing.T) {
 		}, "256 KiB"},
 		{"small, and large when escaped", map[string]any{"A": strings.Repeat("<", 30<<10)}, "DAG_RUN_CONF"},
 		{"as JSON just fitting", map[string]any{"A": strings.Repeat("x", 64<<10), "B": strings.Repeat("x", 64<<10-32)}, ""},
-		{"as JSON one too long", map[string]any{"A": strings.Repeat("x", 64<<10), "B": strings.Repeat("x", 64<<10-31)}, "takes 131072 bytes"},
+		{"as JSON one too long", map[string]any{"A": strings.Repeat("x", 64<<10), "B": strings.Repeat("x", 64<<10-31)},
+			"takes 131072 bytes"},
 		{"deep", map[string]any{"A": nested(40)}, "deeper than 32"},
 		{"no JSON", map[string]any{"A": math.NaN()}, "not JSON"},
 		{"first key of several", map[string]any{"B-": "", "A-": ""}, `"A-"`},
@@ -209,9 +213,11 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(manyDAGs()[:500]))
 	f.Add([]byte("d: &a {<<: *a, tasks: [*a]}"))
 	f.Add([]byte("d:\n  params: {p: {__type__: airflow.sdk.Param, __args__: [1], type: integer}}\n  tasks:\n" + task))
-	f.Add([]byte("d: {schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: x}, task_groups: {g: }, tasks: {a: {task_group_name: g}}}"))
+	f.Add([]byte(
+		"d: {schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: x}, task_groups: {g: }, tasks: {a: {task_group_name: g}}}"))
 	f.Fuzz(func(t *testing.T, source []byte) {
-		dags, err := dag.Parse("f", source, dag.Defaults{File: "defaults.yml", Source: []byte("tags: [x]\ndefault_args: {retries: 1}\n")})
+		dags, err := dag.Parse("f", source,
+			dag.Defaults{File: "defaults.yml", Source: []byte("tags: [x]\ndefault_args: {retries: 1}\n")})
 		if err != nil {
 			checkFaults(t, err)
 			return
@@ -247,11 +253,16 @@ func TestPlainNumber(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]any{
 		"0": 0, "-7": -7, "9223372036854775807": 9223372036854775807,
-		"9223372036854775808": json.Number("9223372036854775808"), "12345678901234567890": json.Number("12345678901234567890"),
-		"10000000000000000000000": json.Number("10000000000000000000000"), "-12345678901234567890": json.Number("-12345678901234567890"),
-		"0.1": 0.1, "1.10": 1.1, "-2.50": -2.5, "1e3": 1000.0, "1E3": 1000.0, "2.5e-3": 0.0025, "0.0": 0.0, "0e5": 0.0, "100e-2": 1.0,
-		"0.1234567890123456789": json.Number("0.1234567890123456789"), "9007199254740993.0": json.Number("9007199254740993.0"),
-		"1e999": json.Number("1e999"), "1e-999": json.Number("1e-999"), "5e-324": 5e-324, "3e-324": json.Number("3e-324"),
+		"9223372036854775808":     json.Number("9223372036854775808"),
+		"12345678901234567890":    json.Number("12345678901234567890"),
+		"10000000000000000000000": json.Number("10000000000000000000000"),
+		"-12345678901234567890":   json.Number("-12345678901234567890"),
+		"0.1":                     0.1, "1.10": 1.1, "-2.50": -2.5, "1e3": 1000.0, "1E3": 1000.0, "2.5e-3": 0.0025,
+		"0.0": 0.0, "0e5": 0.0, "100e-2": 1.0,
+		"0.1234567890123456789": json.Number("0.1234567890123456789"),
+		"9007199254740993.0":    json.Number("9007199254740993.0"),
+		"1e999":                 json.Number("1e999"), "1e-999": json.Number("1e-999"), "5e-324": 5e-324,
+		"3e-324":                 json.Number("3e-324"),
 		"1e99999999999999999999": json.Number("1e99999999999999999999"),
 	} {
 		if got := dag.PlainNumber(json.Number(text)); got != want {
@@ -279,7 +290,8 @@ func TestCheckEnvironment(t *testing.T) {
 		"too much in all":            {slices.Repeat(value(most-2), 8), []string{"x"}, "in all"},
 	} {
 		err := dag.CheckEnvironment(tt.env, tt.command)
-		if tt.want == "" && err != nil || tt.want != "" && (!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), tt.want)) {
+		if tt.want == "" && err != nil || tt.want != "" &&
+			(!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: %v, want %q", name, err, tt.want)
 		}
 	}

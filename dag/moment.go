@@ -178,7 +178,8 @@ func (r reader) readDatetime(n *node) (time.Time, bool) {
 		}
 	}
 	t := time.Date(values[0], time.Month(values[1]), values[2], values[3], values[4], values[5], values[6]*1000, time.UTC)
-	if t.Year() != values[0] || t.Month() != time.Month(values[1]) || t.Day() != values[2] || values[3] > 23 || values[4] > 59 || values[5] > 59 || values[6] > 999_999 {
+	if t.Year() != values[0] || t.Month() != time.Month(values[1]) || t.Day() != values[2] || values[3] > 23 ||
+		values[4] > 59 || values[5] > 59 || values[6] > 999_999 {
 		r.faults.addAt(n, "there is no such date or time")
 		return time.Time{}, false
 	}

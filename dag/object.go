@@ -132,7 +132,8 @@ func (r reader) readObject(n *node) (any, bool) {
 	case isKubernetesClass(o.class):
 		return r.readKubernetes(o)
 	}
-	r.faults.addAt(n.get(typeKey), "%s is not a class that is allowed here; known are %s%s", clip(o.class), strings.Join(classNames, ", "), didYouMean(o.class, classNames))
+	r.faults.addAt(n.get(typeKey), "%s is not a class that is allowed here; known are %s%s", clip(o.class),
+		strings.Join(classNames, ", "), didYouMean(o.class, classNames))
 	return nil, false
 }
 

@@ -129,7 +129,8 @@ fraud:
 					{Name: "G", Value: "0644"},
 				},
 				Pod: map[string]any{
-					"annotations":        map[string]any{"dagwright/project": "gbc/fraud", "dagwright/ref": "main", "dagwright/commit": "0a1b"},
+					"annotations": map[string]any{"dagwright/project": "gbc/fraud", "dagwright/ref": "main",
+						"dagwright/commit": "0a1b"},
 					"skip_on_exit_code":  []any{99},
 					"image_pull_secrets": []any{map[string]any{"name": "one"}, map[string]any{"name": "two"}},
 				},
@@ -205,25 +206,31 @@ func TestParseSchedules(t *testing.T) {
 		{"none", "schedule: none", dag.Schedule{Kind: dag.ScheduleNone}},
 		{"once", "schedule: '@once'", dag.Schedule{Kind: dag.ScheduleOnce}},
 		{"continuous", "{schedule: '@continuous', max_active_runs: 1}", dag.Schedule{Kind: dag.ScheduleContinuous}},
-		{"preset as written", "schedule: '@Daily'", dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "@Daily", Timezone: "UTC"}},
-		{"zone of the DAG", "{schedule: 0 1 * * *, timezone: Europe/Berlin}", dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin}},
-		{"zone in default_args", "{schedule: 0 1 * * *, default_args: {timezone: Europe/Berlin}}", dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin}},
+		{"preset as written", "schedule: '@Daily'",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "@Daily", Timezone: "UTC"}},
+		{"zone of the DAG", "{schedule: 0 1 * * *, timezone: Europe/Berlin}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin}},
+		{"zone in default_args", "{schedule: 0 1 * * *, default_args: {timezone: Europe/Berlin}}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin}},
 		{
 			"interval", "{schedule: {__type__: airflow.timetables.interval.CronDataIntervalTimetable, cron: 0 1 * * *, timezone: Europe/Berlin}}",
 			dag.Schedule{Kind: dag.ScheduleCronInterval, Expr: "0 1 * * *", Timezone: berlin},
 		},
 		{
-			"sdk by position", "{timezone: Asia/Tokyo, schedule: {__type__: airflow.sdk.CronTriggerTimetable, __args__: [0 1 * * *, Europe/Berlin]}}",
+			"sdk by position",
+			"{timezone: Asia/Tokyo, schedule: {__type__: airflow.sdk.CronTriggerTimetable, __args__: [0 1 * * *, Europe/Berlin]}}",
 			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin},
 		},
 		{
-			"timetable without a zone", "{timezone: Europe/Berlin, schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *}}",
+			"timetable without a zone",
+			"{timezone: Europe/Berlin, schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *}}",
 			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			got := parseOne(t, "base: &b\n  tasks:\n"+task+"default: {}\n", dag.Defaults{File: "defaults.yml", Source: []byte(c.yaml)})
+			got := parseOne(t, "base: &b\n  tasks:\n"+task+"default: {}\n",
+				dag.Defaults{File: "defaults.yml", Source: []byte(c.yaml)})
 			if diff := cmp.Diff(c.want, got.Schedule); diff != "" {
 				t.Errorf("Schedule (-want +got):\n%s", diff)
 			}
@@ -257,8 +264,10 @@ func TestParseDates(t *testing.T) {
 
 func TestParseLaysDefaultsUnderTheDAG(t *testing.T) {
 	t.Parallel()
-	near := dag.Defaults{File: "a/defaults.yml", Source: []byte("tags: [near]\ndescription: near\ndefault_args: {owner: near}\n")}
-	far := dag.Defaults{File: "defaults.yml", Source: []byte("tags: [far, near]\ndescription: far\nmax_active_runs: 3\ndefault_args: {owner: far, retries: 9}\n")}
+	near := dag.Defaults{File: "a/defaults.yml",
+		Source: []byte("tags: [near]\ndescription: near\ndefault_args: {owner: near}\n")}
+	far := dag.Defaults{File: "defaults.yml",
+		Source: []byte("tags: [far, near]\ndescription: far\nmax_active_runs: 3\ndefault_args: {owner: far, retries: 9}\n")}
 
 	got := parseOne(t, "default:\n  default_args: {retries: 4}\nd:\n  tasks:\n"+task, near, far)
 	type view struct {

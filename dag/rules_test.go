@@ -178,9 +178,11 @@ func TestRetryDelay(t *testing.T) {
 		{"factor one", dag.Task{RetryDelay: time.Minute, RetryBackoff: 1}, 7, time.Minute, time.Minute},
 		{"first try", dag.Task{RetryDelay: time.Minute, RetryBackoff: 2}, 1, time.Minute, 2*time.Minute - time.Second},
 		{"fourth try", dag.Task{RetryDelay: time.Minute, RetryBackoff: 2}, 4, 8 * time.Minute, 16*time.Minute - time.Second},
-		{"factor three", dag.Task{RetryDelay: time.Minute, RetryBackoff: 3}, 3, 9 * time.Minute, 18*time.Minute - time.Second},
+		{"factor three", dag.Task{RetryDelay: time.Minute, RetryBackoff: 3}, 3, 9 * time.Minute,
+			18*time.Minute - time.Second},
 		{"no delay", dag.Task{RetryBackoff: 2}, 1, time.Second, time.Second},
-		{"own ceiling", dag.Task{RetryDelay: time.Minute, RetryBackoff: 2, MaxRetryDelay: 3 * time.Minute}, 9, 3 * time.Minute, 3 * time.Minute},
+		{"own ceiling", dag.Task{RetryDelay: time.Minute, RetryBackoff: 2, MaxRetryDelay: 3 * time.Minute}, 9,
+			3 * time.Minute, 3 * time.Minute},
 		{"Airflow's ceiling", dag.Task{RetryDelay: time.Minute, RetryBackoff: 2}, 40, 24 * time.Hour, 24 * time.Hour},
 		{"overflow", dag.Task{RetryDelay: time.Minute, RetryBackoff: 1000}, 100_000, 24 * time.Hour, 24 * time.Hour},
 	} {

@@ -32,7 +32,8 @@ func (r reader) readSchedule(n *node, zone *time.Location) (Schedule, bool) {
 	case typeName(n) != "":
 		return r.readTimetable(n, zone)
 	}
-	r.faults.addAt(n, "must be a cron expression in quotes, a preset such as \"@daily\", none, or a timetable object, not %s", n.shape())
+	r.faults.addAt(n,
+		"must be a cron expression in quotes, a preset such as \"@daily\", none, or a timetable object, not %s", n.shape())
 	return Schedule{}, false
 }
 
@@ -79,7 +80,9 @@ func (r reader) readTimetable(n *node, zone *time.Location) (Schedule, bool) {
 	}
 	kind, ok := timetableKinds[o.class]
 	if !ok {
-		r.faults.addAt(n.get(typeKey), "%s is not a timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk", clip(o.class))
+		r.faults.addAt(n.get(typeKey),
+			"%s is not a timetable that dagwright has; use CronTriggerTimetable or CronDataIntervalTimetable of airflow.sdk",
+			clip(o.class))
 		return Schedule{}, false
 	}
 	if kind != ScheduleCronTrigger && kind != ScheduleCronInterval {
@@ -106,7 +109,8 @@ func (r reader) readTimetable(n *node, zone *time.Location) (Schedule, bool) {
 func (r reader) checkTimetableExtras(kw map[string]*node) bool {
 	if n := kw["interval"]; n != nil && n.kind != nullKind {
 		if d, ok := r.readDuration(n); !ok || d != 0 {
-			r.faults.addAt(n, "not supported by dagwright: a timetable's interval, remove it (CronDataIntervalTimetable has one)")
+			r.faults.addAt(n,
+				"not supported by dagwright: a timetable's interval, remove it (CronDataIntervalTimetable has one)")
 			return false
 		}
 	}

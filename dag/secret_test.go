@@ -40,7 +40,8 @@ func TestSecretIsNeverShown(t *testing.T) {
 		text, err := yaml.Marshal(v)
 		fmt.Fprintln(&out, string(text), err)
 	}
-	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary), fmt.Sprint([]byte(canary))} {
+	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("%X", canary),
+		fmt.Sprint([]byte(canary))} {
 		if strings.Contains(out.String(), form) {
 			t.Errorf("the secret is shown as %q in\n%s", form, out.String())
 		}

@@ -199,8 +199,10 @@ func (d *dagReader) readArgument(t *taskSpec, p pair, meant map[string]bool) {
 		if v, ok := a.read(d.reader, p.value); ok {
 			t.keep(p.key, v)
 		}
-	case a.handling == defaultOnlyArgument && !(p.value.isScalar() && slices.Contains(a.allowed, strings.ToLower(p.value.text))):
-		d.faults.addKey(t.node, p, "not supported by dagwright: %s; remove it or write %s", a.what, strings.Join(a.allowed, " or "))
+	case a.handling == defaultOnlyArgument &&
+		!(p.value.isScalar() && slices.Contains(a.allowed, strings.ToLower(p.value.text))):
+		d.faults.addKey(t.node, p, "not supported by dagwright: %s; remove it or write %s", a.what,
+			strings.Join(a.allowed, " or "))
 	}
 }
 

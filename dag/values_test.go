@@ -24,7 +24,8 @@ func TestSettleLeavesOthersAlone(t *testing.T) {
 		have, want states
 	}{
 		{"waits", states{"a": dag.TaskRunning, "b": "", "c": ""}, states{}},
-		{"fails", states{"a": dag.TaskFailed, "b": "", "c": ""}, states{"b": dag.TaskUpstreamFailed, "c": dag.TaskUpstreamFailed}},
+		{"fails", states{"a": dag.TaskFailed, "b": "", "c": ""},
+			states{"b": dag.TaskUpstreamFailed, "c": dag.TaskUpstreamFailed}},
 		{"skips", states{"a": dag.TaskSkipped, "b": "", "c": ""}, states{"b": dag.TaskSkipped, "c": dag.TaskSkipped}},
 		{"running", states{"a": dag.TaskFailed, "b": dag.TaskRunning, "c": ""}, states{}},
 		{"ended", states{"a": dag.TaskFailed, "b": dag.TaskSuccess, "c": ""}, states{}},
@@ -62,7 +63,8 @@ func TestTaskStates(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	for state, want := range map[dag.RunState]bool{dag.RunQueued: false, dag.RunRunning: false, dag.RunSuccess: true, dag.RunFailed: true} {
+	for state, want := range map[dag.RunState]bool{dag.RunQueued: false, dag.RunRunning: false, dag.RunSuccess: true,
+		dag.RunFailed: true} {
 		if got := state.Ended(); got != want {
 			t.Errorf("run %s ended: %v", state, got)
 		}
@@ -129,7 +131,8 @@ func TestNamesOfRuns(t *testing.T) {
 		{time.Date(2026, 1, 31, 3, 0, 0, 100_000_000, time.UTC), "2026-01-31T03:00:00.100000+00:00"},
 	} {
 		got := []dag.RunID{dag.ScheduledRunID(c.at), dag.BackfillRunID(c.at), dag.ManualRunID(c.at)}
-		want := []dag.RunID{dag.RunID("scheduled__" + c.want), dag.RunID("backfill__" + c.want), dag.RunID("manual__" + c.want)}
+		want := []dag.RunID{dag.RunID("scheduled__" + c.want), dag.RunID("backfill__" + c.want),
+			dag.RunID("manual__" + c.want)}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
@@ -176,10 +179,12 @@ func TestPlaces(t *testing.T) {
 		{"churn~2", 1, row{"churn~2", "churn~2~2", "churn", true}},
 	} {
 		ti := dag.TaskInstance{DAG: c.id, Run: "r", Task: "t", Try: 3, Epoch: c.epoch}
-		if got, want := ti.Key(), (dag.AttemptKey{DAG: c.want.TaskDAG, Run: "r", Task: "t", Try: 3, Epoch: c.epoch}); got != want {
+		if got, want := ti.Key(), (dag.AttemptKey{DAG: c.want.TaskDAG, Run: "r", Task: "t", Try: 3,
+			Epoch: c.epoch}); got != want {
 			t.Errorf("key %+v, want %+v", got, want)
 		}
-		got := row{dag.Run{DAG: c.id, Epoch: c.epoch}.Place(), dag.AttemptKey{DAG: c.id, Epoch: c.epoch}.Place(), ti.Key().DAG, c.id.Former()}
+		got := row{dag.Run{DAG: c.id, Epoch: c.epoch}.Place(), dag.AttemptKey{DAG: c.id, Epoch: c.epoch}.Place(),
+			ti.Key().DAG, c.id.Former()}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s of epoch %d (-want +got):\n%s", c.id, c.epoch, diff)
 		}
@@ -189,13 +194,18 @@ func TestPlaces(t *testing.T) {
 // TestEnvironment has the conf win over the spec, and what the server says over both.
 func TestEnvironment(t *testing.T) {
 	t.Parallel()
-	run := dag.Run{Conf: map[string]any{"B": "conf", "N": 1}, LogicalDate: time.Date(2026, 1, 31, 6, 0, 0, 5000, time.FixedZone("", 3*3600))}
-	got := dag.Environment([]dag.EnvVar{{Name: "A", Value: "spec"}, {Name: "B", Value: "spec"}, {Name: "AIRFLOW_CTX_DAG_ID", Value: "spec"}}, run,
+	run := dag.Run{Conf: map[string]any{"B": "conf", "N": 1},
+		LogicalDate: time.Date(2026, 1, 31, 6, 0, 0, 5000, time.FixedZone("", 3*3600))}
+	got := dag.Environment([]dag.EnvVar{{Name: "A", Value: "spec"}, {Name: "B", Value: "spec"},
+		{Name: "AIRFLOW_CTX_DAG_ID", Value: "spec"}}, run,
 		dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 2}, "risk")
 	want := []dag.EnvVar{
-		{Name: "A", Value: "spec"}, {Name: "B", Value: "conf"}, {Name: "AIRFLOW_CTX_DAG_ID", Value: "d"}, {Name: "N", Value: "1"},
-		{Name: "AIRFLOW_CTX_DAG_OWNER", Value: "risk"}, {Name: "AIRFLOW_CTX_TASK_ID", Value: "t"}, {Name: "AIRFLOW_CTX_DAG_RUN_ID", Value: "r"},
-		{Name: "AIRFLOW_CTX_TRY_NUMBER", Value: "2"}, {Name: "AIRFLOW_CTX_LOGICAL_DATE", Value: "2026-01-31T03:00:00.000005Z"},
+		{Name: "A", Value: "spec"}, {Name: "B", Value: "conf"}, {Name: "AIRFLOW_CTX_DAG_ID", Value: "d"},
+		{Name: "N", Value: "1"},
+		{Name: "AIRFLOW_CTX_DAG_OWNER", Value: "risk"}, {Name: "AIRFLOW_CTX_TASK_ID", Value: "t"},
+		{Name: "AIRFLOW_CTX_DAG_RUN_ID", Value: "r"},
+		{Name: "AIRFLOW_CTX_TRY_NUMBER", Value: "2"},
+		{Name: "AIRFLOW_CTX_LOGICAL_DATE", Value: "2026-01-31T03:00:00.000005Z"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -233,7 +243,8 @@ func TestAnnotations(t *testing.T) {
 func TestPlainNumbers(t *testing.T) {
 	t.Parallel()
 	n := func(s string) json.Number { return json.Number(s) }
-	got := dag.PlainNumbers(map[string]any{"a": n("1"), "b": []any{n("1.5"), "x", map[string]any{"c": n("1e999")}}, "d": nil})
+	got := dag.PlainNumbers(map[string]any{"a": n("1"),
+		"b": []any{n("1.5"), "x", map[string]any{"c": n("1e999")}}, "d": nil})
 	want := map[string]any{"a": 1, "b": []any{1.5, "x", map[string]any{"c": n("1e999")}}, "d": nil}
 	if diff := cmp.Diff(any(want), got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -268,7 +279,8 @@ func TestParamCheckSays(t *testing.T) {
 		{"time in a zone", `{"format": "time"}`, "05:00:00+03:00", ""},
 		{"no time", `{"format": "time"}`, "24:00:00", "the text must be a time such as 05:00:00"},
 		{"no date", `{"format": "date"}`, "2026-02-29", "the text must be a date such as 2026-01-31"},
-		{"no date-time", `{"format": "date-time"}`, "2026-01-31", "the text must be a date-time such as 2026-01-31T05:00:00Z"},
+		{"no date-time", `{"format": "date-time"}`, "2026-01-31",
+			"the text must be a date-time such as 2026-01-31T05:00:00Z"},
 		{"a format that is not known", `{"format": "uri"}`, "x", ""},
 		{"at the minimum", `{"minimum": 1, "maximum": 1}`, int64(1), ""},
 		{"below the minimum", `{"minimum": 1}`, 0.9, "the number must be at least 1"},
@@ -301,7 +313,8 @@ func TestConfAsJSON(t *testing.T) {
 		size int
 	}{
 		{"a", 1}, {"~", 1}, {" ", 1}, {"\n", 2}, {"\r", 2}, {"\t", 2}, {"\b", 2}, {"\f", 2}, {`"`, 2}, {`\`, 2},
-		{"\x01", 6}, {"\x1f", 6}, {"\x7f", 6}, {"<", 6}, {">", 6}, {"&", 6}, {"'", 6}, {"é", 6}, {"\u2028", 6}, {"\uffff", 6}, {"🎉", 12},
+		{"\x01", 6}, {"\x1f", 6}, {"\x7f", 6}, {"<", 6}, {">", 6}, {"&", 6}, {"'", 6}, {"é", 6}, {"\u2028", 6},
+		{"\uffff", 6}, {"🎉", 12},
 	} {
 		n := 36
 		fill := most - n*c.size
@@ -312,7 +325,8 @@ func TestConfAsJSON(t *testing.T) {
 		if err := dag.CheckConf(conf(0)); err != nil {
 			t.Errorf("%q: %v", c.text, err)
 		}
-		if err := dag.CheckConf(conf(1)); err == nil || !strings.HasSuffix(err.Error(), "it takes 131072 bytes, of which a process gets 131071 at most") {
+		if err := dag.CheckConf(conf(1)); err == nil ||
+			!strings.HasSuffix(err.Error(), "it takes 131072 bytes, of which a process gets 131071 at most") {
 			t.Errorf("%q and one byte more: %v", c.text, err)
 		}
 	}

@@ -60,7 +60,8 @@ func ReadYAML(source []byte, depth int) (*yaml.Node, error) {
 	case strings.HasPrefix(reason, tooDeep):
 		return nil, &SpecError{Line: line, Reason: fmt.Sprintf("nested deeper than %d levels", depth)}
 	case cut < len(source):
-		return nil, &SpecError{Line: 1 + bytes.Count(source[:cut], []byte{'\n'}), Reason: fmt.Sprintf("the file has more than %d values", maxNodes)}
+		return nil, &SpecError{Line: 1 + bytes.Count(source[:cut], []byte{'\n'}),
+			Reason: fmt.Sprintf("the file has more than %d values", maxNodes)}
 	case err != nil:
 		return nil, &SpecError{Line: line, Reason: "not YAML: " + reason}
 	}

@@ -75,7 +75,8 @@ func TestInstance(t *testing.T) {
 		// The identity provider is not there, which stops nobody but who signs in by it;
 		// the test comes by a service account of its own.
 		"      key_file:", "      kubernetes: {audiences: [dagwright]}\n      key_file:",
-		"      - {groups: [platform-admins], role: admin}", "      - {service_accounts: ["+c.Namespace+"/caller], role: admin}",
+		"      - {groups: [platform-admins], role: admin}",
+		"      - {service_accounts: ["+c.Namespace+"/caller], role: admin}",
 		"dagwright-dev-tasks", tasks, "dagwright-dev", c.Namespace,
 		"registry.example.com/dagwright:latest # your registry, and a version", c.DagwrightImage(),
 		"registries: [registry.example.com]", "registries: [localhost]",
@@ -84,8 +85,10 @@ func TestInstance(t *testing.T) {
 		"persistentVolumeClaim: {claimName: dagwright}", "emptyDir: {}",
 	))
 	pod := c.WaitLabelled("app.kubernetes.io/name=dagwright", ready)
-	cli := client{t: t, program: filepath.Join(t.TempDir(), "dagwright"), server: carrying(t, c.Forward(pod.Name, 8080), caller)}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", cli.program, "../cmd/dagwright").CombinedOutput(); err != nil {
+	cli := client{t: t, program: filepath.Join(t.TempDir(), "dagwright"),
+		server: carrying(t, c.Forward(pod.Name, 8080), caller)}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", cli.program,
+		"../cmd/dagwright").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 
@@ -105,7 +108,8 @@ func TestInstance(t *testing.T) {
 func letServiceAccountIn(t *testing.T, c *clustertest.Cluster) string {
 	t.Helper()
 	core := c.Client.CoreV1().ServiceAccounts(c.Namespace)
-	if _, err := core.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "caller"}}, metav1.CreateOptions{}); err != nil {
+	if _, err := core.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "caller"}},
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	asked := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{Audiences: []string{"dagwright"}}}
@@ -243,12 +247,14 @@ func checkRights(t *testing.T, c *clustertest.Cluster, tasks string) {
 				Namespace: test.namespace, Verb: test.verb, Resource: test.resource, Subresource: test.subresource,
 			},
 		}}
-		review, err := account.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), review, metav1.CreateOptions{})
+		review, err := account.AuthorizationV1().SelfSubjectAccessReviews().Create(t.Context(), review,
+			metav1.CreateOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := review.Status.Allowed; got != test.want {
-			t.Errorf("may %s %s/%s in namespace %q: %t, want %t", test.verb, test.resource, test.subresource, test.namespace, got, test.want)
+			t.Errorf("may %s %s/%s in namespace %q: %t, want %t", test.verb, test.resource, test.subresource, test.namespace,
+				got, test.want)
 		}
 	}
 }

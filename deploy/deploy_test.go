@@ -34,7 +34,8 @@ import (
 func TestRights(t *testing.T) {
 	t.Parallel()
 	want := []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
+		{APIGroups: []string{""}, Resources: []string{"pods"},
+			Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"get", "list", "watch"}},
 	}
@@ -79,7 +80,8 @@ func TestRestricted(t *testing.T) {
 		}
 	}
 	if deployment.Spec.Strategy.Type != appsv1.RecreateDeploymentStrategyType || *deployment.Spec.Replicas != 1 {
-		t.Errorf("strategy %s with %d replicas: two dagwrights could run at once", deployment.Spec.Strategy.Type, *deployment.Spec.Replicas)
+		t.Errorf("strategy %s with %d replicas: two dagwrights could run at once", deployment.Spec.Strategy.Type,
+			*deployment.Spec.Replicas)
 	}
 }
 
@@ -95,7 +97,8 @@ func TestNamespaces(t *testing.T) {
 		}
 		meta, ok := object.(metav1.Object)
 		if !ok || !known[meta.GetNamespace()] {
-			t.Errorf("%T %s is in namespace %q, which is not made before it, or is not restricted", object, meta.GetName(), meta.GetNamespace())
+			t.Errorf("%T %s is in namespace %q, which is not made before it, or is not restricted", object, meta.GetName(),
+				meta.GetNamespace())
 		}
 	}
 	if len(known) != 2 {
@@ -154,7 +157,8 @@ func TestOwnNetworkPolicy(t *testing.T) {
 		if len(rule.From) != 1 || len(rule.Ports) != 1 {
 			t.Fatalf("want each rule to name who comes, and to which port: %+v", rule)
 		}
-		if from := rule.From[0].NamespaceSelector; from == nil || from.MatchLabels[corev1.LabelMetadataName] != "ingress-nginx" {
+		if from := rule.From[0].NamespaceSelector; from == nil ||
+			from.MatchLabels[corev1.LabelMetadataName] != "ingress-nginx" {
 			t.Errorf("let in: %+v", rule.From[0])
 		}
 	}
@@ -209,7 +213,8 @@ func TestSecondInstance(t *testing.T) {
 	}
 	stream := documentedStream(t)
 	for line := range strings.Lines(string(stream)) {
-		if mention := regexp.MustCompile(`(?i)(^|[^a-z])dev([^a-z]|$)`).FindString(line); mention != "" && !strings.HasPrefix(strings.TrimSpace(line), "#") {
+		if mention := regexp.MustCompile(`(?i)(^|[^a-z])dev([^a-z]|$)`).FindString(line); mention != "" &&
+			!strings.HasPrefix(strings.TrimSpace(line), "#") {
 			t.Errorf("the second instance has a name of the first one: %s", line)
 		}
 	}

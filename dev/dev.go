@@ -60,7 +60,8 @@ func Run(ctx context.Context, c Config, out, errOut io.Writer) error {
 	// The address comes first: where it is taken, nothing is made in the folder.
 	l, err := instance.Listen(ctx, c.Listen)
 	if err != nil {
-		return instance.AddressHint(err, "choose another with --listen, such as --listen 127.0.0.1:8081, or port 0 for a free one")
+		return instance.AddressHint(err,
+			"choose another with --listen, such as --listen 127.0.0.1:8081, or port 0 for a free one")
 	}
 	syscall.Umask(instance.PrivateUmask)
 	home, err := openHome(c.Dir) //nolint:contextcheck // git init takes no time and is not broken off half way

@@ -47,7 +47,8 @@ func TestTakenAddress(t *testing.T) {
 	defer taken.Close()
 	dir := filepath.Join(t.TempDir(), "dev")
 	err = Run(t.Context(), Config{Dir: dir, Listen: taken.Addr().String(), LogLevel: "warn"}, io.Discard, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) || !strings.Contains(err.Error(), "--listen 127.0.0.1:8081") {
+	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) ||
+		!strings.Contains(err.Error(), "--listen 127.0.0.1:8081") {
 		t.Errorf("dev on a taken address: %v; want the address and how to choose another", err)
 	}
 	if _, err := os.Stat(dir); err == nil {

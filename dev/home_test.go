@@ -53,7 +53,8 @@ func TestPushExamplesBesideAnother(t *testing.T) {
 	}
 	// The other push is done within this one, after it has looked for commits.
 	hook := "#!/bin/sh\nunset GIT_DIR GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES\n" +
-		"c=$(git -C " + shellQuote(repo) + " -c user.name=a -c user.email=a@b commit-tree -m other $(git -C " + shellQuote(repo) +
+		"c=$(git -C " + shellQuote(repo) + " -c user.name=a -c user.email=a@b commit-tree -m other $(git -C " +
+		shellQuote(repo) +
 		" hash-object -t tree -w /dev/null)) && git -C " + shellQuote(repo) + " update-ref refs/heads/main $c && git -C " +
 		shellQuote(repo) + " update-ref refs/heads/retrain $c\n"
 	if err := os.WriteFile(filepath.Join(repo, "hooks", "pre-receive"), []byte(hook), 0o755); err != nil {
@@ -62,7 +63,8 @@ func TestPushExamplesBesideAnother(t *testing.T) {
 	if err := h.pushExamples(t.Context()); err != nil {
 		t.Errorf("push examples: %v", err)
 	}
-	if title, err := gitrepo.Git(t.Context(), repo, "log", "-1", "--format=%s", "retrain"); err != nil || title != "other" {
+	if title, err := gitrepo.Git(t.Context(), repo, "log", "-1", "--format=%s", "retrain"); err != nil ||
+		title != "other" {
 		t.Errorf("the other push was lost: %q, %v", title, err)
 	}
 }

@@ -96,10 +96,11 @@ func TestLogsOfTwoProcesses(t *testing.T) {
 	}
 	defer logs.Close()
 	var kept []string
-	err = logs.Follow(t.Context(), dag.AttemptKey{DAG: "churn-model", Run: "r", Task: "run_model", Try: 1}, 0, func(_ int64, text []byte) error {
-		kept = append(kept, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
-		return nil
-	})
+	err = logs.Follow(t.Context(), dag.AttemptKey{DAG: "churn-model", Run: "r", Task: "run_model", Try: 1}, 0,
+		func(_ int64, text []byte) error {
+			kept = append(kept, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")...)
+			return nil
+		})
 	if err != nil {
 		t.Fatal(err)
 	}

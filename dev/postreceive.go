@@ -90,6 +90,7 @@ func sendPush(ctx context.Context, url, secret string, p gitlab.Push) (string, e
 	if err := json.NewDecoder(io.LimitReader(response.Body, 8<<10)).Decode(&answer); err != nil {
 		return response.Status, nil
 	}
-	words := slices.DeleteFunc([]string{answer.Status, answer.Reason, answer.Error}, func(w string) bool { return w == "" })
+	words := slices.DeleteFunc([]string{answer.Status, answer.Reason, answer.Error},
+		func(w string) bool { return w == "" })
 	return strings.Join(words, ": "), nil
 }

@@ -19,7 +19,9 @@ func TestSendPushWords(t *testing.T) {
 		`{"error": "the push could not be recorded; see the log"}`:     "the push could not be recorded; see the log",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
-		got, err := sendPush(t.Context(), server.URL, "secret", gitlab.Push{ProjectID: 1, Project: "a/b", Branch: "x", Before: strings.Repeat("0", 40), After: strings.Repeat("1", 40)})
+		got, err := sendPush(t.Context(), server.URL, "secret",
+			gitlab.Push{ProjectID: 1, Project: "a/b", Branch: "x", Before: strings.Repeat("0", 40),
+				After: strings.Repeat("1", 40)})
 		server.Close()
 		if err != nil || got != want {
 			t.Errorf("%s: %q, %v; want %q", answer, got, err, want)

@@ -77,7 +77,8 @@ func (h *home) prepareRepositories() error {
 		}
 		// git init makes this folder last, and may be repeated.
 		if _, err := os.Stat(filepath.Join(dir, "objects", "info")); errors.Is(err, fs.ErrNotExist) {
-			if _, err := gitrepo.Git(context.Background(), "", "init", "--quiet", "--bare", "--initial-branch=main", dir); err != nil {
+			if _, err := gitrepo.Git(context.Background(), "", "init", "--quiet", "--bare", "--initial-branch=main",
+				dir); err != nil {
 				return err
 			}
 		}
@@ -169,7 +170,8 @@ func (h *home) pushExample(ctx context.Context, name, repo string) error {
 	for _, args := range [][]string{
 		{"init", "--quiet", "--initial-branch=main"},
 		{"add", "--all"},
-		{"-c", "user.name=dagwright dev", "-c", "user.email=dev@localhost", "commit", "--quiet", "--message=Add the example model"},
+		{"-c", "user.name=dagwright dev", "-c", "user.email=dev@localhost", "commit", "--quiet",
+			"--message=Add the example model"},
 		{"push", "--quiet", "--atomic", repo, "main:refs/heads/main", "main:refs/heads/retrain"},
 	} {
 		if _, err := gitrepo.Git(ctx, dir, args...); err != nil {
@@ -185,7 +187,8 @@ func (h *home) modelClone(project, branch string) (gitrepo.Config, error) {
 	if err != nil {
 		return gitrepo.Config{}, err
 	}
-	return gitrepo.Config{URL: repo, Branch: branch, Dir: h.path("clones", "models", path.Base(project)+"."+branch+".git")}, nil
+	return gitrepo.Config{URL: repo, Branch: branch,
+		Dir: h.path("clones", "models", path.Base(project)+"."+branch+".git")}, nil
 }
 
 // localModels reads the example models' bare repositories where they are.

@@ -80,7 +80,8 @@ func readHolder(f *os.File) string {
 	var h holder
 	_ = json.NewDecoder(f).Decode(&h) // half a file tells nothing
 	test := syscall.Flock_t{Type: syscall.F_WRLCK}
-	if err := syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &test); err == nil && test.Type != syscall.F_UNLCK && int(test.Pid) > 0 {
+	if err := syscall.FcntlFlock(f.Fd(), syscall.F_GETLK, &test); err == nil && test.Type != syscall.F_UNLCK &&
+		int(test.Pid) > 0 {
 		if int(test.Pid) != h.PID {
 			return fmt.Sprintf(": process %d", test.Pid)
 		}

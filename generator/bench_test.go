@@ -59,7 +59,8 @@ type fleet struct {
 
 func newFleet(b *testing.B, size int) *fleet {
 	b.Helper()
-	f := &fleet{B: b, store: storetest.Open(b, store.Config{DSN: "sqlite:" + filepath.Join(b.TempDir(), "bench.db")}), models: memoryModels{map[string]string{}}}
+	f := &fleet{B: b, store: storetest.Open(b, store.Config{DSN: "sqlite:" + filepath.Join(b.TempDir(), "bench.db")}),
+		models: memoryModels{map[string]string{}}}
 	dags := filepath.Join(b.TempDir(), "dags.git")
 	if _, err := runGit(b.Context(), "", "init", "--quiet", "--bare", "--initial-branch=main", dags); err != nil {
 		b.Fatal(err)
@@ -106,7 +107,8 @@ func (f *fleet) commit(i int, text string) {
 
 func (f *fleet) push(i int) {
 	f.Helper()
-	_, _, err := f.store.RecordPush(f.Context(), store.Push{ProjectID: int64(i + 1), Project: f.path(i), Branch: "main", Commit: f.models.heads[fmt.Sprint(i+1)]})
+	_, _, err := f.store.RecordPush(f.Context(),
+		store.Push{ProjectID: int64(i + 1), Project: f.path(i), Branch: "main", Commit: f.models.heads[fmt.Sprint(i+1)]})
 	if err != nil {
 		f.Fatal(err)
 	}

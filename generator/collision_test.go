@@ -68,7 +68,8 @@ func runGit(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada",
+		"GIT_COMMITTER_EMAIL=ada@example.com")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -239,9 +240,11 @@ func (s *site) specs() string {
 func TestOneNameBelongsToOneProject(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ first, firstBranch, second, secondBranch, file string }{
-		"the same name in two groups":        {"gbc/risk/x", "main", "gbc/sales/x", "main", "dags/gbc/risk/x.yaml"},
-		"retrain of x and main of x-retrain": {"gbc/risk/x", "retrain", "gbc/risk/x-retrain", "main", "dags/gbc/risk/x-retrain.yaml"},
-		"main of x-retrain and retrain of x": {"gbc/risk/x-retrain", "main", "gbc/risk/x", "retrain", "dags/gbc/risk/x-retrain.yaml"},
+		"the same name in two groups": {"gbc/risk/x", "main", "gbc/sales/x", "main", "dags/gbc/risk/x.yaml"},
+		"retrain of x and main of x-retrain": {"gbc/risk/x", "retrain", "gbc/risk/x-retrain", "main",
+			"dags/gbc/risk/x-retrain.yaml"},
+		"main of x-retrain and retrain of x": {"gbc/risk/x-retrain", "main", "gbc/risk/x", "retrain",
+			"dags/gbc/risk/x-retrain.yaml"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

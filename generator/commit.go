@@ -46,7 +46,8 @@ func (g *Generator) commit(ctx context.Context, work []change) ([]store.PushResu
 	}
 	outcomes := make([]outcome, len(work))
 	head, _, err := g.Repo.Push(ctx, gitrepo.Commit{
-		Describe: func() string { return message(committed(work, outcomes)) }, AuthorName: authorName, AuthorEmail: AuthorEmail, When: g.Now(),
+		Describe: func() string { return message(committed(work, outcomes)) }, AuthorName: authorName,
+		AuthorEmail: AuthorEmail, When: g.Now(),
 		Changes: func(head string) ([]gitrepo.Change, error) { return g.differences(head, work, outcomes) },
 	})
 	if err != nil {
@@ -237,9 +238,11 @@ type driftError struct {
 
 func (e *driftError) Error() string {
 	if e.foreign {
-		return fmt.Sprintf("%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"", e.path)
+		return fmt.Sprintf(
+			"%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"", e.path)
 	}
-	return fmt.Sprintf("%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
+	return fmt.Sprintf(
+		"%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
 }
 
 // delivered reports whether dagwright has written or proposed the file before.
@@ -296,7 +299,8 @@ func (g *Generator) holds(head, path string, content []byte) (bool, error) {
 }
 
 func result(c change, o outcome, head string) store.PushResult {
-	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged, Reason: c.note}
+	r := store.PushResult{ID: c.push.ID, DAG: c.files[0].spec.DAG, DAGCommit: head, State: store.PushUnchanged,
+		Reason: c.note}
 	if asked(c.push) && !c.push.Deleted {
 		r.Commit = c.push.Commit
 	}

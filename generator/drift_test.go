@@ -33,7 +33,8 @@ func TestFirstPushKeepsWhatIsThere(t *testing.T) {
 			before := l.Head(dagProject, "main")
 			kept := func(what string) {
 				t.Helper()
-				if text, ok := l.File(dagProject, "main", c.file); !ok || text != c.content || l.Head(dagProject, "main") != before {
+				if text, ok := l.File(dagProject, "main", c.file); !ok || text != c.content ||
+					l.Head(dagProject, "main") != before {
 					t.Errorf("after %s the file is %t, %q:\n%s", what, ok, text, l.Log(dagProject, "main"))
 				}
 			}
@@ -44,7 +45,8 @@ func TestFirstPushKeepsWhatIsThere(t *testing.T) {
 			kept("the push")
 			rerender := func(how string, state store.PushState) store.Push {
 				t.Helper()
-				if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, how); err != nil {
+				if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"},
+					how); err != nil {
 					t.Fatal(err)
 				}
 				return l.settled(state)

@@ -45,7 +45,8 @@ func newLab(t *testing.T, change func(*generator.Config)) *lab {
 	t.Helper()
 	l := &lab{T: t, Server: gitlabtest.New(t), store: storetest.OpenTest(t)}
 	receiver := httptest.NewServer(webhook.New(webhook.Config{
-		Store: l.store, Verifier: gitlab.NewVerifier(signKey), DAGProject: dagProject, Previews: true, Logger: slog.New(slog.DiscardHandler),
+		Store: l.store, Verifier: gitlab.NewVerifier(signKey), DAGProject: dagProject, Previews: true,
+		Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(receiver.Close)
 	l.HookURL, l.HookSecret = receiver.URL, signKey
@@ -56,7 +57,8 @@ func newLab(t *testing.T, change func(*generator.Config)) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	repo, err := gitrepo.Open(gitrepo.Config{URL: l.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "dagwright", Password: l.Token})
+	repo, err := gitrepo.Open(gitrepo.Config{URL: l.CloneURL(dagProject), Branch: "main",
+		Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "dagwright", Password: l.Token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,8 @@ func newLab(t *testing.T, change func(*generator.Config)) *lab {
 	}
 	config := generator.Config{
 		Store: l.store, Repo: repo, Models: client, GitLab: client, Templates: set, Instance: generator.DefaultInstance(),
-		DAGProject: dagProject, PublicURL: "https://dagwright.example.com", Logger: slog.New(slog.DiscardHandler), Reconcile: time.Hour,
+		DAGProject: dagProject, PublicURL: "https://dagwright.example.com", Logger: slog.New(slog.DiscardHandler),
+		Reconcile: time.Hour,
 	}
 	if change != nil {
 		change(&config)
@@ -125,7 +128,8 @@ func (l *lab) pushes() []store.Push {
 // settled waits until the newest push has a state, and returns it.
 func (l *lab) settled(state store.PushState) store.Push {
 	l.Helper()
-	l.until("the newest push is "+string(state), func() bool { all := l.pushes(); return len(all) > 0 && all[0].State == state })
+	l.until("the newest push is "+string(state),
+		func() bool { all := l.pushes(); return len(all) > 0 && all[0].State == state })
 	return l.pushes()[0]
 }
 
@@ -156,7 +160,8 @@ func TestCommitStatuses(t *testing.T) {
 	l := newLab(t, nil)
 	good := l.Commit(churn, "main", map[string]string{"main.py": "print(1)"})
 	s := l.status(churn, good, "dagwright/scoring", "success")
-	if s.TargetURL != "https://dagwright.example.com/dags/churn-model" || !strings.Contains(s.Description, "churn-model") || s.Ref != "main" {
+	if s.TargetURL != "https://dagwright.example.com/dags/churn-model" ||
+		!strings.Contains(s.Description, "churn-model") || s.Ref != "main" {
 		t.Errorf("status %+v", s)
 	}
 	bad := l.Commit(churn, "retrain", map[string]string{".dagwright.yml": "retrain: {schedule: 61 * * * *, tasks: 1}"})
@@ -296,7 +301,8 @@ func TestWaitForPipeline(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
 	event := func(commit string) {
-		l.SendEvent("Pipeline Hook", `{"object_kind":"pipeline","object_attributes":{"id":1,"ref":"main","sha":"`+commit+`","status":"x"},"project":{"id":2,"path_with_namespace":"`+churn+`"}}`)
+		l.SendEvent("Pipeline Hook", `{"object_kind":"pipeline","object_attributes":{"id":1,"ref":"main","sha":"`+commit+
+			`","status":"x"},"project":{"id":2,"path_with_namespace":"`+churn+`"}}`)
 	}
 	commit := l.Commit(churn, "main", map[string]string{".dagwright.yml": "wait_for: pipeline"})
 	waits := func(words string) func() bool {
@@ -341,7 +347,8 @@ func TestSeveralModels(t *testing.T) {
 		}
 		return text
 	}
-	first := l.Commit(churn, "main", map[string]string{".dagwright.yml": twoModels, "models/daily/main.py": "1", "models/weekly/main.py": "1"})
+	first := l.Commit(churn, "main",
+		map[string]string{".dagwright.yml": twoModels, "models/daily/main.py": "1", "models/weekly/main.py": "1"})
 	l.settled(store.PushRendered)
 	if !strings.Contains(spec("daily"), `models/daily/main.py`) || !strings.Contains(spec("weekly"), first) {
 		t.Errorf("daily is\n%s", spec("daily"))
@@ -351,14 +358,18 @@ func TestSeveralModels(t *testing.T) {
 	if !strings.Contains(spec("daily"), second) || strings.Contains(spec("weekly"), second) {
 		t.Error("a change of daily must render daily alone")
 	}
-	third := l.Commit(churn, "main", map[string]string{"lib/x.py": "2", ".dagwright.yml": strings.Replace(twoModels, "0 6 * * *", "0 7 * * *", 1)})
+	third := l.Commit(churn, "main",
+		map[string]string{"lib/x.py": "2", ".dagwright.yml": strings.Replace(twoModels, "0 6 * * *", "0 7 * * *", 1)})
 	l.settled(store.PushRendered)
-	if !strings.Contains(spec("weekly"), third) || !strings.Contains(spec("daily"), second) || !strings.Contains(spec("daily"), "0 7 * * *") {
+	if !strings.Contains(spec("weekly"), third) || !strings.Contains(spec("daily"), second) ||
+		!strings.Contains(spec("daily"), "0 7 * * *") {
 		t.Errorf("weekly watches lib, and daily has a new schedule at its old commit:\n%s", spec("daily"))
 	}
 	l.Commit(churn, "main", map[string]string{"README.md": "2"})
 	l.settled(store.PushUnchanged)
-	l.Commit(churn, "main", map[string]string{".dagwright.yml": strings.Replace(twoModels, "  - {name: daily, path: models/daily, scoring: {schedule: \"0 6 * * *\"}}\n", "", 1)})
+	l.Commit(churn, "main",
+		map[string]string{".dagwright.yml": strings.Replace(twoModels,
+			"  - {name: daily, path: models/daily, scoring: {schedule: \"0 6 * * *\"}}\n", "", 1)})
 	l.settled(store.PushRendered)
 	l.wantFiles("dags/gbc/risk/churn-model/weekly.yaml")
 }
@@ -379,7 +390,8 @@ func TestHandEditsAreKept(t *testing.T) {
 	if text, _ = l.File(dagProject, "main", churnFile); text != edited {
 		t.Error("the edit is gone")
 	}
-	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, store.ViaOverwrite); err != nil {
+	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"},
+		store.ViaOverwrite); err != nil {
 		t.Fatal(err)
 	}
 	l.settled(store.PushRendered)
@@ -416,7 +428,8 @@ func TestRerender(t *testing.T) {
 		return l.pushes()[:len(ids)]
 	}
 	dry := rerender(store.ViaDryRun)
-	if dry[1].State != store.PushCompared || !strings.Contains(dry[1].Reason, "edited by hand") || !strings.Contains(dry[1].Reason, `-  schedule: "0 9 * * *"`) {
+	if dry[1].State != store.PushCompared || !strings.Contains(dry[1].Reason, "edited by hand") ||
+		!strings.Contains(dry[1].Reason, `-  schedule: "0 9 * * *"`) {
 		t.Errorf("churn-model: %+v", dry[1])
 	}
 	if dry[0].State != store.PushCompared || dry[0].Reason != "nothing would change" {
@@ -443,10 +456,12 @@ func TestMergeRequests(t *testing.T) {
 	p := l.settled(store.PushProposed)
 	l.wantFiles("README.md")
 	requests := l.MergeRequests(dagProject)
-	if len(requests) != 1 || requests[0].Source != "dagwright/gbc/risk/churn-model/main" || !strings.HasSuffix(p.MergeRequest, "/1") {
+	if len(requests) != 1 || requests[0].Source != "dagwright/gbc/risk/churn-model/main" ||
+		!strings.HasSuffix(p.MergeRequest, "/1") {
 		t.Fatalf("%+v, %+v", requests, p)
 	}
-	for _, words := range []string{"```mermaid\nflowchart LR\n  t0[\"run_model\"]", "/" + churn + "/-/commit/" + commit, "| in UTC | in UTC |", "A new DAG, churn-model", "+churn-model:"} {
+	for _, words := range []string{"```mermaid\nflowchart LR\n  t0[\"run_model\"]", "/" + churn + "/-/commit/" + commit,
+		"| in UTC | in UTC |", "A new DAG, churn-model", "+churn-model:"} {
 		if !strings.Contains(requests[0].Description, words) {
 			t.Errorf("the description lacks %q:\n%s", words, requests[0].Description)
 		}
@@ -467,7 +482,8 @@ func TestMergeRequests(t *testing.T) {
 	for i, text := range []string{"2a", "2b"} {
 		want := 3 + i
 		l.Commit(churn, "main", map[string]string{"main.py": text})
-		l.until("proposed "+text, func() bool { p := l.pushes()[0]; return p.State == store.PushProposed && len(l.pushes()) == want })
+		l.until("proposed "+text,
+			func() bool { p := l.pushes()[0]; return p.State == store.PushProposed && len(l.pushes()) == want })
 	}
 	l.Merge(dagProject, 2)
 
@@ -477,7 +493,8 @@ func TestMergeRequests(t *testing.T) {
 	l.until("another one", func() bool { all := l.pushes(); return len(all) == 5 && all[0].State == store.PushProposed })
 	branch, _ := l.File(dagProject, "dagwright/gbc/risk/churn-model/main", churnFile)
 	l.Commit(dagProject, "main", map[string]string{churnFile: branch}) // somebody takes it over by hand
-	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, store.ViaRerender); err != nil {
+	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"},
+		store.ViaRerender); err != nil {
 		t.Fatal(err)
 	}
 	l.settled(store.PushUnchanged)
@@ -505,8 +522,10 @@ func TestPreviewNotes(t *testing.T) {
 	l.Branch(churn, "feature", "main")
 	iid := l.OpenMergeRequest(churn, "feature", "main")
 	event := func(commit string) {
-		l.SendEvent("Merge Request Hook", `{"object_kind":"merge_request","project":{"id":2,"path_with_namespace":"`+churn+`"},"object_attributes":{"iid":`+
-			strconv.FormatInt(iid, 10)+`,"action":"update","target_branch":"main","source_project_id":2,"last_commit":{"id":"`+commit+`"}}}`)
+		l.SendEvent("Merge Request Hook", `{"object_kind":"merge_request","project":{"id":2,"path_with_namespace":"`+churn+
+			`"},"object_attributes":{"iid":`+
+			strconv.FormatInt(iid, 10)+`,"action":"update","target_branch":"main","source_project_id":2,"last_commit":{"id":"`+
+			commit+`"}}}`)
 	}
 	note := func(words string) {
 		t.Helper()
@@ -530,14 +549,16 @@ func TestWorkOfBeforeACrash(t *testing.T) {
 	l.settled(store.PushRendered)
 	text, _ := l.File(dagProject, "main", churnFile)
 	repo, err := gitrepo.Open(gitrepo.Config{
-		URL: l.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "oauth2", Password: l.Token,
+		URL: l.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "oauth2",
+		Password: l.Token,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	unrecorded := strings.Replace(text, "0 6 * * *", "0 9 * * *", 1)
 	if _, _, err := repo.Push(t.Context(), gitrepo.Commit{
-		Describe: func() string { return "Render churn-model" }, AuthorName: "dagwright", AuthorEmail: "dagwright@localhost", When: time.Now(),
+		Describe: func() string { return "Render churn-model" }, AuthorName: "dagwright", AuthorEmail: "dagwright@localhost",
+		When: time.Now(),
 		Changes: func(string) ([]gitrepo.Change, error) {
 			return []gitrepo.Change{{Path: churnFile, Content: []byte(unrecorded)}}, nil
 		},

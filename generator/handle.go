@@ -182,7 +182,8 @@ func choose(group []store.Push, head string) *store.Push {
 
 // asked reports whether somebody asked for a push to be rendered.
 func asked(p store.Push) bool {
-	return p.Via == store.ViaReplay || p.Via == store.ViaRerender || p.Via == store.ViaOverwrite || p.Via == store.ViaDryRun
+	return p.Via == store.ViaReplay || p.Via == store.ViaRerender || p.Via == store.ViaOverwrite ||
+		p.Via == store.ViaDryRun
 }
 
 func (g *Generator) all(group []store.Push, result func(store.Push) store.PushResult) []store.PushResult {
@@ -207,7 +208,8 @@ func supersededBy(head string) func(store.Push) store.PushResult {
 // twice. It ends as the other one did.
 func repeated(p, settled store.Push) store.PushResult {
 	r := store.PushResult{
-		ID: p.ID, State: settled.State, Reason: settled.Reason, DAG: settled.DAG, DAGCommit: settled.DAGCommit, MergeRequest: settled.MergeRequest,
+		ID: p.ID, State: settled.State, Reason: settled.Reason, DAG: settled.DAG, DAGCommit: settled.DAGCommit,
+		MergeRequest: settled.MergeRequest,
 	}
 	if r.State == store.PushRendered {
 		r.State = store.PushUnchanged
@@ -246,7 +248,8 @@ func (g *Generator) change(ctx context.Context, p store.Push, head string) (*cha
 	case p.Via == store.ViaDryRun:
 		return nil, g.compare(ctx, c)
 	case len(c.files) == 0:
-		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "the branch was deleted and had no DAG", Repeats: p.Repeats}
+		return nil, store.PushResult{ID: p.ID, State: store.PushSuperseded, Reason: "the branch was deleted and had no DAG",
+			Repeats: p.Repeats}
 	}
 	return c, store.PushResult{}
 }
@@ -259,7 +262,8 @@ func (g *Generator) takes(project string) bool { return g.Takes == nil || g.Take
 // forged: whoever may edit one hook can make GitLab send any body with it. So GitLab is
 // asked, unless this id had a DAG under this path before.
 func (g *Generator) projectPath(ctx context.Context, p store.Push, present []store.Spec) (string, error) {
-	known := slices.ContainsFunc(present, func(s store.Spec) bool { return s.DAGCommit != "" && s.Source.Project == p.Project })
+	known := slices.ContainsFunc(present,
+		func(s store.Spec) bool { return s.DAGCommit != "" && s.Source.Project == p.Project })
 	if known || g.GitLab == nil || p.ProjectID <= 0 {
 		return p.Project, nil
 	}
@@ -288,7 +292,8 @@ func (g *Generator) kindOf(branch string) (Kind, bool) {
 func (g *Generator) render(ctx context.Context, p store.Push, head string) (*change, error) {
 	kind, ok := g.kindOf(p.Branch)
 	if g.OnlyPromoted {
-		return nil, fmt.Errorf("this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
+		return nil, fmt.Errorf(
+			"this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
 	}
 	if !ok {
 		return nil, fmt.Errorf("branch %q makes no DAG: %w", p.Branch, dag.ErrInvalid)
@@ -306,7 +311,8 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 			return nil, err
 		}
 		if !g.takes(p.Project) {
-			return nil, fmt.Errorf("project %s is in none of the groups and projects whose models this instance takes (gitlab.groups, gitlab.projects): %w", p.Project, dag.ErrInvalid)
+			return nil, fmt.Errorf(
+				"project %s is in none of the groups and projects whose models this instance takes (gitlab.groups, gitlab.projects): %w", p.Project, dag.ErrInvalid)
 		}
 	}
 	c := &change{push: p}
@@ -328,7 +334,8 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 }
 
 // renderFiles renders all models of the repository.
-func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old map[dag.ID]store.Spec) (files []fileChange, note string, err error) {
+func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
+	old map[dag.ID]store.Spec) (files []fileChange, note string, err error) {
 	project := projectReference(r.ProjectID, r.Project)
 	source, err := g.modelSource(ctx, project, r.Commit)
 	if err != nil {
@@ -345,7 +352,8 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string, old 
 		return nil, "", err
 	}
 	wait := g.Registry != nil && or(model.WaitFor, g.Instance.WaitFor) == WaitImage && via != store.ViaDryRun
-	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay || via == store.ViaOverwrite}
+	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay ||
+		via == store.ViaOverwrite}
 	for _, e := range model.Split() {
 		request := e.Request(r)
 		id, err := DAGID(request)
@@ -441,7 +449,8 @@ func (f *pathFilter) commit(ctx context.Context, e Entry, old store.Spec) (strin
 // later postpones a push whose failure may heal: 5 s, doubled with each try, 5
 // minutes at most.
 func (g *Generator) later(p store.Push, err error) store.PushResult {
-	return store.PushResult{ID: p.ID, State: store.PushPending, Reason: err.Error(), RetryAt: g.Now().Add(retryAfter(p.Tries))}
+	return store.PushResult{ID: p.ID, State: store.PushPending, Reason: err.Error(),
+		RetryAt: g.Now().Add(retryAfter(p.Tries))}
 }
 
 func (g *Generator) postpone(work []change, err error) []store.PushResult {

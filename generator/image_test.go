@@ -53,7 +53,8 @@ func TestWaitForImage(t *testing.T) {
 	image := host + "/gbc/risk/churn-model:" + commit[:8]
 	l.until("it waits for the image", func() bool {
 		p := l.pushes()[0]
-		return p.State == store.PushPending && p.WaitsFor == store.WaitsForImage && strings.Contains(p.Reason, "waits for the image "+image)
+		return p.State == store.PushPending && p.WaitsFor == store.WaitsForImage &&
+			strings.Contains(p.Reason, "waits for the image "+image)
 	})
 	l.status(churn, commit, "dagwright/scoring", "pending")
 	l.wantFiles()
@@ -65,7 +66,8 @@ func TestWaitForImage(t *testing.T) {
 	if err := remote.Write(ref, empty.Image); err != nil {
 		t.Fatal(err)
 	}
-	l.SendEvent("Pipeline Hook", `{"object_kind":"pipeline","object_attributes":{"id":1,"ref":"main","sha":"`+commit+`","status":"success"},"project":{"id":2,"path_with_namespace":"`+churn+`"}}`)
+	l.SendEvent("Pipeline Hook", `{"object_kind":"pipeline","object_attributes":{"id":1,"ref":"main","sha":"`+commit+
+		`","status":"success"},"project":{"id":2,"path_with_namespace":"`+churn+`"}}`)
 	l.settled(store.PushRendered)
 	l.wantFiles(churnFile)
 

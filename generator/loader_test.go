@@ -18,7 +18,8 @@ func TestLoaders(t *testing.T) {
 	l.settled(store.PushRendered)
 	l.wantFiles(loader, churnFile)
 	text, _ := l.File(dagProject, "main", loader)
-	for _, words := range []string{"load_yaml_dags(", `here.with_suffix(".yaml")`, "here.parents[3]", "airflow", "churn-model.yaml"} {
+	for _, words := range []string{"load_yaml_dags(", `here.with_suffix(".yaml")`, "here.parents[3]", "airflow",
+		"churn-model.yaml"} {
 		if !strings.Contains(text, words) {
 			t.Errorf("the loader lacks %q:\n%s", words, text)
 		}

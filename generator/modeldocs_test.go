@@ -13,7 +13,8 @@ func TestDocumentedModelFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []string{"models[].name", "models[].path", "models[].watch", "scoring.schedule", "scoring.command", "retrain.schedule", "retrain.tasks", "models"}
+	keys := []string{"models[].name", "models[].path", "models[].watch", "scoring.schedule", "scoring.command",
+		"retrain.schedule", "retrain.tasks", "models"}
 	for key := range (&modelReader{}).settings(&Model{}) {
 		switch key {
 		case "scoring", "retrain": // their keys are listed

@@ -76,7 +76,8 @@ func (r *modelReader) folder(n *field) string {
 		return ""
 	}
 	clean := path.Clean(s)
-	if s == "" || len(s) > maxText || path.IsAbs(s) || clean == ".." || strings.HasPrefix(clean, "../") || strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
+	if s == "" || len(s) > maxText || path.IsAbs(s) || clean == ".." || strings.HasPrefix(clean, "../") ||
+		strings.ContainsFunc(s, unprintable) || strings.Contains(s, "\\") {
 		r.fault(n, "is not a path within the repository; want something like models/daily")
 		return ""
 	}

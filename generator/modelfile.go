@@ -111,7 +111,8 @@ func (r *modelReader) document(source []byte) *field {
 		return nil
 	}
 	if bytes.HasPrefix(source, []byte("version https://git-lfs.github.com/spec/")) {
-		r.add(1, 1, "", "is a pointer of Git LFS and not the file itself: take it out of LFS (.gitattributes), since it is read as git has it")
+		r.add(1, 1, "",
+			"is a pointer of Git LFS and not the file itself: take it out of LFS (.gitattributes), since it is read as git has it")
 		return nil
 	}
 	doc, err := dag.ReadYAML(source, maxDepth)
@@ -176,7 +177,8 @@ func (r *modelReader) readPairs(n *yaml.Node, f *field, depth int) {
 		k, v := n.Content[i], n.Content[i+1]
 		p := pair{key: k.Value, line: k.Line, column: k.Column}
 		if k.Tag == "!!merge" {
-			r.add(k.Line, k.Column, f.path, "a key must be a plain text; merge keys (<<) are not read in this file: write the values out")
+			r.add(k.Line, k.Column, f.path,
+				"a key must be a plain text; merge keys (<<) are not read in this file: write the values out")
 			continue
 		}
 		if k.Kind != yaml.ScalarNode {

@@ -26,7 +26,8 @@ func (r *modelReader) params(n *field) []dag.Param {
 	for _, p := range r.pairs(n) {
 		// A param is set by a run's conf, so its name must be a key of one.
 		if err := dag.CheckConf(map[string]any{p.key: ""}); err != nil {
-			r.faultKey(n, p, "cannot be the name of a param: it becomes an environment variable; want letters, digits and _, and none that dagwright or the system uses")
+			r.faultKey(n, p,
+				"cannot be the name of a param: it becomes an environment variable; want letters, digits and _, and none that dagwright or the system uses")
 			continue
 		}
 		r.paramFields[p.key] = p.value

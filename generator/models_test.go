@@ -35,7 +35,8 @@ func run(t *testing.T, dir string, env []string, args ...string) (string, int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "python3", args...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "AIRFLOW_CTX_DAG_RUN_ID=manual__2026-01-31T00:00:00+00:00"}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir,
+		"AIRFLOW_CTX_DAG_RUN_ID=manual__2026-01-31T00:00:00+00:00"}, env...)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -62,7 +63,9 @@ func TestModelsScore(t *testing.T) {
 		t.Run(model, func(t *testing.T) {
 			t.Parallel()
 			dir := checkout(t, model)
-			out, code := run(t, dir, []string{"SCORING_DATE=2026-01-31", "LOGICAL_DATE=2025-12-31", "OUTPUT_DIR=" + filepath.Join(dir, "results")}, "main.py")
+			out, code := run(t, dir,
+				[]string{"SCORING_DATE=2026-01-31", "LOGICAL_DATE=2025-12-31", "OUTPUT_DIR=" + filepath.Join(dir, "results")},
+				"main.py")
 			wantSays(t, out, code, "scoring date: 2026-01-31", "model: model.json version")
 			january := resultRows(t, filepath.Join(dir, "results", result+"-2026-01-31.csv"))
 
@@ -73,7 +76,8 @@ func TestModelsScore(t *testing.T) {
 				t.Errorf("both dates give the same result:\n%s", january)
 			}
 
-			if out, code = run(t, dir, []string{"SCORING_DATE=soon"}, "main.py"); code == 0 || !strings.Contains(out, "want YYYY-MM-DD") {
+			if out, code = run(t, dir, []string{"SCORING_DATE=soon"}, "main.py"); code == 0 ||
+				!strings.Contains(out, "want YYYY-MM-DD") {
 				t.Errorf("a wrong date: exit code %d, %s", code, out)
 			}
 			if out, code = run(t, dir, []string{"SCORING_DATE=1999-01-01"}, "main.py"); code == 0 {
@@ -112,7 +116,8 @@ func TestModelsRetrain(t *testing.T) {
 			registry := filepath.Join(dir, "models")
 			env := []string{"MODEL_REGISTRY=" + registry, "ARTIFACTS_DIR=" + filepath.Join(dir, "work")}
 			steps := []struct{ step, says string }{
-				{"prepare_data", "prepared"}, {"train_model", "loss"}, {"evaluate_model", "the candidate is better"}, {"register_model", "registered model version"},
+				{"prepare_data", "prepared"}, {"train_model", "loss"}, {"evaluate_model", "the candidate is better"},
+				{"register_model", "registered model version"},
 			}
 			for _, s := range steps {
 				out, code := run(t, dir, env, "retrain.py", s.step)
@@ -150,7 +155,8 @@ func TestModelsUsage(t *testing.T) {
 	for _, model := range []string{"churn-model", "fraud-model"} {
 		dir := checkout(t, model)
 		for _, args := range [][]string{{"retrain.py"}, {"retrain.py", "nope"}, {"retrain.py", "train_model", "more"}} {
-			if out, code := run(t, dir, nil, args...); code != 2 || !strings.Contains(out, "usage: python retrain.py prepare_data | train_model") {
+			if out, code := run(t, dir, nil, args...); code != 2 ||
+				!strings.Contains(out, "usage: python retrain.py prepare_data | train_model") {
 				t.Errorf("%s %v: exit code %d, %s", model, args, code, out)
 			}
 		}

@@ -35,7 +35,8 @@ func CheckRootNames(names []string) error {
 	const near = 2 // characters to insert, delete or replace
 	for _, name := range names {
 		if len(name) < 2*len(ModelFile) && distance(strings.ToLower(name), ModelFile) <= near {
-			return &dag.SpecError{File: name, Reason: fmt.Sprintf("is not read: a model's file is named %s; rename it", ModelFile)}
+			return &dag.SpecError{File: name,
+				Reason: fmt.Sprintf("is not read: a model's file is named %s; rename it", ModelFile)}
 		}
 	}
 	return nil

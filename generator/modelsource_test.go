@@ -12,7 +12,8 @@ import (
 func TestMisnamedModelFile(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, nil)
-	for _, name := range []string{".dagwright.yaml", "dagwright.yml", "dagwright.yaml", ".Dagwright.yml", ".DAGWRIGHT.YML", ".dagwright.yml~"} {
+	for _, name := range []string{".dagwright.yaml", "dagwright.yml", "dagwright.yaml", ".Dagwright.yml", ".DAGWRIGHT.YML",
+		".dagwright.yml~"} {
 		path := "gbc/near/m" + strings.Map(func(c rune) rune {
 			if c == '.' || c == '~' {
 				return '-'
@@ -21,7 +22,8 @@ func TestMisnamedModelFile(t *testing.T) {
 		}, name)
 		l.CreateProject(path)
 		l.Commit(path, "main", map[string]string{name: "owner: risk", "main.py": "1"})
-		if p := l.settled(store.PushRefused); p.Project != path || !strings.Contains(p.Reason, name+": is not read: a model's file is named .dagwright.yml") {
+		if p := l.settled(store.PushRefused); p.Project != path ||
+			!strings.Contains(p.Reason, name+": is not read: a model's file is named .dagwright.yml") {
 			t.Errorf("%s: %s %q", name, p.Project, p.Reason)
 		}
 	}

@@ -25,7 +25,8 @@ var (
 	// quantity and resourceName follow Kubernetes' resource.Quantity, of which
 	// they leave out exponents, and its qualified names.
 	quantity     = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,9})?(m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei)?$`)
-	resourceName = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+	resourceName = regexp.MustCompile(
+		`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
 )
 
 // name is a short text for people: one line.
@@ -213,7 +214,8 @@ func (r *modelReader) resources(n *field) Resources {
 		request, wrong := resource.ParseQuantity(out.Requests[name])
 		limit, none := resource.ParseQuantity(out.Limits[name])
 		if wrong == nil && none == nil && request.Cmp(limit) > 0 {
-			r.fault(requests.get(name), "requests %s of %s, but its limit is %s; a request must not be above its limit", out.Requests[name], name, out.Limits[name])
+			r.fault(requests.get(name), "requests %s of %s, but its limit is %s; a request must not be above its limit",
+				out.Requests[name], name, out.Limits[name])
 		}
 	}
 	return out

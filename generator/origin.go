@@ -65,9 +65,11 @@ func (o *Origin) Check(ctx context.Context, path string, content []byte, default
 	}
 	switch {
 	case commit == "":
-		return o.refuse(path, "it did not come by promotion, and this instance takes nothing else: promote the DAG from %s and merge the merge request", o.Project)
+		return o.refuse(path,
+			"it did not come by promotion, and this instance takes nothing else: promote the DAG from %s and merge the merge request", o.Project)
 	case project != o.Project:
-		return o.refuse(path, "it says that it was promoted from %.200s; this instance takes promotions from %s alone", project, o.Project)
+		return o.refuse(path, "it says that it was promoted from %.200s; this instance takes promotions from %s alone",
+			project, o.Project)
 	case !commitPattern.MatchString(commit):
 		return o.refuse(path, "it says that it was promoted from commit %.80q, which is not a full hash", commit)
 	}
@@ -76,7 +78,8 @@ func (o *Origin) Check(ctx context.Context, path string, content []byte, default
 	}
 	source, err := o.Repo.ReadFile(commit, path, maxSpecSize)
 	if errors.Is(err, dag.ErrNotFound) || errors.Is(err, dag.ErrInvalid) {
-		return o.refuse(path, "it says that it was promoted from %s at %s, where there is no such file", o.Project, short(commit))
+		return o.refuse(path, "it says that it was promoted from %s at %s, where there is no such file", o.Project,
+			short(commit))
 	}
 	if err != nil {
 		return err
@@ -118,7 +121,8 @@ func (o *Origin) hasCommit(ctx context.Context, path, commit string) error {
 		}
 	}
 	if !known {
-		return o.refuse(path, "it says that it was promoted from %s at %s, which the branch %s there does not have", o.Project, short(commit), o.Repo.Branch)
+		return o.refuse(path, "it says that it was promoted from %s at %s, which the branch %s there does not have",
+			o.Project, short(commit), o.Repo.Branch)
 	}
 	return nil
 }
@@ -149,5 +153,6 @@ func (o *Origin) same(path, commit string, got, want []byte) error {
 		return "the end of the file"
 	}
 	return &dag.SpecError{File: path, Line: line + 1, Reason: fmt.Sprintf(
-		"it was changed since it was promoted from %s at %s, or the overlay was: it has %s, a promotion gives %s", o.Project, short(commit), at(have), at(expected))}
+		"it was changed since it was promoted from %s at %s, or the overlay was: it has %s, a promotion gives %s", o.Project,
+		short(commit), at(have), at(expected))}
 }

@@ -24,8 +24,10 @@ func TestOriginCheck(t *testing.T) {
 	gl := gitlabtest.New(t)
 	gl.CreateProject(dagProject)
 	first := gl.Commit(dagProject, "main", map[string]string{churnFile: string(source)})
-	side := gl.Commit(dagProject, "side", map[string]string{churnFile: strings.Replace(string(source), "main.py", "evil.py", 1)})
-	repo, err := gitrepo.Open(gitrepo.Config{URL: gl.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "x", Password: gl.Token})
+	side := gl.Commit(dagProject, "side",
+		map[string]string{churnFile: strings.Replace(string(source), "main.py", "evil.py", 1)})
+	repo, err := gitrepo.Open(gitrepo.Config{URL: gl.CloneURL(dagProject), Branch: "main",
+		Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "x", Password: gl.Token})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,16 +46,21 @@ func TestOriginCheck(t *testing.T) {
 	}
 	zeros := strings.Repeat("0", 40)
 	for name, c := range map[string]struct{ path, content, says string }{
-		"not promoted":       {churnFile, string(source), "did not come by promotion"},
-		"another origin":     {churnFile, strings.ReplaceAll(good, dagProject+"@", "gbc/mine@"), "from gbc/mine; this instance takes promotions from gbc/airflow-dev alone"},
-		"no commit":          {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is not a full hash`},
-		"unknown commit":     {churnFile, strings.ReplaceAll(good, first, zeros), "the branch main there does not have"},
-		"another branch":     {churnFile, promoted(strings.Replace(string(source), "main.py", "evil.py", 1), dagProject+"@"+side, prod), "the branch main there does not have"},
-		"another path":       {"dags/x.yaml", good, "there is no such file"},
-		"edited":             {churnFile, strings.Replace(good, "main.py", "evil.py", 1), "churn-model.yaml:"},
-		"edited schedule":    {churnFile, strings.Replace(good, `schedule: "`, `schedule: "1`, 1), "it was changed since it was promoted"},
-		"a comment more":     {churnFile, good + "# hello\n", "a promotion gives"},
-		"without overlay":    {churnFile, promoted(string(source), dagProject+"@"+first, generator.Overlay{}), "or the overlay was"},
+		"not promoted": {churnFile, string(source), "did not come by promotion"},
+		"another origin": {churnFile, strings.ReplaceAll(good, dagProject+"@", "gbc/mine@"),
+			"from gbc/mine; this instance takes promotions from gbc/airflow-dev alone"},
+		"no commit":      {churnFile, strings.ReplaceAll(good, first, "main"), `commit "main", which is not a full hash`},
+		"unknown commit": {churnFile, strings.ReplaceAll(good, first, zeros), "the branch main there does not have"},
+		"another branch": {churnFile,
+			promoted(strings.Replace(string(source), "main.py", "evil.py", 1), dagProject+"@"+side, prod),
+			"the branch main there does not have"},
+		"another path": {"dags/x.yaml", good, "there is no such file"},
+		"edited":       {churnFile, strings.Replace(good, "main.py", "evil.py", 1), "churn-model.yaml:"},
+		"edited schedule": {churnFile, strings.Replace(good, `schedule: "`, `schedule: "1`, 1),
+			"it was changed since it was promoted"},
+		"a comment more": {churnFile, good + "# hello\n", "a promotion gives"},
+		"without overlay": {churnFile, promoted(string(source), dagProject+"@"+first, generator.Overlay{}),
+			"or the overlay was"},
 		"a second DAG":       {churnFile, good + strings.ReplaceAll(good, "churn-model:", "churn-two:"), "churn-model.yaml"},
 		"what is not a spec": {churnFile, "{{{", "churn-model.yaml"},
 		"a spec of no DAG":   {churnFile, "default: {}\n", "churn-model.yaml"},

@@ -37,9 +37,11 @@ func (g *Generator) awaitPipeline(ctx context.Context, r Request, m Model) error
 	case gitlab.PipelinePassed:
 		return nil
 	case gitlab.PipelineFailed:
-		return &waitError{what: store.WaitsForPipeline, failed: true, reason: fmt.Sprintf("the image was not built: %s; see %s", p.Detail, p.URL)}
+		return &waitError{what: store.WaitsForPipeline, failed: true,
+			reason: fmt.Sprintf("the image was not built: %s; see %s", p.Detail, p.URL)}
 	case gitlab.PipelineNone:
-		return &waitError{what: store.WaitsForPipeline, reason: "waits for a pipeline of this commit, of which there is none yet"}
+		return &waitError{what: store.WaitsForPipeline,
+			reason: "waits for a pipeline of this commit, of which there is none yet"}
 	}
 	return &waitError{what: store.WaitsForPipeline, reason: "waits: " + p.Detail}
 }
@@ -60,7 +62,8 @@ func (g *Generator) awaitImages(ctx context.Context, images []string) error {
 			return err
 		}
 		if !has {
-			return &waitError{what: store.WaitsForImage, reason: fmt.Sprintf("waits for the image %s, which the registry does not have yet", image)}
+			return &waitError{what: store.WaitsForImage,
+				reason: fmt.Sprintf("waits for the image %s, which the registry does not have yet", image)}
 		}
 	}
 	return nil

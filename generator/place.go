@@ -34,14 +34,17 @@ func reservedName(name string) string {
 // DAG's spec, or that would stand in the way of another's.
 func checkPlace(r Request, id dag.ID, file string) error {
 	if reason := reservedName(string(id)); reason != "" {
-		return fmt.Errorf("project %.80q: %s; rename the project, or give its model a name under models: in %s: %w", r.Project, reason, ModelFile, dag.ErrInvalid)
+		return fmt.Errorf("project %.80q: %s; rename the project, or give its model a name under models: in %s: %w",
+			r.Project, reason, ModelFile, dag.ErrInvalid)
 	}
 	for folder := range strings.SplitSeq(path.Dir(file), "/") {
 		switch ending := strings.ToLower(path.Ext(folder)); {
 		case strings.HasPrefix(folder, "."):
-			return fmt.Errorf("project %.80q: its DAG would stand in a folder %.80q, and what begins with a dot is not read: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
+			return fmt.Errorf(
+				"project %.80q: its DAG would stand in a folder %.80q, and what begins with a dot is not read: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
 		case ending == ".yaml", ending == ".yml", ending == ".py":
-			return fmt.Errorf("project %.80q: its DAG would stand in a folder %.80q, where another project's file may have to be: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
+			return fmt.Errorf(
+				"project %.80q: its DAG would stand in a folder %.80q, where another project's file may have to be: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
 		}
 	}
 	return nil

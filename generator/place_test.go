@@ -13,11 +13,15 @@ func TestReservedNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for project, words := range map[string]string{
-		"gbc/risk/defaults": "has its defaults in files of that name", "gbc/risk/Defaults": "has its defaults", "gbc/risk/DEFAULTS": "has its defaults",
-		"gbc/risk/.hidden": "begin with a dot", "gbc/.risk/x": "begins with a dot",
-		"gbc/risk/default": "a meaning of its own", "gbc/risk/Default": "a meaning of its own", "gbc/risk/task_groups": "a meaning of its own",
-		"gbc/risk/default-retrain": "a meaning of its own", "gbc/risk/__init__": "Python gives", "gbc/risk/__main__": "Python gives",
-		"gbc/risk.yaml/x": "where another project's file may have to be", "gbc/risk.py/x": "where another", "gbc/risk.YML/x": "where another",
+		"gbc/risk/defaults": "has its defaults in files of that name", "gbc/risk/Defaults": "has its defaults",
+		"gbc/risk/DEFAULTS": "has its defaults",
+		"gbc/risk/.hidden":  "begin with a dot", "gbc/.risk/x": "begins with a dot",
+		"gbc/risk/default": "a meaning of its own", "gbc/risk/Default": "a meaning of its own",
+		"gbc/risk/task_groups":     "a meaning of its own",
+		"gbc/risk/default-retrain": "a meaning of its own", "gbc/risk/__init__": "Python gives",
+		"gbc/risk/__main__": "Python gives",
+		"gbc/risk.yaml/x":   "where another project's file may have to be", "gbc/risk.py/x": "where another",
+		"gbc/risk.YML/x": "where another",
 	} {
 		s.wantRefused(s.push(project, "main", ""), words)
 	}
@@ -30,7 +34,8 @@ func TestReservedNames(t *testing.T) {
 	} {
 		s.wantRefused(s.push("gbc/risk/many", "main", file), words)
 	}
-	s.wantRefused(s.push("gbc/risk/a.yaml", "main", "models: [{name: daily}]"), "where another project's file may have to be")
+	s.wantRefused(s.push("gbc/risk/a.yaml", "main", "models: [{name: daily}]"),
+		"where another project's file may have to be")
 	if refs := s.git(s.dags, "for-each-ref"); refs != "" {
 		t.Errorf("the DAG repository has %q, want nothing", refs)
 	}
@@ -38,7 +43,8 @@ func TestReservedNames(t *testing.T) {
 		t.Errorf("names are taken by %+v, %v", specs, err)
 	}
 	// What merely looks like them is taken.
-	for _, project := range []string{"gbc/risk/defaults", "gbc/risk/README", "gbc/risk/my-defaults", "gbc/risk/a.yaml", "gbc/defaults/x"} {
+	for _, project := range []string{"gbc/risk/defaults", "gbc/risk/README", "gbc/risk/my-defaults", "gbc/risk/a.yaml",
+		"gbc/defaults/x"} {
 		branch := "main"
 		if strings.HasSuffix(project, "/defaults") {
 			branch = "retrain"
@@ -52,6 +58,7 @@ func TestNamesThatDifferByCase(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.wantState(s.push("gbc/risk/churn", "main", ""), store.PushRendered)
-	s.wantRefused(s.push("gbc/sales/Churn", "main", ""), `the DAG name "Churn" differs from "churn" of project gbc/risk/churn by upper and lower case alone`)
+	s.wantRefused(s.push("gbc/sales/Churn", "main", ""),
+		`the DAG name "Churn" differs from "churn" of project gbc/risk/churn by upper and lower case alone`)
 	s.wantState(s.push("gbc/risk/churn", "main", "owner: again"), store.PushRendered)
 }

@@ -22,7 +22,8 @@ func TestPolicyRefusesThePush(t *testing.T) {
 	s := newSite(t, func(i *generator.Instance) { i.CheckTask = pods.Check })
 	s.wantRefused(s.push("gbc/x", "main", "image: registry.evil/x"),
 		"gbc/x.yaml:", `image "registry.evil/x": not in the instance's registries registry.example.com`)
-	s.wantRefused(s.push("gbc/x", "main", "resources: {limits: {memory: 64Gi}}"), "come to 64Gi of memory; the instance allows 4Gi at most")
+	s.wantRefused(s.push("gbc/x", "main", "resources: {limits: {memory: 64Gi}}"),
+		"come to 64Gi of memory; the instance allows 4Gi at most")
 	if refs := s.git(s.dags, "for-each-ref"); refs != "" {
 		t.Errorf("the DAG repository has %q, want nothing", refs)
 	}
@@ -44,8 +45,10 @@ func TestClaimsRefuseThePush(t *testing.T) {
 			return nil
 		}
 	})
-	s.wantRefused(s.push("gbc/sales/x", "main", "owner: risk-team"), ".dagwright.yml:1:8: owner: is for projects of gbc/risk alone")
-	s.wantRefused(s.push("ops/x", "main", ""), ".dagwright.yml: owner: is left out, so that it is the first group of the project's path: is for nobody")
+	s.wantRefused(s.push("gbc/sales/x", "main", "owner: risk-team"),
+		".dagwright.yml:1:8: owner: is for projects of gbc/risk alone")
+	s.wantRefused(s.push("ops/x", "main", ""),
+		".dagwright.yml: owner: is left out, so that it is the first group of the project's path: is for nobody")
 	s.wantRefused(s.push("gbc/sales/x", "retrain", "owner: risk-team"), "is for projects of gbc/risk alone")
 	s.wantState(s.push("gbc/risk/x", "main", "owner: risk-team"), store.PushRendered)
 	s.wantState(s.push("gbc/risk/x", "retrain", "owner: risk-team"), store.PushRendered)

@@ -67,7 +67,8 @@ func (g *Generator) writePreview(ctx context.Context, p store.Preview) error {
 		text, err = g.previewText(ctx, p, source)
 	}
 	if errors.Is(err, dag.ErrInvalid) {
-		text = fmt.Sprintf("At `%s` the DAG **would be refused**:\n\n~~~\n%s\n~~~\n", short(p.Commit), strings.ReplaceAll(err.Error(), "~~~", "~ ~ ~"))
+		text = fmt.Sprintf("At `%s` the DAG **would be refused**:\n\n~~~\n%s\n~~~\n", short(p.Commit),
+			strings.ReplaceAll(err.Error(), "~~~", "~ ~ ~"))
 	} else if err != nil {
 		return err
 	}

@@ -73,7 +73,8 @@ func (g *Generator) promoteOne(ctx context.Context, p store.Promotion) store.Pro
 		r.State, r.Reason, r.RetryAt = store.PromotionPending, err.Error(), g.Now().Add(retryAfter(p.Tries))
 	}
 	if ctx.Err() == nil {
-		g.Logger.Info("promotion handled", "promotion", p.ID, "dag", p.DAG, "state", r.State, "merge_request", r.MergeRequest, "err", err)
+		g.Logger.Info("promotion handled", "promotion", p.ID, "dag", p.DAG, "state", r.State, "merge_request", r.MergeRequest,
+			"err", err)
 	}
 	return r
 }

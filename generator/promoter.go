@@ -73,7 +73,8 @@ func (p *Promoter) checkDefaults(path, commit string) error {
 			_, err := p.From.ReadFile(commit, file, maxSpecSize)
 			switch {
 			case err == nil:
-				return fmt.Errorf("%s takes values from %s, which is not promoted: write them into the spec: %w", path, file, dag.ErrInvalid)
+				return fmt.Errorf("%s takes values from %s, which is not promoted: write them into the spec: %w", path, file,
+					dag.ErrInvalid)
 			case !errors.Is(err, dag.ErrNotFound):
 				return err
 			}
@@ -112,7 +113,8 @@ func (p *Promoter) Propose(ctx context.Context, m Promotion) (url string, err er
 	branch := "dagwright/promote/" + string(m.DAG)
 	title := fmt.Sprintf("Promote %s from %s at %s", m.DAG, p.FromProject, short(m.Commit))
 	commit, _, err := p.To.Propose(ctx, branch, gitrepo.Commit{
-		Message:    fmt.Sprintf("%s\n\nPromoted-From: %s@%s %s\nPromoted-By: %s\n", title, p.FromProject, m.Commit, m.Path, m.By),
+		Message: fmt.Sprintf("%s\n\nPromoted-From: %s@%s %s\nPromoted-By: %s\n", title, p.FromProject, m.Commit,
+			m.Path, m.By),
 		AuthorName: authorName, AuthorEmail: AuthorEmail, When: p.Now(),
 		Changes: func(head string) (_ []gitrepo.Change, err error) {
 			if c, err = p.change(head, m); err != nil || c.Diff() == "" {
@@ -134,6 +136,7 @@ func (p *Promoter) Propose(ctx context.Context, m Promotion) (url string, err er
 }
 
 func (p *Promoter) describe(m Promotion, c review.Change) string {
-	return fmt.Sprintf("`%s` promotes [`%s` at `%s`](%s/%s/-/blob/%s/%s) of %s.\n\n%s", strings.ReplaceAll(cmp.Or(m.By, "somebody"), "`", "'"),
+	return fmt.Sprintf("`%s` promotes [`%s` at `%s`](%s/%s/-/blob/%s/%s) of %s.\n\n%s",
+		strings.ReplaceAll(cmp.Or(m.By, "somebody"), "`", "'"),
 		m.Path, short(m.Commit), p.GitLab.WebURL(), p.FromProject, m.Commit, m.Path, p.FromProject, c.Markdown(p.Now()))
 }

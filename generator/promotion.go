@@ -70,7 +70,9 @@ func checkPromoted(file string, content []byte, before *dag.DAG) error {
 		same = keeps(after[0].Tasks[i], before.Tasks[i])
 	}
 	if !same {
-		return fmt.Errorf("%s shares parts between tasks by YAML merges (<<), which an overlay cannot tell apart: write them out: %w", file, dag.ErrInvalid)
+		return fmt.Errorf(
+			"%s shares parts between tasks by YAML merges (<<), which an overlay cannot tell apart: write them out: %w", file,
+			dag.ErrInvalid)
 	}
 	return nil
 }
@@ -106,7 +108,9 @@ func (o Overlay) applyTask(task *yaml.Node, from string) error {
 	}
 	if image := valueOf(task, "image"); image != nil {
 		if image.Kind == yaml.AliasNode {
-			return fmt.Errorf("line %d: image is an alias of another value, which an overlay cannot tell apart: write it out: %w", image.Line, dag.ErrInvalid)
+			return fmt.Errorf(
+				"line %d: image is an alias of another value, which an overlay cannot tell apart: write it out: %w", image.Line,
+				dag.ErrInvalid)
 		}
 		image.Value = o.image(image.Value)
 	}

@@ -16,7 +16,9 @@ import (
 const devCommit = "gbc/airflow-dev@0123456789abcdef0123456789abcdef01234567"
 
 var prod = generator.Overlay{
-	Namespace: "models-prod", Images: map[string]string{"registry.example.com": "registry.prod.example.com/x", "registry.example.com/gbc/risk": "other.example.com"},
+	Namespace: "models-prod",
+	Images: map[string]string{"registry.example.com": "registry.prod.example.com/x",
+		"registry.example.com/gbc/risk": "other.example.com"},
 	Resources: map[string]map[string]string{"limits": {"memory": "4Gi"}}, Tags: []string{"prod", "scoring"},
 }
 
@@ -79,9 +81,12 @@ func TestPromoteLeavesTheRestAlone(t *testing.T) {
 
 func TestPromoteRefuses(t *testing.T) {
 	t.Parallel()
-	for name, source := range map[string]string{"broken": "{{{", "empty": "", "no DAG": "a: 1", "no tasks": "a: {schedule: none}",
-		"merged annotations": "a:\n  tasks:\n    - &one {task_id: one, operator: " + dag.KubernetesPodOperator + ", image: x, annotations: {dagwright/project: g/p}}\n    - {<<: *one, task_id: two}\n",
-		"an aliased image":   "a:\n  tasks:\n    - {task_id: one, operator: " + dag.KubernetesPodOperator + ", image: &i x}\n    - {task_id: two, operator: " + dag.KubernetesPodOperator + ", image: *i}\n"} {
+	for name, source := range map[string]string{"broken": "{{{", "empty": "", "no DAG": "a: 1",
+		"no tasks": "a: {schedule: none}",
+		"merged annotations": "a:\n  tasks:\n    - &one {task_id: one, operator: " + dag.KubernetesPodOperator +
+			", image: x, annotations: {dagwright/project: g/p}}\n    - {<<: *one, task_id: two}\n",
+		"an aliased image": "a:\n  tasks:\n    - {task_id: one, operator: " + dag.KubernetesPodOperator +
+			", image: &i x}\n    - {task_id: two, operator: " + dag.KubernetesPodOperator + ", image: *i}\n"} {
 		if _, err := generator.Promote("x.yaml", []byte(source), prod, devCommit); !errors.Is(err, dag.ErrInvalid) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}

@@ -79,7 +79,8 @@ func (g *Generator) propose(ctx context.Context, c change) (store.PushResult, er
 // describe is the description of a merge request.
 func (g *Generator) describe(c change) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "From `%s` at [`%s`](%s) (branch `%s`", c.push.Project, short(c.push.Commit), g.commitURL(c.push.Project, c.push.Commit), c.push.Branch)
+	fmt.Fprintf(&b, "From `%s` at [`%s`](%s) (branch `%s`", c.push.Project, short(c.push.Commit),
+		g.commitURL(c.push.Project, c.push.Commit), c.push.Branch)
 	if c.push.User != "" {
 		fmt.Fprintf(&b, ", by `%s`", strings.ReplaceAll(c.push.User, "`", "'"))
 	}

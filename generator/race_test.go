@@ -24,7 +24,8 @@ func TestWritersRace(t *testing.T) {
 	const writers, each = 8, 4
 	var all sync.WaitGroup
 	for w := range writers {
-		repo, err := gitrepo.Open(gitrepo.Config{URL: l.CloneURL(dagProject), Branch: "main", Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "x", Password: l.Token})
+		repo, err := gitrepo.Open(gitrepo.Config{URL: l.CloneURL(dagProject), Branch: "main",
+			Dir: filepath.Join(t.TempDir(), "clone.git"), Username: "x", Password: l.Token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,8 @@ func TestPushThatWasNotRecorded(t *testing.T) {
 		t.Helper()
 		l.store = storetest.OpenTest(t) // knows nothing of the push
 		config.Store = l.store
-		if _, _, err := l.store.RecordPush(t.Context(), store.Push{ProjectID: first.ProjectID, Project: churn, Branch: "main", Commit: commit}); err != nil {
+		if _, _, err := l.store.RecordPush(t.Context(),
+			store.Push{ProjectID: first.ProjectID, Project: churn, Branch: "main", Commit: commit}); err != nil {
 			t.Fatal(err)
 		}
 		l.start(generator.New(config))

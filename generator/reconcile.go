@@ -217,10 +217,12 @@ func (g *Generator) reconcileBranch(ctx context.Context, p store.ModelProject, b
 	if !taken {
 		// It was moved away, or is not named any more. Its DAGs stay until somebody
 		// decides: a slip in the configuration must not take them all away.
-		g.Logger.Warn("a project with DAGs is in none of gitlab.groups and gitlab.projects", "project", p.Path, "branch", branch)
+		g.Logger.Warn("a project with DAGs is in none of gitlab.groups and gitlab.projects", "project", p.Path,
+			"branch", branch)
 		return nil
 	}
-	push := store.Push{ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(), Via: store.ViaReconciler}
+	push := store.Push{ProjectID: p.ID, Project: p.Path, Branch: branch, Commit: head, ReceivedAt: g.Now(),
+		Via: store.ViaReconciler}
 	settled, err := g.Store.SettledPush(ctx, p.ID, branch)
 	if err != nil || settled.Commit == head && !moved(specs, p.Path) {
 		return err

@@ -202,7 +202,8 @@ func TestSkippedPushStaysSkipped(t *testing.T) {
 	l.wantRendered(first)
 
 	// Nor does rendering the fleet again bring it.
-	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"}, store.ViaRerender); err != nil {
+	if _, err := l.store.RerenderPushes(t.Context(), store.Actor{User: "ann"}, []dag.ID{"churn-model"},
+		store.ViaRerender); err != nil {
 		t.Fatal(err)
 	}
 	l.settled(store.PushUnchanged)
@@ -257,10 +258,13 @@ func TestPushBeforeASkippedHead(t *testing.T) {
 			}
 			l.start(generator.New(config))
 			l.until("the push that waited is rendered", func() bool {
-				return slices.ContainsFunc(l.pushes(), func(p store.Push) bool { return p.Commit == waits && p.State == store.PushRendered })
+				return slices.ContainsFunc(l.pushes(),
+					func(p store.Push) bool { return p.Commit == waits && p.State == store.PushRendered })
 			})
 			l.wantRendered(waits)
-			if head == before.Commit || slices.ContainsFunc(l.pushes(), func(p store.Push) bool { return p.Commit == head && p.State != store.PushSkipped }) {
+			if head == before.Commit ||
+				slices.ContainsFunc(l.pushes(),
+					func(p store.Push) bool { return p.Commit == head && p.State != store.PushSkipped }) {
 				t.Errorf("the skipped head: %+v", l.pushes())
 			}
 		})

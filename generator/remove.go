@@ -29,7 +29,8 @@ func (g *Generator) removeOne(ctx context.Context) (worked bool, err error) {
 	if err != nil {
 		result.Reason, result.RetryAt = err.Error(), g.Now().Add(retryAfter(due.Tries))
 	}
-	g.Logger.Info("removal handled", "dag", due.DAG, "path", due.Path, "restores", due.Restores, "commit", result.DAGCommit, "merge_request", result.MergeRequest, "err", err)
+	g.Logger.Info("removal handled", "dag", due.DAG, "path", due.Path, "restores", due.Restores, "commit",
+		result.DAGCommit, "merge_request", result.MergeRequest, "err", err)
 	return true, g.Store.FinishRemoval(ctx, result)
 }
 
@@ -121,7 +122,8 @@ func (g *Generator) proposeRemoval(ctx context.Context, r store.Removal, content
 	if r.Restores != 0 {
 		words = "`%s` asked to restore `%s`, which brings the archived DAG back.\n\n%s"
 	}
-	words = fmt.Sprintf(words, strings.ReplaceAll(r.By.User, "`", "'"), r.Path, g.review(fileChange{spec: store.Spec{Path: r.Path}, content: content}).Markdown(g.Now()))
+	words = fmt.Sprintf(words, strings.ReplaceAll(r.By.User, "`", "'"), r.Path,
+		g.review(fileChange{spec: store.Spec{Path: r.Path}, content: content}).Markdown(g.Now()))
 	proposal, err := g.GitLab.Propose(ctx, g.DAGProject, gitlab.MergeRequest{
 		Source: branch, Target: g.Repo.Branch, Title: removalTitle(r), Description: words,
 	})
@@ -130,7 +132,8 @@ func (g *Generator) proposeRemoval(ctx context.Context, r store.Removal, content
 	}
 	if g.AutoMerge {
 		if err := g.GitLab.MergeWhenReady(ctx, g.DAGProject, proposal.IID); err != nil {
-			g.Logger.Warn("a removal's merge request is not merged by itself", "dag", r.DAG, "merge_request", proposal.URL, "err", err)
+			g.Logger.Warn("a removal's merge request is not merged by itself", "dag", r.DAG, "merge_request", proposal.URL,
+				"err", err)
 		}
 	}
 	return store.RemovalResult{MergeRequest: proposal.URL}, nil

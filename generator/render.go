@@ -209,7 +209,8 @@ func check(out Rendered, r Request, m Model, inst Instance) (*dag.DAG, error) {
 	}
 	want := dag.Source{Project: r.Project, Branch: r.Branch, Commit: r.Commit}
 	if dags[0].Source != want {
-		return nil, &dag.SpecError{File: out.Template, Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
+		return nil, &dag.SpecError{File: out.Template,
+			Reason: "its tasks must have the annotations dagwright/project, dagwright/ref and dagwright/commit"}
 	}
 	if inst.CheckClaims != nil {
 		if err := inst.CheckClaims(dags[0]); err != nil {

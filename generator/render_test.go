@@ -113,7 +113,8 @@ func TestRenderIsPure(t *testing.T) {
 func TestRenderDefaults(t *testing.T) {
 	t.Parallel()
 	d := renderAndParse(t, request("gbc/risk/churn-model", generator.Retrain), generator.Model{})
-	if d.ID != "churn-model-retrain" || d.Owner != "gbc" || d.Timezone != "UTC" || d.Schedule.Expr != "0 3 1 * *" || !d.PausedUponCreation || d.Catchup || d.MaxActiveRuns != 1 {
+	if d.ID != "churn-model-retrain" || d.Owner != "gbc" || d.Timezone != "UTC" || d.Schedule.Expr != "0 3 1 * *" ||
+		!d.PausedUponCreation || d.Catchup || d.MaxActiveRuns != 1 {
 		t.Errorf("DAG %+v", d)
 	}
 	var steps []string
@@ -122,7 +123,8 @@ func TestRenderDefaults(t *testing.T) {
 	}
 	want := []string{
 		"prepare_data[python retrain.py prepare_data][]", "train_model[python retrain.py train_model][prepare_data]",
-		"evaluate_model[python retrain.py evaluate_model][train_model]", "register_model[python retrain.py register_model][evaluate_model]",
+		"evaluate_model[python retrain.py evaluate_model][train_model]",
+		"register_model[python retrain.py register_model][evaluate_model]",
 	}
 	if diff := cmp.Diff(want, steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -154,19 +156,24 @@ func TestPathsAndImages(t *testing.T) {
 		id, path, want         string
 	}{
 		{"gbc/x", "main", "", generator.Scoring, "x", "dags/gbc/x.yaml", "registry.example.com/gbc/x:3f2a9c1d"},
-		{"gbc/a/b/x", "retrain", "", generator.Retrain, "x-retrain", "dags/gbc/a/b/x-retrain.yaml", "registry.example.com/gbc/a/b/x:3f2a9c1d"},
+		{"gbc/a/b/x", "retrain", "", generator.Retrain, "x-retrain", "dags/gbc/a/b/x-retrain.yaml",
+			"registry.example.com/gbc/a/b/x:3f2a9c1d"},
 		// These two have one id; the store lets only the first have it.
-		{"gbc/a/b/x-retrain", "main", "", generator.Scoring, "x-retrain", "dags/gbc/a/b/x-retrain.yaml", "registry.example.com/gbc/a/b/x-retrain:3f2a9c1d"},
-		{"Gbc/My.Model_1", "feature/New_Loss", "r.example.com/{project}:{branch}-{sha}", generator.Scoring, "My.Model_1", "dags/Gbc/My.Model_1.yaml", "r.example.com/gbc/my.model_1:feature-new-loss-" + commit},
+		{"gbc/a/b/x-retrain", "main", "", generator.Scoring, "x-retrain", "dags/gbc/a/b/x-retrain.yaml",
+			"registry.example.com/gbc/a/b/x-retrain:3f2a9c1d"},
+		{"Gbc/My.Model_1", "feature/New_Loss", "r.example.com/{project}:{branch}-{sha}", generator.Scoring, "My.Model_1",
+			"dags/Gbc/My.Model_1.yaml", "r.example.com/gbc/my.model_1:feature-new-loss-" + commit},
 	} {
 		m := generator.Model{Image: tt.image}
-		got, err := generator.Render(generator.Request{Project: tt.project, Branch: tt.branch, Commit: commit, Kind: tt.kind}, m, set, generator.DefaultInstance())
+		got, err := generator.Render(generator.Request{Project: tt.project, Branch: tt.branch, Commit: commit, Kind: tt.kind},
+			m, set, generator.DefaultInstance())
 		if err != nil {
 			t.Errorf("%s: %v", tt.project, err)
 			continue
 		}
 		if string(got.DAG) != tt.id || got.Path != tt.path || !strings.Contains(string(got.Content), `image: "`+tt.want+`"`) {
-			t.Errorf("%s: DAG %s, path %s, want %s, %s, image %s in\n%s", tt.project, got.DAG, got.Path, tt.id, tt.path, tt.want, got.Content)
+			t.Errorf("%s: DAG %s, path %s, want %s, %s, image %s in\n%s", tt.project, got.DAG, got.Path, tt.id, tt.path, tt.want,
+				got.Content)
 		}
 	}
 }
@@ -212,8 +219,9 @@ func TestBrokenTemplates(t *testing.T) {
 		"no YAML":       {"a: [", "template x.yaml.tmpl"},
 		"unknown key":   {"[[ toYaml .DAG ]]:\n  shedule: none\n", `dags/gbc/x.yaml:2:3: x.shedule: `},
 		"other DAG":     {strings.ReplaceAll(spec, "NAME", "y"), "x.yaml.tmpl: it must define the DAG x and no other"},
-		"two DAGs":      {strings.ReplaceAll(spec, "NAME", "x") + strings.ReplaceAll(spec, "NAME", "y"), "it must define the DAG x and no other"},
-		"no source":     {strings.ReplaceAll(spec, "NAME", "x"), "must have the annotations"},
+		"two DAGs": {strings.ReplaceAll(spec, "NAME", "x") + strings.ReplaceAll(spec, "NAME", "y"),
+			"it must define the DAG x and no other"},
+		"no source": {strings.ReplaceAll(spec, "NAME", "x"), "must have the annotations"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -248,7 +256,8 @@ func TestScheduleIsChecked(t *testing.T) {
 	for schedule, ok := range map[string]bool{"": true, "none": true, "60 * * * *": false} {
 		m := generator.Model{Scoring: generator.ScoringModel{Schedule: schedule}}
 		_, err := generator.Render(request("gbc/x", generator.Scoring), m, loadTemplates(t), inst)
-		if (err == nil) != ok || err != nil && (!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), "wrong minute")) {
+		if (err == nil) != ok || err != nil &&
+			(!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), "wrong minute")) {
 			t.Errorf("schedule %q: %v", schedule, err)
 		}
 	}
@@ -259,8 +268,10 @@ func TestScheduleIsChecked(t *testing.T) {
 // and nothing else may have changed.
 func FuzzRender(f *testing.F) {
 	for _, s := range []string{
-		"plain", "", `"`, `'`, "a\nb: c", "\n  tasks: []", "{{ ds }}", "[[ .Commit ]]", "]]", "#", ": ", "- a", "&a", "*a", "!!str", "%", "@", "`",
-		"$HOME", "${HOME}", "\\", "\t", "é", "\u0085", "\u2028", "\ufeff", "🎉", "no", "null", "~", "1e3", "012", "0x1", "12:30:00", "<<", "---", "{% raw %}",
+		"plain", "", `"`, `'`, "a\nb: c", "\n  tasks: []", "{{ ds }}", "[[ .Commit ]]", "]]", "#", ": ", "- a", "&a", "*a",
+		"!!str", "%", "@", "`",
+		"$HOME", "${HOME}", "\\", "\t", "é", "\u0085", "\u2028", "\ufeff", "🎉", "no", "null", "~", "1e3", "012", "0x1",
+		"12:30:00", "<<", "---", "{% raw %}",
 	} {
 		f.Add(s)
 	}
@@ -270,16 +281,20 @@ func FuzzRender(f *testing.F) {
 			return
 		}
 		m := generator.Model{
-			Owner:   "o" + s,
-			Env:     []dag.EnvVar{{Name: "HOSTILE", Value: s}},
-			Params:  []dag.Param{{Name: "PLAIN", Default: s}, {Name: "WITH_SCHEMA", Default: "p" + s, Description: "d" + s, Schema: map[string]any{"type": "string", "title": s, "enum": []any{s, "p" + s}}}},
+			Owner: "o" + s,
+			Env:   []dag.EnvVar{{Name: "HOSTILE", Value: s}},
+			Params: []dag.Param{{Name: "PLAIN", Default: s},
+				{Name: "WITH_SCHEMA", Default: "p" + s, Description: "d" + s,
+					Schema: map[string]any{"type": "string", "title": s, "enum": []any{s, "p" + s}}}},
 			Scoring: generator.ScoringModel{Command: []string{"python", s}},
 		}
 		r := request("gbc/risk/churn-model", generator.Scoring)
 		d := renderAndParse(t, r, m)
 		calm := renderAndParse(t, r, generator.Model{
 			Owner: "o", Env: []dag.EnvVar{{Name: "HOSTILE"}}, Scoring: generator.ScoringModel{Command: []string{"python", ""}},
-			Params: []dag.Param{{Name: "PLAIN", Default: ""}, {Name: "WITH_SCHEMA", Default: "p", Description: "d", Schema: map[string]any{"type": "string", "title": "", "enum": []any{"", "p"}}}},
+			Params: []dag.Param{{Name: "PLAIN", Default: ""},
+				{Name: "WITH_SCHEMA", Default: "p", Description: "d",
+					Schema: map[string]any{"type": "string", "title": "", "enum": []any{"", "p"}}}},
 		})
 		want := *calm
 		want.Owner = m.Owner

@@ -114,7 +114,8 @@ func (g *Generator) status(p store.Push) (s gitlab.Status, ok bool) {
 	if !known || p.Deleted || g.OnlyPromoted {
 		return s, false // an instance that renders nothing does not speak for the commit
 	}
-	s = gitlab.Status{Name: "dagwright/" + string(kind), Branch: p.Branch, TargetURL: g.dagURL(p.DAG), State: gitlab.StatusSuccess}
+	s = gitlab.Status{Name: "dagwright/" + string(kind), Branch: p.Branch, TargetURL: g.dagURL(p.DAG),
+		State: gitlab.StatusSuccess}
 	switch p.State {
 	case store.PushPending:
 		s.State, s.Description, s.TargetURL = gitlab.StatusPending, or(p.Reason, "waits to be rendered"), ""

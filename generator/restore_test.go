@@ -86,13 +86,16 @@ func TestRestoreByMergeRequest(t *testing.T) {
 	l.Commit(dagProject, "main", map[string]string{"README.md": "DAGs", handFile: handSource})
 	l.synced(handFile)
 	l.remove("hand")
-	l.removals("the removal is proposed", func(all []store.Removal) bool { return len(all) == 1 && all[0].MergeRequest != "" })
+	l.removals("the removal is proposed",
+		func(all []store.Removal) bool { return len(all) == 1 && all[0].MergeRequest != "" })
 	l.Merge(dagProject, 1)
 	l.synced(handFile)
 	l.wantFiles("README.md")
 	l.restore("hand")
-	l.removals("the file is proposed", func(all []store.Removal) bool { return len(all) == 1 && all[0].MergeRequest != "" })
-	if r := l.MergeRequests(dagProject)[1]; !strings.Contains(r.Title, "restore version 1") || !strings.Contains(r.Description, "restore `"+handFile) {
+	l.removals("the file is proposed",
+		func(all []store.Removal) bool { return len(all) == 1 && all[0].MergeRequest != "" })
+	if r := l.MergeRequests(dagProject)[1]; !strings.Contains(r.Title, "restore version 1") ||
+		!strings.Contains(r.Description, "restore `"+handFile) {
 		t.Errorf("merge request: %+v", r)
 	}
 	l.Merge(dagProject, 2)

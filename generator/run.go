@@ -161,7 +161,8 @@ func (g *Generator) Run(ctx context.Context) error {
 
 // awaitNews returns when a change is wanted, may have been missed, or it is time, and
 // false when ctx has ended.
-func awaitNews(ctx context.Context, changes *store.Subscription, again <-chan time.Time, wanted func(store.Change) bool) bool {
+func awaitNews(ctx context.Context, changes *store.Subscription, again <-chan time.Time,
+	wanted func(store.Change) bool) bool {
 	for {
 		select {
 		case <-ctx.Done():

@@ -36,6 +36,7 @@ func (g *Generator) wantedHead(ctx context.Context, p store.Push, head string) (
 	if err != nil {
 		return w, err
 	}
-	g.Logger.Info("found a push that no hook reported and that asks for no CI", "project", p.Project, "branch", p.Branch, "commit", head)
+	g.Logger.Info("found a push that no hook reported and that asks for no CI", "project", p.Project, "branch", p.Branch,
+		"commit", head)
 	return g.Store.WantedHead(ctx, p.ProjectID, p.Branch, head)
 }

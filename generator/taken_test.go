@@ -33,10 +33,12 @@ func TestOnlyNamedProjectsAreTaken(t *testing.T) {
 		commit := l.Commit(project, "main", map[string]string{"main.py": "print(1)"})
 		listed = append(listed, generator.Project{ID: id, Path: project})
 		// However a push came into the database, and whatever path it claims.
-		for _, via := range []string{store.ViaWebhook, store.ViaCI, store.ViaReplay, store.ViaRerender, store.ViaOverwrite, store.ViaDryRun} {
+		for _, via := range []string{store.ViaWebhook, store.ViaCI, store.ViaReplay, store.ViaRerender, store.ViaOverwrite,
+			store.ViaDryRun} {
 			l.record(store.Push{ProjectID: id, Project: project, Branch: "main", Commit: commit, Via: via})
 		}
-		l.record(store.Push{ProjectID: id, Project: "gbc/risk/mine", Branch: "main", Commit: commit, Via: store.ViaWebhook, Delivery: project})
+		l.record(store.Push{ProjectID: id, Project: "gbc/risk/mine", Branch: "main", Commit: commit, Via: store.ViaWebhook,
+			Delivery: project})
 	}
 	// One of whom nobody told: only the reconciler could find it.
 	quiet := l.CreateProject("eve/quiet")
@@ -75,7 +77,8 @@ func TestProjectThatIsMovedAway(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, func(c *generator.Config) { c.Takes, c.Reconcile = onlyGBC.Has, 50*time.Millisecond })
 	receiver := httptest.NewServer(webhook.New(webhook.Config{
-		Store: l.store, Verifier: gitlab.NewVerifier(signKey), DAGProject: dagProject, Takes: onlyGBC.Has, Logger: slog.New(slog.DiscardHandler),
+		Store: l.store, Verifier: gitlab.NewVerifier(signKey), DAGProject: dagProject, Takes: onlyGBC.Has,
+		Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(receiver.Close)
 	l.HookURL = receiver.URL
@@ -90,7 +93,8 @@ func TestProjectThatIsMovedAway(t *testing.T) {
 	})
 	commit := l.Commit("eve/churn-model", "main", map[string]string{"main.py": "print(2)"})
 	// A hook that still names the old path.
-	l.record(store.Push{ProjectID: 2, Project: "gbc/other/churn-model", Branch: "main", Commit: commit, Delivery: "forged"})
+	l.record(store.Push{ProjectID: 2, Project: "gbc/other/churn-model", Branch: "main", Commit: commit,
+		Delivery: "forged"})
 	l.settled(store.PushRefused)
 	if l.Head(dagProject, "main") != before {
 		t.Errorf("the DAG repository has\n%s", l.Log(dagProject, "main"))

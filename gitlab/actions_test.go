@@ -36,21 +36,25 @@ func TestSetStatus(t *testing.T) {
 		kind    error // of the error; nil for none
 		want    string
 	}{
-		"first":                        {state: gitlab.StatusPending, want: "pending"},
-		"on":                           {before: "pending", state: gitlab.StatusSuccess, want: "success"},
-		"pending twice":                {before: "pending", state: gitlab.StatusPending, want: "pending"},
-		"back to pending":              {before: "success", state: gitlab.StatusPending, kind: dag.ErrConflict, want: "success"},
-		"locked for a while":           {failure: gitlabtest.Locked, n: 3, state: gitlab.StatusSuccess, want: "success"},
-		"rate limit":                   {failure: gitlabtest.Busy, n: 2, state: gitlab.StatusSuccess, want: "success"},
-		"too many jobs in a pipeline":  {failure: gitlabtest.TooManyJobs, n: 1, state: gitlab.StatusSuccess, kind: dag.ErrInvalid},
-		"a refusal that is not a race": {failure: gitlabtest.Failure{Status: 400, Message: "description is too long"}, n: 1, state: gitlab.StatusSuccess, kind: dag.ErrInvalid},
+		"first":         {state: gitlab.StatusPending, want: "pending"},
+		"on":            {before: "pending", state: gitlab.StatusSuccess, want: "success"},
+		"pending twice": {before: "pending", state: gitlab.StatusPending, want: "pending"},
+		"back to pending": {before: "success", state: gitlab.StatusPending, kind: dag.ErrConflict,
+			want: "success"},
+		"locked for a while": {failure: gitlabtest.Locked, n: 3, state: gitlab.StatusSuccess, want: "success"},
+		"rate limit":         {failure: gitlabtest.Busy, n: 2, state: gitlab.StatusSuccess, want: "success"},
+		"too many jobs in a pipeline": {failure: gitlabtest.TooManyJobs, n: 1, state: gitlab.StatusSuccess,
+			kind: dag.ErrInvalid},
+		"a refusal that is not a race": {failure: gitlabtest.Failure{Status: 400, Message: "description is too long"}, n: 1,
+			state: gitlab.StatusSuccess, kind: dag.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server, client, commit := newModel(t)
 			set := func(state gitlab.StatusState) error {
 				return client.SetStatus(t.Context(), model, commit, gitlab.Status{
-					Name: "dagwright/scoring", State: state, Branch: "main", Description: strings.Repeat("long ", 100), TargetURL: "https://dagwright.example.com/dags/x",
+					Name: "dagwright/scoring", State: state, Branch: "main", Description: strings.Repeat("long ", 100),
+					TargetURL: "https://dagwright.example.com/dags/x",
 				})
 			}
 			if c.before != "" {
@@ -101,15 +105,23 @@ func TestStagesOf(t *testing.T) {
 		want   gitlab.PipelineState
 		says   string
 	}{
-		"no pipeline":                    {"", nil, gitlab.PipelineNone, ""},
-		"passed":                         {"success", nil, gitlab.PipelinePassed, ""},
-		"building":                       {"running", []gitlabtest.Job{job("image", "build", "running")}, gitlab.PipelineRunning, "job image of stage build is running"},
-		"built, tests run":               {"running", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "running")}, gitlab.PipelinePassed, ""},
-		"built, tests failed":            {"failed", []gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "failed")}, gitlab.PipelinePassed, ""},
-		"not built":                      {"failed", []gitlabtest.Job{job("image", "build", "failed")}, gitlab.PipelineFailed, "job image of stage build is failed"},
-		"optional job failed":            {"running", []gitlabtest.Job{job("image", "build", "success"), optional}, gitlab.PipelinePassed, ""},
-		"no job in the stage":            {"running", []gitlabtest.Job{job("unit", "test", "success")}, gitlab.PipelineRunning, "pipeline 1 is running"},
-		"our own status is not an image": {"running", []gitlabtest.Job{job("dagwright/scoring", "build", "pending"), job("image", "build", "success")}, gitlab.PipelinePassed, ""},
+		"no pipeline": {"", nil, gitlab.PipelineNone, ""},
+		"passed":      {"success", nil, gitlab.PipelinePassed, ""},
+		"building": {"running", []gitlabtest.Job{job("image", "build", "running")},
+			gitlab.PipelineRunning, "job image of stage build is running"},
+		"built, tests run": {"running",
+			[]gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "running")}, gitlab.PipelinePassed, ""},
+		"built, tests failed": {"failed",
+			[]gitlabtest.Job{job("image", "build", "success"), job("unit", "test", "failed")}, gitlab.PipelinePassed, ""},
+		"not built": {"failed", []gitlabtest.Job{job("image", "build", "failed")}, gitlab.PipelineFailed,
+			"job image of stage build is failed"},
+		"optional job failed": {"running", []gitlabtest.Job{job("image", "build", "success"), optional},
+			gitlab.PipelinePassed, ""},
+		"no job in the stage": {"running", []gitlabtest.Job{job("unit", "test", "success")},
+			gitlab.PipelineRunning, "pipeline 1 is running"},
+		"our own status is not an image": {"running",
+			[]gitlabtest.Job{job("dagwright/scoring", "build", "pending"), job("image", "build", "success")},
+			gitlab.PipelinePassed, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -147,7 +159,8 @@ func TestProposeAndWithdraw(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := []gitlabtest.MergeRequest{{IID: 1, Source: "proposal", Target: "main", Title: "First line", Description: "two", State: "closed", Notes: []string{"not needed"}}}
+	want := []gitlabtest.MergeRequest{{IID: 1, Source: "proposal", Target: "main", Title: "First line", Description: "two",
+		State: "closed", Notes: []string{"not needed"}}}
 	if diff := cmp.Diff(want, server.MergeRequests(model)); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -165,7 +178,8 @@ func TestMergeWhenReady(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Fail("PUT", "/projects/:id/merge_requests/:iid/merge", 1, gitlabtest.Failure{Status: 405, Message: "405 Method Not Allowed"})
+	server.Fail("PUT", "/projects/:id/merge_requests/:iid/merge", 1,
+		gitlabtest.Failure{Status: 405, Message: "405 Method Not Allowed"})
 	if err := client.MergeWhenReady(t.Context(), model, p.IID); !errors.Is(err, dag.ErrConflict) {
 		t.Errorf("while GitLab checks: %v, want ErrConflict", err)
 	}
@@ -197,7 +211,8 @@ func TestWriteNote(t *testing.T) {
 func TestEnsureHook(t *testing.T) {
 	t.Parallel()
 	server, client, _ := newModel(t)
-	h := gitlab.Hook{URL: "https://dagwright.example.com/hooks/gitlab", Secret: "whsec_AAAA", Branches: []string{"main", "retrain"}}
+	h := gitlab.Hook{URL: "https://dagwright.example.com/hooks/gitlab", Secret: "whsec_AAAA",
+		Branches: []string{"main", "retrain"}}
 	for _, c := range []struct {
 		name           string
 		change         func()

@@ -39,12 +39,16 @@ func (l AllowList) Check() error {
 	for i, group := range l.Groups {
 		// A group's path is that of any project in it without the last part.
 		if err := checkProject(group + "/x"); err != nil || strings.Trim(group, "0123456789") == "" {
-			faults = append(faults, &dag.SpecError{Path: fmt.Sprintf("groups[%d]", i), Reason: fmt.Sprintf("%.200q is not the path of a group; want one such as gbc or gbc/risk", group)})
+			faults = append(faults,
+				&dag.SpecError{Path: fmt.Sprintf("groups[%d]", i),
+					Reason: fmt.Sprintf("%.200q is not the path of a group; want one such as gbc or gbc/risk", group)})
 		}
 	}
 	for i, project := range l.Projects {
 		if err := checkProject(project); err != nil {
-			faults = append(faults, &dag.SpecError{Path: fmt.Sprintf("projects[%d]", i), Reason: fmt.Sprintf("%.200q is not the path of a project; want one such as gbc/risk/churn-model", project)})
+			faults = append(faults,
+				&dag.SpecError{Path: fmt.Sprintf("projects[%d]", i),
+					Reason: fmt.Sprintf("%.200q is not the path of a project; want one such as gbc/risk/churn-model", project)})
 		}
 	}
 	return faults.Err()

@@ -34,16 +34,20 @@ func TestAllowList(t *testing.T) {
 
 func TestAllowListIsChecked(t *testing.T) {
 	t.Parallel()
-	if err := (gitlab.AllowList{Groups: []string{"gbc", "gbc/risk"}, Projects: []string{"ann/churn"}}).Check(); err != nil {
+	if err := (gitlab.AllowList{Groups: []string{"gbc", "gbc/risk"},
+		Projects: []string{"ann/churn"}}).Check(); err != nil {
 		t.Error(err)
 	}
-	for _, group := range []string{"", "/", "gbc/", "/gbc", "gbc/*", "*", "..", "gbc/../x", "https://gitlab.example.com/gbc", "42", "a b"} {
-		if err := (gitlab.AllowList{Groups: []string{group}}).Check(); err == nil || !strings.Contains(err.Error(), "is not the path of a group") {
+	for _, group := range []string{"", "/", "gbc/", "/gbc", "gbc/*", "*", "..", "gbc/../x",
+		"https://gitlab.example.com/gbc", "42", "a b"} {
+		if err := (gitlab.AllowList{Groups: []string{group}}).Check(); err == nil ||
+			!strings.Contains(err.Error(), "is not the path of a group") {
 			t.Errorf("group %q: %v", group, err)
 		}
 	}
 	for _, project := range []string{"", "gbc", "gbc/", "gbc/*", "42", "gbc/x.git", "gbc/../x"} {
-		if err := (gitlab.AllowList{Projects: []string{project}}).Check(); err == nil || !strings.Contains(err.Error(), "is not the path of a project") {
+		if err := (gitlab.AllowList{Projects: []string{project}}).Check(); err == nil ||
+			!strings.Contains(err.Error(), "is not the path of a project") {
 			t.Errorf("project %q: %v", project, err)
 		}
 	}

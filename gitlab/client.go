@@ -113,7 +113,8 @@ func (c *Client) ReadFile(ctx context.Context, project, commit, path string) ([]
 	if path == "" || strings.HasPrefix(path, "/") || strings.Contains("/"+path+"/", "/../") {
 		return nil, fmt.Errorf("path %.200q: want a path within the repository: %w", path, dag.ErrInvalid)
 	}
-	in, _, err := c.api.RepositoryFiles.GetRawFileReader(project, path, &api.GetRawFileOptions{Ref: &commit}, api.WithContext(ctx))
+	in, _, err := c.api.RepositoryFiles.GetRawFileReader(project, path, &api.GetRawFileOptions{Ref: &commit},
+		api.WithContext(ctx))
 	if errors.Is(err, api.ErrNotFound) {
 		return nil, c.noFile(ctx, project, commit, path)
 	}
@@ -156,7 +157,8 @@ func (c *Client) CommitMessage(ctx context.Context, project, commit string) (str
 func (c *Client) noFile(ctx context.Context, project, commit, path string) error {
 	_, _, err := c.api.Commits.GetCommit(project, commit, nil, api.WithContext(ctx))
 	if errors.Is(err, api.ErrNotFound) {
-		return fmt.Errorf("read %s of %s: GitLab knows no commit %s there, or the token may not see the project", path, project, commit)
+		return fmt.Errorf("read %s of %s: GitLab knows no commit %s there, or the token may not see the project", path,
+			project, commit)
 	}
 	if err != nil {
 		return callError("read commit "+commit, project, err)
@@ -175,7 +177,8 @@ func (c *Client) Ancestor(ctx context.Context, project, old, new string) (bool, 
 	if !isHash(old) || !isHash(new) {
 		return false, fmt.Errorf("commits %.80q and %.80q: want full hashes: %w", old, new, dag.ErrInvalid)
 	}
-	base, _, err := c.api.Repositories.MergeBase(project, &api.MergeBaseOptions{Ref: &[]string{old, new}}, api.WithContext(ctx))
+	base, _, err := c.api.Repositories.MergeBase(project, &api.MergeBaseOptions{Ref: &[]string{old, new}},
+		api.WithContext(ctx))
 	var reply *api.ErrorResponse
 	switch {
 	case errors.Is(err, api.ErrNotFound): // no common commit, or no project
@@ -183,7 +186,8 @@ func (c *Client) Ancestor(ctx context.Context, project, old, new string) (bool, 
 			return false, err
 		}
 		return false, nil
-	case errors.As(err, &reply) && reply.HasStatusCode(http.StatusBadRequest) && strings.Contains(reply.Message, "Could not find ref"):
+	case errors.As(err, &reply) && reply.HasStatusCode(http.StatusBadRequest) &&
+		strings.Contains(reply.Message, "Could not find ref"):
 		return false, fmt.Errorf("commit %s or %s of %s: %w", old, new, project, dag.ErrNotFound)
 	case err != nil:
 		return false, callError("compare commits", project, err)
@@ -221,7 +225,8 @@ func callError(what, project string, err error) error {
 	const longest = 500
 	var reply *api.ErrorResponse
 	if errors.As(err, &reply) && reply.StatusCode/100 == 3 {
-		return fmt.Errorf("GitLab: %s of %s: a redirect to another address is not followed; is the base URL right? %w", what, project, err)
+		return fmt.Errorf("GitLab: %s of %s: a redirect to another address is not followed; is the base URL right? %w", what,
+			project, err)
 	}
 	if text := err.Error(); len(text) > longest {
 		err = &cutError{text: strings.ToValidUTF8(text[:longest], "") + " …", cause: err}
@@ -244,7 +249,8 @@ func (e *cutError) Unwrap() error { return e.cause }
 func sameHost(request *http.Request, via []*http.Request) error {
 	const most = 5
 	first := via[0].URL
-	if !strings.EqualFold(first.Host, request.URL.Host) || first.Scheme == "https" && request.URL.Scheme != "https" || len(via) > most {
+	if !strings.EqualFold(first.Host, request.URL.Host) || first.Scheme == "https" && request.URL.Scheme != "https" ||
+		len(via) > most {
 		return http.ErrUseLastResponse
 	}
 	return nil

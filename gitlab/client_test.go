@@ -35,7 +35,8 @@ func TestClient(t *testing.T) {
 	const project = "gbc/risk/churn-model.v2"
 	id := strconv.FormatInt(server.CreateProject(project), 10)
 	large := strings.Repeat("x", gitlab.MaxFile+1)
-	first := server.Commit(project, "main", map[string]string{".dagwright.yml": "owner: risk\n", "dir/a b.txt": "x", "large": large, "full": large[1:]})
+	first := server.Commit(project, "main",
+		map[string]string{".dagwright.yml": "owner: risk\n", "dir/a b.txt": "x", "large": large, "full": large[1:]})
 	second := server.Commit(project, "main", map[string]string{".dagwright.yml": "owner: other\n", "dir/a b.txt": ""})
 	side := server.Commit(project, "team/retrain", map[string]string{"x": "y"})
 	c := dial(t, server.URL+"/", server.Token)
@@ -95,7 +96,8 @@ func TestClientTellsHiddenProjectsFromMissingThings(t *testing.T) {
 	_, fileErr := c.ReadFile(t.Context(), "gbc/hidden", noCommit, "x")
 	_, commitErr := c.ReadFile(t.Context(), "gbc/known", noCommit, "x")
 	_, ancestorErr := c.Ancestor(t.Context(), "gbc/hidden", noCommit, noCommit)
-	for name, err := range map[string]error{"branch": branchErr, "file": fileErr, "commit": commitErr, "ancestor": ancestorErr} {
+	for name, err := range map[string]error{"branch": branchErr, "file": fileErr, "commit": commitErr,
+		"ancestor": ancestorErr} {
 		if err == nil || errors.Is(err, dag.ErrNotFound) {
 			t.Errorf("%s: %v, want an error that is not ErrNotFound", name, err)
 		}
@@ -137,8 +139,10 @@ func TestClientKeepsItsToken(t *testing.T) {
 
 func TestDialRefuses(t *testing.T) {
 	t.Parallel()
-	for _, base := range []string{"", "gitlab.example.com", "ftp://gitlab.example.com", "https://u:canary@gitlab.example.com", "https://h/?q=1", "https://%zz"} {
-		if _, err := gitlab.Dial(gitlab.Config{BaseURL: base}); !errors.Is(err, dag.ErrInvalid) || strings.Contains(err.Error(), "canary") {
+	for _, base := range []string{"", "gitlab.example.com", "ftp://gitlab.example.com",
+		"https://u:canary@gitlab.example.com", "https://h/?q=1", "https://%zz"} {
+		if _, err := gitlab.Dial(gitlab.Config{BaseURL: base}); !errors.Is(err, dag.ErrInvalid) ||
+			strings.Contains(err.Error(), "canary") {
 			t.Errorf("Dial(%q): %v, want ErrInvalid", base, err)
 		}
 	}

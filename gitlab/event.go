@@ -94,7 +94,8 @@ func (e *event) result() (Event, error) {
 		return out, err
 	case EventPipeline:
 		out.Pipeline = PipelineEvent{
-			ProjectID: e.projectIDInside, Project: e.push.Project, Ref: e.object.ref, Commit: e.object.sha, Status: e.object.status,
+			ProjectID: e.projectIDInside, Project: e.push.Project, Ref: e.object.ref, Commit: e.object.sha,
+			Status: e.object.status,
 		}
 		return out, e.checkObject(out.Pipeline.Commit)
 	case EventMergeRequest:

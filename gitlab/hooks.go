@@ -64,7 +64,8 @@ func (c *Client) EnsureHook(ctx context.Context, project string, h Hook, rotate,
 	if change == HookSame || dryRun {
 		return change, nil
 	}
-	if _, _, err := c.api.Projects.EditProjectHook(project, present[0].ID, editOptions(h), api.WithContext(ctx)); err != nil {
+	if _, _, err := c.api.Projects.EditProjectHook(project, present[0].ID, editOptions(h),
+		api.WithContext(ctx)); err != nil {
 		return "", callError(fmt.Sprintf("edit hook %d", present[0].ID), project, err)
 	}
 	for _, extra := range present[1:] {

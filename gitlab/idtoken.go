@@ -52,7 +52,8 @@ func NewTokenVerifier(issuer, audience string, client *http.Client) (*TokenVerif
 // branch's job. The error says what is wrong and never holds the token.
 func (v *TokenVerifier) Verify(ctx context.Context, token string) (Job, error) {
 	if token == "" {
-		return Job{}, errors.New("want the header Authorization: Bearer, with the ID token of a CI job (id_tokens in .gitlab-ci.yml)")
+		return Job{}, errors.New(
+			"want the header Authorization: Bearer, with the ID token of a CI job (id_tokens in .gitlab-ci.yml)")
 	}
 	checked, err := v.verifier.Verify(ctx, token)
 	if err != nil {
@@ -70,7 +71,8 @@ func (v *TokenVerifier) Verify(ctx context.Context, token string) (Job, error) {
 	if err := checked.Claims(&claims); err != nil {
 		return Job{}, errors.New("the ID token's claims are not those of a CI job")
 	}
-	job := Job{Project: claims.ProjectPath, Branch: claims.Ref, Commit: claims.SHA, User: claims.User, Protected: claims.Protected == "true"}
+	job := Job{Project: claims.ProjectPath, Branch: claims.Ref, Commit: claims.SHA, User: claims.User,
+		Protected: claims.Protected == "true"}
 	job.ProjectID, err = strconv.ParseInt(claims.ProjectID, 10, 64)
 	switch {
 	case err != nil || job.ProjectID <= 0 || checkProject(job.Project) != nil:

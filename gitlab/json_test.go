@@ -9,7 +9,8 @@ import (
 
 // FuzzSkip compares what the reader takes for JSON with encoding/json.
 func FuzzSkip(f *testing.F) {
-	for _, seed := range []string{`{}`, `[1,-0.5e+3,"\u00e9"]`, `{"a":[true,false,null]}`, `01`, `1.`, `"\ud800"`, `nul`, `[1,]`, "\"\x01\"", ` 1 `, `-`, `1e`} {
+	for _, seed := range []string{`{}`, `[1,-0.5e+3,"\u00e9"]`, `{"a":[true,false,null]}`, `01`, `1.`, `"\ud800"`, `nul`,
+		`[1,]`, "\"\x01\"", ` 1 `, `-`, `1e`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

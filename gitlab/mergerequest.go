@@ -41,11 +41,13 @@ func (c *Client) Propose(ctx context.Context, project string, m MergeRequest) (P
 	title := cut(m.Title, 255)
 	if open == nil {
 		made, response, err := c.api.MergeRequests.CreateMergeRequest(project, &api.CreateMergeRequestOptions{
-			Title: &title, Description: &m.Description, SourceBranch: &m.Source, TargetBranch: &m.Target, RemoveSourceBranch: new(true),
+			Title: &title, Description: &m.Description, SourceBranch: &m.Source, TargetBranch: &m.Target,
+			RemoveSourceBranch: new(true),
 		}, api.WithContext(ctx))
 		if statusCode(response) == http.StatusConflict { // somebody was faster
 			if open, err = c.openRequest(ctx, project, m.Source, m.Target); err == nil && open == nil {
-				err = fmt.Errorf("GitLab says that there is a merge request of %s already, and lists none: %w", m.Source, dag.ErrConflict)
+				err = fmt.Errorf("GitLab says that there is a merge request of %s already, and lists none: %w", m.Source,
+					dag.ErrConflict)
 			}
 			if err != nil {
 				return Proposal{}, err
@@ -99,14 +101,17 @@ func (c *Client) Withdraw(ctx context.Context, project, source, why string) erro
 		return err
 	}
 	if open != nil {
-		if _, _, err := c.api.Notes.CreateMergeRequestNote(project, open.IID, &api.CreateMergeRequestNoteOptions{Body: &why}, api.WithContext(ctx)); err != nil {
+		if _, _, err := c.api.Notes.CreateMergeRequestNote(project, open.IID, &api.CreateMergeRequestNoteOptions{Body: &why},
+			api.WithContext(ctx)); err != nil {
 			return callError(fmt.Sprintf("write note on merge request !%d", open.IID), project, err)
 		}
-		if _, _, err := c.api.MergeRequests.UpdateMergeRequest(project, open.IID, &api.UpdateMergeRequestOptions{StateEvent: new("close")}, api.WithContext(ctx)); err != nil {
+		if _, _, err := c.api.MergeRequests.UpdateMergeRequest(project, open.IID,
+			&api.UpdateMergeRequestOptions{StateEvent: new("close")}, api.WithContext(ctx)); err != nil {
 			return callError(fmt.Sprintf("close merge request !%d", open.IID), project, err)
 		}
 	}
-	if _, err := c.api.Branches.DeleteBranch(project, source, api.WithContext(ctx)); err != nil && !errors.Is(err, api.ErrNotFound) {
+	if _, err := c.api.Branches.DeleteBranch(project, source, api.WithContext(ctx)); err != nil &&
+		!errors.Is(err, api.ErrNotFound) {
 		return callError("delete branch "+source, project, err)
 	}
 	return nil
@@ -121,7 +126,8 @@ func (c *Client) MergeWhenReady(ctx context.Context, project string, iid int64) 
 		return err
 	}
 	defer cancel()
-	_, response, err := c.api.MergeRequests.AcceptMergeRequest(project, iid, &api.AcceptMergeRequestOptions{AutoMerge: new(true)}, api.WithContext(ctx))
+	_, response, err := c.api.MergeRequests.AcceptMergeRequest(project, iid,
+		&api.AcceptMergeRequestOptions{AutoMerge: new(true)}, api.WithContext(ctx))
 	switch status := statusCode(response); {
 	case err == nil:
 		return nil
@@ -141,7 +147,8 @@ func (c *Client) WriteNote(ctx context.Context, project string, iid int64, marke
 	}
 	defer cancel()
 	body := marker + "\n" + text
-	options := &api.ListMergeRequestNotesOptions{ListOptions: api.ListOptions{PerPage: 100, Page: 1}, OrderBy: new("created_at"), Sort: new("asc")}
+	options := &api.ListMergeRequestNotesOptions{ListOptions: api.ListOptions{PerPage: 100, Page: 1},
+		OrderBy: new("created_at"), Sort: new("asc")}
 	for options.Page != 0 {
 		notes, response, err := c.api.Notes.ListMergeRequestNotes(project, iid, options, api.WithContext(ctx))
 		if err != nil {
@@ -154,7 +161,8 @@ func (c *Client) WriteNote(ctx context.Context, project string, iid int64, marke
 			if n.Body == body {
 				return nil
 			}
-			_, _, err := c.api.Notes.UpdateMergeRequestNote(project, iid, n.ID, &api.UpdateMergeRequestNoteOptions{Body: &body}, api.WithContext(ctx))
+			_, _, err := c.api.Notes.UpdateMergeRequestNote(project, iid, n.ID, &api.UpdateMergeRequestNoteOptions{Body: &body},
+				api.WithContext(ctx))
 			if err != nil {
 				return callError(fmt.Sprintf("update note of merge request !%d", iid), project, err)
 			}
@@ -162,7 +170,8 @@ func (c *Client) WriteNote(ctx context.Context, project string, iid int64, marke
 		}
 		options.Page = response.NextPage
 	}
-	_, _, err = c.api.Notes.CreateMergeRequestNote(project, iid, &api.CreateMergeRequestNoteOptions{Body: &body}, api.WithContext(ctx))
+	_, _, err = c.api.Notes.CreateMergeRequestNote(project, iid, &api.CreateMergeRequestNoteOptions{Body: &body},
+		api.WithContext(ctx))
 	if err != nil {
 		return callError(fmt.Sprintf("write note on merge request !%d", iid), project, err)
 	}

@@ -24,7 +24,8 @@ func checkProject(path string) error {
 		return fmt.Errorf("project path %q: want group/project: %w", path, dag.ErrInvalid)
 	}
 	for _, part := range parts {
-		if !segment.MatchString(part) || strings.Trim(part, ".") == "" || strings.HasSuffix(part, ".git") || strings.HasSuffix(part, ".atom") {
+		if !segment.MatchString(part) || strings.Trim(part, ".") == "" || strings.HasSuffix(part, ".git") ||
+			strings.HasSuffix(part, ".atom") {
 			return fmt.Errorf("project path %.200q: %.80q is not a name that GitLab allows: %w", path, part, dag.ErrInvalid)
 		}
 	}

@@ -47,7 +47,8 @@ func (c *Client) StagesOf(ctx context.Context, project, branch, commit string, s
 		return Pipeline{State: PipelineNone}, nil
 	}
 	newest := pipelines[0]
-	whole := Pipeline{State: stateOf(newest.Status, false), URL: newest.WebURL, Detail: fmt.Sprintf("pipeline %d is %s", newest.ID, newest.Status)}
+	whole := Pipeline{State: stateOf(newest.Status, false), URL: newest.WebURL,
+		Detail: fmt.Sprintf("pipeline %d is %s", newest.ID, newest.Status)}
 	if len(stages) == 0 || whole.State == PipelinePassed {
 		return whole, nil
 	}

@@ -124,7 +124,8 @@ func (c *Client) ChangedPaths(ctx context.Context, project, from, to string) (pa
 		return nil, false, fmt.Errorf("commits %.80q and %.80q: want full hashes: %w", from, to, dag.ErrInvalid)
 	}
 	// Straight: the two trees, also where history was rewritten.
-	diff, _, err := c.api.Repositories.Compare(project, &api.CompareOptions{From: &from, To: &to, Straight: new(true)}, api.WithContext(ctx))
+	diff, _, err := c.api.Repositories.Compare(project, &api.CompareOptions{From: &from, To: &to, Straight: new(true)},
+		api.WithContext(ctx))
 	if errors.Is(err, api.ErrNotFound) {
 		return nil, false, c.notFound(ctx, project, "commit "+from+" or "+to)
 	}

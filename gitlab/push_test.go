@@ -27,7 +27,8 @@ const (
 // fixtures reads what the module of GitLab's own Go client ships for its tests.
 func fixtures(tb testing.TB, pattern string) map[string][]byte {
 	tb.Helper()
-	dir, err := exec.CommandContext(tb.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "gitlab.com/gitlab-org/api/client-go/v2").Output()
+	dir, err := exec.CommandContext(tb.Context(), "go", "list", "-m", "-f", "{{.Dir}}",
+		"gitlab.com/gitlab-org/api/client-go/v2").Output()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -104,17 +105,20 @@ func TestParsePushOfOtherEvents(t *testing.T) {
 
 // body is a push event; a changed field is given as old, new pairs.
 func body(replace ...string) string {
-	event := `{"object_kind":"push","event_name":"push","before":"` + commitA + `","after":"` + commitB + `","ref":"refs/heads/main",` +
+	event := `{"object_kind":"push","event_name":"push","before":"` + commitA + `","after":"` + commitB +
+		`","ref":"refs/heads/main",` +
 		`"checkout_sha":"` + commitB + `","user_name":"Ann","user_username":"ann","project_id":7,` +
 		`"project":{"id":7,"name":"churn","web_url":"https://gitlab.example.com/gbc/risk/churn","git_http_url":"https://gitlab.example.com/gbc/risk/churn.git","path_with_namespace":"gbc/risk/churn"},` +
-		`"commits":[{"id":"` + commitB + `","message":"Score\n\nmore","title":"Score"}],"total_commits_count":1,"push_options":{}}`
+		`"commits":[{"id":"` + commitB +
+		`","message":"Score\n\nmore","title":"Score"}],"total_commits_count":1,"push_options":{}}`
 	return strings.NewReplacer(replace...).Replace(event)
 }
 
 func TestParsePush(t *testing.T) {
 	t.Parallel()
 	base := gitlab.Push{
-		ProjectID: 7, Project: "gbc/risk/churn", Ref: "refs/heads/main", Branch: "main", Before: commitA, After: commitB, Kind: gitlab.PushUpdated,
+		ProjectID: 7, Project: "gbc/risk/churn", Ref: "refs/heads/main", Branch: "main", Before: commitA, After: commitB,
+		Kind:     gitlab.PushUpdated,
 		UserName: "Ann", UserUsername: "ann", Message: "Score\n\nmore", Title: "Score", Commits: 1,
 		GitHTTPURL: "https://gitlab.example.com/gbc/risk/churn.git", WebURL: "https://gitlab.example.com/gbc/risk/churn",
 	}
@@ -122,29 +126,44 @@ func TestParsePush(t *testing.T) {
 		body   string
 		change func(*gitlab.Push)
 	}{
-		"as it is":          {body(), func(*gitlab.Push) {}},
-		"created":           {body(`"before":"`+commitA, `"before":"`+zeros), func(p *gitlab.Push) { p.Before, p.Kind = zeros, gitlab.PushCreated }},
-		"deleted":           {body(`"after":"`+commitB, `"after":"`+zeros), func(p *gitlab.Push) { p.After, p.Kind = zeros, gitlab.PushDeleted }},
-		"skip by message":   {body("more", "[Skip CI]"), func(p *gitlab.Push) { p.Message, p.SkipCI = "Score\n\n[Skip CI]", true }},
-		"skip by option":    {body(`"push_options":{}`, `"push_options":{"ci":{"skip":true,"variable":{"a":1}}}`), func(p *gitlab.Push) { p.SkipCI = true }},
-		"skip in words":     {body(`"push_options":{}`, `"push_options":{"ci":{"skip":"true"}}`), func(p *gitlab.Push) { p.SkipCI = true }},
-		"skip in a list":    {body(`"push_options":{}`, `"push_options":["x","ci.skip"]`), func(p *gitlab.Push) { p.SkipCI = true }},
-		"other option":      {body(`"push_options":{}`, `"push_options":{"mr":{"skip":true}}`), func(*gitlab.Push) {}},
-		"nulls":             {body(`"user_name":"Ann"`, `"user_name":null`, `"push_options":{}`, `"push_options":null`), func(p *gitlab.Push) { p.UserName = "" }},
-		"wrong types":       {body(`"user_name":"Ann"`, `"user_name":[1,{"a":"b"}]`, `"total_commits_count":1`, `"total_commits_count":{}`), func(p *gitlab.Push) { p.UserName, p.Commits = "", 0 }},
-		"unknown field":     {body(`"user_name"`, `"news":{"deep":[1.5e3,-2,true,false,null,"\u00e9\ud83d\ude00\n"]},"user_name"`), func(*gitlab.Push) {}},
-		"repeated field":    {body(`"ref":`, `"ref":"refs/heads/old","ref":`), func(*gitlab.Push) {}},
-		"escaped":           {body("Ann", `\u0041nn \ud83d\ude00 \ud83d \"\\`), func(p *gitlab.Push) { p.UserName = "Ann 😀 \uFFFD \"\\" }},
-		"id in project":     {body(`"project_id":7,`, ``), func(*gitlab.Push) {}},
-		"no commits":        {body(`"commits":[`, `"others":[`), func(p *gitlab.Push) { p.Message, p.Title = "", "" }},
-		"no title":          {body(`"title"`, `"subject"`), func(*gitlab.Push) {}},
-		"unicode branch":    {body("refs/heads/main", "refs/heads/модель/1"), func(p *gitlab.Push) { p.Ref, p.Branch = "refs/heads/модель/1", "модель/1" }},
-		"tag":               {body("refs/heads/main", "refs/tags/v1", `"object_kind":"push"`, `"object_kind":"tag_push"`), func(p *gitlab.Push) { p.Ref, p.Branch = "refs/tags/v1", "" }},
-		"system hook":       {body(`"object_kind":"push",`, ""), func(*gitlab.Push) {}},
-		"no kind at all":    {body(`"object_kind":"push","event_name":"push",`, ""), func(*gitlab.Push) {}},
-		"long message":      {body("more", strings.Repeat("x", 100_000)), func(p *gitlab.Push) { p.Message = "Score\n\n" + strings.Repeat("x", 64<<10-7) }},
-		"head is not last":  {body(`"title":"Score"}]`, `"title":"Score"},{"id":"`+commitA+`","title":"older"}]`), func(*gitlab.Push) {}},
-		"sha256 repository": {body(commitB, strings.Repeat("b", 64)), func(p *gitlab.Push) { p.After = strings.Repeat("b", 64) }},
+		"as it is": {body(), func(*gitlab.Push) {}},
+		"created": {body(`"before":"`+commitA, `"before":"`+zeros),
+			func(p *gitlab.Push) { p.Before, p.Kind = zeros, gitlab.PushCreated }},
+		"deleted": {body(`"after":"`+commitB, `"after":"`+zeros),
+			func(p *gitlab.Push) { p.After, p.Kind = zeros, gitlab.PushDeleted }},
+		"skip by message": {body("more", "[Skip CI]"),
+			func(p *gitlab.Push) { p.Message, p.SkipCI = "Score\n\n[Skip CI]", true }},
+		"skip by option": {body(`"push_options":{}`, `"push_options":{"ci":{"skip":true,"variable":{"a":1}}}`),
+			func(p *gitlab.Push) { p.SkipCI = true }},
+		"skip in words": {body(`"push_options":{}`, `"push_options":{"ci":{"skip":"true"}}`),
+			func(p *gitlab.Push) { p.SkipCI = true }},
+		"skip in a list": {body(`"push_options":{}`, `"push_options":["x","ci.skip"]`),
+			func(p *gitlab.Push) { p.SkipCI = true }},
+		"other option": {body(`"push_options":{}`, `"push_options":{"mr":{"skip":true}}`), func(*gitlab.Push) {}},
+		"nulls": {body(`"user_name":"Ann"`, `"user_name":null`, `"push_options":{}`, `"push_options":null`),
+			func(p *gitlab.Push) { p.UserName = "" }},
+		"wrong types": {body(`"user_name":"Ann"`, `"user_name":[1,{"a":"b"}]`, `"total_commits_count":1`,
+			`"total_commits_count":{}`), func(p *gitlab.Push) { p.UserName, p.Commits = "", 0 }},
+		"unknown field": {body(`"user_name"`,
+			`"news":{"deep":[1.5e3,-2,true,false,null,"\u00e9\ud83d\ude00\n"]},"user_name"`), func(*gitlab.Push) {}},
+		"repeated field": {body(`"ref":`, `"ref":"refs/heads/old","ref":`), func(*gitlab.Push) {}},
+		"escaped": {body("Ann", `\u0041nn \ud83d\ude00 \ud83d \"\\`),
+			func(p *gitlab.Push) { p.UserName = "Ann 😀 \uFFFD \"\\" }},
+		"id in project": {body(`"project_id":7,`, ``), func(*gitlab.Push) {}},
+		"no commits":    {body(`"commits":[`, `"others":[`), func(p *gitlab.Push) { p.Message, p.Title = "", "" }},
+		"no title":      {body(`"title"`, `"subject"`), func(*gitlab.Push) {}},
+		"unicode branch": {body("refs/heads/main", "refs/heads/модель/1"),
+			func(p *gitlab.Push) { p.Ref, p.Branch = "refs/heads/модель/1", "модель/1" }},
+		"tag": {body("refs/heads/main", "refs/tags/v1", `"object_kind":"push"`, `"object_kind":"tag_push"`),
+			func(p *gitlab.Push) { p.Ref, p.Branch = "refs/tags/v1", "" }},
+		"system hook":    {body(`"object_kind":"push",`, ""), func(*gitlab.Push) {}},
+		"no kind at all": {body(`"object_kind":"push","event_name":"push",`, ""), func(*gitlab.Push) {}},
+		"long message": {body("more", strings.Repeat("x", 100_000)),
+			func(p *gitlab.Push) { p.Message = "Score\n\n" + strings.Repeat("x", 64<<10-7) }},
+		"head is not last": {body(`"title":"Score"}]`, `"title":"Score"},{"id":"`+commitA+`","title":"older"}]`),
+			func(*gitlab.Push) {}},
+		"sha256 repository": {body(commitB, strings.Repeat("b", 64)),
+			func(p *gitlab.Push) { p.After = strings.Repeat("b", 64) }},
 	} {
 		want := base
 		c.change(&want)
@@ -185,23 +204,24 @@ func TestParsePushRefuses(t *testing.T) {
 		"null after":           {body(`"after":"`+commitB+`"`, `"after":null`), "after is missing"},
 		"after is not a hash":  {body(`"after":"`+commitB, `"after":"--upload-pack=x`), "hash"},
 		"before is not a hash": {body(`"before":"`+commitA, `"before":"HEAD`), "hash"},
-		"both zero":            {body(`"before":"`+commitA, `"before":"`+zeros, `"after":"`+commitB, `"after":"`+zeros), "zero"},
-		"other ref":            {body("refs/heads/main", "refs/keep-around/1"), "ref"},
-		"ref goes up":          {body("refs/heads/main", "refs/heads/../../x"), "ref"},
-		"ref is an option":     {body("refs/heads/main", "refs/heads/--exec=x"), "ref"},
-		"ref with newline":     {body("refs/heads/main", `refs/heads/a\nb`), "ref"},
-		"long ref":             {body("refs/heads/main", "refs/heads/"+strings.Repeat("x", 5000)), "longer"},
-		"project goes up":      {project("../x"), "path_with_namespace"},
-		"project goes up in":   {project("gbc/../../etc"), "path_with_namespace"},
-		"absolute project":     {project("/etc/passwd"), "path_with_namespace"},
-		"one segment":          {project("churn"), "path_with_namespace"},
-		"empty segment":        {project("gbc//churn"), "path_with_namespace"},
-		"escaped slash":        {project("gbc/%2e%2e/x"), "path_with_namespace"},
-		"unicode project":      {project("gbc/модель"), "path_with_namespace"},
-		"invisible character":  {project(`gbc/chu\u200brn`), "path_with_namespace"},
-		"control character":    {project(`gbc/chu\u0007rn`), "path_with_namespace"},
-		"long project":         {project("gbc/" + strings.Repeat("x", 5000)), "longer"},
-		"long segment":         {project("gbc/" + strings.Repeat("x", 256)), "path_with_namespace"},
+		"both zero": {body(`"before":"`+commitA, `"before":"`+zeros, `"after":"`+commitB, `"after":"`+zeros),
+			"zero"},
+		"other ref":           {body("refs/heads/main", "refs/keep-around/1"), "ref"},
+		"ref goes up":         {body("refs/heads/main", "refs/heads/../../x"), "ref"},
+		"ref is an option":    {body("refs/heads/main", "refs/heads/--exec=x"), "ref"},
+		"ref with newline":    {body("refs/heads/main", `refs/heads/a\nb`), "ref"},
+		"long ref":            {body("refs/heads/main", "refs/heads/"+strings.Repeat("x", 5000)), "longer"},
+		"project goes up":     {project("../x"), "path_with_namespace"},
+		"project goes up in":  {project("gbc/../../etc"), "path_with_namespace"},
+		"absolute project":    {project("/etc/passwd"), "path_with_namespace"},
+		"one segment":         {project("churn"), "path_with_namespace"},
+		"empty segment":       {project("gbc//churn"), "path_with_namespace"},
+		"escaped slash":       {project("gbc/%2e%2e/x"), "path_with_namespace"},
+		"unicode project":     {project("gbc/модель"), "path_with_namespace"},
+		"invisible character": {project(`gbc/chu\u200brn`), "path_with_namespace"},
+		"control character":   {project(`gbc/chu\u0007rn`), "path_with_namespace"},
+		"long project":        {project("gbc/" + strings.Repeat("x", 5000)), "longer"},
+		"long segment":        {project("gbc/" + strings.Repeat("x", 256)), "path_with_namespace"},
 	} {
 		_, err := gitlab.ParsePush(strings.NewReader(c.body))
 		if !errors.Is(err, dag.ErrInvalid) || !strings.Contains(fmt.Sprint(err), c.says) {
@@ -230,7 +250,8 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 func generator(size int) io.Reader {
 	event := body()
 	cut := strings.Index(event, `"push_options"`)
-	return io.MultiReader(strings.NewReader(event[:cut]+`"huge":"`), io.LimitReader(xs{}, int64(size)), strings.NewReader(`",`+event[cut:]))
+	return io.MultiReader(strings.NewReader(event[:cut]+`"huge":"`), io.LimitReader(xs{}, int64(size)),
+		strings.NewReader(`",`+event[cut:]))
 }
 
 type xs struct{}

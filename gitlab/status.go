@@ -46,7 +46,8 @@ func (c *Client) SetStatus(ctx context.Context, project, commit string, s Status
 	if !isHash(commit) {
 		return fmt.Errorf("commit %.80q: want a full hash: %w", commit, dag.ErrInvalid)
 	}
-	options := &api.SetCommitStatusOptions{State: api.BuildStateValue(s.State), Name: &s.Name, Description: new(cut(s.Description, 255))}
+	options := &api.SetCommitStatusOptions{State: api.BuildStateValue(s.State), Name: &s.Name,
+		Description: new(cut(s.Description, 255))}
 	if s.Branch != "" {
 		options.Ref = &s.Branch
 	}
@@ -95,7 +96,8 @@ func (c *Client) keptStatus(ctx context.Context, project, commit string, s Statu
 			return nil
 		}
 	}
-	return fmt.Errorf("status %s of commit %s of %s is %s and GitLab does not let it become %s: %w", s.Name, commit, project, kept, s.State, dag.ErrConflict)
+	return fmt.Errorf("status %s of commit %s of %s is %s and GitLab does not let it become %s: %w", s.Name, commit,
+		project, kept, s.State, dag.ErrConflict)
 }
 
 // statusCode is a reply's status, 0 when there was no reply.

@@ -74,7 +74,8 @@ func (v Verifier) Check(h http.Header, now time.Time) (*BodyCheck, error) {
 	}
 	given := h.Get(headerToken)
 	if given == "" {
-		return nil, errors.New("the request is not authenticated: want the header X-Gitlab-Token, or webhook-id, webhook-timestamp and webhook-signature")
+		return nil, errors.New(
+			"the request is not authenticated: want the header X-Gitlab-Token, or webhook-id, webhook-timestamp and webhook-signature")
 	}
 	sum := sha256.Sum256([]byte(given))
 	known := 0
@@ -98,7 +99,8 @@ func (v Verifier) signed(h http.Header, now time.Time) (*BodyCheck, error) {
 		return nil, errors.New("the header webhook-timestamp is not a number of seconds")
 	}
 	if age := now.Sub(time.Unix(seconds, 0)); age > Tolerance || age < -Tolerance {
-		return nil, errors.New("the header webhook-timestamp is more than 5 minutes from now: is a clock wrong, or the event replayed?")
+		return nil, errors.New(
+			"the header webhook-timestamp is more than 5 minutes from now: is a clock wrong, or the event replayed?")
 	}
 	check := &BodyCheck{}
 	for given := range strings.FieldsSeq(h.Get(headerSignature)) {

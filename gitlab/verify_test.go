@@ -74,20 +74,28 @@ func TestVerifier(t *testing.T) {
 		{"plain key", []string{"plain"}, signed(sign([]byte("plain"), id, stamp, body)), "", ""},
 		{"second secret", []string{"other", key}, signed(right), "", ""},
 		{"second signature", []string{key}, signed("v1," + strings.Repeat("A", 43) + "= v1a,xyz " + right), "", ""},
-		{"signature of another body", []string{key}, signed(sign([]byte("0123456789abcdef0123456789abcdef"), id, stamp, "{}")), "", "does not match"},
-		{"signature of another id", []string{key}, signed(sign([]byte("0123456789abcdef0123456789abcdef"), "b0c2", stamp, body)), "", "does not match"},
+		{"signature of another body", []string{key},
+			signed(sign([]byte("0123456789abcdef0123456789abcdef"), id, stamp, "{}")), "", "does not match"},
+		{"signature of another id", []string{key},
+			signed(sign([]byte("0123456789abcdef0123456789abcdef"), "b0c2", stamp, body)), "", "does not match"},
 		{"another key", []string{"other"}, signed(right), "", "does not match"},
 		{"unusable key", []string{"whsec_%%%"}, signed(right), "", "does not match"},
 		{"no key at all", nil, signed(right), "", "does not match"},
-		{"right token, wrong signature", []string{"s3cret"}, append(signed(right), "X-Gitlab-Token", "s3cret"), "", "does not match"},
+		{"right token, wrong signature", []string{"s3cret"}, append(signed(right), "X-Gitlab-Token", "s3cret"), "",
+			"does not match"},
 		{"no signature in it", []string{key}, signed("v1a,xyz v1,short"), "webhook-signature", ""},
 		{"no id", []string{key}, []string{"webhook-timestamp", stamp, "webhook-signature", right}, "webhook-id", ""},
 		{"no timestamp", []string{key}, []string{"webhook-id", id, "webhook-signature", right}, "webhook-timestamp", ""},
-		{"timestamp in words", []string{key}, []string{"webhook-id", id, "webhook-timestamp", "now", "webhook-signature", right}, "webhook-timestamp", ""},
-		{"stale", []string{key}, []string{"webhook-id", id, "webhook-timestamp", stale, "webhook-signature", right}, "5 minutes", ""},
-		{"from the future", []string{key}, []string{"webhook-id", id, "webhook-timestamp", early, "webhook-signature", right}, "5 minutes", ""},
-		{"far future", []string{key}, []string{"webhook-id", id, "webhook-timestamp", "9223372036854775807", "webhook-signature", right}, "5 minutes", ""},
-		{"id and time without signature", []string{"s3cret"}, []string{"webhook-id", id, "webhook-timestamp", stamp, "X-Gitlab-Token", "s3cret"}, "", ""},
+		{"timestamp in words", []string{key},
+			[]string{"webhook-id", id, "webhook-timestamp", "now", "webhook-signature", right}, "webhook-timestamp", ""},
+		{"stale", []string{key}, []string{"webhook-id", id, "webhook-timestamp", stale, "webhook-signature", right},
+			"5 minutes", ""},
+		{"from the future", []string{key}, []string{"webhook-id", id, "webhook-timestamp", early, "webhook-signature", right},
+			"5 minutes", ""},
+		{"far future", []string{key},
+			[]string{"webhook-id", id, "webhook-timestamp", "9223372036854775807", "webhook-signature", right}, "5 minutes", ""},
+		{"id and time without signature", []string{"s3cret"},
+			[]string{"webhook-id", id, "webhook-timestamp", stamp, "X-Gitlab-Token", "s3cret"}, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -125,9 +133,11 @@ func wantError(t *testing.T, call string, err error, words string) {
 func TestNewPushRequestIsVerifiedAndParsed(t *testing.T) {
 	t.Parallel()
 	want := gitlab.Push{
-		ProjectID: 101, Project: "gbc/risk/churn-model", Ref: "refs/heads/retrain", Branch: "retrain", Before: commitA, After: commitB, Kind: gitlab.PushUpdated,
+		ProjectID: 101, Project: "gbc/risk/churn-model", Ref: "refs/heads/retrain", Branch: "retrain", Before: commitA,
+		After: commitB, Kind: gitlab.PushUpdated,
 		UserName: "Ann", UserUsername: "ann", Message: "Train\n\nmore", Title: "Train", Commits: 2,
-		WebURL: "https://gitlab.example.com/gbc/risk/churn-model", GitHTTPURL: "https://gitlab.example.com/gbc/risk/churn-model.git",
+		WebURL:     "https://gitlab.example.com/gbc/risk/churn-model",
+		GitHTTPURL: "https://gitlab.example.com/gbc/risk/churn-model.git",
 	}
 	deleted := want
 	deleted.After, deleted.Kind, deleted.Message, deleted.Title, deleted.Commits = zeros, gitlab.PushDeleted, "", "", 0
@@ -139,7 +149,8 @@ func TestNewPushRequestIsVerifiedAndParsed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, header := range []string{"Content-Type", "User-Agent", "X-Gitlab-Event", "Idempotency-Key", "X-Gitlab-Webhook-Uuid", "X-Gitlab-Event-Uuid", "X-Gitlab-Instance"} {
+			for _, header := range []string{"Content-Type", "User-Agent", "X-Gitlab-Event", "Idempotency-Key",
+				"X-Gitlab-Webhook-Uuid", "X-Gitlab-Event-Uuid", "X-Gitlab-Instance"} {
 				if r.Header.Get(header) == "" {
 					t.Errorf("%s: no header %s", name, header)
 				}
@@ -163,7 +174,8 @@ func TestNewPushRequestIsVerifiedAndParsed(t *testing.T) {
 			}
 		}
 	}
-	if _, err := gitlab.NewPushRequest(t.Context(), "http://localhost", "", gitlab.Push{ProjectID: 1, Ref: "refs/heads/main"}); err == nil {
+	if _, err := gitlab.NewPushRequest(t.Context(), "http://localhost", "",
+		gitlab.Push{ProjectID: 1, Ref: "refs/heads/main"}); err == nil {
 		t.Error("an incomplete push made a request")
 	}
 }

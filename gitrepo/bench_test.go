@@ -20,7 +20,8 @@ func sharded(b *testing.B) string {
 }
 
 func BenchmarkPushOneFile(b *testing.B) {
-	for name, remote := range map[string]func() string{"empty": func() string { return newBare(b) }, "10000": func() string { return sharded(b) }} {
+	for name, remote := range map[string]func() string{"empty": func() string { return newBare(b) },
+		"10000": func() string { return sharded(b) }} {
 		b.Run(name, func(b *testing.B) {
 			r := open(b, remote())
 			mustFetch(b, r)

@@ -12,10 +12,12 @@ import (
 func TestCheckoutDiffers(t *testing.T) {
 	t.Parallel()
 	remote := newBare(t)
-	commitFiles(t, remote, "main", map[string]string{"same": "a\nb\n", "sub/edited": "x", "gone": "x", "windows": "a\nb\n"})
+	commitFiles(t, remote, "main",
+		map[string]string{"same": "a\nb\n", "sub/edited": "x", "gone": "x", "windows": "a\nb\n"})
 	work := filepath.Join(t.TempDir(), "work")
 	git(t, "", "clone", "--quiet", remote, work)
-	for name, text := range map[string]string{"sub/edited": "y", "new": "x", ".gitignore": "new", "windows": "a\r\nb\r\n"} {
+	for name, text := range map[string]string{"sub/edited": "y", "new": "x", ".gitignore": "new",
+		"windows": "a\r\nb\r\n"} {
 		if err := os.WriteFile(filepath.Join(work, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -33,7 +35,8 @@ func TestCheckoutDiffers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, want := range map[string]bool{"same": false, "windows": false, "sub/edited": true, "gone": true, "new": true, "absent": false} {
+		for name, want := range map[string]bool{"same": false, "windows": false, "sub/edited": true, "gone": true,
+			"new": true, "absent": false} {
 			if got, err := c.Differs("HEAD", filepath.Join(dir, name)); got != want || err != nil {
 				t.Errorf("%s: %v, %v", name, got, err)
 			}

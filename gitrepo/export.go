@@ -176,7 +176,8 @@ func (r *Repo) exportable(s storer.EncodedObjectStorer, commit string) (files, o
 			continue
 		}
 		if f.Size > maxExportFile {
-			return nil, nil, fmt.Errorf("%s is %d bytes large, %d are allowed: %w", f.Path, f.Size, maxExportFile, dag.ErrInvalid)
+			return nil, nil, fmt.Errorf("%s is %d bytes large, %d are allowed: %w", f.Path, f.Size, maxExportFile,
+				dag.ErrInvalid)
 		}
 		total += f.Size
 		files = append(files, f)

@@ -87,7 +87,8 @@ func (r *Repo) fetch(ctx context.Context) (plumbing.Hash, error) {
 }
 
 // fetchPack brings what the wanted commit reaches and ours does not.
-func (r *Repo) fetchPack(ctx context.Context, session transport.UploadPackSession, refs *packp.AdvRefs, want, have plumbing.Hash) error {
+func (r *Repo) fetchPack(ctx context.Context, session transport.UploadPackSession, refs *packp.AdvRefs, want,
+	have plumbing.Hash) error {
 	request := packp.NewUploadPackRequestFromCapabilities(refs.Capabilities)
 	if refs.Capabilities.Supports(capability.NoProgress) {
 		if err := request.Capabilities.Set(capability.NoProgress); err != nil {

@@ -171,7 +171,8 @@ func TestWrongPasswordIsNotQuoted(t *testing.T) {
 			}
 		}
 	}
-	if _, err := gitrepo.Open(gitrepo.Config{URL: "https://bot:canary-token@%zz/x", Dir: t.TempDir()}); !errors.Is(err, dag.ErrInvalid) || strings.Contains(err.Error(), "canary") {
+	if _, err := gitrepo.Open(gitrepo.Config{URL: "https://bot:canary-token@%zz/x", Dir: t.TempDir()}); !errors.Is(err,
+		dag.ErrInvalid) || strings.Contains(err.Error(), "canary") {
 		t.Errorf("broken URL: %v", err)
 	}
 }
@@ -180,7 +181,8 @@ func TestPasswordInURLAuthenticates(t *testing.T) {
 	t.Parallel()
 	remote := newBare(t)
 	server := newGitServer(t, filepath.Dir(remote), "s3cret")
-	mustPush(t, openConfig(t, gitrepo.Config{URL: strings.Replace(server.URL, "//", "//bot:s3cret@", 1) + "/remote.git"}), change(set("a", "b")))
+	mustPush(t, openConfig(t, gitrepo.Config{URL: strings.Replace(server.URL, "//", "//bot:s3cret@", 1) + "/remote.git"}),
+		change(set("a", "b")))
 }
 
 func TestRedirectToAnotherHostIsRefused(t *testing.T) {
@@ -198,7 +200,8 @@ func TestRedirectToAnotherHostIsRefused(t *testing.T) {
 	if _, err := r.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "another host") {
 		t.Errorf("Fetch: %v", err)
 	}
-	if _, _, err := r.Push(t.Context(), change(set("a", "b"))); err == nil || !strings.Contains(err.Error(), "another host") {
+	if _, _, err := r.Push(t.Context(), change(set("a", "b"))); err == nil ||
+		!strings.Contains(err.Error(), "another host") {
 		t.Errorf("Push: %v", err)
 	}
 }
@@ -234,13 +237,15 @@ func TestPushGivesUp(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			_, _ = io.Copy(io.Discard, r.Body)
-			_, _ = io.WriteString(w, pktLine("\x01"+pktLine("unpack ok\n")+pktLine("ng refs/heads/main cannot lock ref\n")+"0000")+"0000")
+			_, _ = io.WriteString(w,
+				pktLine("\x01"+pktLine("unpack ok\n")+pktLine("ng refs/heads/main cannot lock ref\n")+"0000")+"0000")
 			return
 		}
 		real.Config.Handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	_, changed, err := openConfig(t, gitrepo.Config{URL: server.URL + "/remote.git"}).Push(t.Context(), change(set("a", "b")))
+	_, changed, err := openConfig(t, gitrepo.Config{URL: server.URL + "/remote.git"}).Push(t.Context(),
+		change(set("a", "b")))
 	if !errors.Is(err, dag.ErrConflict) || changed {
 		t.Errorf("Push = %v, %v; want ErrConflict", changed, err)
 	}
@@ -259,7 +264,8 @@ func TestPushWithoutReport(t *testing.T) {
 		real.Config.Handler.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	if _, changed, err := openConfig(t, gitrepo.Config{URL: server.URL + "/remote.git"}).Push(t.Context(), change(set("a", "b"))); err == nil || changed {
+	if _, changed, err := openConfig(t, gitrepo.Config{URL: server.URL + "/remote.git"}).Push(t.Context(),
+		change(set("a", "b"))); err == nil || changed {
 		t.Errorf("Push = %v, %v; want an error", changed, err)
 	}
 }

@@ -130,14 +130,16 @@ func checkPack(ctx context.Context, pack io.Reader) error {
 			size = start.target()
 		}
 		if size < 0 || size > maxObject {
-			return fmt.Errorf("an object is %d bytes large, %d are allowed; keep large files in Git LFS: %w", size, int64(maxObject), dag.ErrInvalid)
+			return fmt.Errorf("an object is %d bytes large, %d are allowed; keep large files in Git LFS: %w", size,
+				int64(maxObject), dag.ErrInvalid)
 		}
 		chain := size + chains[h.OffsetReference]
 		if h.Type != plumbing.OFSDeltaObject {
 			chain = size
 		}
 		if chain > maxChain {
-			return fmt.Errorf("the versions of an object that are kept as differences are %d bytes large in all, %d are allowed; keep large files in Git LFS: %w",
+			return fmt.Errorf(
+				"the versions of an object that are kept as differences are %d bytes large in all, %d are allowed; keep large files in Git LFS: %w",
 				chain, int64(maxChain), dag.ErrInvalid)
 		}
 		chains[h.Offset] = chain

@@ -7,7 +7,8 @@ import (
 )
 
 func FuzzCheckPath(f *testing.F) {
-	for _, seed := range []string{"dags/gbc/a.yaml", "../x", ".git/config", "a//b", "a\\b", "a/.GIT . /b", "..", "日本/モデル.yaml"} {
+	for _, seed := range []string{"dags/gbc/a.yaml", "../x", ".git/config", "a//b", "a\\b", "a/.GIT . /b", "..",
+		"日本/モデル.yaml"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, p string) {

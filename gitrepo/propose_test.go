@@ -32,7 +32,8 @@ func TestPropose(t *testing.T) {
 	if again, changed := propose(change(set("a.yaml", "2"))); again != first || changed {
 		t.Errorf("the same again: %s, changed %v", again, changed)
 	}
-	if second, changed := propose(change(set("a.yaml", "3"))); !changed || second == first || git(t, remote, "rev-parse", proposal+"^") != base {
+	if second, changed := propose(change(set("a.yaml", "3"))); !changed || second == first ||
+		git(t, remote, "rev-parse", proposal+"^") != base {
 		t.Errorf("other bytes: %s, changed %v; want one commit on the head", second, changed)
 	}
 	moved := mustPush(t, open(t, remote), change(set("b.yaml", "1")))

@@ -237,7 +237,8 @@ type move struct {
 // send pushes the new objects and asks for the move. The remote compares its
 // start with where the branch is: what another has pushed meanwhile cannot be
 // lost.
-func (r *Repo) send(ctx context.Context, session transport.ReceivePackSession, refs *packp.AdvRefs, w *treeWriter, m move) error {
+func (r *Repo) send(ctx context.Context, session transport.ReceivePackSession, refs *packp.AdvRefs, w *treeWriter,
+	m move) error {
 	var pack bytes.Buffer
 	if _, err := packfile.NewEncoder(&pack, w.new, false).Encode(w.added, 0); err != nil {
 		return fmt.Errorf("encode objects: %w", err)

@@ -34,10 +34,13 @@ func TestPushKeepsTheRestOfTheTree(t *testing.T) {
 	t.Parallel()
 	remote := newBare(t)
 	commitFiles(t, remote, "main", map[string]string{
-		"README.md": "hello\n", "dags/a/one.yaml": "1\n", "dags/a/two.yaml": "2\n", "dags/b/three.yaml": "3\n", "dags/a.yaml": "x\n", "dags/a-b": "y\n",
+		"README.md": "hello\n", "dags/a/one.yaml": "1\n", "dags/a/two.yaml": "2\n", "dags/b/three.yaml": "3\n",
+		"dags/a.yaml": "x\n", "dags/a-b": "y\n",
 	})
 	r := open(t, remote)
-	mustPush(t, r, change(set("dags/a/two.yaml", "2!\n"), gitrepo.Change{Path: "dags/b/three.yaml"}, set("dags/c/four.yaml", ""), gitrepo.Change{Path: "dags/nowhere/x.yaml"}))
+	mustPush(t, r,
+		change(set("dags/a/two.yaml", "2!\n"), gitrepo.Change{Path: "dags/b/three.yaml"}, set("dags/c/four.yaml", ""),
+			gitrepo.Change{Path: "dags/nowhere/x.yaml"}))
 	want := "README.md\ndags/a-b\ndags/a.yaml\ndags/a/one.yaml\ndags/a/two.yaml\ndags/c/four.yaml"
 	if got := git(t, remote, "ls-tree", "-r", "--name-only", "main"); got != want {
 		t.Errorf("files\n%s\nwant\n%s", got, want)
@@ -66,7 +69,8 @@ func TestPushOfUnchangedBytesMakesNoCommit(t *testing.T) {
 			t.Errorf("%s: Push = %s, %v, %v; want %s, false", name, head, changed, err, first)
 		}
 	}
-	if head, changed, err := open(t, newBare(t)).Push(t.Context(), change(gitrepo.Change{Path: "x"})); head != "" || changed || err != nil {
+	if head, changed, err := open(t, newBare(t)).Push(t.Context(), change(gitrepo.Change{Path: "x"})); head != "" ||
+		changed || err != nil {
 		t.Errorf("empty repository: Push = %q, %v, %v", head, changed, err)
 	}
 }
@@ -112,7 +116,8 @@ func TestPushRefusesBadPaths(t *testing.T) {
 	commitFiles(t, remote, "main", map[string]string{"file": "x", "dir/file": "x", "link:link": "dir"})
 	r := open(t, remote)
 	for _, path := range []string{
-		"", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", ".git/config", "a/.GIT/config", "a/.git /x", "git~1/x", `a\b`, "a\nb", "a\x00b",
+		"", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", ".git/config", "a/.GIT/config", "a/.git /x", "git~1/x",
+		`a\b`, "a\nb", "a\x00b",
 		"a/\u200c.git", "\xff", strings.Repeat("a/", 2049) + "a", "file/below", "link/below", "dir",
 	} {
 		_, _, err := r.Push(t.Context(), change(set(path, "evil")))
@@ -228,7 +233,8 @@ func TestPushRefusedByHook(t *testing.T) {
 	writeHook(t, remote, "pre-receive", "echo calls >> calls\necho GitLab: you may not, it already exists >&2\nexit 1\n")
 	r := openConfig(t, newGitServer(t, filepath.Dir(remote), "").config("remote.git"))
 	_, _, err := r.Push(t.Context(), change(set("a", "b")))
-	if err == nil || !strings.Contains(err.Error(), "pre-receive hook declined") || !strings.Contains(err.Error(), "you may not") {
+	if err == nil || !strings.Contains(err.Error(), "pre-receive hook declined") ||
+		!strings.Contains(err.Error(), "you may not") {
 		t.Fatalf("error %v, want the hook's words", err)
 	}
 	if errors.Is(err, dag.ErrConflict) {

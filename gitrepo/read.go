@@ -74,7 +74,8 @@ func blobAt(s storer.EncodedObjectStorer, commit, path string) (plumbing.Hash, e
 			continue
 		}
 		if !isFile(e.Mode) {
-			return plumbing.ZeroHash, fmt.Errorf("read %s: it is a %s and no regular file: %w", path, kindOf(e.Mode), dag.ErrInvalid)
+			return plumbing.ZeroHash, fmt.Errorf("read %s: it is a %s and no regular file: %w", path, kindOf(e.Mode),
+				dag.ErrInvalid)
 		}
 		return e.Hash, nil
 	}
@@ -230,7 +231,8 @@ func findEntry(s storer.EncodedObjectStorer, tree plumbing.Hash, name string) (o
 }
 
 // readObject returns an object's content, after a look at its size.
-func readObject(s storer.EncodedObjectStorer, t plumbing.ObjectType, h plumbing.Hash, limit int64) (_ []byte, err error) {
+func readObject(s storer.EncodedObjectStorer, t plumbing.ObjectType, h plumbing.Hash, limit int64) (_ []byte,
+	err error) {
 	size, err := s.EncodedObjectSize(h)
 	if errors.Is(err, plumbing.ErrObjectNotFound) {
 		return nil, fmt.Errorf("blob %s: %w", h, dag.ErrNotFound)

@@ -22,7 +22,8 @@ func mixed(t *testing.T) (remote, head string) {
 	t.Helper()
 	remote = newBare(t)
 	commitFiles(t, remote, "main", map[string]string{
-		"main.py": "print(1)\n", "data/rows.csv": "a,b\n", "data/deep/er/x": "", "link:secret": "/etc/passwd", "link:data/up": "../..",
+		"main.py": "print(1)\n", "data/rows.csv": "a,b\n", "data/deep/er/x": "", "link:secret": "/etc/passwd",
+		"link:data/up": "../..",
 	})
 	work := filepath.Join(t.TempDir(), "work")
 	git(t, "", "clone", "--quiet", remote, work)
@@ -65,7 +66,8 @@ func TestFiles(t *testing.T) {
 	if err != nil || string(content) != "print(1)\n" {
 		t.Errorf("Read = %q, %v", content, err)
 	}
-	for under, kind := range map[string]error{"none": dag.ErrNotFound, "main.py": dag.ErrNotFound, "data/up": dag.ErrInvalid, "vendor/sub": dag.ErrInvalid, "../x": dag.ErrInvalid} {
+	for under, kind := range map[string]error{"none": dag.ErrNotFound, "main.py": dag.ErrNotFound,
+		"data/up": dag.ErrInvalid, "vendor/sub": dag.ErrInvalid, "../x": dag.ErrInvalid} {
 		if _, err := r.Files(head, under); !errors.Is(err, kind) {
 			t.Errorf("Files(%q): %v, want %v", under, err, kind)
 		}
@@ -182,9 +184,11 @@ func TestExportLinks(t *testing.T) {
 	t.Parallel()
 	remote := newBare(t)
 	safe := map[string]string{
-		"latest.csv": "data/rows.csv", "data/up": "..", "data/deep/top": "../../main.py", "here": "./data/", "dangling": "nowhere",
+		"latest.csv": "data/rows.csv", "data/up": "..", "data/deep/top": "../../main.py", "here": "./data/",
+		"dangling": "nowhere",
 	}
-	unsafe := map[string]string{"data/out": "../..", "way": "data/deep/top/../../..", "root": "/", "back": "data/../main.py"}
+	unsafe := map[string]string{"data/out": "../..", "way": "data/deep/top/../../..", "root": "/",
+		"back": "data/../main.py"}
 	files := map[string]string{"main.py": "print(1)\n", "data/rows.csv": "a,b\n", "data/deep/x": "x"}
 	for _, links := range []map[string]string{safe, unsafe} {
 		for name, target := range links {
@@ -264,7 +268,8 @@ func TestHostileNames(t *testing.T) {
 	}
 	raw := rawHash(t, blob)
 	below := mkTree(t, remote, "100644 x\x00"+raw)
-	tree := mkTree(t, remote, "100644 ../../evil\x00"+raw+"40000 ..\x00"+rawHash(t, below)+"40000 .git\x00"+rawHash(t, below)+"100644 ok\x00"+raw)
+	tree := mkTree(t, remote,
+		"100644 ../../evil\x00"+raw+"40000 ..\x00"+rawHash(t, below)+"40000 .git\x00"+rawHash(t, below)+"100644 ok\x00"+raw)
 	commit := git(t, remote, "commit-tree", "-m", "m", tree)
 	git(t, remote, "update-ref", "refs/heads/main", commit)
 	r := open(t, remote)

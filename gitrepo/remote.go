@@ -90,7 +90,8 @@ func newRemote(c Config) (remote, error) {
 // hash when there is none; the session is then nil.
 func (r *remote) uploadPack(ctx context.Context) (transport.UploadPackSession, *packp.AdvRefs, plumbing.Hash, error) {
 	t, endpoint, auth := r.transport(&drain{})
-	session, err := connect(ctx, func() (transport.UploadPackSession, error) { return t.NewUploadPackSession(endpoint, auth) })
+	session, err := connect(ctx,
+		func() (transport.UploadPackSession, error) { return t.NewUploadPackSession(endpoint, auth) })
 	if err != nil {
 		return nil, nil, plumbing.ZeroHash, remoteError("connect", err)
 	}
@@ -108,9 +109,11 @@ func (r *remote) uploadPack(ctx context.Context) (transport.UploadPackSession, *
 
 // receivePack opens a session to push and returns the branch's head, the zero
 // hash when there is none.
-func (r *remote) receivePack(ctx context.Context, replies *drain) (transport.ReceivePackSession, *packp.AdvRefs, plumbing.Hash, error) {
+func (r *remote) receivePack(ctx context.Context, replies *drain) (transport.ReceivePackSession, *packp.AdvRefs,
+	plumbing.Hash, error) {
 	t, endpoint, auth := r.transport(replies)
-	session, err := connect(ctx, func() (transport.ReceivePackSession, error) { return t.NewReceivePackSession(endpoint, auth) })
+	session, err := connect(ctx,
+		func() (transport.ReceivePackSession, error) { return t.NewReceivePackSession(endpoint, auth) })
 	if err != nil {
 		return nil, nil, plumbing.ZeroHash, remoteError("connect", err)
 	}
@@ -175,7 +178,8 @@ func (f failing) NewUploadPackSession(*transport.Endpoint, transport.AuthMethod)
 	return nil, f.err
 }
 
-func (f failing) NewReceivePackSession(*transport.Endpoint, transport.AuthMethod) (transport.ReceivePackSession, error) {
+func (f failing) NewReceivePackSession(*transport.Endpoint,
+	transport.AuthMethod) (transport.ReceivePackSession, error) {
 	return nil, f.err
 }
 

@@ -128,7 +128,8 @@ func TestManyPacksAreCloned(t *testing.T) {
 	one := packs()[0]
 	for i := range 60 { // as many small fetches leave them
 		for _, ext := range []string{".pack", ".idx"} {
-			if err := os.Link(strings.TrimSuffix(one, ".pack")+ext, filepath.Join(filepath.Dir(one), fmt.Sprintf("pack-%040x%s", i, ext))); err != nil {
+			if err := os.Link(strings.TrimSuffix(one, ".pack")+ext,
+				filepath.Join(filepath.Dir(one), fmt.Sprintf("pack-%040x%s", i, ext))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -287,7 +288,8 @@ func TestAttributesChangeNothing(t *testing.T) {
 	remote := newBare(t)
 	files := map[string]string{
 		".gitattributes": "* text eol=crlf ident\nx.bin filter=evil\nsecret export-ignore\nu.txt working-tree-encoding=ISO-8859-1\n",
-		"a.txt":          "one\ntwo $Id$\n", "x.bin": "version https://git-lfs.github.com/spec/v1\n", "secret": "kept", "u.txt": "text\n",
+		"a.txt":          "one\ntwo $Id$\n", "x.bin": "version https://git-lfs.github.com/spec/v1\n", "secret": "kept",
+		"u.txt": "text\n",
 	}
 	head := commitFiles(t, remote, "main", files)
 	git(t, remote, "config", "filter.evil.smudge", "touch "+filepath.Join(t.TempDir(), "evil")+"; cat")

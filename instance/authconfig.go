@@ -93,18 +93,22 @@ func (c authConfig) check(f *configFile, listen, publicURL string, tls bool) {
 	_, err := c.proxies()
 	f.want(err == nil, "auth.trusted_proxies", reasonOf(err))
 	if c.None {
-		f.want(LoopbackAddress(listen), "listen", fmt.Sprintf("%q is not a loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
+		f.want(LoopbackAddress(listen), "listen",
+			fmt.Sprintf("%q is not a loopback address, and auth is none; want 127.0.0.1:8080 or the like", listen))
 		return
 	}
 	if c.OIDC.Issuer == "" {
-		f.fault("auth", `want a section with oidc (docs/auth.md shows one), or in words "none", by which anybody who reaches the address may do everything: that is allowed on loopback only`)
+		f.fault("auth",
+			`want a section with oidc (docs/auth.md shows one), or in words "none", by which anybody who reaches the address may do everything: that is allowed on loopback only`)
 		return
 	}
 	c.checkAddresses(f, LoopbackAddress(listen), publicURL, tls)
-	f.want(c.OIDC.ClientID != "", "auth.oidc.client_id", "want the name by which the identity provider knows this instance")
+	f.want(c.OIDC.ClientID != "", "auth.oidc.client_id",
+		"want the name by which the identity provider knows this instance")
 	f.want(c.KeyFile != "", "auth.key_file", "want a file with a key, such as made by: openssl rand -hex 32")
 	f.want((c.RulesFile == "") != (c.Rules.node == nil), "auth", "want exactly one of rules_file and rules")
-	f.want(c.Kubernetes.Context == "" || c.Kubernetes.Kubeconfig != "", "auth.kubernetes.context", "names a context, but there is no kubeconfig")
+	f.want(c.Kubernetes.Context == "" || c.Kubernetes.Kubeconfig != "", "auth.kubernetes.context",
+		"names a context, but there is no kubeconfig")
 	f.want(!f.has("auth.kubernetes") || len(c.Kubernetes.Audiences) > 0, "auth.kubernetes",
 		"want audiences, such as [dagwright]: without them no service account is let in")
 	if c.Rules.node != nil {
@@ -114,11 +118,14 @@ func (c authConfig) check(f *configFile, listen, publicURL string, tls bool) {
 
 // checkAddresses reports what is wrong with the addresses that a sign-in goes through.
 func (c authConfig) checkAddresses(f *configFile, loopback bool, publicURL string, tls bool) {
-	f.want(publicURL != "", "public_url", "want the address by which people reach the pages, such as https://dagwright.example.com")
-	f.want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url", "want an address without a path: the pages stand at the root of their host")
+	f.want(publicURL != "", "public_url",
+		"want the address by which people reach the pages, such as https://dagwright.example.com")
+	f.want(strings.Count(strings.TrimSuffix(publicURL, "/"), "/") <= 2, "public_url",
+		"want an address without a path: the pages stand at the root of their host")
 	f.want(loopback || publicURL == "" || strings.HasPrefix(publicURL, "https://"), "public_url",
 		"want https, since listen is not a loopback address: set tls, or put a proxy in front that speaks https")
-	f.want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer", "want https, since listen is not a loopback address")
+	f.want(loopback || strings.HasPrefix(c.OIDC.Issuer, "https://"), "auth.oidc.issuer",
+		"want https, since listen is not a loopback address")
 	f.want(!tls || strings.HasPrefix(publicURL, "https://"), "public_url", "want https, since tls is set")
 }
 
@@ -128,7 +135,8 @@ func (f *configFile) rules(list *yaml.Node) {
 	var faults dag.SpecErrors
 	errors.As(err, &faults)
 	for _, e := range faults {
-		f.faults = append(f.faults, &dag.SpecError{File: e.File, Line: e.Line, Column: e.Column, Path: "auth." + e.Path, Reason: e.Reason})
+		f.faults = append(f.faults,
+			&dag.SpecError{File: e.File, Line: e.Line, Column: e.Column, Path: "auth." + e.Path, Reason: e.Reason})
 	}
 }
 
@@ -177,7 +185,8 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	const day = 24 * time.Hour
 	c.TokenLife, c.ConfirmAge = time.Duration(a.Tokens.MaxDays)*day, time.Duration(a.Tokens.ConfirmDays)*day
 	if audiences := a.Kubernetes.Audiences; len(audiences) > 0 {
-		reviews, err := pod.DialReviews(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context, QPS: defaultQPS, Burst: defaultBurst})
+		reviews, err := pod.DialReviews(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context,
+			QPS: defaultQPS, Burst: defaultBurst})
 		if err != nil {
 			return nil, usage.New(fmt.Errorf("auth.kubernetes: %w", err))
 		}
@@ -193,7 +202,8 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 func (a authSettings) provider(publicURL string) (*auth.Provider, error) {
 	c := auth.ProviderConfig{
 		Issuer: a.OIDC.Issuer, ClientID: a.OIDC.ClientID, ClientSecret: a.clientSecret, Scopes: a.OIDC.Scopes,
-		GroupsClaim: a.OIDC.GroupsClaim, NameClaim: a.OIDC.NameClaim, CLIClientID: a.OIDC.CLIClientID, Audiences: a.OIDC.Audiences,
+		GroupsClaim: a.OIDC.GroupsClaim, NameClaim: a.OIDC.NameClaim, CLIClientID: a.OIDC.CLIClientID,
+		Audiences:   a.OIDC.Audiences,
 		RedirectURL: publicURL + "/auth/callback", LogoutURL: publicURL + "/login",
 	}
 	if a.OIDC.CAFile != "" {

@@ -39,25 +39,35 @@ func TestAuthConfig(t *testing.T) {
 		t.Errorf("read as %+v", c.Auth)
 	}
 	for name, test := range map[string]struct{ text, want string }{
-		"nothing":             {"", `auth: want a section with oidc (docs/auth.md shows one), or in words "none"`},
-		"a word":              {"auth: maybe", `auth: want "none", or a section with oidc`},
-		"false":               {"auth: false", `auth: want "none", or a section with oidc`},
-		"none to the world":   {"auth: none\nlisten: \":8080\"", "is not a loopback address, and auth is none"},
-		"an empty section":    {"auth: {}", "auth: want a section with oidc"},
-		"unknown key":         {strings.Replace(signInFile, "key_file", "keyfile", 1), `unknown key "keyfile"; did you mean "key_file"?`},
-		"unknown key below":   {strings.Replace(signInFile, "client_id", "client", 1), `unknown key "client"`},
-		"no key":              {strings.Replace(signInFile, "  key_file: key\n", "", 1), "auth.key_file: want a file with a key"},
-		"no rules":            {strings.Replace(signInFile, "  rules: [{groups: [admins], role: admin}]\n", "", 1), "auth: want exactly one of rules_file and rules"},
-		"two rules":           {signInFile + "  rules_file: x\n", "auth: want exactly one of rules_file and rules"},
-		"a broken rule":       {strings.Replace(signInFile, "role: admin", "role: root", 1), `auth.yml:14:36: auth.rules[0].role: "root" is not a role`},
-		"no address":          {strings.Replace(signInFile, "public_url: https://dagwright.example.com\n", "", 1), "public_url: want the address by which people reach the pages"},
-		"http to the world":   {strings.Replace(signInFile, "https://dagwright", "http://dagwright", 1), "public_url: want https"},
-		"a path":              {strings.Replace(signInFile, "dagwright.example.com", "example.com/dagwright", 1), "public_url: want an address without a path"},
-		"an issuer over http": {strings.Replace(signInFile, "https://keycloak", "http://keycloak", 1), "auth.oidc.issuer: want https"},
-		"half a certificate":  {signInFile + "tls: {cert_file: x}\n", "tls: want both cert_file and key_file"},
-		"a proxy":             {signInFile + "  trusted_proxies: [ingress]\n", `auth.trusted_proxies: "ingress" is neither an address`},
+		"nothing":           {"", `auth: want a section with oidc (docs/auth.md shows one), or in words "none"`},
+		"a word":            {"auth: maybe", `auth: want "none", or a section with oidc`},
+		"false":             {"auth: false", `auth: want "none", or a section with oidc`},
+		"none to the world": {"auth: none\nlisten: \":8080\"", "is not a loopback address, and auth is none"},
+		"an empty section":  {"auth: {}", "auth: want a section with oidc"},
+		"unknown key": {strings.Replace(signInFile, "key_file", "keyfile", 1),
+			`unknown key "keyfile"; did you mean "key_file"?`},
+		"unknown key below": {strings.Replace(signInFile, "client_id", "client", 1), `unknown key "client"`},
+		"no key": {strings.Replace(signInFile, "  key_file: key\n", "", 1),
+			"auth.key_file: want a file with a key"},
+		"no rules": {strings.Replace(signInFile, "  rules: [{groups: [admins], role: admin}]\n", "", 1),
+			"auth: want exactly one of rules_file and rules"},
+		"two rules": {signInFile + "  rules_file: x\n", "auth: want exactly one of rules_file and rules"},
+		"a broken rule": {strings.Replace(signInFile, "role: admin", "role: root", 1),
+			`auth.yml:14:36: auth.rules[0].role: "root" is not a role`},
+		"no address": {strings.Replace(signInFile, "public_url: https://dagwright.example.com\n", "", 1),
+			"public_url: want the address by which people reach the pages"},
+		"http to the world": {strings.Replace(signInFile, "https://dagwright", "http://dagwright", 1),
+			"public_url: want https"},
+		"a path": {strings.Replace(signInFile, "dagwright.example.com", "example.com/dagwright", 1),
+			"public_url: want an address without a path"},
+		"an issuer over http": {strings.Replace(signInFile, "https://keycloak", "http://keycloak", 1),
+			"auth.oidc.issuer: want https"},
+		"half a certificate": {signInFile + "tls: {cert_file: x}\n", "tls: want both cert_file and key_file"},
+		"a proxy": {signInFile + "  trusted_proxies: [ingress]\n",
+			`auth.trusted_proxies: "ingress" is neither an address`},
 	} {
-		if _, fault := readConfig(t, besideAuth+test.text); !strings.Contains(strings.ReplaceAll(fault, "FILE", "auth.yml"), test.want) {
+		if _, fault := readConfig(t, besideAuth+test.text); !strings.Contains(strings.ReplaceAll(fault, "FILE", "auth.yml"),
+			test.want) {
 			t.Errorf("%s: %q, want %q", name, fault, test.want)
 		}
 	}
@@ -134,7 +144,8 @@ func writeCertificate(t *testing.T, c tlsConfig, serial int64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{c.KeyFile: {Type: "PRIVATE KEY", Bytes: private}, c.CertFile: {Type: "CERTIFICATE", Bytes: der}} {
+	for file, block := range map[string]*pem.Block{c.KeyFile: {Type: "PRIVATE KEY", Bytes: private},
+		c.CertFile: {Type: "CERTIFICATE", Bytes: der}} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}

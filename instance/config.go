@@ -237,14 +237,16 @@ func (c Config) checkDAGRepository(f *configFile) {
 	f.want(r.Project != "", "dag_repository.project", "want its GitLab path, such as gbc/airflow-dev")
 	f.want(r.Username == "" || r.PasswordFile != "", "dag_repository.username", "needs password_file beside it")
 	f.want(!r.AutoMerge || byRequest, "dag_repository.auto_merge", "needs deliver: merge_request")
-	f.want(!byRequest || c.GitLab.TokenFile != "", "dag_repository.deliver", "needs gitlab.token_file: merge requests are opened with its token")
+	f.want(!byRequest || c.GitLab.TokenFile != "", "dag_repository.deliver",
+		"needs gitlab.token_file: merge requests are opened with its token")
 }
 
 func (c Config) checkGitLab(f *configFile) {
 	f.want(c.GitLab.URL != "", "gitlab.url", "want GitLab's address, such as https://gitlab.example.com")
 	f.wantAll("gitlab", c.allowList().Check())
 	f.want(len(c.Webhook.SecretFiles) > 0, "webhook.secret_files", "want at least one file with a secret")
-	f.want(!c.Webhook.Previews || c.GitLab.TokenFile != "", "webhook.previews", "needs gitlab.token_file: notes are written with its token")
+	f.want(!c.Webhook.Previews || c.GitLab.TokenFile != "", "webhook.previews",
+		"needs gitlab.token_file: notes are written with its token")
 }
 
 // WebAddress reports whether a text is an http(s) address without a query.
@@ -263,10 +265,12 @@ func LoopbackAddress(addr string) bool {
 // checkStart reports what an instance needs to start, and other uses of its configuration do not.
 func (c Config) checkStart() error {
 	f := &configFile{name: c.file, root: c.root}
-	f.want(c.takesSome(), "gitlab.groups", "want groups or projects, or both: whose models are taken, such as groups: [gbc]. "+
-		"With groups: any every project of the GitLab, a stranger's too, can bring a DAG")
+	f.want(c.takesSome(), "gitlab.groups",
+		"want groups or projects, or both: whose models are taken, such as groups: [gbc]. "+
+			"With groups: any every project of the GitLab, a stranger's too, can bring a DAG")
 	// What "dagwright promote --dry-run" can do without.
-	f.want(c.Promotion.URL == "" || c.GitLab.TokenFile != "", "promotion", "needs gitlab.token_file: a promotion is a merge request, opened with its token")
+	f.want(c.Promotion.URL == "" || c.GitLab.TokenFile != "", "promotion",
+		"needs gitlab.token_file: a promotion is a merge request, opened with its token")
 	if err := f.err(); err != nil {
 		return usage.New(err)
 	}
@@ -293,8 +297,10 @@ func (c Config) Settings(run []string) (Settings, error) {
 	s := Settings{
 		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
 		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
-		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS, Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
-		DAGRepo:    gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch, Username: c.DAGRepository.Username},
+		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS,
+		Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
+		DAGRepo: gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch,
+			Username: c.DAGRepository.Username},
 		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
 		Instance: DefaultInstance(), Templates: c.Models.Templates, Branches: c.Models.Branches,
 		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,

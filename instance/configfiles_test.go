@@ -44,7 +44,8 @@ func TestFilesThatCannotWork(t *testing.T) {
 			text = regexp.MustCompile(`(?m)^ +rules:\n( +- .*\n)+|^ +rules: .*\n`).ReplaceAllString(text, "")
 		}
 		// What stands there else is in order.
-		text = strings.NewReplacer("key_file: key", "key_file: "+key, "secret_files: [x]", "secret_files: ["+key+"]").Replace(text)
+		text = strings.NewReplacer("key_file: key", "key_file: "+key, "secret_files: [x]",
+			"secret_files: ["+key+"]").Replace(text)
 		return refusalOfStart(t, alongside(leaf, text, key))
 	}
 	for leaf := range configFiles {
@@ -67,7 +68,8 @@ func TestFilesThatCannotWork(t *testing.T) {
 		}
 		for path, reason := range wrong {
 			fault := start(leaf, path)
-			want := regexp.MustCompile(`(?m)^FILE:\d+:\d+: ` + regexp.QuoteMeta(leaf) + `(\[0\])?: .*` + regexp.QuoteMeta(reason) + `.*; want `)
+			want := regexp.MustCompile(`(?m)^FILE:\d+:\d+: ` + regexp.QuoteMeta(leaf) + `(\[0\])?: .*` +
+				regexp.QuoteMeta(reason) + `.*; want `)
 			if !want.MatchString(fault) || strings.Contains(fault, "\n") {
 				t.Errorf("%s: %s\n%s\nwant %s", leaf, path, fault, reason)
 			}
@@ -89,7 +91,8 @@ func alongside(leaf, text, file string) string {
 	case leaf == "auth.kubernetes.kubeconfig":
 		return strings.Replace(text, "kubeconfig:", "audiences: [x]\n        kubeconfig:", 1)
 	case leaf == "kubernetes.kubeconfig":
-		return strings.Replace(text, "kubeconfig:", "namespace: x\n    instance: x\n    kubeconfig:", 1) + "scheduler: {executor: kubernetes}\n"
+		return strings.Replace(text, "kubeconfig:", "namespace: x\n    instance: x\n    kubeconfig:", 1) +
+			"scheduler: {executor: kubernetes}\n"
 	case strings.HasPrefix(leaf, "promotion.from."):
 		return strings.Replace(text, "from:\n", "only_promoted: true\n    from:\n        url: y\n        project: g/p\n", 1)
 	case strings.HasPrefix(leaf, "promotion."):
@@ -126,7 +129,8 @@ func TestRunOfNothing(t *testing.T) {
 	if fault != "" {
 		t.Fatal(fault)
 	}
-	for words, run := range map[string][]string{"--run names nothing: want some of webhook, ": nil, `--run "": want some of webhook, `: {""}} {
+	for words, run := range map[string][]string{"--run names nothing: want some of webhook, ": nil,
+		`--run "": want some of webhook, `: {""}} {
 		_, err := c.Settings(run)
 		if wrong := (usage.Error{}); !errors.As(err, &wrong) || !strings.HasPrefix(err.Error(), words) {
 			t.Errorf("%q: %v", run, err)

@@ -43,7 +43,8 @@ func parseConfig(name string, text io.Reader) (*configFile, error) {
 		return nil, fault
 	}
 	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &dag.SpecError{File: name, Line: more.Line, Column: more.Column, Reason: "another document begins here; want one"}
+		return nil, &dag.SpecError{File: name, Line: more.Line, Column: more.Column,
+			Reason: "another document begins here; want one"}
 	}
 	f.root = doc.Content[0]
 	return f, nil

@@ -87,7 +87,8 @@ func TestEveryKeyRefusesWhatCannotWork(t *testing.T) {
 			t.Errorf("configValues lacks %s", leaf.key)
 			continue
 		}
-		wrong := map[string]string{"a section": "{x: {y: 1}}", "nothing": "", "nothing in quotes": `""`, "a list in a list": "[[x]]"}
+		wrong := map[string]string{"a section": "{x: {y: 1}}", "nothing": "", "nothing in quotes": `""`,
+			"a list in a list": "[[x]]"}
 		if rule.empty {
 			delete(wrong, "nothing in quotes")
 		}

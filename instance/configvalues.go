@@ -101,12 +101,14 @@ var configValues = withLists(map[string]configValue{
 	"kubernetes.burst":           {want: "a number of requests from 1, such as 200"},
 	"kubernetes.startup_timeout": {want: "a time such as 2m, of 1s or more", least: time.Second},
 
-	"kubernetes.policy.pod_security":          {want: "restricted, baseline or privileged", ok: oneWord("restricted", "baseline", "privileged")},
+	"kubernetes.policy.pod_security": {want: "restricted, baseline or privileged",
+		ok: oneWord("restricted", "baseline", "privileged")},
 	"kubernetes.policy.service_account_token": {want: "true or false"},
 	"kubernetes.policy.max_resources":         {want: `resources with quantities, such as {cpu: "8", memory: 32Gi}`},
-	"kubernetes.policy.node_selector":         {want: "labels of nodes with their values, such as {pool: models}", empty: true},
-	"kubernetes.policy.require_limits":        {want: "names of resources, such as [memory]", empty: true},
-	"kubernetes.policy.require_requests":      {want: "names of resources, such as [cpu]", empty: true},
+	"kubernetes.policy.node_selector": {want: "labels of nodes with their values, such as {pool: models}",
+		empty: true},
+	"kubernetes.policy.require_limits":   {want: "names of resources, such as [memory]", empty: true},
+	"kubernetes.policy.require_requests": {want: "names of resources, such as [cpu]", empty: true},
 
 	"logs.bucket":            {want: "s3://bucket/prefix or file:///folder"},
 	"logs.retention":         {want: "a time to keep logs, such as 30d or 720h, or 0 for ever"},
@@ -126,15 +128,18 @@ func withLists(values map[string]configValue) map[string]configValue {
 		"schedulers", "resource_claims", "volume_claims", "storage_classes", "csi_drivers", "csi_attributes", "node_profiles",
 		"labels", "annotations", "secrets", "config_maps",
 	} {
-		values["kubernetes.policy."+list] = configValue{want: "a list of names, of which one that ends in * stands for all that begin so", empty: true}
+		values["kubernetes.policy."+
+			list] = configValue{want: "a list of names, of which one that ends in * stands for all that begin so", empty: true}
 	}
 	for _, section := range []string{"promotion.", "promotion.from."} {
 		for _, key := range []string{"url", "branch", "project", "username", "password_file"} {
 			values[section+key] = values["dag_repository."+key]
 		}
 		values[section+"overlay.namespace"] = configValue{want: "a namespace"}
-		values[section+"overlay.images"] = configValue{want: "beginnings of images with what replaces them, such as {registry.example.com: registry.prod.example.com}"}
-		values[section+"overlay.resources"] = configValue{want: "requests and limits, such as {limits: {memory: 4Gi}}", name: oneWord("requests", "limits")}
+		values[section+
+			"overlay.images"] = configValue{want: "beginnings of images with what replaces them, such as {registry.example.com: registry.prod.example.com}"}
+		values[section+"overlay.resources"] = configValue{want: "requests and limits, such as {limits: {memory: 4Gi}}",
+			name: oneWord("requests", "limits")}
 		values[section+"overlay.tags"] = configValue{want: "tags, such as [prod]"}
 	}
 	return values

@@ -17,7 +17,8 @@ func TestHead(t *testing.T) {
 	dir := t.TempDir()
 	a, err := Open(t.Context(), Settings{
 		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
+		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +30,8 @@ func TestHead(t *testing.T) {
 	probes := "http://" + a.probes.Addr().String()
 	for url, want := range map[string]int{
 		a.URL() + "/": 200, a.URL() + "/healthz": 200, a.URL() + "/readyz": 200, a.URL() + "/api/v2/dags": 200,
-		a.URL() + "/api/v2/dags/absent": 404, a.URL() + "/events": 200, a.URL() + "/hooks/gitlab": 404, probes + "/healthz": 200, probes + "/": 404,
+		a.URL() + "/api/v2/dags/absent": 404, a.URL() + "/events": 200, a.URL() + "/hooks/gitlab": 404,
+		probes + "/healthz": 200, probes + "/": 404,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodHead, url, nil)
 		if err != nil {

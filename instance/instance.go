@@ -138,7 +138,8 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 			return nil, err
 		}
 	}
-	if a.store, err = store.Open(ctx, store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
+	if a.store, err = store.Open(ctx,
+		store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
@@ -276,7 +277,8 @@ func (a *Instance) addGenerator() error {
 		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set, Branches: a.Branches,
 		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter, OnlyPromoted: a.Promotion.FromProject != "",
+		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter,
+		OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -341,12 +343,14 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject, DAGBranch: a.DAGRepo.Branch, Branches: a.Branches, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject,
+			DAGBranch: a.DAGRepo.Branch, Branches: a.Branches, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
 			Client: a.auth.ClientAddress,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
-				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Branches: a.Branches, Takes: a.Takes, PublicURL: a.PublicURL, Logger: a.Logger,
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Branches: a.Branches, Takes: a.Takes,
+				PublicURL: a.PublicURL, Logger: a.Logger,
 			})))
 		}
 	}

@@ -60,8 +60,10 @@ func (c kubernetesConfig) pods() podspec.Config {
 // check reports what is wrong with the section. runs says that the instance runs its tasks as pods.
 func (c kubernetesConfig) check(f *configFile, runs bool) {
 	f.want(!runs || c.Namespace != "", "kubernetes.namespace", "want the namespace of the tasks' pods")
-	f.want(!runs || c.Instance != "", "kubernetes.instance", "want a name that no other dagwright in the cluster has, such as prod")
-	f.want(c.Context == "" || c.Kubeconfig != "", "kubernetes.context", "names a context, but there is no kubernetes.kubeconfig")
+	f.want(!runs || c.Instance != "", "kubernetes.instance",
+		"want a name that no other dagwright in the cluster has, such as prod")
+	f.want(c.Context == "" || c.Kubeconfig != "", "kubernetes.context",
+		"names a context, but there is no kubernetes.kubeconfig")
 	f.wantAll("kubernetes", c.pods().Validate())
 }
 
@@ -71,8 +73,9 @@ func (c kubernetesConfig) check(f *configFile, runs bool) {
 func AnyInstance() podspec.Config {
 	return podspec.Config{Instance: checkInstance, Namespace: checkNamespace, Policy: podspec.Policy{
 		Namespaces: []string{"*"}, ServiceAccounts: []string{"*"}, ServiceAccountToken: true,
-		PriorityClasses: []string{"*"}, RuntimeClasses: []string{"*"}, Schedulers: []string{"*"}, ResourceClaims: []string{"*"},
-		VolumeClaims: []string{"*"}, StorageClasses: []string{"*"}, CSIDrivers: []string{"*"}, CSIAttributes: []string{"*"},
+		PriorityClasses: []string{"*"}, RuntimeClasses: []string{"*"}, Schedulers: []string{"*"},
+		ResourceClaims: []string{"*"},
+		VolumeClaims:   []string{"*"}, StorageClasses: []string{"*"}, CSIDrivers: []string{"*"}, CSIAttributes: []string{"*"},
 		NodeProfiles: []string{"*"}, Labels: []string{"*"}, Annotations: []string{"*"},
 	}}
 }

@@ -69,18 +69,23 @@ kubernetes:
 		t.Fatal(fault)
 	}
 	want := kubernetesConfig{
-		Kubeconfig: "/etc/dagwright/kubeconfig", Context: "prod", Namespace: "models-prod", Instance: "prod", QPS: 100, Burst: 200,
+		Kubeconfig: "/etc/dagwright/kubeconfig", Context: "prod", Namespace: "models-prod", Instance: "prod", QPS: 100,
+		Burst:          200,
 		StartupTimeout: 5 * time.Minute, Policy: podspec.Policy{
-			PodSecurity: "baseline", Namespaces: []string{"team-*"}, ServiceAccounts: []string{"scorer"}, ServiceAccountToken: true,
-			Registries: []string{}, MaxResources: map[string]string{"cpu": "8", "memory": "32Gi"}, RequireLimits: []string{"memory"},
+			PodSecurity: "baseline", Namespaces: []string{"team-*"}, ServiceAccounts: []string{"scorer"},
+			ServiceAccountToken: true,
+			Registries:          []string{}, MaxResources: map[string]string{"cpu": "8", "memory": "32Gi"},
+			RequireLimits:   []string{"memory"},
 			RequireRequests: []string{"cpu"}, NodeSelector: map[string]string{"pool": "models"}, NodeLabels: []string{"disk"},
-			Tolerations: []string{"spot"}, PriorityClasses: []string{"batch"}, Secrets: []string{"churn-*"}, ConfigMaps: []string{"common"},
+			Tolerations: []string{"spot"}, PriorityClasses: []string{"batch"}, Secrets: []string{"churn-*"},
+			ConfigMaps: []string{"common"},
 		},
 	}
 	if diff := cmp.Diff(want, c.Kubernetes); diff != "" {
 		t.Errorf("section kubernetes (-want +got):\n%s", diff)
 	}
-	if got := c.Kubernetes.pods(); got.Instance != "prod" || got.Namespace != "models-prod" || got.StartupTimeout != 5*time.Minute {
+	if got := c.Kubernetes.pods(); got.Instance != "prod" || got.Namespace != "models-prod" ||
+		got.StartupTimeout != 5*time.Minute {
 		t.Errorf("pods() = %+v", got)
 	}
 }
@@ -89,15 +94,18 @@ func TestWrongKubernetesConfig(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text, want string }{
 		{"nothing said", "", ""},
-		{"another executor", "scheduler: {executor: kubernets}", `FILE:9:23: scheduler.executor: is "kubernets"; want "process" or "kubernetes"`},
+		{"another executor", "scheduler: {executor: kubernets}",
+			`FILE:9:23: scheduler.executor: is "kubernets"; want "process" or "kubernetes"`},
 		{"pods without a place", "scheduler: {executor: kubernetes}",
 			"FILE: kubernetes.namespace: want the namespace of the tasks' pods\n" +
 				"FILE: kubernetes.instance: want a name that no other dagwright in the cluster has, such as prod"},
 		{"unknown keys", "kubernetes: {name_space: x, policy: {registrys: []}}",
 			"FILE:9:14: kubernetes: unknown key \"name_space\"; did you mean \"namespace\"?\n" +
 				"FILE:9:38: kubernetes.policy: unknown key \"registrys\"; did you mean \"registries\"?"},
-		{"an unknown key of the whole file", "kubernets: {}", `FILE:9:1: unknown key "kubernets"; did you mean "kubernetes"?`},
-		{"a list for a name", "kubernetes: {namespace: [x]}", "FILE:9:25: kubernetes.namespace: is a list; want the namespace of the tasks' pods"},
+		{"an unknown key of the whole file", "kubernets: {}",
+			`FILE:9:1: unknown key "kubernets"; did you mean "kubernetes"?`},
+		{"a list for a name", "kubernetes: {namespace: [x]}",
+			"FILE:9:25: kubernetes.namespace: is a list; want the namespace of the tasks' pods"},
 		{"numbers and words", "kubernetes: {qps: -1, burst: -2, policy: {pod_security: strict}}",
 			"FILE:9:19: kubernetes.qps: is \"-1\"; want requests a second, more than 0, such as 100\n" +
 				"FILE:9:30: kubernetes.burst: is \"-2\"; want a number of requests from 1, such as 200\n" +
@@ -143,7 +151,8 @@ func TestReadPods(t *testing.T) {
 		}
 		pods, err := ReadPods(file)
 		if want == "" {
-			if err != nil || strings.Contains(text, "models") && (pods.Namespace != "models" || pods.Policy.PodSecurity != "baseline") {
+			if err != nil || strings.Contains(text, "models") &&
+				(pods.Namespace != "models" || pods.Policy.PodSecurity != "baseline") {
 				t.Errorf("%q: %+v, %v", text, pods, err)
 			}
 			continue

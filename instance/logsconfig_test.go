@@ -62,7 +62,8 @@ func TestLogsConfig(t *testing.T) {
 			if test.want.Retention.DAGs == nil {
 				test.want.Retention.DAGs = map[string]time.Duration{}
 			}
-			if diff := cmp.Diff(test.want.Retention, got.Retention); diff != "" || got.Bucket != test.want.Bucket || got.Dir != test.want.Dir {
+			if diff := cmp.Diff(test.want.Retention, got.Retention); diff != "" || got.Bucket != test.want.Bucket ||
+				got.Dir != test.want.Dir {
 				t.Errorf("bucket %q, folder %q, retention (-want +got):\n%s", got.Bucket, got.Dir, diff)
 			}
 		})
@@ -97,7 +98,8 @@ func TestLogsConfigFaults(t *testing.T) {
 // TestParseDays reads both ways to write a time.
 func TestParseDays(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour, "36500d": 36500 * 24 * time.Hour, "90m": 90 * time.Minute} {
+	for text, want := range map[string]time.Duration{"0": 0, "0d": 0, "1d": 24 * time.Hour,
+		"36500d": 36500 * 24 * time.Hour, "90m": 90 * time.Minute} {
 		if got, err := parseDays(text); got != want || err != nil {
 			t.Errorf("parseDays(%q) = %v, %v", text, got, err)
 		}

@@ -127,19 +127,24 @@ func (l *lossy) prepare(id string, r asked) place {
 	if project = 2*project + 1; strings.HasPrefix(id, "lost") {
 		project++
 	}
-	push := store.Push{ProjectID: project, Project: "gbc/" + id, Branch: "main", Commit: strings.Repeat("a", 40), ReceivedAt: time.Now()}
+	push := store.Push{ProjectID: project, Project: "gbc/" + id, Branch: "main", Commit: strings.Repeat("a", 40),
+		ReceivedAt: time.Now()}
 	var err error
 	p.push, _, err = l.store.RecordPush(ctx, push)
 	must(err)
-	spec := store.Spec{DAG: p.dag, ProjectID: project, Path: file, Source: dag.Source{Project: push.Project, Branch: "main", Commit: push.Commit}}
-	must(l.store.FinishPushes(ctx, []store.PushResult{{ID: p.push, State: store.PushRendered, DAG: p.dag, Specs: []store.Spec{spec}}}))
+	spec := store.Spec{DAG: p.dag, ProjectID: project, Path: file,
+		Source: dag.Source{Project: push.Project, Branch: "main", Commit: push.Commit}}
+	must(l.store.FinishPushes(ctx,
+		[]store.PushResult{{ID: p.push, State: store.PushRendered, DAG: p.dag, Specs: []store.Spec{spec}}}))
 	d := &dag.DAG{
 		ID: p.dag, Timezone: "UTC", MaxActiveRuns: 1, MaxActiveTasks: 1, PausedUponCreation: true,
 		Schedule: dag.Schedule{Kind: dag.ScheduleCronInterval, Expr: "@daily"},
-		Tasks:    []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess, Image: "example", Retries: 1}},
+		Tasks: []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess,
+			Image: "example", Retries: 1}},
 	}
 	save := func(path string) {
-		_, err = l.store.SaveDAGs(ctx, store.Sync{Commit: path, Changed: []store.SpecFile{{Path: path, Blob: path, Source: path, DAGs: []*dag.DAG{d}}}})
+		_, err = l.store.SaveDAGs(ctx,
+			store.Sync{Commit: path, Changed: []store.SpecFile{{Path: path, Blob: path, Source: path, DAGs: []*dag.DAG{d}}}})
 		must(err)
 	}
 	save(file)
@@ -147,7 +152,8 @@ func (l *lossy) prepare(id string, r asked) place {
 	must(err)
 	if strings.Contains(r.route, "backfill_id") {
 		b, err := l.store.CreateBackfill(ctx, store.BackfillRequest{
-			DAG: p.dag, Dates: []store.NextRun{{LogicalDate: time.Unix(1e9, 0), RunAfter: time.Unix(1e9, 0)}}, Reprocess: store.ReprocessNone, MaxActiveRuns: 1,
+			DAG: p.dag, Dates: []store.NextRun{{LogicalDate: time.Unix(1e9, 0), RunAfter: time.Unix(1e9, 0)}},
+			Reprocess: store.ReprocessNone, MaxActiveRuns: 1,
 		})
 		must(err)
 		p.backfill = b.ID
@@ -155,7 +161,8 @@ func (l *lossy) prepare(id string, r asked) place {
 	if needsNoRun(r) {
 		must(l.store.SetRunState(ctx, store.Actor{}, p.dag, run.ID, dag.RunFailed))
 	} else {
-		ti := dag.TaskInstance{DAG: p.dag, Run: run.ID, Task: "run_model", State: dag.TaskRunning, Try: 1, MaxTries: 2, QueuedAt: time.Now(), StartedAt: time.Now()}
+		ti := dag.TaskInstance{DAG: p.dag, Run: run.ID, Task: "run_model", State: dag.TaskRunning, Try: 1, MaxTries: 2,
+			QueuedAt: time.Now(), StartedAt: time.Now()}
 		_, err = l.store.Advance(ctx, []dag.ID{p.dag}, func(store.Snapshot) []store.Action {
 			return []store.Action{store.StartRun{DAG: p.dag, Run: run.ID, At: time.Now(), Tasks: []dag.TaskInstance{ti}}}
 		})
@@ -188,7 +195,8 @@ func needsNoRun(r asked) bool {
 
 // needsNoFile says that the act is about a DAG whose file is gone.
 func needsNoFile(r asked) bool {
-	return strings.HasSuffix(r.route, "/restore") || strings.HasSuffix(r.route, "/delete-history") || strings.Contains(r.route, "/take")
+	return strings.HasSuffix(r.route, "/restore") || strings.HasSuffix(r.route, "/delete-history") ||
+		strings.Contains(r.route, "/take")
 }
 
 // sent is a request that can be sent again.
@@ -203,8 +211,10 @@ func (l *lossy) request(r asked, p place) sent {
 		about = p.former
 	}
 	values := map[string]string{
-		"dag": string(about), "dag_id": string(about), "run": "one", "dag_run_id": "one", "task": "run_model", "task_id": "run_model",
-		"push": strconv.FormatInt(p.push, 10), "push_id": strconv.FormatInt(p.push, 10), "backfill_id": strconv.FormatInt(p.backfill, 10),
+		"dag": string(about), "dag_id": string(about), "run": "one", "dag_run_id": "one", "task": "run_model",
+		"task_id": "run_model",
+		"push":    strconv.FormatInt(p.push, 10), "push_id": strconv.FormatInt(p.push, 10),
+		"backfill_id": strconv.FormatInt(p.backfill, 10),
 	}
 	parts := strings.Split(r.route, "/")
 	for i, part := range parts {
@@ -213,7 +223,8 @@ func (l *lossy) request(r asked, p place) sent {
 		}
 	}
 	named := strings.NewReplacer("risk-churn", string(p.dag), "%25", string(p.dag))
-	s := sent{r.method, strings.Join(parts, "/") + "?" + named.Replace(r.query), named.Replace(cmp.Or(r.form, r.json)), "application/x-www-form-urlencoded", ""}
+	s := sent{r.method, strings.Join(parts, "/") + "?" + named.Replace(r.query), named.Replace(cmp.Or(r.form, r.json)),
+		"application/x-www-form-urlencoded", ""}
 	if r.json != "" || strings.HasPrefix(r.route, "/api/") {
 		s.kind = "application/json"
 	}

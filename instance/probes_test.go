@@ -19,7 +19,8 @@ func TestProbes(t *testing.T) {
 	dir := t.TempDir()
 	a, err := Open(t.Context(), Settings{
 		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
+		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")},
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +29,8 @@ func TestProbes(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- a.Run(ctx) }()
 
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/api/v2/dags": 404, "/hooks/gitlab": 404} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/api/v2/dags": 404,
+		"/hooks/gitlab": 404} {
 		if got := status(t, "http://"+a.probes.Addr().String()+path); got != want {
 			t.Errorf("probes' address, GET %s: got %d, want %d", path, got, want)
 		}

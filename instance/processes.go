@@ -45,7 +45,8 @@ func MakePrivate(dir string) error {
 
 // OpenProcesses runs attempts as processes of this machine, with what they need
 // below the folder data.
-func OpenProcesses(data string, work *checkout.Workspaces, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+func OpenProcesses(data string, work *checkout.Workspaces, logs *tasklog.Dir,
+	logger *slog.Logger) (executor.Executor, error) {
 	data, err := filepath.Abs(data)
 	if err != nil {
 		return nil, err

@@ -40,26 +40,31 @@ type promotionConfig struct {
 
 // check reports what is wrong with the section. own is the project of the instance's DAG repository.
 func (c promotionConfig) check(f *configFile, own string) {
-	f.want((c.URL == "") == (c.Project == ""), "promotion", "want both url and project of the DAG repository to promote to, or none")
+	f.want((c.URL == "") == (c.Project == ""), "promotion",
+		"want both url and project of the DAG repository to promote to, or none")
 	to := c.URL != ""
-	f.want(!to || c.Project != own, "promotion.project", "is the instance's own DAG repository; want that of the instance to promote to")
+	f.want(!to || c.Project != own, "promotion.project",
+		"is the instance's own DAG repository; want that of the instance to promote to")
 	f.want(c.Username == "" || c.PasswordFile != "", "promotion.username", "needs password_file beside it")
 	for _, key := range []string{"branch", "username", "password_file", "overlay"} {
-		f.want(to || !f.has("promotion."+key), "promotion."+key, "is of use only beside url and project of the DAG repository to promote to")
+		f.want(to || !f.has("promotion."+key), "promotion."+key,
+			"is of use only beside url and project of the DAG repository to promote to")
 	}
 	whole := c.From.URL != "" && c.From.Project != ""
 	f.want(!c.OnlyPromoted || whole, "promotion.only_promoted",
 		"needs promotion.from, with url and project of the DAG repository that DAGs are promoted from")
 	f.want(c.OnlyPromoted || !f.has("promotion.from"), "promotion.from", "is of use with only_promoted: true alone")
 	f.want(c.From.Username == "" || c.From.PasswordFile != "", "promotion.from.username", "needs password_file beside it")
-	f.want(!whole || c.From.Project != own, "promotion.from.project", "is the instance's own DAG repository; want the one that DAGs are promoted from")
+	f.want(!whole || c.From.Project != own, "promotion.from.project",
+		"is the instance's own DAG repository; want the one that DAGs are promoted from")
 }
 
 // settings reads the passwords.
 func (c promotionConfig) settings(secrets *Secrets) promotionSettings {
 	s := promotionSettings{To: c.repo(secrets.Read(c.PasswordFile).Reveal()), ToProject: c.Project, Overlay: c.Overlay}
 	if c.OnlyPromoted {
-		s.From, s.FromProject, s.FromOverlay = c.From.repo(secrets.Read(c.From.PasswordFile).Reveal()), c.From.Project, c.From.Overlay
+		s.From, s.FromProject, s.FromOverlay = c.From.repo(
+			secrets.Read(c.From.PasswordFile).Reveal()), c.From.Project, c.From.Overlay
 	}
 	return s
 }
@@ -113,7 +118,8 @@ func (a *Instance) openPromoter(from *gitrepo.Repo) (*generator.Promoter, error)
 		return nil, fmt.Errorf("open clone of %s: %w", p.ToProject, err)
 	}
 	return &generator.Promoter{
-		From: from, To: to, FromProject: a.DAGProject, ToProject: p.ToProject, GitLab: a.GitLab, Overlay: p.Overlay, Now: time.Now,
+		From: from, To: to, FromProject: a.DAGProject, ToProject: p.ToProject, GitLab: a.GitLab, Overlay: p.Overlay,
+		Now: time.Now,
 	}, nil
 }
 
@@ -121,14 +127,16 @@ func (a *Instance) openPromoter(from *gitrepo.Repo) (*generator.Promoter, error)
 func (c Config) OpenPromoter(dir string) (*generator.Promoter, error) {
 	secrets := Secrets{}
 	d := c.DAGRepository
-	from := gitrepo.Config{URL: d.URL, Branch: d.Branch, Username: d.Username, Password: secrets.Read(d.PasswordFile).Reveal(), Dir: filepath.Join(dir, "from.git")}
+	from := gitrepo.Config{URL: d.URL, Branch: d.Branch, Username: d.Username,
+		Password: secrets.Read(d.PasswordFile).Reveal(), Dir: filepath.Join(dir, "from.git")}
 	to := c.Promotion.repo(secrets.Read(c.Promotion.PasswordFile).Reveal())
 	to.Dir = filepath.Join(dir, "to.git")
 	token := secrets.Read(c.GitLab.TokenFile)
 	if secrets.Err != nil {
 		return nil, usage.New(secrets.Err)
 	}
-	p := &generator.Promoter{FromProject: d.Project, ToProject: c.Promotion.Project, Overlay: c.Promotion.Overlay, Now: time.Now}
+	p := &generator.Promoter{FromProject: d.Project, ToProject: c.Promotion.Project, Overlay: c.Promotion.Overlay,
+		Now: time.Now}
 	var err error
 	if p.From, err = gitrepo.Open(from); err != nil {
 		return nil, fmt.Errorf("DAG repository: %w", err)

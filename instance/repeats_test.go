@@ -26,7 +26,8 @@ func TestRepeats(t *testing.T) {
 	l := openAnswering(t)
 	for i, r := range requests(l.router.Routes()) {
 		name := strings.TrimSpace(r.method + " " + r.route + " " + r.note)
-		if r.method == http.MethodGet || strings.HasPrefix(r.route, "/api/*") || r.route == "/api" || r.route == "/*" || unaffected[name] != "" {
+		if r.method == http.MethodGet || strings.HasPrefix(r.route, "/api/*") || r.route == "/api" || r.route == "/*" ||
+			unaffected[name] != "" {
 			continue
 		}
 		id := fmt.Sprintf("twice-%d", i)
@@ -40,7 +41,8 @@ func TestRepeatsOfMarks(t *testing.T) {
 	t.Parallel()
 	l := openAnswering(t)
 	for i, r := range []asked{
-		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id", json: `{"new_state": "success"}`},
+		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id",
+			json: `{"new_state": "success"}`},
 		{method: "POST", route: "/dags/:dag/runs/:run/tasks/:task/state", form: "state=success"},
 		{method: "POST", route: "/dags/:dag/runs/:run/state", form: "state=success"},
 		{method: "POST", route: "/dags/:dag/runs/:run/tasks/:task/clear", form: "downstream=yes"},
@@ -64,7 +66,8 @@ func TestRepeatedRemovalKeepsTheHistory(t *testing.T) {
 	if got := l.send(remove); got.Code != http.StatusNoContent {
 		t.Fatalf("the removal is answered with %d: %s", got.Code, got.Body)
 	}
-	if _, err := l.store.SaveDAGs(t.Context(), store.Sync{Commit: "gone", Removed: []string{"dags/gbc/kept-1.yaml"}}); err != nil {
+	if _, err := l.store.SaveDAGs(t.Context(),
+		store.Sync{Commit: "gone", Removed: []string{"dags/gbc/kept-1.yaml"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := l.send(remove); got.Code != http.StatusNoContent {
@@ -93,7 +96,8 @@ func openAnswering(t *testing.T) *lossy {
 func (l *lossy) end(p place) {
 	l.Helper()
 	now := time.Now()
-	ti := dag.TaskInstance{DAG: p.dag, Run: "one", Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: now, EndedAt: now}
+	ti := dag.TaskInstance{DAG: p.dag, Run: "one", Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1,
+		StartedAt: now, EndedAt: now}
 	_, err := l.store.Advance(l.Context(), []dag.ID{p.dag}, func(store.Snapshot) []store.Action {
 		return []store.Action{
 			store.UpdateTask{From: dag.TaskRunning, FromTry: 1, Task: ti},
@@ -156,7 +160,8 @@ func (l *lossy) twice(name, id string, s sent) {
 	once := l.state(id)
 	second := l.send(s)
 	if second.Code != first.Code || second.Header().Get("Location") != first.Header().Get("Location") {
-		l.Errorf("%s: the repeat is answered with %d %s, want %d %s: %.300s", name, second.Code, second.Header().Get("Location"),
+		l.Errorf("%s: the repeat is answered with %d %s, want %d %s: %.300s", name, second.Code,
+			second.Header().Get("Location"),
 			first.Code, first.Header().Get("Location"), second.Body)
 	}
 	if diff := gocmp.Diff(once, l.state(id)); diff != "" {

@@ -105,7 +105,8 @@ func people() []somebody {
 		{"admin", []auth.Grant{{Role: dag.RoleAdmin, Scope: all}}, true},
 		{"team", []auth.Grant{{Role: dag.RoleOperator, Scope: team("risk")}}, true},
 		{"other", []auth.Grant{{Role: dag.RoleOperator, Scope: team("fraud")}}, false},
-		{"half", []auth.Grant{{Role: dag.RoleOperator, Scope: team("fraud")}, {Role: dag.RoleViewer, Scope: team("risk")}}, true},
+		{"half", []auth.Grant{{Role: dag.RoleOperator, Scope: team("fraud")}, {Role: dag.RoleViewer, Scope: team("risk")}},
+			true},
 	}
 }
 
@@ -122,7 +123,8 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{dir: t.TempDir()}
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + filepath.Join(h.dir, "db"), Logger: slog.New(slog.DiscardHandler)})
+	s, err := store.Open(t.Context(),
+		store.Config{DSN: "sqlite:" + filepath.Join(h.dir, "db"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,27 +147,39 @@ func (h *house) fill(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	const file, project = "dags/gbc/risk/risk-churn.yaml", "gbc/risk/risk-churn"
-	id, _, err := s.RecordPush(ctx, store.Push{ProjectID: 1, Project: project, Branch: "main", Commit: strings.Repeat("a", 40), User: ownWord, Title: ownWord, ReceivedAt: at})
+	id, _, err := s.RecordPush(ctx,
+		store.Push{ProjectID: 1, Project: project, Branch: "main", Commit: strings.Repeat("a", 40), User: ownWord,
+			Title: ownWord, ReceivedAt: at})
 	must(err)
 	h.push = id
-	spec := store.Spec{DAG: "risk-churn", ProjectID: 1, Path: file, Source: dag.Source{Project: project, Branch: "main", Commit: strings.Repeat("a", 40)}, Template: ownWord}
-	must(s.FinishPushes(ctx, []store.PushResult{{ID: id, State: store.PushRendered, DAG: "risk-churn", Specs: []store.Spec{spec}}}))
+	spec := store.Spec{DAG: "risk-churn", ProjectID: 1, Path: file,
+		Source: dag.Source{Project: project, Branch: "main", Commit: strings.Repeat("a", 40)}, Template: ownWord}
+	must(s.FinishPushes(ctx,
+		[]store.PushResult{{ID: id, State: store.PushRendered, DAG: "risk-churn", Specs: []store.Spec{spec}}}))
 	d := &dag.DAG{
-		ID: "risk-churn", Description: ownWord, Owner: ownWord, Tags: []string{ownWord}, Timezone: "UTC", MaxActiveRuns: 1, MaxActiveTasks: 1,
+		ID: "risk-churn", Description: ownWord, Owner: ownWord, Tags: []string{ownWord}, Timezone: "UTC", MaxActiveRuns: 1,
+		MaxActiveTasks:     1,
 		PausedUponCreation: true, Schedule: dag.Schedule{Kind: dag.ScheduleNone},
-		Tasks: []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess, Image: "example/" + ownWord, Retries: 1}},
+		Tasks: []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess,
+			Image: "example/" + ownWord, Retries: 1}},
 	}
-	_, err = s.SaveDAGs(ctx, store.Sync{Commit: "c1", Changed: []store.SpecFile{{Path: file, Blob: "b", Source: ownWord, DAGs: []*dag.DAG{d}}}})
+	_, err = s.SaveDAGs(ctx,
+		store.Sync{Commit: "c1", Changed: []store.SpecFile{{Path: file, Blob: "b", Source: ownWord, DAGs: []*dag.DAG{d}}}})
 	must(err)
-	run, err := s.TriggerRun(ctx, store.Trigger{DAG: "risk-churn", Run: "one", Conf: map[string]any{"K": ownWord}, Note: ownWord, By: store.Actor{User: ownWord}})
+	run, err := s.TriggerRun(ctx,
+		store.Trigger{DAG: "risk-churn", Run: "one", Conf: map[string]any{"K": ownWord}, Note: ownWord,
+			By: store.Actor{User: ownWord}})
 	must(err)
 	h.run = run.ID
-	ti := dag.TaskInstance{DAG: "risk-churn", Run: run.ID, Task: "run_model", State: dag.TaskRunning, Try: 1, MaxTries: 2, QueuedAt: at, StartedAt: at, Hostname: ownWord}
+	ti := dag.TaskInstance{DAG: "risk-churn", Run: run.ID, Task: "run_model", State: dag.TaskRunning, Try: 1, MaxTries: 2,
+		QueuedAt: at, StartedAt: at, Hostname: ownWord}
 	_, err = s.Advance(ctx, []dag.ID{"risk-churn"}, func(store.Snapshot) []store.Action {
 		return []store.Action{store.StartRun{DAG: "risk-churn", Run: run.ID, At: at, Tasks: []dag.TaskInstance{ti}}}
 	})
 	must(err)
-	_, err = s.SaveDAGs(ctx, store.Sync{Commit: "c2", Changed: []store.SpecFile{{Path: file, Blob: "c", Errors: dag.SpecErrors{{File: file, Line: 1, Reason: ownWord}}}}})
+	_, err = s.SaveDAGs(ctx,
+		store.Sync{Commit: "c2",
+			Changed: []store.SpecFile{{Path: file, Blob: "c", Errors: dag.SpecErrors{{File: file, Line: 1, Reason: ownWord}}}}})
 	must(err)
 	logs, err := tasklog.Open(tasklog.Config{Dir: filepath.Join(h.dir, "logs")})
 	must(err)
@@ -199,14 +213,16 @@ func (h *house) open(t *testing.T) servedHouse {
 			t.Fatal(err)
 		}
 	}
-	return serveHouse(t, "sqlite:"+filepath.Join(dir, "db"), Settings{Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Audience: "dagwright"})
+	return serveHouse(t, "sqlite:"+filepath.Join(dir, "db"),
+		Settings{Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Audience: "dagwright"})
 }
 
 // serveHouse makes the routes of an instance of pages and hooks over a database.
 func serveHouse(t *testing.T, dsn string, s Settings) servedHouse {
 	t.Helper()
 	s.Listen, s.Components, s.Database = "127.0.0.1:0", []string{"webhook", "ui"}, dag.NewSecret(dsn)
-	s.Secrets, s.DAGProject, s.GitLabURL = []dag.Secret{dag.NewSecret("hook-secret")}, "gbc/airflow-dev", "https://gitlab.example.com"
+	s.Secrets, s.DAGProject, s.GitLabURL = []dag.Secret{dag.NewSecret(
+		"hook-secret")}, "gbc/airflow-dev", "https://gitlab.example.com"
 	s.Logger = slog.New(slog.DiscardHandler)
 	a, err := Open(t.Context(), s)
 	if err != nil {
@@ -265,14 +281,19 @@ func bodies() []asked {
 		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id", note: "note", json: `{"note": "x"}`},
 		{method: "GET", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/wait", query: "interval=1"},
 		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", note: "try", json: `{"only_failed": false}`},
-		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", note: "clear", json: `{"only_failed": false, "dry_run": false}`},
-		{method: "POST", route: "/api/v2/backfills", json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
-		{method: "POST", route: "/api/v2/backfills/dry_run", json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
+		{method: "POST", route: "/api/v2/dags/:dag_id/clearTaskInstances", note: "clear",
+			json: `{"only_failed": false, "dry_run": false}`},
+		{method: "POST", route: "/api/v2/backfills",
+			json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
+		{method: "POST", route: "/api/v2/backfills/dry_run",
+			json: `{"dag_id": "risk-churn", "from_date": "2026-01-01T00:00:00Z", "to_date": "2026-01-03T00:00:00Z"}`},
 		{method: "GET", route: "/api/v2/backfills", query: "dag_id=risk-churn"},
 		{method: "GET", route: "/api/v2/dagStats", query: "dag_ids=risk-churn"},
 		{method: "POST", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/clear", json: `{"dry_run": false}`},
-		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id", json: `{"new_state": "failed"}`},
-		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/dry_run", json: `{"new_state": "failed"}`},
+		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id",
+			json: `{"new_state": "failed"}`},
+		{method: "PATCH", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/:task_id/dry_run",
+			json: `{"new_state": "failed"}`},
 		{method: "POST", route: "/api/v2/dags/:dag_id/dagRuns/:dag_run_id/taskInstances/list", json: `{}`},
 		{method: "POST", route: "/api/v2/dags/:dag_id/dagRuns/list", json: `{}`},
 		{method: "GET", route: "/events", query: "dag=risk-churn"},
@@ -307,10 +328,12 @@ func requests(routes []*echo.Route) []asked {
 // path fills the route's parameters.
 func (h *house) path(r asked) string {
 	values := map[string]string{
-		"dag": "risk-churn", "dag_id": "risk-churn", "run": string(h.run), "dag_run_id": string(h.run), "task": "run_model", "task_id": "run_model",
+		"dag": "risk-churn", "dag_id": "risk-churn", "run": string(h.run), "dag_run_id": string(h.run), "task": "run_model",
+		"task_id":        "run_model",
 		"version_number": "1", "try_number": "1", "import_error_id": "1", "event_log_id": "1", "file": "app.js",
-		"connection_id": "x", "pool_name": "default_pool", "variable_key": "x", "xcom_key": "return_value", "backfill_id": "1",
-		"token": "none", "token_id": "none", "session": "none",
+		"connection_id": "x", "pool_name": "default_pool", "variable_key": "x", "xcom_key": "return_value",
+		"backfill_id": "1",
+		"token":       "none", "token_id": "none", "session": "none",
 		"push": strconv.FormatInt(h.push, 10), "push_id": strconv.FormatInt(h.push, 10),
 	}
 	parts := strings.Split(r.route, "/")
@@ -334,7 +357,8 @@ func (h *house) ask(t *testing.T, in servedHouse, r asked, p somebody) string {
 	if text := cmp.Or(r.form, r.json); text != "" {
 		body = strings.NewReader(text)
 	}
-	req := httptest.NewRequestWithContext(auth.With(t.Context(), auth.Identity{Name: p.name, Grants: p.grants}), r.method, h.path(r), body)
+	req := httptest.NewRequestWithContext(auth.With(t.Context(), auth.Identity{Name: p.name, Grants: p.grants}), r.method,
+		h.path(r), body)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if r.json != "" {
 		req.Header.Set("Content-Type", "application/json")

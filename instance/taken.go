@@ -34,7 +34,8 @@ func (l *groupList) UnmarshalYAML(node *yaml.Node) error {
 
 // allowList says which projects' models the instance takes.
 func (c Config) allowList() gitlab.AllowList {
-	l := gitlab.AllowList{Any: c.GitLab.Groups.Any, Groups: c.GitLab.Groups.Names, Except: []string{c.DAGRepository.Project}}
+	l := gitlab.AllowList{Any: c.GitLab.Groups.Any, Groups: c.GitLab.Groups.Names,
+		Except: []string{c.DAGRepository.Project}}
 	for _, p := range c.GitLab.Projects {
 		l.Projects = append(l.Projects, strings.Trim(p, "/"))
 	}

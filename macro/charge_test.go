@@ -35,7 +35,8 @@ func costlyValues() map[string]any {
 	}
 	same := slices.Clone(texts)
 	return map[string]any{
-		"x": text, "y": text[:len(text)-1] + "b", "z": strings.Clone(text), "n": numbers, "l": texts, "same": same, "d": d, "k": texts[99],
+		"x": text, "y": text[:len(text)-1] + "b", "z": strings.Clone(text), "n": numbers, "l": texts, "same": same, "d": d,
+		"k":      texts[99],
 		"spaces": strings.Repeat(" ", textSize), "zeros": strings.Repeat("0", textSize), "a": strings.Repeat("a", textSize),
 		"marks": strings.Repeat("%c", 20_000), "opens": strings.Repeat("[", 20_000), "zs": strings.Repeat("z", 20_000),
 		"json": "[" + strings.Repeat("{},1,", 20_000) + "1]", "m": utc(time.Unix(0, 0)),
@@ -242,7 +243,8 @@ func measure(tb testing.TB, expression string, values map[string]any) spent {
 	b, err := evaluate(tb, parsed, values)
 	elapsed := time.Since(began)
 	runtime.ReadMemStats(&after)
-	return spent{work: b.work, memory: b.memory, allocated: after.TotalAlloc - before.TotalAlloc, elapsed: elapsed, err: err}
+	return spent{work: b.work, memory: b.memory, allocated: after.TotalAlloc - before.TotalAlloc,
+		elapsed: elapsed, err: err}
 }
 
 func parseForTest(tb testing.TB, source string) *template {
@@ -323,9 +325,10 @@ var hostile = map[string]string{
 	"zones":                loops("{% set y = logical_date.in_timezone('America/New_York') %}"),
 	"unknown zones":        loops("{% if logical_date.in_timezone('Europe/Moscow') %}{% endif %}"),
 	"trimmed":              loops("{{ '' -}}" + strings.Repeat(" ", 50_000) + "{{- '' }}"),
-	"paths":                "{{ 'a'" + strings.Repeat(" .0", 4000) + " }}" + loops("{% set y = 'a'"+strings.Repeat("[0]", 300)+" %}"),
-	"digits":               "{% set x = '0' * 2000000 %}" + loops("{% set y = x|int %}"),
-	"indented":             "{% set x = [[]] %}" + strings.Repeat("{% set x = [x] %}", 200) + loops("{% set y = x|tojson(16) %}"),
+	"paths": "{{ 'a'" + strings.Repeat(" .0", 4000) + " }}" +
+		loops("{% set y = 'a'"+strings.Repeat("[0]", 300)+" %}"),
+	"digits":   "{% set x = '0' * 2000000 %}" + loops("{% set y = x|int %}"),
+	"indented": "{% set x = [[]] %}" + strings.Repeat("{% set x = [x] %}", 200) + loops("{% set y = x|tojson(16) %}"),
 }
 
 func nested(n int, items string) string {
@@ -350,7 +353,8 @@ func TestHostile(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			r := New()
 			r.Timeout = time.Minute
-			_, err := r.Render(t.Context(), Context{DAG: &dag.DAG{}, Task: &dag.Task{Env: []dag.EnvVar{{Name: "B", Value: source}}}})
+			_, err := r.Render(t.Context(),
+				Context{DAG: &dag.DAG{}, Task: &dag.Task{Env: []dag.EnvVar{{Name: "B", Value: source}}}})
 			runtime.ReadMemStats(&after)
 			var fault *dag.SpecError
 			if !errors.As(err, &fault) || fault.Path != "env_vars.B" || !strings.Contains(err.Error(), "the task's templates") {
@@ -373,7 +377,8 @@ func TestOneBudget(t *testing.T) {
 		task.Env = append(task.Env, dag.EnvVar{Name: fmt.Sprint("V", i), Value: half})
 	}
 	_, err := New().Render(t.Context(), Context{DAG: &dag.DAG{}, Task: &task})
-	if want := "env_vars.V5: the task's templates make more than 16777216 bytes of values"; err == nil || err.Error() != want {
+	if want := "env_vars.V5: the task's templates make more than 16777216 bytes of values"; err == nil ||
+		err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	numbers := make([]any, 600_000)
@@ -384,7 +389,8 @@ func TestOneBudget(t *testing.T) {
 		DAG: &dag.DAG{}, Run: dag.Run{Conf: map[string]any{"numbers": numbers}},
 		Task: &dag.Task{Image: "{{ ds }}", Cmds: []string{"{{ params.numbers|length }}"}},
 	}
-	if _, err = New().Render(t.Context(), c); err == nil || err.Error() != "cmds[0]: the task's templates make more than 16777216 bytes of values" {
+	if _, err = New().Render(t.Context(), c); err == nil ||
+		err.Error() != "cmds[0]: the task's templates make more than 16777216 bytes of values" {
 		t.Errorf("error %v, want one about the size of the conf", err)
 	}
 }
@@ -396,7 +402,8 @@ func TestDeadline(t *testing.T) {
 	r := New()
 	r.Timeout = time.Nanosecond
 	_, err := r.Render(t.Context(), c)
-	if want := "image: the task's templates take longer than 1ns"; err == nil || err.Error() != want || !errors.Is(err, dag.ErrInvalid) {
+	if want := "image: the task's templates take longer than 1ns"; err == nil || err.Error() != want ||
+		!errors.Is(err, dag.ErrInvalid) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 	ctx := &endsLater{Context: t.Context()}
@@ -448,13 +455,16 @@ func FuzzCost(f *testing.F) {
 	values := costlyValues()
 	var forms []string
 	for _, row := range costly {
-		for _, operand := range []string{"x + z", "x * 20", "n + n", "n * 20", "l == same", "x < y", "'nowhere' in x", "x[1:-1]", "x|", "n|", "l|", "x.", "a.", "spaces.", "zeros.", "d|", "d."} {
-			if rest, ok := strings.CutPrefix(row.expression, operand); ok && strings.HasSuffix(operand, "|") || ok && strings.HasSuffix(operand, ".") {
+		for _, operand := range []string{"x + z", "x * 20", "n + n", "n * 20", "l == same", "x < y", "'nowhere' in x",
+			"x[1:-1]", "x|", "n|", "l|", "x.", "a.", "spaces.", "zeros.", "d|", "d."} {
+			if rest, ok := strings.CutPrefix(row.expression, operand); ok && strings.HasSuffix(operand, "|") || ok &&
+				strings.HasSuffix(operand, ".") {
 				forms = append(forms, "(%s)"+operand[len(operand)-1:]+rest)
 			}
 		}
 	}
-	forms = append(forms, "(%s) + (%[1]s)", "(%s) * 20", "(%s) ~ x", "[%s] * 100", "(%s) == (%[1]s)", "(%s)[1:-1]", "x in (%s)", "{'k': %s}")
+	forms = append(forms, "(%s) + (%[1]s)", "(%s) * 20", "(%s) ~ x", "[%s] * 100", "(%s) == (%[1]s)", "(%s)[1:-1]",
+		"x in (%s)", "{'k': %s}")
 	f.Add([]byte{0, 1, 2})
 	f.Add([]byte{200, 17, 30, 255})
 	f.Fuzz(func(t *testing.T, program []byte) {

@@ -51,7 +51,8 @@ func someRun() *names {
 	return newNames(Context{
 		DAG: &dag.DAG{StartDate: at, EndDate: at},
 		Run: dag.Run{
-			LogicalDate: at, RunAfter: at, QueuedAt: at, StartedAt: at, EndedAt: at, Interval: dag.DataInterval{Start: at, End: at},
+			LogicalDate: at, RunAfter: at, QueuedAt: at, StartedAt: at, EndedAt: at,
+			Interval: dag.DataInterval{Start: at, End: at},
 		},
 		Task: &dag.Task{},
 	}, newBudget(context.Background(), checkTimeout))

@@ -32,7 +32,8 @@ func TestCheck(t *testing.T) {
 		{"{{ 1 // 0 }}", ""},
 
 		{"{% for i in range(10000) %}{{ i }}{% endfor %}", ""},
-		{"{% for i in range(9000) %}{% for j in params.x %}{% for k in range(9000) %}x{% endfor %}{% endfor %}{% endfor %}", ""},
+		{"{% for i in range(9000) %}{% for j in params.x %}{% for k in range(9000) %}x{% endfor %}{% endfor %}{% endfor %}",
+			""},
 		{"{% for i in range(9000) %}{% if params.x %}{% for k in range(9000) %}x{% endfor %}{% endif %}{% endfor %}", ""},
 		{"{% for i in range(9000) if i == 3 %}{% for k in range(9000) %}x{% endfor %}{% endfor %}", ""},
 		{"{% for i in params.x %}x{% else %}{% for i in range(9000) %}{% for k in range(params.n) %}x{% endfor %}{% endfor %}{% endfor %}", ""},
@@ -42,9 +43,12 @@ func TestCheck(t *testing.T) {
 		{"{% for i in range(100000) %}{{ ds }}{% endfor %}", "range makes 10000 numbers at most"},
 		{"{% for i in range(-5, 100000, 2) %}x{% endfor %}", "range makes 10000 numbers at most"},
 		{"{{ range(1000000) | length }}", "range makes 10000 numbers at most"},
-		{"{% for i in range(9000) %}{% for j in range(9000) %}{{ ds }}{% endfor %}{% endfor %}", "the task's templates take more than 200000 steps"},
-		{"a\n{% for i in range(0, 9000) %}{% for j in [1, 2, 3, 4, 5] %}\n{{ i }}{{ j }}{{ ds }}{% endfor %}{% endfor %}", "more than 200000 steps"},
-		{strings.Repeat("{% for i in range(9999) %}", 20) + "x" + strings.Repeat("{% endfor %}", 20), "more than 200000 steps"},
+		{"{% for i in range(9000) %}{% for j in range(9000) %}{{ ds }}{% endfor %}{% endfor %}",
+			"the task's templates take more than 200000 steps"},
+		{"a\n{% for i in range(0, 9000) %}{% for j in [1, 2, 3, 4, 5] %}\n{{ i }}{{ j }}{{ ds }}{% endfor %}{% endfor %}",
+			"more than 200000 steps"},
+		{strings.Repeat("{% for i in range(9999) %}", 20) + "x" + strings.Repeat("{% endfor %}", 20),
+			"more than 200000 steps"},
 		{"{{ ds", "syntax is wrong"},
 		{"{{ }}", "syntax is wrong"},
 		{"{{ in }}", "expression is missing"},
@@ -136,7 +140,8 @@ func FuzzCheck(f *testing.F) {
 	f.Fuzz(func(t *testing.T, source string) {
 		checked := macro.New().CheckText(source)
 		_, err := render(source)
-		if checked == nil && err != nil && (strings.Contains(err.Error(), "syntax is wrong") || strings.Contains(err.Error(), "there is no filter")) {
+		if checked == nil && err != nil &&
+			(strings.Contains(err.Error(), "syntax is wrong") || strings.Contains(err.Error(), "there is no filter")) {
 			t.Errorf("CheckText finds nothing, and rendering %q fails: %v", source, err)
 		}
 	})

@@ -22,7 +22,8 @@ type evaluation struct {
 // execute renders the template. The error names the line when there are
 // several.
 func (t *template) execute(n *names, b *budget) (string, error) {
-	e := &evaluation{budget: b, names: n, literals: t.literals, scopes: []map[string]any{nil}, out: &strings.Builder{}, line: 1}
+	e := &evaluation{budget: b, names: n, literals: t.literals, scopes: []map[string]any{nil},
+		out: &strings.Builder{}, line: 1}
 	if err := e.run(t.root.Nodes); err != nil {
 		if s := (stopped{}); errors.As(err, &s) {
 			return "", s

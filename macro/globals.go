@@ -154,7 +154,8 @@ func timedelta(_ *evaluation, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	units := []time.Duration{24 * time.Hour, time.Second, time.Microsecond, time.Millisecond, time.Minute, time.Hour, 7 * 24 * time.Hour}
+	units := []time.Duration{24 * time.Hour, time.Second, time.Microsecond, time.Millisecond, time.Minute, time.Hour,
+		7 * 24 * time.Hour}
 	total := int64(0)
 	for i, v := range args {
 		if !given(v) {
@@ -221,7 +222,8 @@ func datetimeISO(_ *evaluation, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339Nano, "2006-01-02 15:04:05Z07:00"} {
+	for _, layout := range []string{"2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.RFC3339Nano,
+		"2006-01-02 15:04:05Z07:00"} {
 		if t, err := time.Parse(layout, clip(value, 80)); err == nil {
 			return moment{t.Truncate(time.Microsecond)}, nil
 		}

@@ -11,7 +11,8 @@ import (
 // apart are the templates of testdata/jinja.txt of which something else comes here than
 // in Jinja, with what and why.
 var apart = map[string]struct{ want, why string }{
-	`{{ ['\\'] }}`:                                                   {"an error", "the lexer takes the literal's end for escaped, and says so"},
+	`{{ ['\\'] }}`: {"an error",
+		"the lexer takes the literal's end for escaped, and says so"},
 	"{{ {'b': 1, 'a': 2} | items | list }}":                          {"[['b', 1], ['a', 2]]", "a tuple is a list"},
 	"{{ {'a': 1}.items() | list }}":                                  {"[['a', 1]]", "a tuple is a list"},
 	"{{ 1 < 2 < 3 }}{{ 3 > 2 > 2 }}{{ 1 < 3 > 2 }}{{ 1 == 1 == 1 }}": {"an error", "comparisons are not chained"},

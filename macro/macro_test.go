@@ -24,7 +24,8 @@ func example() macro.Context {
 	return macro.Context{
 		DAG: &dag.DAG{
 			ID: "churn-model", Owner: "risk-team", Timezone: "Europe/Moscow", Tags: []string{"scoring", "it's"},
-			Params: []dag.Param{{Name: "SCORING_DATE", Default: ""}, {Name: "threshold", Default: 0.5}, {Name: "limit", Default: 10}},
+			Params: []dag.Param{{Name: "SCORING_DATE", Default: ""}, {Name: "threshold", Default: 0.5},
+				{Name: "limit", Default: 10}},
 		},
 		Run: dag.Run{
 			DAG: "churn-model", ID: "manual__2026-01-31T03:04:05+00:00", Type: dag.RunManual,
@@ -63,11 +64,14 @@ func TestText(t *testing.T) {
 	for _, tt := range []struct{ source, want string }{
 		// Airflow's names.
 		{"{{ ds }} {{ ds_nodash }}", "2026-01-31 20260131"},
-		{"{{ ts }} {{ ts_nodash }} {{ ts_nodash_with_tz }}", "2026-01-31T03:04:05+00:00 20260131T030405 20260131T030405+0000"},
+		{"{{ ts }} {{ ts_nodash }} {{ ts_nodash_with_tz }}",
+			"2026-01-31T03:04:05+00:00 20260131T030405 20260131T030405+0000"},
 		{"{{ logical_date }}", "2026-01-31 03:04:05+00:00"},
 		{"{{ data_interval_start }}|{{ data_interval_end | ds }}", "2026-01-30 03:04:05+00:00|2026-01-31"},
-		{"{{ run_id }} {{ dag_run.run_id }} {{ dag_run.run_type }}", "manual__2026-01-31T03:04:05+00:00 manual__2026-01-31T03:04:05+00:00 manual"},
-		{"{{ dag.dag_id }} {{ task.task_id }} {{ ti.try_number }} {{ task_instance.max_tries }}", "churn-model run_model 2 2"},
+		{"{{ run_id }} {{ dag_run.run_id }} {{ dag_run.run_type }}",
+			"manual__2026-01-31T03:04:05+00:00 manual__2026-01-31T03:04:05+00:00 manual"},
+		{"{{ dag.dag_id }} {{ task.task_id }} {{ ti.try_number }} {{ task_instance.max_tries }}",
+			"churn-model run_model 2 2"},
 		{"{{ task_instance_key_str }}", "churn-model__run_model__20260131"},
 		{"{{ dag_run.logical_date | ts }} {{ dag_run.start_date }}", "2026-01-31T03:04:05+00:00 None"},
 		{"{{ dag.tags }} {{ dag.timezone }}", `['scoring', "it's"] Europe/Moscow`},
@@ -81,32 +85,43 @@ func TestText(t *testing.T) {
 		{"{{ dag_run.conf.none }} {{ dag_run.conf.yes }} {{ dag_run.conf.ratio }}", "None True 1.5"},
 		{"{{ dag_run.conf.nested | tojson }}", `{"a": null, "b": 1}`},
 		{"{{ dag_run.conf.name | tojson }}", `"Zo\u00eb\u0027s \u003cb\u003e\u0026"`},
-		{"{{ {'b':1,'a':[1,2.0,none,true,'é<']}|tojson(2) }}", "{\n  \"a\": [\n    1,\n    2.0,\n    null,\n    true,\n    \"\\u00e9\\u003c\"\n  ],\n  \"b\": 1\n}"},
+		{"{{ {'b':1,'a':[1,2.0,none,true,'é<']}|tojson(2) }}",
+			"{\n  \"a\": [\n    1,\n    2.0,\n    null,\n    true,\n    \"\\u00e9\\u003c\"\n  ],\n  \"b\": 1\n}"},
 		{"{{ '🎉' | tojson }}", `"\ud83c\udf89"`},
 		{"{{ params.nope | default('x') }} {{ nope | default(3) }} {{ '' | default('y', true) }}", "x 3 y"},
 		{"{{ 'yes' if params.nope is defined else 'no' }} {{ params.limit is defined }}", "no True"},
 		{"{% for k, v in dag_run.conf.nested.items() %}{{ k }}={{ v }};{% endfor %}", "a=None;b=1;"},
-		{"{{ 'nested' in dag_run.conf }} {{ 'q' not in dag_run.conf }} {{ 'a' in dag_run.conf.get('list') }}", "True True True"},
+		{"{{ 'nested' in dag_run.conf }} {{ 'q' not in dag_run.conf }} {{ 'a' in dag_run.conf.get('list') }}",
+			"True True True"},
 
 		// Dates.
-		{"{{ logical_date.strftime('%Y/%m/%d %H-%M-%S %j %a %b %p %f %z %%') }}", "2026/01/31 03-04-05 031 Sat Jan AM 000000 +0000 %"},
+		{"{{ logical_date.strftime('%Y/%m/%d %H-%M-%S %j %a %b %p %f %z %%') }}",
+			"2026/01/31 03-04-05 031 Sat Jan AM 000000 +0000 %"},
 		{"{{ logical_date.strftime('%c|%U|%V|%G|%W|%u|%w|%-d|%-m') }}", "Sat Jan 31 03:04:05 2026|04|05|2026|04|6|6|31|1"},
-		{"{{ logical_date.format('YYYY-MM-DD dddd Do Q DDDD E d Z ZZ X x SSS A [at] HH:mm:ss h') }}", "2026-01-31 Saturday 31st 1 031 6 6 +00:00 +0000 1769828645 1769828645000 000 AM at 03:04:05 3"},
-		{"{{ logical_date.in_timezone('Europe/Moscow') }} {{ logical_date.in_tz('Europe/Moscow').isoformat() }}", "2026-01-31 06:04:05+03:00 2026-01-31T06:04:05+03:00"},
-		{"{{ logical_date.add(months=1) | ds }} {{ logical_date.subtract(days=1, hours=4) }}", "2026-02-28 2026-01-29 23:04:05+00:00"},
+		{"{{ logical_date.format('YYYY-MM-DD dddd Do Q DDDD E d Z ZZ X x SSS A [at] HH:mm:ss h') }}",
+			"2026-01-31 Saturday 31st 1 031 6 6 +00:00 +0000 1769828645 1769828645000 000 AM at 03:04:05 3"},
+		{"{{ logical_date.in_timezone('Europe/Moscow') }} {{ logical_date.in_tz('Europe/Moscow').isoformat() }}",
+			"2026-01-31 06:04:05+03:00 2026-01-31T06:04:05+03:00"},
+		{"{{ logical_date.add(months=1) | ds }} {{ logical_date.subtract(days=1, hours=4) }}",
+			"2026-02-28 2026-01-29 23:04:05+00:00"},
 		{"{{ logical_date.add(microseconds=5) }}", "2026-01-31 03:04:05.000005+00:00"},
 		{"{{ logical_date.year }}-{{ logical_date.month }}-{{ logical_date.day }} {{ logical_date.day_of_week }} {{ logical_date.weekday() }} {{ logical_date.week_of_year }}", "2026-1-31 5 5 5"},
-		{"{{ logical_date - macros.timedelta(days=1) }} {{ (logical_date + macros.timedelta(hours=22)) | ds }}", "2026-01-30 03:04:05+00:00 2026-02-01"},
+		{"{{ logical_date - macros.timedelta(days=1) }} {{ (logical_date + macros.timedelta(hours=22)) | ds }}",
+			"2026-01-30 03:04:05+00:00 2026-02-01"},
 		{"{{ (data_interval_end - data_interval_start).days }} {{ (data_interval_end - data_interval_start).total_seconds() }}", "1 86400.0"},
 		{"{{ data_interval_start < data_interval_end }} {{ logical_date == data_interval_end }}", "True True"},
-		{"{{ macros.timedelta(days=-1, seconds=5) }} {{ macros.timedelta(days=2, microseconds=5) }}", "-1 day, 0:00:05 2 days, 0:00:00.000005"},
+		{"{{ macros.timedelta(days=-1, seconds=5) }} {{ macros.timedelta(days=2, microseconds=5) }}",
+			"-1 day, 0:00:05 2 days, 0:00:00.000005"},
 		{"{{ macros.ds_add(ds, -31) }} {{ macros.ds_format(ds, '%Y-%m-%d', '%d.%m.%y') }}", "2025-12-31 31.01.26"},
-		{"{{ logical_date.start_of('month') }} {{ logical_date.end_of('month') }}", "2026-01-01 00:00:00+00:00 2026-01-31 23:59:59.999999+00:00"},
-		{"{{ logical_date.to_date_string() }} {{ logical_date.to_iso8601_string() }} {{ logical_date.timestamp() }}", "2026-01-31 2026-01-31T03:04:05Z 1769828645.0"},
+		{"{{ logical_date.start_of('month') }} {{ logical_date.end_of('month') }}",
+			"2026-01-01 00:00:00+00:00 2026-01-31 23:59:59.999999+00:00"},
+		{"{{ logical_date.to_date_string() }} {{ logical_date.to_iso8601_string() }} {{ logical_date.timestamp() }}",
+			"2026-01-31 2026-01-31T03:04:05Z 1769828645.0"},
 		{"{{ macros.datetime(2026, 3, 29, 1).in_timezone('Europe/Berlin').add(days=-1) }}", "2026-03-28 03:00:00+01:00"},
 		{"{{ macros.datetime(2026, 3, 28, 1, 30).in_timezone('Europe/Berlin').add(days=1) }}", "2026-03-29 03:30:00+02:00"},
 		{"{{ macros.datetime(2026, 10, 24, 0, 30).in_timezone('Europe/Berlin').add(days=1) }}", "2026-10-25 02:30:00+01:00"},
-		{"{{ macros.datetime.strptime('31/01/2026', '%d/%m/%Y') | ds }} {{ macros.json.loads('{\"a\": [1]}').a[0] }}", "2026-01-31 1"},
+		{"{{ macros.datetime.strptime('31/01/2026', '%d/%m/%Y') | ds }} {{ macros.json.loads('{\"a\": [1]}').a[0] }}",
+			"2026-01-31 1"},
 
 		// Python's values.
 		{"{{ -7 // 2 }} {{ -7 % 3 }} {{ 7/2 }} {{ 2**-1 }} {{ 1e16 }} {{ 1.5e-7 }} {{ 100000.0 }}", "-4 2 3.5 0.5 1e+16 1.5e-07 100000.0"},
@@ -117,19 +132,24 @@ func TestText(t *testing.T) {
 		{"{{ 2.5|round }} {{ 2.567|round(2) }} {{ '3.7'|int }} {{ 'x'|int }} {{ '1e3'|float }}", "2.0 2.57 3 0 1000.0"},
 		{"{{ [3,1,'b','A']|length }} {{ ['b','A']|sort }} {{ [1,2]|max }} {{ [1,1,2]|unique|list }} {{ 'abc'|reverse }} {{ [1,2,3]|sum }}", "4 ['A', 'b'] 2 [1, 2] cba 6"},
 		{"{{ 'a b&c/d'|urlencode }} {{ 'a<b'|e }} {{ '  x '|trim }}|{{ 'ab'|join('-') }}", "a%20b%26c/d a&lt;b x|a-b"},
-		{"{{ \"it's fOO bar-baz\"|title }} {{ 'aBC'|capitalize }} {{ 'a,b'.split(',') }} {{ '7'.zfill(3) }}", "It's Foo Bar-Baz Abc ['a', 'b'] 007"},
+		{"{{ \"it's fOO bar-baz\"|title }} {{ 'aBC'|capitalize }} {{ 'a,b'.split(',') }} {{ '7'.zfill(3) }}",
+			"It's Foo Bar-Baz Abc ['a', 'b'] 007"},
 		{"{{ 'churn-model'.replace('-', '_').upper() }} {{ ','.join(['a', 'b']) }}", "CHURN_MODEL a,b"},
-		{"{{ 1 == 1.0 }} {{ true == 1 }} {{ 'a' == 1 }} {{ [1, 'a'] == [1, 'a'] }} {{ not '' }}", "True True False True True"},
-		{"{{ none is none }} {{ 3 is odd }} {{ 4 is divisibleby 2 }} {{ 'x' is string and 1 is number }}", "True True True True"},
+		{"{{ 1 == 1.0 }} {{ true == 1 }} {{ 'a' == 1 }} {{ [1, 'a'] == [1, 'a'] }} {{ not '' }}",
+			"True True False True True"},
+		{"{{ none is none }} {{ 3 is odd }} {{ 4 is divisibleby 2 }} {{ 'x' is string and 1 is number }}",
+			"True True True True"},
 		{"{{ ('a' if params.limit > 5 else 'b') ~ ['x' if false else 'y' if false else 'z', 1] }}", "a['z', 1]"},
 		{"{{ 1 if false else 2 if false else 3 }} {{ ds if params.limit is defined else 'n' }}", "3 2026-01-31"},
-		{"{{ params.nope | default('p' if params.limit else 'q') }} {{ {'k': 1 if true else 2}['k' if true else 'j'] }}", "p 1"},
+		{"{{ params.nope | default('p' if params.limit else 'q') }} {{ {'k': 1 if true else 2}['k' if true else 'j'] }}",
+			"p 1"},
 		{"{{ '' or 'fallback' }} {{ 'a' and 'b' }}", "fallback b"},
 
 		// Blocks.
 		{"{% if params.limit > 5 %}many{% elif params.limit %}few{% else %}none{% endif %}", "many"},
 		{"{% for x in [] %}{{ x }}{% else %}empty{% endfor %}", "empty"},
-		{"{% for x in range(5) if x is even %}{{ loop.index }}:{{ x }}{{ '' if loop.last else ', ' }}{% endfor %}", "1:0, 2:2, 3:4"},
+		{"{% for x in range(5) if x is even %}{{ loop.index }}:{{ x }}{{ '' if loop.last else ', ' }}{% endfor %}",
+			"1:0, 2:2, 3:4"},
 		{"{% set a = 'x' %}{% for i in [1] %}{% set a = 'y' %}{% endfor %}{{ a }}", "x"},
 		{"{% set a %}<{{ ds }}>{% endset %}{{ a }}", "<2026-01-31>"},
 		{"{% raw %}{{ ds }}{% endraw %}", "{{ ds }}"},
@@ -395,7 +415,8 @@ func TestConcurrent(t *testing.T) {
 func FuzzRender(f *testing.F) {
 	for _, s := range []string{
 		"{{ ds }}", "{% for i in range(3) %}{{ i }}{% endfor %}", "{{ dag_run.conf | tojson }}", "{% if x is %}",
-		"{{ 'a\\\\' }}", "{{ [1, {'a': (1,)}][0:1] }}", "{% set a = 1 if b else 2 %}", "{%- raw -%} {% endraw %}", "{{ f(a=1, *b) }}", "{{ a.1.b }}",
+		"{{ 'a\\\\' }}", "{{ [1, {'a': (1,)}][0:1] }}", "{% set a = 1 if b else 2 %}", "{%- raw -%} {% endraw %}",
+		"{{ f(a=1, *b) }}", "{{ a.1.b }}",
 	} {
 		f.Add(s)
 	}
@@ -436,7 +457,8 @@ func BenchmarkRender(b *testing.B) {
 func TestLongNumbers(t *testing.T) {
 	t.Parallel()
 	c := example()
-	c.Run.Conf = map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891"), "BIG": json.Number("1e400")}
+	c.Run.Conf = map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891"),
+		"BIG": json.Number("1e400")}
 	for source, want := range map[string]string{
 		"{{ dag_run.conf | tojson }}":                      `{"BIG": 1e400, "ID": 12345678901234567890, "X": 0.12345678901234567891}`,
 		"{{ dag_run.conf.ID }}":                            "12345678901234567890",

@@ -101,7 +101,8 @@ func (b *budget) strptime(value, format string) (time.Time, error) {
 	var layout strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
-			if '0' <= format[i] && format[i] <= '9' || 'A' <= format[i] && format[i] <= 'Z' && format[i] != 'T' || format[i] == '_' {
+			if '0' <= format[i] && format[i] <= '9' || 'A' <= format[i] && format[i] <= 'Z' && format[i] != 'T' ||
+				format[i] == '_' {
 				// Such a character could be a part of a Go layout.
 				return time.Time{}, fmt.Errorf("a date format that is read may not contain %q", format[i])
 			}
@@ -146,10 +147,12 @@ var pendulumTokens = []struct {
 	{"HH", layout("15")}, {"H", func(t time.Time) string { return strconv.Itoa(t.Hour()) }},
 	{"hh", layout("03")}, {"h", layout("3")},
 	{"mm", layout("04")}, {"m", layout("4")}, {"ss", layout("05")}, {"s", layout("5")},
-	{"SSSSSS", fraction(6)}, {"SSSSS", fraction(5)}, {"SSSS", fraction(4)}, {"SSS", fraction(3)}, {"SS", fraction(2)}, {"S", fraction(1)},
+	{"SSSSSS", fraction(6)}, {"SSSSS", fraction(5)}, {"SSSS", fraction(4)}, {"SSS", fraction(3)}, {"SS", fraction(2)},
+	{"S", fraction(1)},
 	{"A", layout("PM")},
 	{"ZZ", func(t time.Time) string { return offset(t, "") }}, {"Z", func(t time.Time) string { return offset(t, ":") }},
-	{"zz", func(t time.Time) string { return t.Location().String() }}, {"z", func(t time.Time) string { return t.Location().String() }},
+	{"zz", func(t time.Time) string { return t.Location().String() }},
+	{"z", func(t time.Time) string { return t.Location().String() }},
 	{"X", func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }},
 	{"x", func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }},
 }

@@ -127,7 +127,8 @@ func (m *mender) mend(stream *tokens.Stream) ([]*tokens.Token, error) {
 			return nil, &syntaxError{line: tok.Line, reason: "the template's syntax is wrong: " + clip(tok.Val, 80)}
 		}
 		if len(list) == maxTokens {
-			return nil, &syntaxError{line: tok.Line, reason: fmt.Sprintf("a template may have %d words and signs at most", maxTokens)}
+			return nil, &syntaxError{line: tok.Line,
+				reason: fmt.Sprintf("a template may have %d words and signs at most", maxTokens)}
 		}
 		list = append(list, tok)
 		if tok.Type == tokens.EOF {

@@ -67,7 +67,8 @@ func differences(t *testing.T, airflow []byte, pod *corev1.Pod) []string {
 	var lines []string
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		if theirs[path] != ours[path] {
-			lines = append(lines, fmt.Sprintf("%s: Airflow %s, dagwright %s", path, orNothing(theirs[path]), orNothing(ours[path])))
+			lines = append(lines,
+				fmt.Sprintf("%s: Airflow %s, dagwright %s", path, orNothing(theirs[path]), orNothing(ours[path])))
 		}
 	}
 	return lines

@@ -67,7 +67,8 @@ func (k checker) walkFields(path string, v reflect.Value) {
 }
 
 // sources are the sources of volumes that Pod Security "restricted" allows.
-var sources = []string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"}
+var sources = []string{"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim",
+	"projected", "secret"}
 
 // isWhole says that a field is decided about with all that is in it: the sources of
 // volumes that Pod Security "restricted" forbids, and what other rules refuse.

@@ -33,17 +33,19 @@ func TestFill(t *testing.T) {
 		fields string
 		want   filled
 	}{
-		"nothing":             {0, nil, "", usual},
-		"grace":               {20 * time.Second, nil, "", with(func(f *filled) { f.Grace = 20 })},
-		"its own grace":       {20 * time.Second, nil, "termination_grace_period: 5", with(func(f *filled) { f.Grace = 5 })},
-		"its own grace of 0":  {20 * time.Second, nil, "termination_grace_period: 0", with(func(f *filled) { f.Grace = 0 })},
-		"nodes":               {0, nodes, "", with(func(f *filled) { f.Nodes = nodes })},
-		"its own nodes alone": {0, nil, "node_selector: {disk: ssd}", with(func(f *filled) { f.Nodes = map[string]string{"disk": "ssd"} })},
+		"nothing":            {0, nil, "", usual},
+		"grace":              {20 * time.Second, nil, "", with(func(f *filled) { f.Grace = 20 })},
+		"its own grace":      {20 * time.Second, nil, "termination_grace_period: 5", with(func(f *filled) { f.Grace = 5 })},
+		"its own grace of 0": {20 * time.Second, nil, "termination_grace_period: 0", with(func(f *filled) { f.Grace = 0 })},
+		"nodes":              {0, nodes, "", with(func(f *filled) { f.Nodes = nodes })},
+		"its own nodes alone": {0, nil, "node_selector: {disk: ssd}",
+			with(func(f *filled) { f.Nodes = map[string]string{"disk": "ssd"} })},
 		"nodes of both": {0, nodes, "node_selector: {disk: ssd, zone: a}", with(func(f *filled) {
 			f.Nodes = map[string]string{"pool": "models", "zone": "a", "disk": "ssd"}
 		})},
 	} {
-		config := podspec.Config{Instance: "dev", Namespace: "models", Grace: c.grace, Policy: opened(podspec.Policy{NodeSelector: c.nodes, NodeLabels: []string{"disk"}})}
+		config := podspec.Config{Instance: "dev", Namespace: "models", Grace: c.grace,
+			Policy: opened(podspec.Policy{NodeSelector: c.nodes, NodeLabels: []string{"disk"}})}
 		task := task(t, c.fields)
 		pod, err := config.Build(podspec.Input{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1}, Task: task})
 		if err != nil {

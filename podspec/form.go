@@ -36,7 +36,8 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	for _, name := range sortedKeys(pod.Labels) {
 		value, path := pod.Labels[name], "metadata.labels."+name
 		if len(validation.IsQualifiedName(name)) > 0 {
-			k.bad(path, "%s is not the key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad(path, "%s is not the key of a label; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'",
+				clip(name))
 		}
 		if !k.unknown(value) && len(validation.IsValidLabelValue(value)) > 0 {
 			k.bad(path, "%s is not the value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(value))
@@ -44,7 +45,9 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 	}
 	for _, name := range sortedKeys(pod.Annotations) {
 		if len(validation.IsQualifiedName(strings.ToLower(name))) > 0 {
-			k.bad("metadata.annotations."+name, "%s is not the key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'", clip(name))
+			k.bad("metadata.annotations."+name,
+				"%s is not the key of an annotation; want letters, digits, '-', '_' and '.', perhaps after a domain and '/'",
+				clip(name))
 		}
 	}
 	k.checkOwnMarks(pod)
@@ -59,7 +62,9 @@ func (k checker) checkContainerNames(pod *corev1.Pod) {
 		case len(validation.IsDNS1123Label(c.Name)) > 0:
 			k.bad(path+".name", "container name %s: want at most 63 lower-case letters, digits and '-'", clip(c.Name))
 		case seen[c.Name]:
-			k.bad(path+".name", "container name %s is taken already; the task's own container is the first one, whatever the template calls it", clip(c.Name))
+			k.bad(path+".name",
+				"container name %s is taken already; the task's own container is the first one, whatever the template calls it",
+				clip(c.Name))
 		}
 		seen[c.Name] = true
 	})

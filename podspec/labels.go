@@ -91,7 +91,8 @@ func (k checker) checkSource(pod *corev1.Pod, s dag.Source) {
 		{annotationProject, s.Project}, {annotationRef, s.Branch}, {annotationCommit, s.Commit},
 	} {
 		if value, set := pod.Annotations[mark.name]; set && value != mark.want {
-			k.bad("metadata.annotations."+mark.name, "%s differs from the DAG's own %s; all tasks of a DAG are of one commit", clip(value), clip(mark.want))
+			k.bad("metadata.annotations."+mark.name, "%s differs from the DAG's own %s; all tasks of a DAG are of one commit",
+				clip(value), clip(mark.want))
 		}
 	}
 }

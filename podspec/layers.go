@@ -49,7 +49,8 @@ func readPod(d decoder, t dag.Task, argument string) *corev1.Pod {
 	metadata, _ := plain["metadata"].(map[string]any)
 	for _, name := range sortedKeys(metadata) {
 		if !ownMetadata[name] {
-			d.faults.add(argument+".metadata."+name, "must not be set; a spec gives its pod a name, a namespace, labels and annotations")
+			d.faults.add(argument+".metadata."+name,
+				"must not be set; a spec gives its pod a name, a namespace, labels and annotations")
 		}
 	}
 	if plain["status"] != nil {

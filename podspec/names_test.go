@@ -76,7 +76,8 @@ func TestName(t *testing.T) {
 			t.Errorf("a name of %d letters becomes %q, of %d; want %d", n, got, len(got), want)
 		}
 	}
-	if got := podspec.Name(podspec.Input{Key: dag.AttemptKey{DAG: "_", Task: "_"}}); len(validation.IsDNS1123Label(got)) > 0 {
+	if got := podspec.Name(podspec.Input{Key: dag.AttemptKey{DAG: "_", Task: "_"}}); len(
+		validation.IsDNS1123Label(got)) > 0 {
 		t.Errorf("name %q without a word is not a label", got)
 	}
 }
@@ -127,7 +128,8 @@ pod_template_dict:
 		{Name: "A", Value: "task"}, {Name: "B", Value: "of the run"}, {Name: "C", Value: "task"},
 		{Name: "RUN", Value: "$(A)$$(B)$$$"}, {Name: "CONF", Value: "5$ $x"},
 	}
-	pod, err := generous.Build(podspec.Input{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1}, Task: own, Env: env})
+	pod, err := generous.Build(podspec.Input{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1},
+		Task: own, Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +158,8 @@ func TestGivenEnvironment(t *testing.T) {
 	_, err := generous.Build(podspec.Input{
 		Key:  dag.AttemptKey{DAG: "d", Run: "r", Task: "t", Try: 1},
 		Task: dag.Task{Image: "busybox", Cmds: []string{"sh", "-c", "echo \x00"}, Arguments: []string{"\x00"}},
-		Env:  []dag.EnvVar{{Name: "A=B", Value: "secret"}, {Name: "A", Value: "secret\x00"}, {Name: "ÄÖ", Value: ""}, {Name: "FINE", Value: "\n"}},
+		Env: []dag.EnvVar{{Name: "A=B", Value: "secret"}, {Name: "A", Value: "secret\x00"}, {Name: "ÄÖ", Value: ""},
+			{Name: "FINE", Value: "\n"}},
 	})
 	want := `arguments: holds a NUL character
 cmds: holds a NUL character

@@ -147,7 +147,8 @@ func (c Config) Read(pod *corev1.Pod) (key dag.AttemptKey, o Options, ok bool) {
 		return dag.AttemptKey{}, Options{}, false
 	}
 	key = dag.AttemptKey(a)
-	if json.Unmarshal([]byte(pod.Annotations[annotationOptions]), &o) != nil || !strings.HasSuffix(pod.Name, "-"+hash(key)) {
+	if json.Unmarshal([]byte(pod.Annotations[annotationOptions]), &o) != nil ||
+		!strings.HasSuffix(pod.Name, "-"+hash(key)) {
 		return dag.AttemptKey{}, Options{}, false
 	}
 	return key, o, true

@@ -23,7 +23,8 @@ func (k checker) checkName(path, name string, n names) {
 	if name == "" || open || allows(n.allowed, name) || k.unknown(name) {
 		return
 	}
-	k.bad(path, "%s %s: not in the instance's %s %s", n.what, clip(name), strings.ReplaceAll(n.key, "_", " "), listed(n.allowed))
+	k.bad(path, "%s %s: not in the instance's %s %s", n.what, clip(name), strings.ReplaceAll(n.key, "_", " "),
+		listed(n.allowed))
 }
 
 // checkOutside checks what a pod names outside of itself against the policy's
@@ -37,11 +38,13 @@ func (k checker) checkOutside(pod *corev1.Pod) {
 	if s.SchedulerName != corev1.DefaultSchedulerName {
 		k.checkName("spec.schedulerName", s.SchedulerName, names{"schedulers", "scheduler", p.Schedulers})
 	}
-	k.checkName("spec.priorityClassName", s.PriorityClassName, names{"priority_classes", "priority class", p.PriorityClasses})
+	k.checkName("spec.priorityClassName", s.PriorityClassName,
+		names{"priority_classes", "priority class", p.PriorityClasses})
 	for i, c := range s.ResourceClaims {
 		for _, name := range []*string{c.ResourceClaimName, c.ResourceClaimTemplateName} {
 			if name != nil {
-				k.checkName(fmt.Sprintf("spec.resourceClaims[%d]", i), *name, names{"resource_claims", "resource claim", p.ResourceClaims})
+				k.checkName(fmt.Sprintf("spec.resourceClaims[%d]", i), *name,
+					names{"resource_claims", "resource claim", p.ResourceClaims})
 			}
 		}
 	}
@@ -122,18 +125,22 @@ func (k checker) checkNeighbours(s corev1.PodSpec) {
 		k.checkNodeLabel(path, t.TopologyKey)
 		for _, ns := range t.Namespaces {
 			if ns != k.namespace && !allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
-				k.bad(path, "namespace %s: not in the instance's namespaces %s", clip(ns), listed(append([]string{k.namespace}, k.policy.Namespaces...)))
+				k.bad(path, "namespace %s: not in the instance's namespaces %s", clip(ns),
+					listed(append([]string{k.namespace}, k.policy.Namespaces...)))
 			}
 		}
 	}
 	if a := s.Affinity.PodAffinity; a != nil {
-		eachTerm("spec.affinity.podAffinity", a.RequiredDuringSchedulingIgnoredDuringExecution, a.PreferredDuringSchedulingIgnoredDuringExecution, term)
+		eachTerm("spec.affinity.podAffinity", a.RequiredDuringSchedulingIgnoredDuringExecution,
+			a.PreferredDuringSchedulingIgnoredDuringExecution, term)
 	}
 	if a := s.Affinity.PodAntiAffinity; a != nil {
-		eachTerm("spec.affinity.podAntiAffinity", a.RequiredDuringSchedulingIgnoredDuringExecution, a.PreferredDuringSchedulingIgnoredDuringExecution, term)
+		eachTerm("spec.affinity.podAntiAffinity", a.RequiredDuringSchedulingIgnoredDuringExecution,
+			a.PreferredDuringSchedulingIgnoredDuringExecution, term)
 		for i, t := range a.RequiredDuringSchedulingIgnoredDuringExecution {
 			if k.policy.level() == api.LevelRestricted && t.TopologyKey != corev1.LabelHostname && !k.unknown(t.TopologyKey) {
-				k.bad(fmt.Sprintf("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].topologyKey", i),
+				k.bad(fmt.Sprintf("spec.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[%d].topologyKey",
+					i),
 					"%s: a pod may keep others from its node only, which is %s", clip(t.TopologyKey), corev1.LabelHostname)
 			}
 		}
@@ -141,11 +148,13 @@ func (k checker) checkNeighbours(s corev1.PodSpec) {
 }
 
 // eachTerm visits the terms of an affinity to pods.
-func eachTerm(path string, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm, visit func(string, corev1.PodAffinityTerm)) {
+func eachTerm(path string, required []corev1.PodAffinityTerm, preferred []corev1.WeightedPodAffinityTerm,
+	visit func(string, corev1.PodAffinityTerm)) {
 	for i, t := range required {
 		visit(fmt.Sprintf("%s.requiredDuringSchedulingIgnoredDuringExecution[%d]", path, i), t)
 	}
 	for i, t := range preferred {
-		visit(fmt.Sprintf("%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", path, i), t.PodAffinityTerm)
+		visit(fmt.Sprintf("%s.preferredDuringSchedulingIgnoredDuringExecution[%d].podAffinityTerm", path, i),
+			t.PodAffinityTerm)
 	}
 }

@@ -103,10 +103,12 @@ func (c Config) Validate() error {
 		faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf(format, args...)})
 	}
 	if text := validation.IsValidLabelValue(c.Instance); len(text) > 0 || c.Instance == "" {
-		wrong("instance", "%s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(c.Instance))
+		wrong("instance", "%s: want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+			clip(c.Instance))
 	}
 	if len(validation.IsDNS1123Label(c.Namespace)) > 0 {
-		wrong("namespace", "%s: want the name of a namespace: at most 63 lower-case letters, digits and '-'", clip(c.Namespace))
+		wrong("namespace", "%s: want the name of a namespace: at most 63 lower-case letters, digits and '-'",
+			clip(c.Namespace))
 	}
 	if c.StartupTimeout < 0 {
 		wrong("startup_timeout", "%s: want a duration of 0 or more", c.StartupTimeout)
@@ -127,7 +129,8 @@ func (p Policy) validate() dag.SpecErrors {
 	}
 	for i, r := range p.Registries {
 		if _, ok := registryPrefix(r); !ok {
-			wrong(fmt.Sprintf("policy.registries[%d]", i), "%s: want a registry's host and perhaps a path, such as registry.example.com/gbc", clip(r))
+			wrong(fmt.Sprintf("policy.registries[%d]", i),
+				"%s: want a registry's host and perhaps a path, such as registry.example.com/gbc", clip(r))
 		}
 	}
 	for _, name := range sortedKeys(p.MaxResources) {
@@ -144,7 +147,8 @@ func (p Policy) validate() dag.SpecErrors {
 		key   string
 		names []string
 	}{
-		{"namespaces", p.Namespaces}, {"service_accounts", p.ServiceAccounts}, {"node_labels", p.NodeLabels}, {"tolerations", p.Tolerations},
+		{"namespaces", p.Namespaces}, {"service_accounts", p.ServiceAccounts}, {"node_labels", p.NodeLabels},
+		{"tolerations", p.Tolerations},
 		{"priority_classes", p.PriorityClasses}, {"runtime_classes", p.RuntimeClasses}, {"schedulers", p.Schedulers},
 		{"resource_claims", p.ResourceClaims}, {"volume_claims", p.VolumeClaims}, {"storage_classes", p.StorageClasses},
 		{"csi_drivers", p.CSIDrivers}, {"csi_attributes", p.CSIAttributes}, {"node_profiles", p.NodeProfiles},

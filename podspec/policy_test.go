@@ -13,17 +13,20 @@ import (
 func TestValidate(t *testing.T) {
 	t.Parallel()
 	good := podspec.Config{Instance: "dev", Namespace: "models", Policy: podspec.Policy{
-		PodSecurity: "baseline", Registries: []string{"registry.example.com/gbc/", "registry:5000", "docker.io", "index.docker.io/library"},
-		MaxResources: map[string]string{"cpu": "8", "memory": "32Gi"}, NodeSelector: map[string]string{"example.com/pool": "models"},
+		PodSecurity:  "baseline",
+		Registries:   []string{"registry.example.com/gbc/", "registry:5000", "docker.io", "index.docker.io/library"},
+		MaxResources: map[string]string{"cpu": "8", "memory": "32Gi"},
+		NodeSelector: map[string]string{"example.com/pool": "models"},
 	}}
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}
-	bad := podspec.Config{Instance: "dev instance", Namespace: "Models", StartupTimeout: -time.Second, Grace: 1500 * time.Millisecond, Policy: podspec.Policy{
-		PodSecurity: "strict", Registries: []string{"registry.example.com", "https://registry.example.com", "gbc"},
-		MaxResources: map[string]string{"memory": "lots", "cpu": "-1"}, NodeSelector: map[string]string{"a b": "c"},
-		Secrets: []string{"a*b"}, Tolerations: []string{""},
-	}}
+	bad := podspec.Config{Instance: "dev instance", Namespace: "Models", StartupTimeout: -time.Second,
+		Grace: 1500 * time.Millisecond, Policy: podspec.Policy{
+			PodSecurity: "strict", Registries: []string{"registry.example.com", "https://registry.example.com", "gbc"},
+			MaxResources: map[string]string{"memory": "lots", "cpu": "-1"}, NodeSelector: map[string]string{"a b": "c"},
+			Secrets: []string{"a*b"}, Tolerations: []string{""},
+		}}
 	want := `instance: "dev instance": want 1 to 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends
 namespace: "Models": want the name of a namespace: at most 63 lower-case letters, digits and '-'
 startup_timeout: -1s: want a duration of 0 or more

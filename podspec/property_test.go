@@ -44,7 +44,8 @@ func checkHarmless(tb testing.TB, pod *corev1.Pod) {
 	want(len(pod.OwnerReferences) == 0 && len(s.EphemeralContainers) == 0, "owners or ephemeral containers")
 	want(len(validation.IsDNS1123Label(pod.Name)) == 0, "name %q", pod.Name)
 	for name, value := range pod.Labels {
-		want(len(validation.IsQualifiedName(name)) == 0 && len(validation.IsValidLabelValue(value)) == 0, "label %s=%s", name, value)
+		want(len(validation.IsQualifiedName(name)) == 0 && len(validation.IsValidLabelValue(value)) == 0, "label %s=%s",
+			name, value)
 	}
 	for _, v := range s.Volumes {
 		of := v.VolumeSource
@@ -90,7 +91,8 @@ func checkHarmlessContainer(tb testing.TB, pod *corev1.PodSecurityContext, c cor
 	if nonRoot == nil || !*nonRoot || user != nil && *user == 0 {
 		bad("may be root")
 	}
-	if seccomp == nil || seccomp.Type != corev1.SeccompProfileTypeRuntimeDefault && seccomp.Type != corev1.SeccompProfileTypeLocalhost {
+	if seccomp == nil || seccomp.Type != corev1.SeccompProfileTypeRuntimeDefault &&
+		seccomp.Type != corev1.SeccompProfileTypeLocalhost {
 		bad("no seccomp")
 	}
 	if s.Capabilities == nil || !slices.Contains(s.Capabilities.Drop, "ALL") {
@@ -184,33 +186,49 @@ func TestNoSpecDoesHarm(t *testing.T) {
 // of a container.
 var (
 	podFragments = []string{
-		"hostNetwork: true", "hostNetwork: false", "hostPID: true", "hostIPC: true", "hostUsers: false", "nodeName: n", "os: {name: windows}", "os: {name: linux}",
-		"serviceAccountName: admin", "serviceAccountName: default", "serviceAccount: admin", "automountServiceAccountToken: true", "automountServiceAccountToken: false",
-		"restartPolicy: Always", "restartPolicy: Never", "securityContext: {}", "securityContext: {runAsUser: 0}", "securityContext: {runAsNonRoot: false}",
-		"securityContext: {runAsUser: 5, seccompProfile: {type: Unconfined}}", "securityContext: {seccompProfile: {type: Localhost, localhostProfile: p}}",
-		"securityContext: {windowsOptions: {hostProcess: true}}", "shareProcessNamespace: true", "priority: 1", "enableServiceLinks: true",
-		"volumes: [{name: v, hostPath: {path: /}}]", "volumes: [{name: v, emptyDir: {}}]", "volumes: [{name: v, nfs: {server: s, path: /}}]",
-		"volumes: [{name: v}]", "volumes: [{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}]", "volumes: [{name: v, emptyDir: {}, hostPath: {path: /}}]",
-		"ephemeralContainers: [{name: e, image: busybox}]", "tolerations: [{operator: Exists}]", "hostAliases: [{ip: 10.0.0.1, hostnames: [h]}]",
+		"hostNetwork: true", "hostNetwork: false", "hostPID: true", "hostIPC: true", "hostUsers: false", "nodeName: n",
+		"os: {name: windows}", "os: {name: linux}",
+		"serviceAccountName: admin", "serviceAccountName: default", "serviceAccount: admin",
+		"automountServiceAccountToken: true", "automountServiceAccountToken: false",
+		"restartPolicy: Always", "restartPolicy: Never", "securityContext: {}", "securityContext: {runAsUser: 0}",
+		"securityContext: {runAsNonRoot: false}",
+		"securityContext: {runAsUser: 5, seccompProfile: {type: Unconfined}}",
+		"securityContext: {seccompProfile: {type: Localhost, localhostProfile: p}}",
+		"securityContext: {windowsOptions: {hostProcess: true}}", "shareProcessNamespace: true", "priority: 1",
+		"enableServiceLinks: true",
+		"volumes: [{name: v, hostPath: {path: /}}]", "volumes: [{name: v, emptyDir: {}}]",
+		"volumes: [{name: v, nfs: {server: s, path: /}}]",
+		"volumes: [{name: v}]", "volumes: [{name: v, projected: {sources: [{serviceAccountToken: {path: t}}]}}]",
+		"volumes: [{name: v, emptyDir: {}, hostPath: {path: /}}]",
+		"ephemeralContainers: [{name: e, image: busybox}]", "tolerations: [{operator: Exists}]",
+		"hostAliases: [{ip: 10.0.0.1, hostnames: [h]}]",
 	}
 	containerFragments = []string{
-		"image: busybox", "image: ''", "securityContext: {}", "securityContext: {privileged: true}", "securityContext: {privileged: false}",
-		"securityContext: {allowPrivilegeEscalation: true}", "securityContext: {runAsUser: 0}", "securityContext: {runAsUser: 7, runAsNonRoot: false}",
-		"securityContext: {capabilities: {add: [SYS_ADMIN]}}", "securityContext: {capabilities: {drop: [NET_RAW]}}", "securityContext: {capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}}",
-		"securityContext: {procMount: Unmasked}", "securityContext: {seccompProfile: {type: Unconfined}}", "securityContext: {windowsOptions: {hostProcess: true}}",
-		"ports: [{containerPort: 1, hostPort: 1}]", "ports: [{containerPort: 1}]", "volumeMounts: [{name: v, mountPath: /v}]", "command: [sh]",
+		"image: busybox", "image: ''", "securityContext: {}", "securityContext: {privileged: true}",
+		"securityContext: {privileged: false}",
+		"securityContext: {allowPrivilegeEscalation: true}", "securityContext: {runAsUser: 0}",
+		"securityContext: {runAsUser: 7, runAsNonRoot: false}",
+		"securityContext: {capabilities: {add: [SYS_ADMIN]}}", "securityContext: {capabilities: {drop: [NET_RAW]}}",
+		"securityContext: {capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}}",
+		"securityContext: {procMount: Unmasked}", "securityContext: {seccompProfile: {type: Unconfined}}",
+		"securityContext: {windowsOptions: {hostProcess: true}}",
+		"ports: [{containerPort: 1, hostPort: 1}]", "ports: [{containerPort: 1}]", "volumeMounts: [{name: v, mountPath: /v}]",
+		"command: [sh]",
 		"resources: {limits: {memory: 1Gi}, requests: {memory: 2Gi}}", "restartPolicy: Always", "env: [{name: A, value: b}]",
 	}
 	metadataFragments = []string{
-		"namespace: kube-system", "namespace: models-dev", "finalizers: [x/y]", "labels: {dag_id: x}", "labels: {a: b}", "labels: {dagwright/instance: x}",
+		"namespace: kube-system", "namespace: models-dev", "finalizers: [x/y]", "labels: {dag_id: x}", "labels: {a: b}",
+		"labels: {dagwright/instance: x}",
 		"annotations: {dagwright/attempt: x}", "ownerReferences: [{apiVersion: v1, kind: Pod, name: p, uid: u}]", "name: x",
 	}
 )
 
 // operatorNames spell fragments as the operator's arguments.
 var operatorNames = map[string]string{
-	"hostNetwork": "hostnetwork", "serviceAccountName": "service_account_name", "automountServiceAccountToken": "automount_service_account_token",
-	"volumes": "volumes", "tolerations": "tolerations", "hostAliases": "host_aliases", "ports": "ports", "volumeMounts": "volume_mounts", "image": "image",
+	"hostNetwork": "hostnetwork", "serviceAccountName": "service_account_name",
+	"automountServiceAccountToken": "automount_service_account_token",
+	"volumes":                      "volumes", "tolerations": "tolerations", "hostAliases": "host_aliases",
+	"ports": "ports", "volumeMounts": "volume_mounts", "image": "image",
 	"namespace": "namespace", "labels": "labels", "annotations": "annotations", "name": "name", "command": "cmds",
 }
 

@@ -31,7 +31,8 @@ func (k checker) checkRequests(path string, r corev1.ResourceRequirements) {
 		request := r.Requests[name]
 		limit, ok := r.Limits[name]
 		if ok && !isPending(request) && !isPending(limit) && request.Cmp(limit) > 0 {
-			k.bad(path, "requests %s of %s, but its limit is %s; a request must not be above its limit", request.String(), name, limit.String())
+			k.bad(path, "requests %s of %s, but its limit is %s; a request must not be above its limit", request.String(), name,
+				limit.String())
 		}
 	}
 }
@@ -49,7 +50,8 @@ func (k checker) checkRequired(path string, c *corev1.Container, whole *corev1.R
 	}
 	for _, name := range k.policy.RequireRequests {
 		if !has(name, c.Resources.Requests, c.Resources.Limits, whole.Requests, whole.Limits) {
-			k.bad(path, "container %s has no request of %s; the instance requires one: requests: {%s: …}", clip(c.Name), name, name)
+			k.bad(path, "container %s has no request of %s; the instance requires one: requests: {%s: …}", clip(c.Name),
+				name, name)
 		}
 	}
 }
@@ -79,11 +81,13 @@ func (k checker) checkCeilings(pod *corev1.Pod) {
 				return r.Requests[corev1.ResourceName(name)]
 			}
 			if sum := containersTotal(pod, amount); sum.Cmp(most) > 0 {
-				k.bad(basePath+".resources", "%s of the pod's containers come to %s of %s; the instance allows %s at most", kind, sum.String(), name, most.String())
+				k.bad(basePath+".resources", "%s of the pod's containers come to %s of %s; the instance allows %s at most", kind,
+					sum.String(), name, most.String())
 			}
 			if whole := pod.Spec.Resources; whole != nil {
 				if own := known(amount(*whole)); own.Cmp(most) > 0 {
-					k.bad("spec.resources", "%s of the pod are %s of %s; the instance allows %s at most", kind, own.String(), name, most.String())
+					k.bad("spec.resources", "%s of the pod are %s of %s; the instance allows %s at most", kind, own.String(), name,
+						most.String())
 				}
 			}
 		}

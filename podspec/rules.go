@@ -54,10 +54,12 @@ func eachContainer(pod *corev1.Pod, visit func(path string, c *corev1.Container)
 func (k checker) checkReserved(pod *corev1.Pod) {
 	s := pod.Spec
 	if s.RestartPolicy != corev1.RestartPolicyNever {
-		k.bad("spec.restartPolicy", "%s: a task's pod is never restarted (retries are the task's); remove it or write Never", clip(string(s.RestartPolicy)))
+		k.bad("spec.restartPolicy", "%s: a task's pod is never restarted (retries are the task's); remove it or write Never",
+			clip(string(s.RestartPolicy)))
 	}
 	if s.NodeName != "" {
-		k.bad("spec.nodeName", "a pod must not choose its node past the scheduler; select nodes with node_selector or affinity")
+		k.bad("spec.nodeName",
+			"a pod must not choose its node past the scheduler; select nodes with node_selector or affinity")
 	}
 	if s.DeprecatedServiceAccount != "" {
 		k.bad("spec.serviceAccount", "is no longer in use; write serviceAccountName")
@@ -78,7 +80,8 @@ func (k checker) checkReserved(pod *corev1.Pod) {
 
 func (k checker) checkNamespace(pod *corev1.Pod) {
 	if ns := pod.Namespace; ns != k.namespace && !allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
-		k.bad("metadata.namespace", "namespace %s: not in the instance's namespaces %s", clip(ns), listed(append([]string{k.namespace}, k.policy.Namespaces...)))
+		k.bad("metadata.namespace", "namespace %s: not in the instance's namespaces %s", clip(ns),
+			listed(append([]string{k.namespace}, k.policy.Namespaces...)))
 	}
 }
 
@@ -92,15 +95,18 @@ func (k checker) checkAccount(pod *corev1.Pod) {
 	}
 	switch {
 	case account == "" && !allows(allowed, defaultAccount):
-		k.add("service_account_name", "is not set, so that the pod would run as %q; the instance's service accounts are %s", defaultAccount, listed(allowed))
+		k.add("service_account_name", "is not set, so that the pod would run as %q; the instance's service accounts are %s",
+			defaultAccount, listed(allowed))
 	case account != "" && !allows(allowed, account) && !k.unknown(account):
-		k.bad("spec.serviceAccountName", "service account %s: not in the instance's service accounts %s", clip(account), listed(allowed))
+		k.bad("spec.serviceAccountName", "service account %s: not in the instance's service accounts %s", clip(account),
+			listed(allowed))
 	}
 	if k.policy.ServiceAccountToken {
 		return
 	}
 	if token := pod.Spec.AutomountServiceAccountToken; token != nil && *token {
-		k.bad("spec.automountServiceAccountToken", "the instance gives pods no token of their service account; remove it or write false")
+		k.bad("spec.automountServiceAccountToken",
+			"the instance gives pods no token of their service account; remove it or write false")
 	}
 	for i, v := range pod.Spec.Volumes {
 		if v.Projected == nil {
@@ -108,7 +114,8 @@ func (k checker) checkAccount(pod *corev1.Pod) {
 		}
 		for j, source := range v.Projected.Sources {
 			if source.ServiceAccountToken != nil || source.PodCertificate != nil {
-				k.bad(fmt.Sprintf("spec.volumes[%d].projected.sources[%d]", i, j), "the instance gives pods no token or certificate of their service account; remove it")
+				k.bad(fmt.Sprintf("spec.volumes[%d].projected.sources[%d]", i, j),
+					"the instance gives pods no token or certificate of their service account; remove it")
 			}
 		}
 	}
@@ -159,7 +166,8 @@ func (k checker) checkNodes(pod *corev1.Pod) {
 	}
 	for i, t := range s.Tolerations {
 		if k.policy.Tolerations != nil && !allows(k.policy.Tolerations, t.Key) && !k.unknown(t.Key) {
-			k.bad(fmt.Sprintf("spec.tolerations[%d]", i), "taint %s: not in the instance's tolerations %s", clip(t.Key), listed(k.policy.Tolerations))
+			k.bad(fmt.Sprintf("spec.tolerations[%d]", i), "taint %s: not in the instance's tolerations %s", clip(t.Key),
+				listed(k.policy.Tolerations))
 		}
 	}
 }
@@ -178,7 +186,8 @@ func (k checker) checkNodeAffinity(a *corev1.NodeAffinity) {
 		}
 	}
 	for i, preferred := range a.PreferredDuringSchedulingIgnoredDuringExecution {
-		k.checkTerm(fmt.Sprintf("%s.preferredDuringSchedulingIgnoredDuringExecution[%d].preference", path, i), preferred.Preference)
+		k.checkTerm(fmt.Sprintf("%s.preferredDuringSchedulingIgnoredDuringExecution[%d].preference", path, i),
+			preferred.Preference)
 	}
 }
 

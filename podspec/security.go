@@ -53,7 +53,8 @@ func (k checker) violations(metadata metav1.ObjectMeta, spec corev1.PodSpec) []p
 	spec.HostUsers = nil
 	spec.EphemeralContainers = nil // refused in any case
 	var bad []policy.CheckResult
-	for _, r := range all.EvaluatePod(api.LevelVersion{Level: k.policy.level(), Version: api.LatestVersion()}, &metadata, &spec) {
+	for _, r := range all.EvaluatePod(api.LevelVersion{Level: k.policy.level(), Version: api.LatestVersion()},
+		&metadata, &spec) {
 		if !r.Allowed {
 			bad = append(bad, r)
 		}

@@ -44,16 +44,19 @@ func TestPodSecurity(t *testing.T) {
 			`volumes[0]: Pod Security "baseline" forbids it: hostPath volumes (volume "v")`},
 		{"NFS", "volumes: [{name: ok, emptyDir: {}}, {name: v, nfs: {server: s, path: /}}]",
 			`volumes[1]: Pod Security "restricted" forbids it: restricted volume types (volume "v" uses restricted volume type "nfs")`, ""},
-		{"host path in a template, beside others", "volumes: [{name: ok, emptyDir: {}}]\n" + in("volumes: [{name: a, emptyDir: {}}, {name: v, hostPath: {path: /}}]"),
+		{"host path in a template, beside others",
+			"volumes: [{name: ok, emptyDir: {}}]\n" + in("volumes: [{name: a, emptyDir: {}}, {name: v, hostPath: {path: /}}]"),
 			`pod_template_dict.spec.volumes[1]: Pod Security "restricted" forbids it: restricted volume types (volume "v" uses restricted volume type "hostPath")`,
 			`pod_template_dict.spec.volumes[1]: Pod Security "baseline" forbids it: hostPath volumes (volume "v")`},
 		{"host port", "ports: [{containerPort: 80, hostPort: 80}]",
 			`ports: Pod Security "restricted" forbids it: hostPort (container "base" uses hostPort 80)`,
 			`ports: Pod Security "baseline" forbids it: hostPort (container "base" uses hostPort 80)`},
-		{"probe of another host", "pod_template_dict: {spec: {containers: [{name: b, livenessProbe: {httpGet: {host: 169.254.169.254, port: 80}}}]}}",
+		{"probe of another host",
+			"pod_template_dict: {spec: {containers: [{name: b, livenessProbe: {httpGet: {host: 169.254.169.254, port: 80}}}]}}",
 			`pod_template_dict.spec.containers[0].livenessProbe: Pod Security "restricted" forbids it: probe or lifecycle host (container "base" uses probe or lifecycle host "169.254.169.254")`,
 			`pod_template_dict.spec.containers[0].livenessProbe: Pod Security "baseline" forbids it: probe or lifecycle host (container "base" uses probe or lifecycle host "169.254.169.254")`},
-		{"hook to another host", "pod_template_dict: {spec: {containers: [{name: b, lifecycle: {preStop: {httpGet: {host: h, port: 80}}}}]}}",
+		{"hook to another host",
+			"pod_template_dict: {spec: {containers: [{name: b, lifecycle: {preStop: {httpGet: {host: h, port: 80}}}}]}}",
 			`pod_template_dict.spec.containers[0].lifecycle: Pod Security "restricted" forbids it: probe or lifecycle host (container "base" uses probe or lifecycle host "h")`,
 			`pod_template_dict.spec.containers[0].lifecycle: Pod Security "baseline" forbids it: probe or lifecycle host (container "base" uses probe or lifecycle host "h")`},
 		{"AppArmor", "security_context: {appArmorProfile: {type: Unconfined}}",
@@ -78,8 +81,10 @@ func TestPodSecurity(t *testing.T) {
 			`security_context: Pod Security "restricted" forbids it: forbidden sysctls (kernel.msgmax)`,
 			`security_context: Pod Security "baseline" forbids it: forbidden sysctls (kernel.msgmax)`},
 		{"Windows host process", "security_context: {windowsOptions: {hostProcess: true}}",
-			"security_context.windowsOptions: must not be set: only linux is supported\n" + `security_context: Pod Security "restricted" forbids it: hostProcess (pod must not set securityContext.windowsOptions.hostProcess=true)`,
-			"security_context.windowsOptions: must not be set: only linux is supported\n" + `security_context: Pod Security "baseline" forbids it: hostProcess (pod must not set securityContext.windowsOptions.hostProcess=true)`},
+			"security_context.windowsOptions: must not be set: only linux is supported\n" +
+				`security_context: Pod Security "restricted" forbids it: hostProcess (pod must not set securityContext.windowsOptions.hostProcess=true)`,
+			"security_context.windowsOptions: must not be set: only linux is supported\n" +
+				`security_context: Pod Security "baseline" forbids it: hostProcess (pod must not set securityContext.windowsOptions.hostProcess=true)`},
 		{"privilege escalation", "container_security_context: {allowPrivilegeEscalation: true}",
 			`container_security_context: Pod Security "restricted" forbids it: allowPrivilegeEscalation != false (container "base" must set securityContext.allowPrivilegeEscalation=false)`, ""},
 		{"root of the pod", "security_context: {runAsNonRoot: false}",
@@ -93,14 +98,17 @@ func TestPodSecurity(t *testing.T) {
 		{"root in a user namespace", "container_security_context: {runAsUser: 0}\n" + in("hostUsers: false"),
 			`container_security_context: Pod Security "restricted" forbids it: runAsUser=0 (container "base" must not set runAsUser=0)`, ""},
 		{"another system", in("os: {name: windows}"),
-			`pod_template_dict.spec.os: "windows": only linux is supported`, `pod_template_dict.spec.os: "windows": only linux is supported`},
-		{"what restricted allows", `container_security_context: {capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}, runAsUser: 1000, seccompProfile: {type: Localhost, localhostProfile: p}}
+			`pod_template_dict.spec.os: "windows": only linux is supported`,
+			`pod_template_dict.spec.os: "windows": only linux is supported`},
+		{"what restricted allows",
+			`container_security_context: {capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}, runAsUser: 1000, seccompProfile: {type: Localhost, localhostProfile: p}}
 security_context: {sysctls: [{name: net.ipv4.ip_unprivileged_port_start, value: "80"}]}
 volumes: [{name: a, emptyDir: {}}, {name: b, csi: {driver: d}}, {name: c, downwardAPI: {}}, {name: e, ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce]}}}}]`, "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for level, want := range map[string]string{"": tt.restricted, "restricted": tt.restricted, "baseline": tt.baseline, "unknown": tt.restricted} {
+			for level, want := range map[string]string{"": tt.restricted, "restricted": tt.restricted, "baseline": tt.baseline,
+				"unknown": tt.restricted} {
 				p := podspec.Policy{PodSecurity: level}
 				if diff := cmp.Diff(want, reasons(t, build(t, p, task(t, tt.fields)))); diff != "" {
 					t.Errorf("faults at level %q (-want +got):\n%s", level, diff)

@@ -47,7 +47,8 @@ func TestTransport(t *testing.T) {
 	}
 	// The first question is free, since there is no answer to give instead of it.
 	if last != "/keys 6" || asked.Load() != 6 {
-		t.Errorf("100 questions: the last answer is %q, the server was asked %d times; want the sixth of 6", last, asked.Load())
+		t.Errorf("100 questions: the last answer is %q, the server was asked %d times; want the sixth of 6", last,
+			asked.Load())
 	}
 	for name, tt := range map[string]struct{ method, path, token string }{
 		"a question with credentials": {"GET", "/keys", "Bearer x"},

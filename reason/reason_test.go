@@ -33,7 +33,8 @@ func TestString(t *testing.T) {
 		{reason.New(reason.Stopped), "stopped"},
 		{reason.New(reason.ImagePull, "ErrImagePull", "not found"), "the image cannot be pulled: ErrImagePull: not found"},
 		{reason.New(reason.TaskTimeout, 90*time.Second), "ran longer than its execution_timeout of 1m30s"},
-		{reason.New(reason.KubernetesAway, "noon", "%s"), "no task is started or followed: Kubernetes has not answered since noon: %s"},
+		{reason.New(reason.KubernetesAway, "noon", "%s"),
+			"no task is started or followed: Kubernetes has not answered since noon: %s"},
 		{reason.New("newer", 1, "b"), "newer: 1: b"},
 		{reason.Reason{Code: reason.Evicted, Args: `{"not": "a list"}`}, "evicted"},
 	} {

@@ -51,7 +51,8 @@ func New(c Config) (*Client, error) {
 	host, _, _ := strings.Cut(c.Host, "/")
 	r, err := name.NewRegistry(host, name.StrictValidation)
 	if err != nil || host == "" || strings.HasSuffix(host, ":") {
-		return nil, fmt.Errorf("registry %.200q: want a host such as registry.example.com: %w", c.Host, errors.Join(err, dag.ErrInvalid))
+		return nil, fmt.Errorf("registry %.200q: want a host such as registry.example.com: %w", c.Host,
+			errors.Join(err, dag.ErrInvalid))
 	}
 	return &Client{Config: c, host: r.RegistryStr()}, nil
 }
@@ -109,7 +110,8 @@ func (c *Client) explain(image string, err error) error {
 	case answer.StatusCode == http.StatusNotFound:
 		return nil
 	case answer.StatusCode == http.StatusUnauthorized, answer.StatusCode == http.StatusForbidden:
-		return fmt.Errorf("%s answers %d for %s: its user may not read the image, or its password is wrong", c.host, answer.StatusCode, image)
+		return fmt.Errorf("%s answers %d for %s: its user may not read the image, or its password is wrong", c.host,
+			answer.StatusCode, image)
 	}
 	return fmt.Errorf("%s answers %d for %s", c.host, answer.StatusCode, image)
 }

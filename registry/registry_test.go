@@ -67,7 +67,8 @@ func (g *guarded) push(image string) string {
 	if err != nil {
 		g.Fatal(err)
 	}
-	if err := remote.Write(ref, empty.Image, remote.WithAuth(&authn.Basic{Username: user, Password: password})); err != nil {
+	if err := remote.Write(ref, empty.Image,
+		remote.WithAuth(&authn.Basic{Username: user, Password: password})); err != nil {
 		g.Fatal(err)
 	}
 	digest, err := empty.Image.Digest()
@@ -116,12 +117,14 @@ func TestHasSaysWhatIsTheMatter(t *testing.T) {
 	image := g.host + "/gbc/x:1"
 	g.push(image)
 	for name, c := range map[string]*registry.Client{"a wrong password": g.client(user, "x"), "nobody": g.client("", "")} {
-		if has, err := c.Has(t.Context(), image); has || err == nil || !strings.Contains(err.Error(), "its user may not read the image") {
+		if has, err := c.Has(t.Context(), image); has || err == nil ||
+			!strings.Contains(err.Error(), "its user may not read the image") {
 			t.Errorf("%s: %t, %v", name, has, err)
 		}
 	}
 	g.down.Store(http.StatusServiceUnavailable)
-	if has, err := g.client(user, password).Has(t.Context(), image); has || err == nil || !strings.Contains(err.Error(), "503") {
+	if has, err := g.client(user, password).Has(t.Context(), image); has || err == nil ||
+		!strings.Contains(err.Error(), "503") {
 		t.Errorf("a registry that is down: %t, %v", has, err)
 	}
 	c, err := registry.New(registry.Config{Host: "127.0.0.1:1"})
@@ -148,7 +151,8 @@ func TestKnows(t *testing.T) {
 	for image, want := range map[string]bool{
 		"registry.example.com/gbc/x:1": true, "registry.example.com/gbc/a/b@sha256:" + strings.Repeat("0", 64): true,
 		"registry.example.com/gbcx/x:1": false, "registry.example.com/x:1": false, "registry.example.com:5000/gbc/x:1": false,
-		"registry.example.com.evil.org/gbc/x:1": false, "127.0.0.1/gbc/x:1": false, "gbc/x:1": false, "": false, "registry.example.com/gbc/X Y": false,
+		"registry.example.com.evil.org/gbc/x:1": false, "127.0.0.1/gbc/x:1": false, "gbc/x:1": false, "": false,
+		"registry.example.com/gbc/X Y":                false,
 		"registry.example.com/gbc/{{ params.image }}": false,
 	} {
 		if got := c.Knows(image); got != want {

@@ -38,7 +38,8 @@ func (c Change) Mermaid() string {
 			fmt.Fprintf(&b, "  %s --> %s\n", number[up], number[d.Tasks[i].ID])
 		}
 	}
-	b.WriteString("  classDef added fill:#d4f4dd,stroke:#1a7f37\n  classDef changed fill:#fff3c4,stroke:#9a6700\n  classDef gone fill:#ffe0e0,stroke:#cf222e,stroke-dasharray:4\n")
+	b.WriteString(
+		"  classDef added fill:#d4f4dd,stroke:#1a7f37\n  classDef changed fill:#fff3c4,stroke:#9a6700\n  classDef gone fill:#ffe0e0,stroke:#cf222e,stroke-dasharray:4\n")
 	return b.String()
 }
 

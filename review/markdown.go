@@ -36,7 +36,8 @@ func (c Change) Markdown(now time.Time) string {
 			diff = strings.ToValidUTF8(diff[:maxDiff], "") + "\n… the rest is in the Changes tab\n"
 		}
 		fence := strings.Repeat("`", longestRun(diff, '`')+3)
-		fmt.Fprintf(&b, "\n<details><summary>Difference of %s</summary>\n\n%sdiff\n%s%s\n\n</details>\n", code(c.Path), fence, diff, fence)
+		fmt.Fprintf(&b, "\n<details><summary>Difference of %s</summary>\n\n%sdiff\n%s%s\n\n</details>\n", code(c.Path), fence,
+			diff, fence)
 	}
 	return b.String()
 }
@@ -50,7 +51,8 @@ func (c Change) writeRuns(b *strings.Builder, now time.Time) {
 		b.WriteString("\nIt has no schedule: it runs when somebody triggers it.\n")
 		return
 	}
-	fmt.Fprintf(b, "\nNext runs, once it is active (%s):\n\n| in %s | in UTC |\n|---|---|\n", code(schedule(c.After.Schedule)), c.After.Schedule.Timezone)
+	fmt.Fprintf(b, "\nNext runs, once it is active (%s):\n\n| in %s | in UTC |\n|---|---|\n",
+		code(schedule(c.After.Schedule)), c.After.Schedule.Timezone)
 	for _, r := range runs {
 		fmt.Fprintf(b, "| %s | %s |\n", r.Format("Mon 2006-01-02 15:04 MST"), r.UTC().Format("Mon 2006-01-02 15:04"))
 	}

@@ -19,7 +19,8 @@ func (c Change) Words() []string {
 	case c.After == nil:
 		return []string{fmt.Sprintf("The DAG %s goes: its file is removed, its history stays.", c.Before.ID)}
 	case c.Before == nil:
-		return []string{fmt.Sprintf("A new DAG, %s, with %s. It starts paused unless its file says otherwise.", c.After.ID, count(len(c.After.Tasks), "task"))}
+		return []string{fmt.Sprintf("A new DAG, %s, with %s. It starts paused unless its file says otherwise.", c.After.ID,
+			count(len(c.After.Tasks), "task"))}
 	}
 	var w words
 	b, a := c.Before, c.After
@@ -133,7 +134,8 @@ func (w *words) tasks(before, after *dag.DAG) {
 // task says what changes of one task, except for its image.
 func (w *words) task(b, a *dag.Task) {
 	what := "of the task " + code(string(a.ID))
-	w.compare("The command "+what, strings.Join(append(slices.Clone(b.Cmds), b.Arguments...), " "), strings.Join(append(slices.Clone(a.Cmds), a.Arguments...), " "))
+	w.compare("The command "+what, strings.Join(append(slices.Clone(b.Cmds), b.Arguments...), " "),
+		strings.Join(append(slices.Clone(a.Cmds), a.Arguments...), " "))
 	if !slices.Equal(b.Upstream, a.Upstream) {
 		w.say("What the task %s waits for changes.", code(string(a.ID)))
 	}

@@ -12,7 +12,8 @@ func TestWordsOfATask(t *testing.T) {
 	t.Parallel()
 	const operator = "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator"
 	spec := func(fields string) string {
-		return "d:\n  tasks:\n    - {task_id: a, operator: " + operator + ", image: i}\n    - {task_id: t, operator: " + operator + ", image: i" + fields + "}\n"
+		return "d:\n  tasks:\n    - {task_id: a, operator: " + operator + ", image: i}\n    - {task_id: t, operator: " +
+			operator + ", image: i" + fields + "}\n"
 	}
 	before := review.Load("dags/d.yaml", "", spec(""))
 	base := review.Load("dags/d.yaml", spec(""), spec("")).Plain(now)
@@ -41,7 +42,8 @@ func TestWordsOfATask(t *testing.T) {
 			if way == "unchanged" {
 				wanted = ""
 			}
-			if n := strings.Count(got, "of the task t") + strings.Count(got, "the task t waits"); wanted == "" && n > 0 || wanted != "" && (n != 1 || !strings.Contains(got, wanted)) {
+			if n := strings.Count(got, "of the task t") + strings.Count(got, "the task t waits"); wanted == "" && n > 0 ||
+				wanted != "" && (n != 1 || !strings.Contains(got, wanted)) {
 				t.Errorf("%s %s: %q in\n%s", fields, way, wanted, got)
 			}
 		}

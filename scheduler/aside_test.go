@@ -119,7 +119,8 @@ func TestAsideIsPlannedAlone(t *testing.T) {
 	l := newTestLoop(noon)
 	l.asides["bad"] = &aside{}
 	l.events = []dag.AttemptEvent{
-		{Key: dag.AttemptKey{DAG: "bad"}, Phase: dag.AttemptEnded}, {Key: dag.AttemptKey{DAG: "bad"}, Phase: dag.AttemptWaiting},
+		{Key: dag.AttemptKey{DAG: "bad"}, Phase: dag.AttemptEnded},
+		{Key: dag.AttemptKey{DAG: "bad"}, Phase: dag.AttemptWaiting},
 	}
 	l.holdEvents()
 	l.mark("a", "bad", "b")
@@ -154,7 +155,8 @@ func TestIdleLoopSleeps(t *testing.T) {
 		}
 		l.markDue()
 		if len(l.dirty) != test.due || len(l.wake) != 1-test.due {
-			t.Errorf("wake in %s: %d DAGs marked, %d timers left, want %d marked", test.wake, len(l.dirty), len(l.wake), test.due)
+			t.Errorf("wake in %s: %d DAGs marked, %d timers left, want %d marked", test.wake, len(l.dirty),
+				len(l.wake), test.due)
 		}
 	}
 }

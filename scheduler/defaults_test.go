@@ -20,9 +20,10 @@ func TestDefaults(t *testing.T) {
 		config Config
 		want   values
 	}{
-		"nothing":    {Config{}, values{half, 32, 3, half, half}},
-		"below zero": {Config{Poll: -1, MaxActiveTasks: -1, MaxLost: -1, Grace: -1, Recheck: -1}, values{half, 32, -1, half, half}},
-		"the least":  {Config{Poll: 1, MaxActiveTasks: 1, MaxLost: 1, Grace: 1, Recheck: 1}, values{1, 1, 1, 1, 1}},
+		"nothing": {Config{}, values{half, 32, 3, half, half}},
+		"below zero": {Config{Poll: -1, MaxActiveTasks: -1, MaxLost: -1, Grace: -1, Recheck: -1},
+			values{half, 32, -1, half, half}},
+		"the least": {Config{Poll: 1, MaxActiveTasks: 1, MaxLost: 1, Grace: 1, Recheck: 1}, values{1, 1, 1, 1, 1}},
 	} {
 		got := c.config.withDefaults()
 		if diff := cmp.Diff(c.want, values{got.Poll, got.MaxActiveTasks, got.MaxLost, got.Grace, got.Recheck}); diff != "" {

@@ -216,7 +216,8 @@ func (d *dispatcher) dropped(ctx context.Context, k dag.AttemptKey) {
 	}
 	const terminated = 143 // as a shell reports SIGTERM
 	e := dag.AttemptEvent{
-		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true, Reason: reason.New(reason.StoppedBeforeStart),
+		Key: k, Phase: dag.AttemptEnded, At: d.Now(), ExitCode: terminated, Stopped: true,
+		Reason: reason.New(reason.StoppedBeforeStart),
 	}
 	d.writeLog(k, e.Reason.String())
 	d.report(ctx, e)
@@ -300,7 +301,8 @@ func (d *dispatcher) readStored(s *start) error {
 func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
 	task, ok := s.spec.Task(s.key.Task)
 	if !ok {
-		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", s.key.Task, s.run.Version, dag.ErrInvalid)
+		return executor.Attempt{}, fmt.Errorf("task %s is not in version %d of the DAG: %w", s.key.Task, s.run.Version,
+			dag.ErrInvalid)
 	}
 	rendered, err := d.macros.Render(s.ctx, macro.Context{
 		DAG: s.spec, Run: s.run, Task: task, Try: s.key.Try, MaxTries: task.Retries + 1,

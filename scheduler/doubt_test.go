@@ -52,7 +52,8 @@ func TestAnswerToStopIsLost(t *testing.T) {
 	direct := storetest.Open(t, store.Config{DSN: dsn})
 	w.recheck = time.Hour // so that nothing but the doubt itself heals
 	w.up()
-	w.commit(map[string]string{"dags/d.yaml": shell("d", "", `[ "$AIRFLOW_CTX_TRY_NUMBER" = 1 ] || exit 0; exec sleep 600`)})
+	w.commit(map[string]string{"dags/d.yaml": shell("d", "",
+		`[ "$AIRFLOW_CTX_TRY_NUMBER" = 1 ] || exit 0; exec sleep 600`)})
 	w.awaitDAG("d")
 	ada := store.Actor{User: "ada", Via: "ui"}
 	for _, act := range []struct {
@@ -61,8 +62,10 @@ func TestAnswerToStopIsLost(t *testing.T) {
 		run  dag.RunState
 		task dag.TaskState
 	}{
-		{"cancel", func(k dag.AttemptKey) error { return direct.CancelTask(t.Context(), ada, k) }, dag.RunFailed, dag.TaskFailed},
-		{"mark", func(k dag.AttemptKey) error { return direct.MarkTask(t.Context(), ada, k, dag.TaskSuccess) }, dag.RunSuccess, dag.TaskSuccess},
+		{"cancel", func(k dag.AttemptKey) error { return direct.CancelTask(t.Context(), ada, k) }, dag.RunFailed,
+			dag.TaskFailed},
+		{"mark", func(k dag.AttemptKey) error { return direct.MarkTask(t.Context(), ada, k, dag.TaskSuccess) },
+			dag.RunSuccess, dag.TaskSuccess},
 		{"clear", func(k dag.AttemptKey) error {
 			_, err := direct.ClearTasks(t.Context(), store.Clear{DAG: k.DAG, Run: k.Run, By: ada})
 			return err
@@ -158,7 +161,8 @@ func (w *world) queueUnstarted(id dag.ID) dag.RunID {
 		if err != nil {
 			return err.Error()
 		}
-		ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "t1", State: dag.TaskQueued, Try: 1, MaxTries: 1, QueuedAt: time.Now()}
+		ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "t1", State: dag.TaskQueued, Try: 1, MaxTries: 1,
+			QueuedAt: time.Now()}
 		applied, err := deaf.Advance(w.t.Context(), []dag.ID{id}, func(store.Snapshot) []store.Action {
 			return []store.Action{store.StartRun{DAG: id, Run: run.ID, At: time.Now(), Tasks: []dag.TaskInstance{ti}}}
 		})

@@ -23,7 +23,8 @@ func (d *dispatcher) isShort() bool {
 func (d *dispatcher) hold(ctx context.Context, s *start) {
 	if !s.held {
 		s.held = true
-		d.report(ctx, dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: reason.New(reason.WaitsForLogSpace)})
+		d.report(ctx,
+			dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: reason.New(reason.WaitsForLogSpace)})
 	}
 	if !d.starts.delay(s, holdPause) {
 		d.dropped(ctx, s.key)

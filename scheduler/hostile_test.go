@@ -18,7 +18,8 @@ func hostileSpec() string {
 	var b strings.Builder
 	b.WriteString("hostile:\n  max_active_tasks: 30\n  tasks:\n")
 	for i := range 30 {
-		fmt.Fprintf(&b, "    - task_id: t%d\n      operator: %s\n      image: registry.example.com/x:1\n      env_vars: {B: %q}\n",
+		fmt.Fprintf(&b,
+			"    - task_id: t%d\n      operator: %s\n      image: registry.example.com/x:1\n      env_vars: {B: %q}\n",
 			i, dag.KubernetesPodOperator, greedy)
 	}
 	return b.String()
@@ -58,7 +59,8 @@ func TestHostileTemplates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.up()
-	w.commit(map[string]string{"dags/hostile.yaml": hostileSpec(), "dags/good.yaml": shell("good", "", "echo {{ ds_nodash }}")})
+	w.commit(map[string]string{"dags/hostile.yaml": hostileSpec(),
+		"dags/good.yaml": shell("good", "", "echo {{ ds_nodash }}")})
 	w.awaitDAG("hostile")
 	w.awaitDAG("good")
 	bad := w.trigger("hostile", nil)
@@ -73,7 +75,8 @@ func TestHostileTemplates(t *testing.T) {
 	if n, _ := w.count("hostile", bad, dag.TaskQueued); n == 0 {
 		t.Error("the scheduler ended after it had rendered every attempt")
 	}
-	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "hostile", bad, dag.RunFailed); err != nil {
+	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "hostile", bad,
+		dag.RunFailed); err != nil {
 		t.Fatal(err)
 	}
 	left, one := w.count("hostile", bad, dag.TaskQueued)
@@ -90,7 +93,8 @@ func TestHostileTemplates(t *testing.T) {
 
 	bad = w.trigger("hostile", nil)
 	w.awaitQueued("hostile", bad, 30)
-	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "hostile", bad, dag.RunFailed); err != nil {
+	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "hostile", bad,
+		dag.RunFailed); err != nil {
 		t.Fatal(err)
 	}
 	dropped := 0
@@ -121,7 +125,8 @@ func TestHostileTemplateFailsInWords(t *testing.T) {
 		dag.KubernetesPodOperator, "{{ 'x' * 100000000 }}")})
 	w.awaitDAG("hostile")
 	r := w.awaitRun("hostile", w.trigger("hostile", nil), dag.RunFailed)
-	if want := "env_vars.B: the task's templates make more than 16777216 bytes of values"; !strings.Contains(r.Reason.String(), want) {
+	if want := "env_vars.B: the task's templates make more than 16777216 bytes of values"; !strings.Contains(
+		r.Reason.String(), want) {
 		t.Errorf("reason %q, want %q in it", r.Reason, want)
 	}
 }

@@ -308,7 +308,8 @@ func (l *loop) takeStarved(free int) []dag.ID {
 
 func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) situation {
 	// Those of a DAG that is not shown, though it is there, wait for it.
-	events = slices.DeleteFunc(slices.Clone(events), func(e dag.AttemptEvent) bool { return snapshot.Unreadable[e.Key.DAG] != nil })
+	events = slices.DeleteFunc(slices.Clone(events),
+		func(e dag.AttemptEvent) bool { return snapshot.Unreadable[e.Key.DAG] != nil })
 	s := situation{
 		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken,
 		timetables: map[dag.ID]*timetable.Timetable{},

@@ -20,7 +20,8 @@ func TestPlanBackfill(t *testing.T) {
 	one, two, three := inBackfill("one"), inBackfill("two"), inBackfill("three")
 	busy := inBackfill("busy")
 	busy.State = dag.RunRunning
-	busy.Tasks = []dag.TaskInstance{{DAG: "d", Run: "busy", Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, StartedAt: noon}}
+	busy.Tasks = []dag.TaskInstance{{DAG: "d", Run: "busy", Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1,
+		StartedAt: noon}}
 	tests := []struct {
 		name     string
 		backfill store.BackfillState
@@ -32,10 +33,13 @@ func TestPlanBackfill(t *testing.T) {
 			[]string{"start one: a=queued/1", "start two: a=queued/1"}, false},
 		{"its own limit counts", store.BackfillState{MaxActiveRuns: 2, Queued: 2}, []store.RunDetail{busy, one, two},
 			[]string{"start one: a=queued/1"}, false},
-		{"more are looked at when the snapshot showed too few", store.BackfillState{MaxActiveRuns: 9, Queued: 7}, []store.RunDetail{one, two, three},
+		{"more are looked at when the snapshot showed too few", store.BackfillState{MaxActiveRuns: 9, Queued: 7},
+			[]store.RunDetail{one, two, three},
 			[]string{"start one: a=queued/1", "start two: a=queued/1", "start three: a=queued/1"}, true},
-		{"a paused one starts nothing", store.BackfillState{Paused: true, MaxActiveRuns: 2, Queued: 1}, []store.RunDetail{busy, one}, nil, false},
-		{"the DAG's own runs do not wait for it", store.BackfillState{Paused: true, MaxActiveRuns: 1, Queued: 1}, []store.RunDetail{busy, queued(d, "own"), one},
+		{"a paused one starts nothing", store.BackfillState{Paused: true, MaxActiveRuns: 2, Queued: 1},
+			[]store.RunDetail{busy, one}, nil, false},
+		{"the DAG's own runs do not wait for it", store.BackfillState{Paused: true, MaxActiveRuns: 1, Queued: 1},
+			[]store.RunDetail{busy, queued(d, "own"), one},
 			[]string{"start own: a=queued/1"}, false},
 	}
 	for _, test := range tests {

@@ -159,7 +159,8 @@ func (d *dagPlan) startRun(run *store.RunDetail) {
 	if !run.Cleared {
 		run.Tasks = make([]dag.TaskInstance, len(run.Spec.Tasks))
 		for i, task := range run.Spec.Tasks {
-			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1, Epoch: run.Epoch}
+			run.Tasks[i] = dag.TaskInstance{DAG: run.DAG, Run: run.ID, Task: task.ID, MaxTries: task.Retries + 1,
+				Epoch: run.Epoch}
 		}
 	}
 	run.Cleared = false

@@ -18,7 +18,8 @@ var noon = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
 
 // chain is a DAG with tasks that follow one another.
 func chain(tasks ...dag.Task) *dag.DAG {
-	d := &dag.DAG{ID: "d", MaxActiveRuns: 16, MaxActiveTasks: 16, Timezone: "UTC", Schedule: dag.Schedule{Kind: dag.ScheduleNone}}
+	d := &dag.DAG{ID: "d", MaxActiveRuns: 16, MaxActiveTasks: 16, Timezone: "UTC",
+		Schedule: dag.Schedule{Kind: dag.ScheduleNone}}
 	for i, t := range tasks {
 		t.TriggerRule = dag.AllSuccess
 		t.PriorityWeight = max(t.PriorityWeight, 1)
@@ -32,7 +33,8 @@ func chain(tasks ...dag.Task) *dag.DAG {
 
 // running is a run of d in progress with its tasks in the given states.
 func running(d *dag.DAG, states ...dag.TaskState) store.RunDetail {
-	r := store.RunDetail{Spec: d, Run: dag.Run{DAG: d.ID, ID: "r", State: dag.RunRunning, StartedAt: noon.Add(-time.Minute)}}
+	r := store.RunDetail{Spec: d,
+		Run: dag.Run{DAG: d.ID, ID: "r", State: dag.RunRunning, StartedAt: noon.Add(-time.Minute)}}
 	for i, t := range d.Tasks {
 		ti := dag.TaskInstance{DAG: d.ID, Run: "r", Task: t.ID, State: states[i], MaxTries: t.Retries + 1}
 		if states[i] != dag.TaskNone {
@@ -49,7 +51,8 @@ func queued(d *dag.DAG, id dag.RunID) store.RunDetail {
 }
 
 func ended(task dag.TaskID, exit int) dag.AttemptEvent {
-	return dag.AttemptEvent{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: task, Try: 1}, Phase: dag.AttemptEnded, At: noon, ExitCode: exit}
+	return dag.AttemptEvent{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: task, Try: 1}, Phase: dag.AttemptEnded, At: noon,
+		ExitCode: exit}
 }
 
 // planned plans one DAG at noon and writes the actions down as lines.
@@ -90,7 +93,8 @@ func describeAction(a store.Action) string {
 		}
 		return text
 	case store.UpdateTask:
-		return strings.TrimSpace(fmt.Sprintf("%s %s/%d -> %s/%d %s", a.Task.Task, a.From, a.FromTry, a.Task.State, a.Task.Try, a.Task.Reason))
+		return strings.TrimSpace(fmt.Sprintf("%s %s/%d -> %s/%d %s", a.Task.Task, a.From, a.FromTry, a.Task.State, a.Task.Try,
+			a.Task.Reason))
 	case store.EndRun:
 		return strings.TrimSpace(fmt.Sprintf("end %s %s -> %s %s", a.Run, a.From, a.State, a.Reason))
 	}
@@ -169,14 +173,17 @@ func TestPlanTasks(t *testing.T) {
 		{
 			name: "a final failure leaves its retries unused",
 			dag:  chain(retried), runs: []store.RunDetail{running(chain(retried), dag.TaskRunning)},
-			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, ExitCode: 1, Final: true, Reason: reason.Of("each try ends so")}},
-			want:   []string{"a running/1 -> failed/1 each try ends so", "end r running -> failed task a failed: each try ends so"},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, ExitCode: 1, Final: true,
+				Reason: reason.Of("each try ends so")}},
+			want: []string{"a running/1 -> failed/1 each try ends so",
+				"end r running -> failed task a failed: each try ends so"},
 		},
 		{
 			name: "a lost attempt is tried again at once and uses up no retry",
 			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
-			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true, Reason: reason.Of("vanished")}},
-			want:   []string{"a running/1 -> up_for_retry/1 vanished", "a up_for_retry/1 -> queued/2"},
+			events: []dag.AttemptEvent{{Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Lost: true,
+				Reason: reason.Of("vanished")}},
+			want: []string{"a running/1 -> up_for_retry/1 vanished", "a up_for_retry/1 -> queued/2"},
 		},
 		{
 			name: "a lost attempt is not tried again once more than allowed",
@@ -192,14 +199,17 @@ func TestPlanTasks(t *testing.T) {
 		},
 		{
 			name: "what runs or has ended is left alone when a task before it fails",
-			dag:  chain(a, b, dag.Task{ID: "c"}), runs: []store.RunDetail{running(chain(a, b, dag.Task{ID: "c"}), dag.TaskRunning, dag.TaskRunning, dag.TaskSuccess)},
+			dag:  chain(a, b, dag.Task{ID: "c"}),
+			runs: []store.RunDetail{running(chain(a, b, dag.Task{ID: "c"}), dag.TaskRunning, dag.TaskRunning,
+				dag.TaskSuccess)},
 			events: []dag.AttemptEvent{ended("a", 1)},
 			want:   []string{"a running/1 -> failed/1 exit code 1"},
 		},
 		{
 			name: "a late report of an earlier try changes nothing",
 			dag:  chain(a), runs: []store.RunDetail{running(chain(a), dag.TaskRunning)},
-			events: []dag.AttemptEvent{{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 7}, Phase: dag.AttemptEnded, At: noon}},
+			events: []dag.AttemptEvent{{Key: dag.AttemptKey{DAG: "d", Run: "r", Task: "a", Try: 7}, Phase: dag.AttemptEnded,
+				At: noon}},
 		},
 		{
 			name: "a repeated report of an end changes nothing",
@@ -241,7 +251,8 @@ func lost(try int) dag.AttemptEvent {
 }
 
 func waiting(why string) dag.AttemptEvent {
-	return dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptWaiting, At: noon, Reason: reason.Of(why), Hostname: "pod-1"}
+	return dag.AttemptEvent{Key: ended("a", 0).Key, Phase: dag.AttemptWaiting, At: noon, Reason: reason.Of(why),
+		Hostname: "pod-1"}
 }
 
 func TestPlanWaiting(t *testing.T) {
@@ -250,7 +261,8 @@ func TestPlanWaiting(t *testing.T) {
 	t.Run("what an attempt waits for is written down once", func(t *testing.T) {
 		t.Parallel()
 		run := running(d, dag.TaskQueued)
-		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, waiting("no node has room"), waiting("no node has room"))
+		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, waiting("no node has room"),
+			waiting("no node has room"))
 		want(t, got, "a queued/1 -> queued/1 no node has room")
 	})
 	t.Run("its start takes the reason away", func(t *testing.T) {
@@ -268,7 +280,8 @@ func TestPlanWaiting(t *testing.T) {
 		e := ended("a", 1)
 		e.Reason = reason.Of("image cannot be pulled")
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, e)
-		want(t, got, "a queued/1 -> failed/1 image cannot be pulled", "end r running -> failed task a failed: image cannot be pulled")
+		want(t, got, "a queued/1 -> failed/1 image cannot be pulled",
+			"end r running -> failed task a failed: image cannot be pulled")
 	})
 	t.Run("why it was stopped stays", func(t *testing.T) {
 		t.Parallel()
@@ -283,7 +296,8 @@ func TestPlanOrphans(t *testing.T) {
 	t.Parallel()
 	d := chain(dag.Task{ID: "a"})
 	started := func(id dag.ID, run dag.RunID, try int) dag.AttemptEvent {
-		return dag.AttemptEvent{Key: dag.AttemptKey{DAG: id, Run: run, Task: "a", Try: try}, Phase: dag.AttemptStarted, At: noon}
+		return dag.AttemptEvent{Key: dag.AttemptKey{DAG: id, Run: run, Task: "a", Try: try},
+			Phase: dag.AttemptStarted, At: noon}
 	}
 	for name, e := range map[string]dag.AttemptEvent{
 		"an earlier try":         started("d", "r", 7),
@@ -330,7 +344,8 @@ func TestPlanInstanceSlots(t *testing.T) {
 	}}
 	s := situation{
 		now: noon, maxTasks: 10, taken: map[dag.ID]time.Time{},
-		snapshot: store.Snapshot{ActiveTasks: 9, DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
+		snapshot: store.Snapshot{ActiveTasks: 9,
+			DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
 	}
 	p := makePlan(s)
 	want(t, describe(p.actions), "start r: low=/0 high=queued/1")
@@ -356,7 +371,8 @@ func TestPlanTimeouts(t *testing.T) {
 		}
 		run.Tasks[0].Stopping, run.Tasks[0].Reason = true, why
 		_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
-			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: reason.New(reason.KilledBy, "SIGTERM"),
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143,
+			Reason: reason.New(reason.KilledBy, "SIGTERM"),
 		})
 		want(t, got, "a running/1 -> failed/1 "+why.String(), "end r running -> failed task a failed: "+why.String())
 	})
@@ -392,7 +408,8 @@ func TestPlanTimeouts(t *testing.T) {
 			t.Errorf("stops = %v, want one", p.stops)
 		}
 		_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, dag.AttemptEvent{
-			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143, Reason: reason.New(reason.KilledBy, "SIGTERM"),
+			Key: ended("a", 0).Key, Phase: dag.AttemptEnded, At: noon, Stopped: true, ExitCode: 143,
+			Reason: reason.New(reason.KilledBy, "SIGTERM"),
 		})
 		if !strings.HasPrefix(got, "a running/1 -> failed/1") {
 			t.Errorf("plan = %q, want a failed", got)
@@ -488,9 +505,11 @@ func TestPlanScheduleWaitsForASlot(t *testing.T) {
 	d.Schedule = dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 * * * *", Timezone: "UTC"}
 	run := running(d, dag.TaskRunning)
 	last := noon.Add(-time.Hour)
-	_, got := planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last, Runs: []store.RunDetail{run}})
+	_, got := planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last,
+		Runs: []store.RunDetail{run}})
 	want(t, got, "next 2026-03-10T12:00")
-	_, got = planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last, Runs: []store.RunDetail{run}}, ended("a", 0))
+	_, got = planned(store.DAGState{DAG: d, UnpausedAt: noon.Add(-24 * time.Hour), LastScheduled: last,
+		Runs: []store.RunDetail{run}}, ended("a", 0))
 	want(t, got, "a running/1 -> success/1", "end r running -> success",
 		"create scheduled__2026-03-10T12:00:00+00:00 next 2026-03-10T13:00")
 }
@@ -516,7 +535,8 @@ func TestPlanNoSlotForARun(t *testing.T) {
 	d := chain(dag.Task{ID: "a"})
 	p := makePlan(situation{
 		now: noon, maxTasks: 10, taken: map[dag.ID]time.Time{},
-		snapshot: store.Snapshot{ActiveTasks: 10, DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
+		snapshot: store.Snapshot{ActiveTasks: 10,
+			DAGs: []store.DAGState{{DAG: d, Queued: 1, Runs: []store.RunDetail{queued(d, "r")}}}},
 	})
 	want(t, describe(p.actions))
 	if diff := cmp.Diff([]dag.ID{"d"}, p.starved); diff != "" {

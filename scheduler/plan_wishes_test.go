@@ -20,15 +20,20 @@ func TestPlanWishes(t *testing.T) {
 		want []string
 	}{
 		{"a cancelled attempt fails without another try", dag.WishCancel, 143,
-			[]string{"a running/1 -> failed/1 stopped: cancelled by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: cancelled by alice"}},
+			[]string{"a running/1 -> failed/1 stopped: cancelled by alice",
+				"b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)",
+				"end r running -> failed task a failed: stopped: cancelled by alice"}},
 		{"one that succeeds before it is cancelled has succeeded", dag.WishCancel, 0,
 			[]string{"a running/1 -> success/1", "b /0 -> queued/1"}},
 		{"one marked failed fails even if it succeeds", dag.WishFailed, 0,
-			[]string{"a running/1 -> failed/1 stopped: cancelled by alice", "b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)", "end r running -> failed task a failed: stopped: cancelled by alice"}},
+			[]string{"a running/1 -> failed/1 stopped: cancelled by alice",
+				"b /0 -> upstream_failed/0 trigger rule all_success cannot be met: a (failed)",
+				"end r running -> failed task a failed: stopped: cancelled by alice"}},
 		{"one marked success succeeds whatever it did", dag.WishSuccess, 143,
 			[]string{"a running/1 -> success/1 stopped: cancelled by alice", "b /0 -> queued/1"}},
 		{"one marked skipped is skipped whatever it did", dag.WishSkipped, 0,
-			[]string{"a running/1 -> skipped/1 stopped: cancelled by alice", "b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)", "end r running -> success"}},
+			[]string{"a running/1 -> skipped/1 stopped: cancelled by alice",
+				"b /0 -> skipped/0 trigger rule all_success cannot be met: a (skipped)", "end r running -> success"}},
 		{"a cleared one runs once more at once", dag.WishClear, 143,
 			[]string{"a running/1 -> up_for_retry/1 stopped: cancelled by alice", "a up_for_retry/1 -> queued/2"}},
 	}

@@ -72,7 +72,8 @@ func (l *loop) startUndone(ctx context.Context) error {
 		if ti.State != dag.TaskQueued || l.dispatcher.known.has(k) {
 			continue
 		}
-		l.Logger.Warn("attempt was decided but not started, starting it", "dag", k.DAG, "run", k.Run, "task", k.Task, "try", k.Try)
+		l.Logger.Warn("attempt was decided but not started, starting it", "dag", k.DAG, "run", k.Run, "task", k.Task,
+			"try", k.Try)
 		l.dispatcher.startDecided(ti)
 	}
 	return nil

@@ -85,7 +85,8 @@ func (w *world) git(dir string, args ...string) {
 	w.t.Helper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com",
+	cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_AUTHOR_NAME=Ada",
+		"GIT_AUTHOR_EMAIL=ada@example.com",
 		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		w.t.Fatalf("git %v: %v\n%s", args, err, out)
@@ -134,9 +135,11 @@ func (w *world) up() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := New(Config{Store: w.store, Executor: lateExecutor{x, w.late}, Logs: w.logs, Repo: repo, Poll: time.Hour, Grace: 5 * time.Second,
-		CheckTask: w.check, CheckSpec: w.checkSpec, CheckClaims: w.claims, ClaimsVersion: w.version, Rules: w.rules, Recheck: w.recheck,
-		Logger: slog.New(slog.NewTextHandler(w.t.Output(), nil))})
+	s := New(Config{Store: w.store, Executor: lateExecutor{x, w.late}, Logs: w.logs, Repo: repo, Poll: time.Hour,
+		Grace:     5 * time.Second,
+		CheckTask: w.check, CheckSpec: w.checkSpec, CheckClaims: w.claims, ClaimsVersion: w.version, Rules: w.rules,
+		Recheck: w.recheck,
+		Logger:  slog.New(slog.NewTextHandler(w.t.Output(), nil))})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
@@ -187,7 +190,8 @@ func (w *world) awaitDAG(id dag.ID) {
 
 func (w *world) trigger(id dag.ID, conf map[string]any) dag.RunID {
 	w.t.Helper()
-	run, err := w.store.TriggerRun(w.t.Context(), store.Trigger{DAG: id, Conf: conf, By: store.Actor{User: "ada", Via: "ui"}})
+	run, err := w.store.TriggerRun(w.t.Context(),
+		store.Trigger{DAG: id, Conf: conf, By: store.Actor{User: "ada", Via: "ui"}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -247,7 +251,8 @@ func shell(id string, keys string, scripts ...string) string {
 	before := ""
 	for i, script := range scripts {
 		task := fmt.Sprintf("t%d", i+1)
-		fmt.Fprintf(&b, "    - task_id: %s\n      operator: %s\n      image: registry.example.com/x:1\n      cmds: [sh, -c, %q]\n      dependencies: [%s]\n",
+		fmt.Fprintf(&b,
+			"    - task_id: %s\n      operator: %s\n      image: registry.example.com/x:1\n      cmds: [sh, -c, %q]\n      dependencies: [%s]\n",
 			task, dag.KubernetesPodOperator, script, before)
 		before = task
 	}
@@ -301,8 +306,10 @@ func TestTemplateFailuresAreFinal(t *testing.T) {
 		state  dag.RunState
 		reason string
 	}{
-		"never": {1, dag.RunFailed, "task t1 failed: not started, and not tried again since each try would end so: cmds[2]: "},
-		"large": {1, dag.RunFailed, "task t1 failed: not started, and not tried again since each try would end so: invalid command: part 3"},
+		"never": {1, dag.RunFailed,
+			"task t1 failed: not started, and not tried again since each try would end so: cmds[2]: "},
+		"large": {1, dag.RunFailed,
+			"task t1 failed: not started, and not tried again since each try would end so: invalid command: part 3"},
 		"later": {2, dag.RunSuccess, ""},
 	} {
 		w.awaitDAG(id)
@@ -345,7 +352,8 @@ func TestMarkFailedStopsTheAttempt(t *testing.T) {
 	w.awaitDAG("long")
 	run := w.trigger("long", nil)
 	w.awaitTask("long", run, "t1", dag.TaskRunning)
-	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "long", run, dag.RunFailed); err != nil {
+	if err := w.store.SetRunState(t.Context(), store.Actor{User: "ada", Via: "ui"}, "long", run,
+		dag.RunFailed); err != nil {
 		t.Fatal(err)
 	}
 	ti := w.awaitTask("long", run, "t1", dag.TaskFailed)
@@ -359,7 +367,8 @@ func TestExecutionTimeout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.up()
-	w.commit(map[string]string{"dags/slow.yaml": shell("slow", "  default_args: {execution_timeout: 0.2}\n", "exec sleep 1000")})
+	w.commit(map[string]string{"dags/slow.yaml": shell("slow", "  default_args: {execution_timeout: 0.2}\n",
+		"exec sleep 1000")})
 	w.awaitDAG("slow")
 	run := w.trigger("slow", nil)
 	w.awaitRun("slow", run, dag.RunFailed)
@@ -601,7 +610,8 @@ func TestMisnamedFilesAreImportErrors(t *testing.T) {
 		"dags/a.yaml": shell("a", "", "true"), "dags/b.YAML": shell("b", "", "true"), "dags/Defaults.yml": "catchup: true\n",
 	})
 	w.awaitDAG("a")
-	w.awaitImportErrors("dags/b.YAML:", "rename the file to b.yaml", "dags/Defaults.yml:", "is named defaults.yml, in lower case")
+	w.awaitImportErrors("dags/b.YAML:", "rename the file to b.yaml", "dags/Defaults.yml:",
+		"is named defaults.yml, in lower case")
 }
 
 // TestScheduledRun un-pauses a DAG that runs each second.
@@ -609,7 +619,8 @@ func TestScheduledRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.up()
-	w.commit(map[string]string{"dags/tick.yaml": shell("tick", "  schedule: '* * * * * *'\n  start_date: '2026-01-01'\n", "true")})
+	w.commit(map[string]string{"dags/tick.yaml": shell("tick",
+		"  schedule: '* * * * * *'\n  start_date: '2026-01-01'\n", "true")})
 	w.awaitDAG("tick")
 	if err := w.store.SetPaused(t.Context(), store.Actor{User: "ada", Via: "ui"}, "tick", false); err != nil {
 		t.Fatal(err)

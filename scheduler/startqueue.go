@@ -60,7 +60,8 @@ const (
 
 func newStartQueue(perLane int) *startQueue {
 	return &startQueue{
-		perLane: max(perLane, 1), lanes: map[dag.ID]*lane{}, starts: map[dag.AttemptKey]*start{}, ready: make(chan struct{}, 1),
+		perLane: max(perLane, 1), lanes: map[dag.ID]*lane{}, starts: map[dag.AttemptKey]*start{},
+		ready: make(chan struct{}, 1),
 	}
 }
 

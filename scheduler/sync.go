@@ -46,7 +46,8 @@ type syncer struct {
 }
 
 func newSyncer(c Config) *syncer {
-	return &syncer{Config: c, parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask, CheckDAG: c.CheckClaims}, fault: "?"}
+	return &syncer{Config: c,
+		parser: dag.Parser{CheckSchedule: CheckSchedule, CheckTask: c.CheckTask, CheckDAG: c.CheckClaims}, fault: "?"}
 }
 
 // CheckSchedule says what is wrong with a schedule's cron expression or zone,
@@ -166,7 +167,9 @@ func (s *syncer) tellUnfetched(ctx context.Context, err error) error {
 	}
 	why := err.Error()
 	why = strings.ToValidUTF8(why[:min(len(why), maxWhy)], "")
-	fault := fmt.Sprintf("the DAG repository cannot be fetched, so pushes to it change nothing: check dag_repository.url and its server: %s", why)
+	fault := fmt.Sprintf(
+		"the DAG repository cannot be fetched, so pushes to it change nothing: check dag_repository.url and its server: %s",
+		why)
 	if told := s.tellFault(ctx, fault); told != nil {
 		return errors.Join(err, told)
 	}
@@ -185,13 +188,16 @@ func repositoryFault(a *gitrepo.Absence, synced bool) string {
 	case len(a.Others) == 0:
 		reason = emptyRepository
 	default:
-		reason = fmt.Sprintf("the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", a.Branch, strings.Join(a.Others, ", "))
+		reason = fmt.Sprintf(
+			"the DAG repository has no branch %q, but %s: make that branch, or name another in dag_repository.branch", a.Branch,
+			strings.Join(a.Others, ", "))
 	}
 	return reason
 }
 
 func noRepository(where string) string {
-	return fmt.Sprintf("there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", where)
+	return fmt.Sprintf(
+		"there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", where)
 }
 
 // tellFault writes a fault of the whole repository down, and logs it, when it is
@@ -333,7 +339,8 @@ func (s *syncer) checkSpec(ctx context.Context, f store.SpecFile, defaults []git
 	if !errors.As(err, &fault) && !errors.Is(err, dag.ErrInvalid) {
 		s.open.Store(true)
 		f.Blob = ""
-		f.Errors = dag.SpecErrors{{File: f.Path, Reason: "cannot be checked now, and is tried again by itself: " + err.Error()}}
+		f.Errors = dag.SpecErrors{{File: f.Path,
+			Reason: "cannot be checked now, and is tried again by itself: " + err.Error()}}
 	}
 	return f, nil
 }

@@ -36,14 +36,16 @@ func TestUnreadableFile(t *testing.T) {
 	if f, err := s.parse(t.Context(), specSource{File: link}); err != nil || len(f.Errors) != 1 {
 		t.Errorf("a link: %+v, %v; want one fault of the file", f.Errors, err)
 	}
-	if f, err := s.parse(t.Context(), specSource{File: link, defaults: []gitrepo.File{missing}}); err != nil || len(f.Errors) != 1 {
+	if f, err := s.parse(t.Context(), specSource{File: link, defaults: []gitrepo.File{missing}}); err != nil ||
+		len(f.Errors) != 1 {
 		t.Errorf("a link with defaults: %+v, %v; want one fault of the file", f.Errors, err)
 	}
 }
 
 func TestCheckSchedule(t *testing.T) {
 	t.Parallel()
-	for expr, good := range map[string]bool{"0 6 * * *": true, "0 0 29 2 *": true, "61 * * * *": false, "0 0 30 2 *": false} {
+	for expr, good := range map[string]bool{"0 6 * * *": true, "0 0 29 2 *": true, "61 * * * *": false,
+		"0 0 30 2 *": false} {
 		err := CheckSchedule(dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: expr, Timezone: "UTC"})
 		if (err == nil) != good {
 			t.Errorf("CheckSchedule(%q) = %v, want good %t", expr, err, good)
@@ -76,16 +78,19 @@ func TestRepositoryWithoutBranch(t *testing.T) {
 		}
 		switch {
 		case words == "" && len(found) == 0:
-		case words != "" && len(found) == 1 && found[0].Path == store.RepositoryPath && strings.Contains(found[0].Errors[0].Reason, words):
+		case words != "" && len(found) == 1 && found[0].Path == store.RepositoryPath &&
+			strings.Contains(found[0].Errors[0].Reason, words):
 		default:
 			t.Errorf("import errors %+v, want one with %q", found, words)
 		}
 	}
 	push := func(r *gitrepo.Repo) {
 		t.Helper()
-		_, _, err := r.Push(t.Context(), gitrepo.Commit{Message: "m", AuthorName: "a", AuthorEmail: "a@example.com", When: time.Now(), Changes: func(string) ([]gitrepo.Change, error) {
-			return []gitrepo.Change{{Path: "README.md", Content: []byte("DAGs")}}, nil
-		}})
+		_, _, err := r.Push(t.Context(),
+			gitrepo.Commit{Message: "m", AuthorName: "a", AuthorEmail: "a@example.com", When: time.Now(),
+				Changes: func(string) ([]gitrepo.Change, error) {
+					return []gitrepo.Change{{Path: "README.md", Content: []byte("DAGs")}}, nil
+				}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,9 +121,11 @@ func TestRepositoryWithoutBranch(t *testing.T) {
 // long as the repository cannot be fetched.
 func TestRepositoryThatCannotBeFetched(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
+	server := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }))
 	defer server.Close()
-	repo, err := gitrepo.Open(gitrepo.Config{URL: server.URL + "/airflow-dev.git", Dir: filepath.Join(t.TempDir(), "clone.git")})
+	repo, err := gitrepo.Open(gitrepo.Config{URL: server.URL + "/airflow-dev.git",
+		Dir: filepath.Join(t.TempDir(), "clone.git")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +139,8 @@ func TestRepositoryThatCannotBeFetched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := len(found) == 1 && found[0].Path == store.RepositoryPath && strings.Contains(found[0].Errors[0].Reason, "cannot be fetched")
+		told := len(found) == 1 && found[0].Path == store.RepositoryPath &&
+			strings.Contains(found[0].Errors[0].Reason, "cannot be fetched")
 		if told != (i > 0) {
 			t.Errorf("after %d failures the import errors are %+v", i+1, found)
 		}

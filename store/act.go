@@ -186,7 +186,8 @@ const noAnswer = "{}"
 // statement of its transaction, and waits for one that is about to do the same act. The
 // request is written down with its first act, which may be one of several.
 func beginAct(t *tx, digest, request string) (bool, error) {
-	n, err := t.exec(`INSERT INTO act (digest, done_at, answer) VALUES ($1, $3, $4), ($2, $3, $4) ON CONFLICT (digest) DO NOTHING`,
+	n, err := t.exec(
+		`INSERT INTO act (digest, done_at, answer) VALUES ($1, $3, $4), ($2, $3, $4) ON CONFLICT (digest) DO NOTHING`,
 		digest, request, t.now, noAnswer)
 	if err != nil {
 		return false, fmt.Errorf("write act: %w", err)
@@ -198,7 +199,8 @@ func beginAct(t *tx, digest, request string) (bool, error) {
 	if t.locks {
 		skip = ` FOR UPDATE SKIP LOCKED`
 	}
-	_, err = t.exec(`DELETE FROM act WHERE digest IN (SELECT digest FROM act WHERE done_at < $1 ORDER BY done_at LIMIT $2`+skip+`)`,
+	_, err = t.exec(`DELETE FROM act WHERE digest IN (SELECT digest FROM act WHERE done_at < $1 ORDER BY done_at LIMIT $2`+
+		skip+`)`,
 		t.now.Add(-actsKept), maxForgotten)
 	if err != nil {
 		return false, fmt.Errorf("forget old acts: %w", err)

@@ -231,7 +231,8 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 	if err != nil || r == nil {
 		return false, err
 	}
-	n, err := a.t.exec(`UPDATE dag_run SET state = 'running', cleared = 0, start_date = $2 WHERE id = $1 AND state = 'queued'`, r.pk, x.At)
+	n, err := a.t.exec(
+		`UPDATE dag_run SET state = 'running', cleared = 0, start_date = $2 WHERE id = $1 AND state = 'queued'`, r.pk, x.At)
 	if err != nil {
 		return false, fmt.Errorf("start run %q of DAG %q: %w", x.Run, x.DAG, err)
 	}
@@ -255,7 +256,8 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 
 func (a *advance) updateTask(x UpdateTask) (bool, error) {
 	if x.Task.Try < x.FromTry {
-		return false, fmt.Errorf("task %q cannot go back from try %d to %d: %w", x.Task.Task, x.FromTry, x.Task.Try, dag.ErrInvalid)
+		return false, fmt.Errorf("task %q cannot go back from try %d to %d: %w", x.Task.Task, x.FromTry, x.Task.Try,
+			dag.ErrInvalid)
 	}
 	r, err := a.run(x.Task.DAG, x.Task.Run)
 	if err != nil || r == nil {

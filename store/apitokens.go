@@ -64,12 +64,14 @@ func (s *Store) CreateToken(ctx context.Context, by Actor, a APIToken) (id strin
 		return "", fmt.Errorf("encode scope of token: %w", err)
 	}
 	args := []any{a.Name, a.Owner.Issuer, a.Owner.Subject, a.Role, a.Scope}
-	id, err = act(ctx, s, by, "CreateToken", args, func(t *tx) (string, error) { return a.ID, createToken(t, by, a, string(scope)) })
+	id, err = act(ctx, s, by, "CreateToken", args,
+		func(t *tx) (string, error) { return a.ID, createToken(t, by, a, string(scope)) })
 	if err != nil || id == a.ID {
 		return id, err
 	}
 	return id, s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE api_token SET hash = $2, created_at = $3, expires_at = $4 WHERE id = $1 AND last_used_at = 0`,
+		n, err := t.exec(
+			`UPDATE api_token SET hash = $2, created_at = $3, expires_at = $4 WHERE id = $1 AND last_used_at = 0`,
 			id, a.Hash, a.CreatedAt, a.ExpiresAt)
 		if err != nil {
 			return fmt.Errorf("write token: %w", err)
@@ -97,10 +99,12 @@ func createToken(t *tx, by Actor, a APIToken, scope string) error {
 			return fmt.Errorf("count tokens: %w", err)
 		}
 		if live >= MaxTokens {
-			return fmt.Errorf("you have %d tokens, the most that a person can have; revoke some first: %w", live, dag.ErrConflict)
+			return fmt.Errorf("you have %d tokens, the most that a person can have; revoke some first: %w", live,
+				dag.ErrConflict)
 		}
 	}
-	n, err := t.exec(`INSERT INTO api_token (id, hash, name, issuer, subject, role, scope, created_by, created_at, expires_at)
+	n, err := t.exec(
+		`INSERT INTO api_token (id, hash, name, issuer, subject, role, scope, created_by, created_at, expires_at)
 			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10 WHERE NOT EXISTS (SELECT 1 FROM api_token WHERE issuer = $4 AND subject = $5 AND name = $3)`,
 		a.ID, a.Hash, a.Name, a.Owner.Issuer, a.Owner.Subject, int64(a.Role), scope, a.CreatedBy, a.CreatedAt, a.ExpiresAt)
 	if err != nil {
@@ -144,7 +148,8 @@ func (s *Store) tokens(ctx context.Context, cond string, args ...any) (found []A
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
 		w.add(cond, args...)
-		rows, err := t.query(`SELECT `+tokenColumns+tokenTables+w.String()+` ORDER BY api_token.created_at DESC, api_token.id LIMIT 500`, w.args...)
+		rows, err := t.query(`SELECT `+tokenColumns+tokenTables+w.String()+
+			` ORDER BY api_token.created_at DESC, api_token.id LIMIT 500`, w.args...)
 		found, err = collect(rows, err, scanToken)
 		return err
 	})

@@ -76,7 +76,8 @@ func record(t *tx, e AuditEntry) error {
 func (s *Store) Audit(ctx context.Context, f AuditFilter) (entries []AuditEntry, total int, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := f.where(t, f.DAG == "")
-		count := `SELECT COUNT(*) FROM (SELECT 1 FROM event_log e` + w.String() + w.number(" LIMIT ?", s.maxCount) + `) AS counted`
+		count := `SELECT COUNT(*) FROM (SELECT 1 FROM event_log e` + w.String() + w.number(" LIMIT ?", s.maxCount) +
+			`) AS counted`
 		if _, err := t.row(count, w.args, &total); err != nil {
 			return fmt.Errorf("count audit log: %w", err)
 		}

@@ -77,7 +77,8 @@ func (s *Store) Backfills(ctx context.Context, id dag.ID, limit, offset int) (li
 			return fmt.Errorf("count backfills: %w", err)
 		}
 		w = where()
-		rows, err := t.query(`SELECT `+backfillColumns+` FROM backfill b`+w.String()+` ORDER BY b.id`+w.page(limit, offset), w.args...)
+		rows, err := t.query(`SELECT `+backfillColumns+` FROM backfill b`+w.String()+` ORDER BY b.id`+w.page(limit, offset),
+			w.args...)
 		list, err = collect(rows, err, scanBackfill)
 		return err
 	})
@@ -114,7 +115,8 @@ func activeBackfill(t *tx, id dag.ID) (*BackfillState, error) {
 	b := &BackfillState{}
 	found, err := t.row(`SELECT b.id, b.is_paused, b.backwards, b.max_active_runs,
 			(SELECT COUNT(*) FROM dag_run r WHERE r.backfill = b.id AND r.state = 'queued')
-		FROM backfill b WHERE b.dag_id = $1 AND b.completed_at = 0`, []any{id}, &b.ID, &b.Paused, &b.Backwards, &b.MaxActiveRuns, &b.Queued)
+		FROM backfill b WHERE b.dag_id = $1 AND b.completed_at = 0`, []any{id}, &b.ID, &b.Paused, &b.Backwards,
+		&b.MaxActiveRuns, &b.Queued)
 	if err != nil {
 		return nil, fmt.Errorf("read backfill of DAG %q: %w", id, err)
 	}
@@ -145,7 +147,8 @@ func completeBackfill(t *tx, id int64) error {
 	if id == 0 {
 		return nil
 	}
-	_, err := t.exec(`UPDATE backfill SET completed_at = $2, updated_at = $2 WHERE id = $1 AND completed_at = 0 AND NOT EXISTS (
+	_, err := t.exec(
+		`UPDATE backfill SET completed_at = $2, updated_at = $2 WHERE id = $1 AND completed_at = 0 AND NOT EXISTS (
 		SELECT 1 FROM dag_run r WHERE r.backfill = $1 AND r.state IN ('queued', 'running'))`, id, t.now)
 	if err != nil {
 		return fmt.Errorf("complete backfill %d: %w", id, err)

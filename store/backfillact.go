@@ -100,7 +100,8 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 		return b, fmt.Errorf("DAG %q has a backfill that is not completed, %d: %w", d.id, active.ID, dag.ErrConflict)
 	}
 	var id int64
-	_, err = t.row(`INSERT INTO backfill (dag_id, from_date, to_date, conf, backwards, reprocess, max_active_runs, user_name, created_at, updated_at)
+	_, err = t.row(
+		`INSERT INTO backfill (dag_id, from_date, to_date, conf, backwards, reprocess, max_active_runs, user_name, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9) RETURNING id`,
 		[]any{d.id, req.From, req.To, conf, req.Backwards, req.Reprocess, req.MaxActiveRuns, req.By.name(), t.now}, &id)
 	if err != nil {
@@ -113,7 +114,8 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 		return b, err
 	}
 	t.announce(Change{Kind: ChangeDAG, DAG: d.id})
-	if err := record(t, AuditEntry{By: req.By, Event: "backfill", DAG: d.id, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
+	if err := record(t,
+		AuditEntry{By: req.By, Event: "backfill", DAG: d.id, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
 		return b, err
 	}
 	return findBackfill(t, id)
@@ -146,7 +148,8 @@ func (s *Store) addBackfillRuns(t *tx, req BackfillRequest, id int64) error {
 	l := newLedger(t)
 	for _, date := range req.Dates {
 		r := dag.Run{
-			DAG: d.id, ID: dag.BackfillRunID(date.RunAfter), Epoch: d.epoch, Type: dag.RunBackfill, State: dag.RunQueued, Version: d.version,
+			DAG: d.id, ID: dag.BackfillRunID(date.RunAfter), Epoch: d.epoch, Type: dag.RunBackfill, State: dag.RunQueued,
+			Version:     d.version,
 			LogicalDate: date.LogicalDate, Interval: date.Interval, RunAfter: date.RunAfter, QueuedAt: t.now,
 			Conf: req.Conf, TriggeredBy: "backfill", User: cleanText(req.By.name()),
 		}
@@ -167,7 +170,8 @@ func (s *Store) addBackfillRuns(t *tx, req BackfillRequest, id int64) error {
 
 // joinBackfill makes a run one of the backfill's.
 func joinBackfill(t *tx, run, id int64) error {
-	_, err := t.exec(`UPDATE dag_run SET backfill = $2, run_type = 'backfill', triggered_by = 'backfill' WHERE id = $1`, run, id)
+	_, err := t.exec(`UPDATE dag_run SET backfill = $2, run_type = 'backfill', triggered_by = 'backfill' WHERE id = $1`,
+		run, id)
 	if err != nil {
 		return fmt.Errorf("note runs of backfill %d: %w", id, err)
 	}
@@ -217,7 +221,8 @@ func (s *Store) PauseBackfill(ctx context.Context, by Actor, id int64, paused bo
 // The errors are those of PauseBackfill.
 func (s *Store) CancelBackfill(ctx context.Context, by Actor, id int64) (Backfill, error) {
 	return s.onBackfill(ctx, by, id, "cancel_backfill", func(t *tx, d *dagRecord, b Backfill) error {
-		rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.backfill = $1 AND r.state = 'queued' ORDER BY r.id`, b.ID)
+		rows, err := t.query(`SELECT `+runColumns+
+			` FROM dag_run r WHERE r.backfill = $1 AND r.state = 'queued' ORDER BY r.id`, b.ID)
 		queued, err := collect(rows, err, scanRun)
 		if err != nil {
 			return err
@@ -238,7 +243,8 @@ func (s *Store) CancelBackfill(ctx context.Context, by Actor, id int64) (Backfil
 
 // onBackfill does something to a backfill that is not completed, and returns it as
 // it is then.
-func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string, do func(*tx, *dagRecord, Backfill) error) (b Backfill, err error) {
+func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string,
+	do func(*tx, *dagRecord, Backfill) error) (b Backfill, err error) {
 	err = s.plainAct(ctx, by, event, []any{id}, func(t *tx) error {
 		if b, err = findBackfill(t, id); err != nil {
 			return err
@@ -257,7 +263,8 @@ func (s *Store) onBackfill(ctx context.Context, by Actor, id int64, event string
 			return fmt.Errorf("%s %d: %w", event, id, err)
 		}
 		t.announce(Change{Kind: ChangeDAG, DAG: b.DAG})
-		if err := record(t, AuditEntry{By: by, Event: event, DAG: b.DAG, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
+		if err := record(t,
+			AuditEntry{By: by, Event: event, DAG: b.DAG, Extra: fmt.Sprintf(`{"backfill_id": %d}`, id)}); err != nil {
 			return err
 		}
 		b, err = findBackfill(t, id)

@@ -67,11 +67,13 @@ func writeResults(ctx context.Context, b *testing.B, s *store.Store) {
 	for round := 0; ctx.Err() == nil; round++ {
 		var results []store.PushResult
 		for i := range 500 {
-			id, _, err := s.RecordPush(ctx, store.Push{ProjectID: int64(1000 + i), Project: "g/fleet", Branch: "main", Commit: fmt.Sprint(round)})
+			id, _, err := s.RecordPush(ctx,
+				store.Push{ProjectID: int64(1000 + i), Project: "g/fleet", Branch: "main", Commit: fmt.Sprint(round)})
 			if err != nil {
 				return // the end
 			}
-			spec := store.Spec{DAG: dag.ID(fmt.Sprintf("fleet-%d", i)), ProjectID: int64(1000 + i), Content: strings.Repeat("x", 2000)}
+			spec := store.Spec{DAG: dag.ID(fmt.Sprintf("fleet-%d", i)), ProjectID: int64(1000 + i),
+				Content: strings.Repeat("x", 2000)}
 			results = append(results, store.PushResult{ID: id, State: store.PushRendered, Specs: []store.Spec{spec}})
 		}
 		if err := s.FinishPushes(ctx, results); err != nil && ctx.Err() == nil {

@@ -113,7 +113,8 @@ func threeSteps(s store.Snapshot) []store.Action {
 				continue
 			}
 			u.Task.State, u.Task.EndedAt = dag.TaskSuccess, now
-			actions = append(actions, u, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess, At: now})
+			actions = append(actions, u,
+				store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess, At: now})
 		}
 	}
 	return actions
@@ -137,7 +138,9 @@ func saveBenchDAGs(b *testing.B, s *store.Store, dags int) {
 			ID: benchID(i), Owner: fmt.Sprintf("team-%d", i%20), Tags: []string{"scoring", fmt.Sprintf("tag-%d", i%50)},
 			MaxActiveRuns: 16, MaxActiveTasks: 16, Tasks: []dag.Task{{ID: "t", Image: "registry.example.com/x:abc"}},
 		}
-		sync.Changed = append(sync.Changed, store.SpecFile{Path: fmt.Sprintf("dags/gbc/team-%d/%s.yaml", i%20, d.ID), Blob: "b", Source: "source of " + string(d.ID), DAGs: []*dag.DAG{d}})
+		sync.Changed = append(sync.Changed,
+			store.SpecFile{Path: fmt.Sprintf("dags/gbc/team-%d/%s.yaml", i%20, d.ID), Blob: "b",
+				Source: "source of " + string(d.ID), DAGs: []*dag.DAG{d}})
 	}
 	if _, err := s.SaveDAGs(context.Background(), sync); err != nil {
 		b.Fatal(err)
@@ -224,7 +227,8 @@ func BenchmarkBig(b *testing.B) {
 			read func(ctx context.Context) error
 		}{
 			{"DAGsPage", func(ctx context.Context) error { return third(s.DAGs(ctx, store.DAGFilter{})) }},
-			{"DAGsPage/search", func(ctx context.Context) error { return third(s.DAGs(ctx, store.DAGFilter{Search: "ch-007"})) }},
+			{"DAGsPage/search",
+				func(ctx context.Context) error { return third(s.DAGs(ctx, store.DAGFilter{Search: "ch-007"})) }},
 			{"DAGsPage/failed", func(ctx context.Context) error {
 				return third(s.DAGs(ctx, store.DAGFilter{RunStates: []dag.RunState{dag.RunFailed}}))
 			}},
@@ -233,8 +237,10 @@ func BenchmarkBig(b *testing.B) {
 			}},
 			{"CountDAGs", func(ctx context.Context) error { _, err := s.CountDAGs(ctx, store.DAGFilter{}); return err }},
 			{"RunsPage", func(ctx context.Context) error { return third(s.Runs(ctx, store.RunFilter{})) }},
-			{"RunsPage/after", func(ctx context.Context) error { return third(s.Runs(ctx, store.RunFilter{After: &middle[0]})) }},
-			{"RunsPage/one_DAG", func(ctx context.Context) error { return third(s.Runs(ctx, store.RunFilter{DAG: benchID(7)})) }},
+			{"RunsPage/after",
+				func(ctx context.Context) error { return third(s.Runs(ctx, store.RunFilter{After: &middle[0]})) }},
+			{"RunsPage/one_DAG",
+				func(ctx context.Context) error { return third(s.Runs(ctx, store.RunFilter{DAG: benchID(7)})) }},
 			{"RunsPage/failed", func(ctx context.Context) error {
 				return third(s.Runs(ctx, store.RunFilter{States: []dag.RunState{dag.RunFailed}}))
 			}},

@@ -85,7 +85,8 @@ func (f DAGFilter) where(t *tx, byState bool) *where {
 // plain reports whether the index dag_by_state has all that the filter and the
 // scope look at.
 func (f DAGFilter) plain(t *tx) bool {
-	return t.scope.All && f.IDs == nil && f.Search == "" && f.IDPattern == "" && len(f.Tags) == 0 && len(f.Owners) == 0 && len(f.RunStates) == 0
+	return t.scope.All && f.IDs == nil && f.Search == "" && f.IDPattern == "" && len(f.Tags) == 0 && len(f.Owners) == 0 &&
+		len(f.RunStates) == 0
 }
 
 // whereTags looks tags up for each DAG that the other conditions leave: a common
@@ -206,7 +207,8 @@ func (s *Store) CommonTags(ctx context.Context, archived bool, limit int) (tags 
 			least = 1
 		}
 		query := `SELECT g.tag FROM dag_tag g JOIN dag d ON d.dag_id = g.dag_id` + w.String() +
-			w.number(" GROUP BY g.tag HAVING COUNT(*) >= ?", least) + ` ORDER BY COUNT(*) DESC, g.tag` + w.number(" LIMIT ?", limit)
+			w.number(" GROUP BY g.tag HAVING COUNT(*) >= ?", least) + ` ORDER BY COUNT(*) DESC, g.tag` +
+			w.number(" LIMIT ?", limit)
 		rows, err := t.query(query, w.args...)
 		tags, err = collect(rows, err, scanText)
 		return err

@@ -38,7 +38,8 @@ func ownerOf(t *tx, d *dag.DAG, file string) (owner, error) {
 	o := owner{project: projectOf(file, d), file: file}
 	var path, project string
 	var id int64
-	found, err := t.row(`SELECT path, project, project_id FROM generated_spec WHERE dag_id = $1`, []any{d.ID}, &path, &project, &id)
+	found, err := t.row(`SELECT path, project, project_id FROM generated_spec WHERE dag_id = $1`, []any{d.ID}, &path,
+		&project, &id)
 	if err != nil || !found {
 		return o, err
 	}
@@ -82,7 +83,8 @@ func (sv *saver) setAside(d *dagRecord) (bool, error) {
 
 // endRuns ends the unfinished runs of a DAG, which has lost its id.
 func (s *Store) endRuns(t *tx, d *dagRecord) error {
-	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id = $1 AND r.state IN ('queued', 'running') ORDER BY r.id`, d.id)
+	rows, err := t.query(`SELECT `+runColumns+
+		` FROM dag_run r WHERE r.dag_id = $1 AND r.state IN ('queued', 'running') ORDER BY r.id`, d.id)
 	runs, err := collect(rows, err, scanRun)
 	if err != nil {
 		return err
@@ -100,7 +102,8 @@ func (s *Store) endRuns(t *tx, d *dagRecord) error {
 
 // dagTables are the tables whose rows go with their DAG's id. Pushes go by their
 // project, and what was written of a file by the file.
-var dagTables = []string{"dag_version", "dag_tag", "dag_label", "dag_run", "dag_run_count", "backfill", "event_log", "promotion", "removal"}
+var dagTables = []string{"dag_version", "dag_tag", "dag_label", "dag_run", "dag_run_count", "backfill", "event_log",
+	"promotion", "removal"}
 
 // renameDAG gives a DAG, which must have no active run, another id.
 func renameDAG(t *tx, d *dagRecord, id dag.ID) error {
@@ -109,7 +112,8 @@ func renameDAG(t *tx, d *dagRecord, id dag.ID) error {
 		return err
 	}
 	// The row is copied and then deleted: the others refer to it all the while.
-	_, err := t.exec(`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit, version, digest,
+	_, err := t.exec(
+		`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit, version, digest,
 			parsed_at, is_paused, is_archived, unpaused_at, next_logical_date, next_interval_start, next_interval_end, next_run_after,
 			last_scheduled, last_run, last_run_after, last_run_state, last_run_start_date, project, project_id, epoch)
 		SELECT $2, created_at, CASE WHEN dag_display_name = dag_id THEN $2 ELSE dag_display_name END, owner,
@@ -146,7 +150,8 @@ func moveRows(t *tx, tables []string, from, to dag.ID, projectID int64) error {
 	if projectID == 0 {
 		return nil
 	}
-	if _, err := t.exec(`UPDATE push SET dag_id = $2 WHERE project_id = $3 AND dag_id = $1`, from, to, projectID); err != nil {
+	if _, err := t.exec(`UPDATE push SET dag_id = $2 WHERE project_id = $3 AND dag_id = $1`, from, to,
+		projectID); err != nil {
 		return fmt.Errorf("rename pushes: %w", err)
 	}
 	return nil
@@ -161,7 +166,9 @@ func stopWishes(t *tx, id dag.ID) error {
 	if _, err := t.exec(`DELETE FROM import_error WHERE dag_id = $1`, id); err != nil { // it is not planned any more
 		return fmt.Errorf("clear import error: %w", err)
 	}
-	_, err := t.exec(`UPDATE promotion SET state = 'refused', reason = $2, finished_at = $3 WHERE dag_id = $1 AND state = 'pending'`, id, gaveUp.String(), t.now)
+	_, err := t.exec(
+		`UPDATE promotion SET state = 'refused', reason = $2, finished_at = $3 WHERE dag_id = $1 AND state = 'pending'`, id,
+		gaveUp.String(), t.now)
 	if err != nil {
 		return fmt.Errorf("end promotions: %w", err)
 	}

@@ -13,7 +13,8 @@ import (
 // renameDAG does not know.
 func TestRenameKnowsTheSchema(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.Context(), Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "db"), Logger: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(),
+		Config{DSN: "sqlite:" + filepath.Join(t.TempDir(), "db"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +33,8 @@ func TestRenameKnowsTheSchema(t *testing.T) {
 	// Provenance and what is remembered of deleted DAGs are of whoever has the id;
 	// pushes go by their project; the import error of a DAG ends with its plans.
 	known := append([]string{"dag", "generated_spec", "push", "dag_deleted", "import_error"}, dagTables...)
-	for _, table := range names(`SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'dag_id'`) {
+	for _, table := range names(
+		`SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'dag_id'`) {
 		if !slices.Contains(known, table) {
 			t.Errorf("table %s has a dag_id: say in dagTables that its rows go with their DAG's id, or here why not", table)
 		}

@@ -29,7 +29,8 @@ func (s *Store) ImportErrors(ctx context.Context, limit, offset int) (found []Im
 		if _, err := t.row(`SELECT COUNT(*) FROM import_error e`+w.String(), w.args, &total); err != nil {
 			return fmt.Errorf("count import errors: %w", err)
 		}
-		query := `SELECT e.id, e.path, e.at, e.errors, e.dag_id FROM import_error e` + w.String() + ` ORDER BY e.path` + w.page(limit, offset)
+		query := `SELECT e.id, e.path, e.at, e.errors, e.dag_id FROM import_error e` + w.String() + ` ORDER BY e.path` +
+			w.page(limit, offset)
 		rows, err := t.query(query, w.args...)
 		found, err = collect(rows, err, scanImportError)
 		return err
@@ -52,7 +53,8 @@ func scanImportError(r scanner) (ImportError, error) {
 // setImportError records a broken file in place of what was known about it. of is the
 // DAG that the file defined before, "" where that is not one.
 func setImportError(t *tx, path string, of dag.ID, faults dag.SpecErrors) error {
-	return importError(t, importFault{path: path, of: of, faults: faults}, `import_error.errors <> excluded.errors OR import_error.project <> excluded.project
+	return importError(t, importFault{path: path, of: of, faults: faults},
+		`import_error.errors <> excluded.errors OR import_error.project <> excluded.project
 		OR import_error.dag_id <> ''`)
 }
 
@@ -85,7 +87,8 @@ func importError(t *tx, f importFault, replace string) error {
 	if err != nil {
 		return fmt.Errorf("write import error: %w", err)
 	}
-	return record(t, AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", DAG: f.of, Extra: string(extra)})
+	return record(t,
+		AuditEntry{By: Actor{User: "dagwright", Via: "scheduler"}, Event: "import_error", DAG: f.of, Extra: string(extra)})
 }
 
 // maxAuditReason bounds what the audit log says of a fault, in letters.
@@ -121,7 +124,8 @@ func (s *Store) SetUnplanned(ctx context.Context, id dag.ID, reason string) erro
 			return err
 		}
 		faults := dag.SpecErrors{{File: d.file, Path: string(id), Reason: reason}}
-		return importError(t, importFault{path: d.file, unplanned: id, of: id, faults: faults}, `import_error.dag_id = excluded.dag_id AND import_error.errors <> excluded.errors`)
+		return importError(t, importFault{path: d.file, unplanned: id, of: id, faults: faults},
+			`import_error.dag_id = excluded.dag_id AND import_error.errors <> excluded.errors`)
 	})
 }
 

@@ -46,7 +46,8 @@ func prepareVictim(t *testing.T, dsn string) {
 	s := openStore(t, dsn)
 	defer closeStore(t, s)
 	spec := &dag.DAG{ID: "d", MaxActiveRuns: 4, MaxActiveTasks: 4, Tasks: []dag.Task{{ID: "t"}}}
-	if _, err := s.SaveDAGs(t.Context(), store.Sync{Commit: "c", Changed: []store.SpecFile{{Path: "d.yaml", DAGs: []*dag.DAG{spec}}}}); err != nil {
+	if _, err := s.SaveDAGs(t.Context(),
+		store.Sync{Commit: "c", Changed: []store.SpecFile{{Path: "d.yaml", DAGs: []*dag.DAG{spec}}}}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -103,7 +104,8 @@ func checkAcked(t *testing.T, dsn string, acked map[dag.RunID]dag.RunState) {
 		t.Fatal(err)
 	}
 	for _, state := range dag.RunStates {
-		_, n, err := s.Runs(t.Context(), store.RunFilter{DAG: "d", States: []dag.RunState{state}, Types: []dag.RunType{dag.RunManual}})
+		_, n, err := s.Runs(t.Context(),
+			store.RunFilter{DAG: "d", States: []dag.RunState{state}, Types: []dag.RunType{dag.RunManual}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,8 @@ func (l *ledger) deleted(d *dagRecord, r *runRecord) error {
 	l.dirty[d.id] = d
 	d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart = 0, time.Time{}, "", time.Time{}
 	_, err := l.t.row(`SELECT id, run_after, state, start_date FROM dag_run WHERE dag_id = $1
-		ORDER BY run_after DESC, id DESC LIMIT 1`, []any{d.id}, &d.lastRun, at(&d.lastRunAfter), &d.lastRunState, at(&d.lastRunStart))
+		ORDER BY run_after DESC, id DESC LIMIT 1`, []any{d.id}, &d.lastRun, at(&d.lastRunAfter), &d.lastRunState,
+		at(&d.lastRunStart))
 	if err != nil {
 		return fmt.Errorf("find newest run of DAG %q: %w", d.id, err)
 	}

@@ -41,7 +41,8 @@ type listener struct {
 }
 
 // listen returns once it is listening.
-func listen(ctx context.Context, config *pgx.ConnConfig, channel string, timeout time.Duration, f *feed, log *slog.Logger) (*listener, error) {
+func listen(ctx context.Context, config *pgx.ConnConfig, channel string, timeout time.Duration, f *feed,
+	log *slog.Logger) (*listener, error) {
 	l := &listener{
 		config: config, channel: channel, feed: f, log: log,
 		silence: min(silence, timeout), patience: min(pingTimeout, timeout), done: make(chan struct{}),

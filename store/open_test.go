@@ -19,7 +19,8 @@ import (
 
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
-	for _, dsn := range []string{"", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://u:secret@[bad", "sqlite:" + filepath.Join(t.TempDir(), "absent", "x.db")} {
+	for _, dsn := range []string{"", "sqlite:", "sqlite::memory:", "mysql://x", "postgres://u:secret@[bad",
+		"sqlite:" + filepath.Join(t.TempDir(), "absent", "x.db")} {
 		_, err := store.Open(t.Context(), store.Config{DSN: dsn, Logger: quiet()})
 		if err == nil {
 			t.Errorf("%q was opened", dsn)
@@ -35,7 +36,8 @@ func TestOpenPath(t *testing.T) {
 	for _, name := range []string{"a b.db", "50%.db", "q?mode=memory.db", "ä#1.db"} {
 		path := filepath.Join(t.TempDir(), name)
 		closeStore(t, openStore(t, "sqlite:"+path))
-		if found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.db")); err != nil || !cmp.Equal(found, []string{path}) {
+		if found, err := filepath.Glob(filepath.Join(filepath.Dir(path), "*.db")); err != nil ||
+			!cmp.Equal(found, []string{path}) {
 			t.Errorf("files are %q, want %q (%v)", found, path, err)
 		}
 	}

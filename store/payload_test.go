@@ -21,7 +21,8 @@ func TestPayloads(t *testing.T) {
 			t.Parallel()
 			var changes, back []Change
 			for range n {
-				changes = append(changes, Change{Kind: ChangeTask, DAG: dag.ID(long), Run: dag.RunID(long), Task: dag.TaskID(long), State: "queued"})
+				changes = append(changes,
+					Change{Kind: ChangeTask, DAG: dag.ID(long), Run: dag.RunID(long), Task: dag.TaskID(long), State: "queued"})
 			}
 			packed, err := payloads(changes)
 			if err != nil {

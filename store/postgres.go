@@ -282,7 +282,8 @@ func notify(t *tx, channel string) error {
 	if err != nil || len(payloads) == 0 {
 		return err
 	}
-	_, err = t.exec(`SELECT pg_notify($1, p) FROM unnest($2::text[]) WITH ORDINALITY AS u (p, n) ORDER BY n`, channel, payloads)
+	_, err = t.exec(`SELECT pg_notify($1, p) FROM unnest($2::text[]) WITH ORDINALITY AS u (p, n) ORDER BY n`,
+		channel, payloads)
 	return err
 }
 

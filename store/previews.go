@@ -21,7 +21,8 @@ type Preview struct {
 // follows, unless that head is known already.
 func (s *Store) WantPreview(ctx context.Context, p Preview) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO preview (project_id, merge_request, project, target_branch, head_commit) VALUES ($1, $2, $3, $4, $5)
+		n, err := t.exec(
+			`INSERT INTO preview (project_id, merge_request, project, target_branch, head_commit) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT (project_id, merge_request) DO UPDATE SET project = excluded.project, target_branch = excluded.target_branch,
 				head_commit = excluded.head_commit, done_commit = '', tries = 0, retry_at = 0, reason = ''
 			WHERE preview.head_commit <> excluded.head_commit OR preview.target_branch <> excluded.target_branch`,

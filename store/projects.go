@@ -52,7 +52,8 @@ func (s *Store) TouchProject(ctx context.Context, id int64, path string, deleted
 			SELECT $1, $2, 'active', 1, $3 WHERE EXISTS (SELECT 1 FROM generated_spec WHERE project_id = $1)
 				OR EXISTS (SELECT 1 FROM model_project WHERE project_id = $1)
 			ON CONFLICT (project_id) DO UPDATE SET due = 1,
-				missing_at = CASE WHEN excluded.missing_at <> 0 THEN excluded.missing_at ELSE model_project.missing_at END`, id, path, missing)
+				missing_at = CASE WHEN excluded.missing_at <> 0 THEN excluded.missing_at ELSE model_project.missing_at END`, id,
+			path, missing)
 		if err != nil {
 			return fmt.Errorf("touch project %d: %w", id, err)
 		}

@@ -46,7 +46,8 @@ const promotionColumns = `id, dag_id, version, path, dag_commit, is_dry, user_na
 
 func scanPromotion(r scanner) (Promotion, error) {
 	var p Promotion
-	err := r.Scan(&p.ID, &p.DAG, &p.Version, &p.Path, &p.DAGCommit, &p.Dry, &p.By.User, &p.By.Via, at(&p.At), &p.State, &p.Reason,
+	err := r.Scan(&p.ID, &p.DAG, &p.Version, &p.Path, &p.DAGCommit, &p.Dry, &p.By.User, &p.By.Via, at(&p.At),
+		&p.State, &p.Reason,
 		&p.MergeRequest, at(&p.FinishedAt), &p.Tries)
 	return p, err
 }
@@ -66,9 +67,11 @@ func (s *Store) RequestPromotion(ctx context.Context, by Actor, id dag.ID, versi
 		case d.archived:
 			return 0, fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrConflict)
 		case version != 0 && version != d.version:
-			return 0, fmt.Errorf("DAG %q has changed: its newest version is %d, and not %d: compare again: %w", id, d.version, version, dag.ErrConflict)
+			return 0, fmt.Errorf("DAG %q has changed: its newest version is %d, and not %d: compare again: %w", id, d.version,
+				version, dag.ErrConflict)
 		}
-		found, err := t.row(`SELECT id FROM promotion WHERE dag_id = $1 AND version = $2 AND is_dry = $3 AND state = 'pending' LIMIT 1`,
+		found, err := t.row(
+			`SELECT id FROM promotion WHERE dag_id = $1 AND version = $2 AND is_dry = $3 AND state = 'pending' LIMIT 1`,
 			[]any{id, d.version, dry}, &promotion)
 		if err != nil || found {
 			return promotion, err
@@ -94,7 +97,8 @@ func (s *Store) Promotions(ctx context.Context, id dag.ID, limit int) (promotion
 		if _, err := findDAG(t, id); err != nil {
 			return err
 		}
-		rows, err := t.query(`SELECT `+promotionColumns+` FROM promotion WHERE dag_id = $1 ORDER BY id DESC LIMIT $2`, id, limit)
+		rows, err := t.query(`SELECT `+promotionColumns+` FROM promotion WHERE dag_id = $1 ORDER BY id DESC LIMIT $2`, id,
+			limit)
 		promotions, err = collect(rows, err, scanPromotion)
 		return err
 	})
@@ -103,14 +107,17 @@ func (s *Store) Promotions(ctx context.Context, id dag.ID, limit int) (promotion
 
 // PendingPromotions lists the promotions that are to be worked on at now, oldest
 // first, and when the first of the others is, the zero time when there is none.
-func (s *Store) PendingPromotions(ctx context.Context, now time.Time) (promotions []Promotion, next time.Time, err error) {
+func (s *Store) PendingPromotions(ctx context.Context, now time.Time) (promotions []Promotion, next time.Time,
+	err error) {
 	err = s.db.read(ctx, func(t *tx) error {
-		rows, err := t.query(`SELECT `+promotionColumns+` FROM promotion WHERE state = 'pending' AND retry_at <= $1 ORDER BY id LIMIT 100`, now)
+		rows, err := t.query(`SELECT `+promotionColumns+
+			` FROM promotion WHERE state = 'pending' AND retry_at <= $1 ORDER BY id LIMIT 100`, now)
 		if promotions, err = collect(rows, err, scanPromotion); err != nil {
 			return err
 		}
 		var micros int64
-		if _, err := t.row(`SELECT COALESCE(MIN(retry_at), 0) FROM promotion WHERE state = 'pending' AND retry_at > $1`, []any{now}, &micros); err != nil {
+		if _, err := t.row(`SELECT COALESCE(MIN(retry_at), 0) FROM promotion WHERE state = 'pending' AND retry_at > $1`,
+			[]any{now}, &micros); err != nil {
 			return err
 		}
 		if micros != 0 {

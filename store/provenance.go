@@ -99,7 +99,8 @@ func (p *Provenance) follow(spec *dag.DAG) {
 
 // triesOf lists the attempts of a run.
 func triesOf(t *tx, r *runRecord, spec *dag.DAG) ([]ProvenanceTry, error) {
-	rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t WHERE t.dag_run = $1 ORDER BY t.try_number`, r.pk)
+	rows, err := t.query(`SELECT `+taskColumns+` FROM task_instance_history t WHERE t.dag_run = $1 ORDER BY t.try_number`,
+		r.pk)
 	records, err := collect(rows, err, scanTask)
 	if err != nil {
 		return nil, fmt.Errorf("read tries: %w", err)
@@ -119,7 +120,8 @@ func triesOf(t *tx, r *runRecord, spec *dag.DAG) ([]ProvenanceTry, error) {
 			tries = append(tries, last)
 		}
 		for _, ti := range tries {
-			out = append(out, ProvenanceTry{Task: ti.Task, Try: ti.Try, State: ti.State, Image: spec.Tasks[i].Image, Host: ti.Hostname})
+			out = append(out,
+				ProvenanceTry{Task: ti.Task, Try: ti.Try, State: ti.State, Image: spec.Tasks[i].Image, Host: ti.Hostname})
 		}
 	}
 	return out, nil

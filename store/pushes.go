@@ -81,7 +81,8 @@ const pushColumns = `id, project_id, project, branch, before_commit, after_commi
 func scanPush(r scanner) (Push, error) {
 	var p Push
 	err := r.Scan(&p.ID, &p.ProjectID, &p.Project, &p.Branch, &p.Before, &p.Commit, &p.Deleted, &p.Delivery, &p.User,
-		&p.Title, at(&p.ReceivedAt), &p.Via, &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG, &p.DAGCommit,
+		&p.Title, at(&p.ReceivedAt), &p.Via, &p.State, at(&p.FinishedAt), &p.Tries, at(&p.RetryAt), &p.Reason, &p.DAG,
+		&p.DAGCommit,
 		&p.WaitsFor, &p.MergeRequest, &p.Repeats)
 	return p, err
 }
@@ -195,7 +196,8 @@ func deliveredPush(t *tx, delivery string) (id int64, err error) {
 // that is p's and nothing of the branch is pending; else 0.
 func repeatedPush(t *tx, p Push) (id int64, err error) {
 	var pending int64
-	found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND state = 'pending' AND via <> 'dry_run' LIMIT 1`,
+	found, err := t.row(
+		`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND state = 'pending' AND via <> 'dry_run' LIMIT 1`,
 		[]any{p.ProjectID, p.Branch}, &pending)
 	if err != nil || found {
 		return 0, err // the outcome of the push is unknown
@@ -302,7 +304,8 @@ func finishPush(t *tx, r PushResult) (finished bool, err error) {
 		dag_id = $7, dag_commit = $8, waits_for = $9, merge_request = $10,
 		after_commit = CASE WHEN $11 = '' THEN after_commit ELSE $11 END
 		WHERE id = $1 AND state = 'pending' AND ($2 <> 'superseded' OR repeats = $12) RETURNING project`,
-		[]any{r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit, r.Repeats}, &project)
+		[]any{r.ID, r.State, at, tries, r.RetryAt, r.Reason, r.DAG, r.DAGCommit, r.WaitsFor, r.MergeRequest, r.Commit,
+			r.Repeats}, &project)
 	if err != nil || !finished {
 		return false, err
 	}

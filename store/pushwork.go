@@ -28,7 +28,8 @@ func (s *Store) SettledPush(ctx context.Context, project int64, branch string) (
 func (s *Store) WakePushes(ctx context.Context, project int64, commit string) (woken int64, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		woken, err = t.exec(`UPDATE push SET retry_at = 0, state = 'pending', finished_at = 0
-			WHERE project_id = $1 AND after_commit = $2 AND waits_for <> '' AND state IN ('pending', 'refused')`, project, commit)
+			WHERE project_id = $1 AND after_commit = $2 AND waits_for <> '' AND state IN ('pending', 'refused')`,
+			project, commit)
 		if err != nil {
 			return fmt.Errorf("wake pushes: %w", err)
 		}
@@ -105,7 +106,8 @@ func (s *Store) RerenderPushes(ctx context.Context, by Actor, dags []dag.ID, how
 func (s *Store) NextPushRetry(ctx context.Context) (at time.Time, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		var micros int64
-		if _, err := t.row(`SELECT COALESCE(MIN(retry_at), 0) FROM push WHERE state = 'pending' AND retry_at > 0`, nil, &micros); err != nil {
+		if _, err := t.row(`SELECT COALESCE(MIN(retry_at), 0) FROM push WHERE state = 'pending' AND retry_at > 0`, nil,
+			&micros); err != nil {
 			return err
 		}
 		if micros != 0 {
@@ -164,7 +166,8 @@ func writeReport(t *tx, r Report) error {
 	}
 	wait := min(5*time.Second<<min(tries, 10), time.Hour)
 	// The failure of one that is not due was recorded before.
-	_, err := t.exec(`UPDATE push SET report_tries = report_tries + 1, report_retry_at = $2 WHERE id = $1 AND report_retry_at <= $3`,
+	_, err := t.exec(
+		`UPDATE push SET report_tries = report_tries + 1, report_retry_at = $2 WHERE id = $1 AND report_retry_at <= $3`,
 		r.ID, t.now.Add(wait), t.now)
 	return err
 }
@@ -174,7 +177,8 @@ func writeReport(t *tx, r Report) error {
 func (s *Store) NewestOfCommit(ctx context.Context, p Push) (newest bool, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		var later int64
-		found, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND id > $4 AND via <> 'dry_run' LIMIT 1`,
+		found, err := t.row(
+			`SELECT id FROM push WHERE project_id = $1 AND after_commit = $2 AND branch = $3 AND id > $4 AND via <> 'dry_run' LIMIT 1`,
 			[]any{p.ProjectID, p.Commit, p.Branch, p.ID}, &later)
 		newest = !found
 		return err

@@ -34,7 +34,8 @@ func (s *Store) Refusals(ctx context.Context, f RefusalFilter) (pushes []Push, t
 		if _, err := t.row(`SELECT COUNT(*) FROM push p`+w.String(), w.args, &total); err != nil {
 			return fmt.Errorf("count refusals: %w", err)
 		}
-		rows, err := t.query(`SELECT `+pushColumns+` FROM push p`+w.String()+` ORDER BY p.id DESC`+w.page(f.Limit, 0), w.args...)
+		rows, err := t.query(`SELECT `+pushColumns+` FROM push p`+w.String()+` ORDER BY p.id DESC`+w.page(f.Limit, 0),
+			w.args...)
 		pushes, err = collect(rows, err, scanPush)
 		return err
 	})

@@ -60,7 +60,8 @@ const removalColumns = `m.dag_id, m.path, m.restores, m.user_name, m.via, m.aske
 
 func scanRemoval(r scanner) (Removal, error) {
 	var m Removal
-	err := r.Scan(&m.DAG, &m.Path, &m.Restores, &m.By.User, &m.By.Via, at(&m.At), &m.Tries, at(&m.RetryAt), &m.Reason, &m.MergeRequest)
+	err := r.Scan(&m.DAG, &m.Path, &m.Restores, &m.By.User, &m.By.Via, at(&m.At), &m.Tries, at(&m.RetryAt), &m.Reason,
+		&m.MergeRequest)
 	return m, err
 }
 
@@ -71,7 +72,8 @@ func (s *Store) PendingRemovals(ctx context.Context) (removals []Removal, err er
 		w := &where{}
 		w.add("m.done_at = 0")
 		t.scopeOwned(w, "m.dag_id")
-		rows, err := t.query(`SELECT `+removalColumns+` FROM removal m`+w.String()+` ORDER BY m.asked_at, m.dag_id`, w.args...)
+		rows, err := t.query(`SELECT `+removalColumns+` FROM removal m`+w.String()+` ORDER BY m.asked_at, m.dag_id`,
+			w.args...)
 		removals, err = collect(rows, err, scanRemoval)
 		return err
 	})
@@ -125,7 +127,8 @@ func (s *Store) FinishRemoval(ctx context.Context, r RemovalResult) error {
 		case r.MergeRequest == "":
 			done = t.now
 		}
-		n, err := t.exec(`UPDATE removal SET done_at = $2, dag_commit = $3, tries = tries + $4, retry_at = $5, reason = $6, merge_request = $7
+		n, err := t.exec(
+			`UPDATE removal SET done_at = $2, dag_commit = $3, tries = tries + $4, retry_at = $5, reason = $6, merge_request = $7
 			WHERE dag_id = $1 AND done_at = 0 AND restores = $8 AND NOT (retry_at = $5 AND reason = $6 AND merge_request = $7 AND done_at = $2)`,
 			r.DAG, done, r.DAGCommit, failed, r.RetryAt, r.Reason, r.MergeRequest, r.Restores)
 		if err != nil {
@@ -158,7 +161,8 @@ func finishProposedRemoval(t *tx, id dag.ID, restored bool) error {
 	if restored {
 		which = "restores <> 0"
 	}
-	_, err := t.exec(`UPDATE removal SET done_at = $2 WHERE dag_id = $1 AND done_at = 0 AND merge_request <> '' AND `+which, id, t.now)
+	_, err := t.exec(`UPDATE removal SET done_at = $2 WHERE dag_id = $1 AND done_at = 0 AND merge_request <> '' AND `+
+		which, id, t.now)
 	if err != nil {
 		return fmt.Errorf("finish proposed removal of DAG %q: %w", id, err)
 	}
@@ -184,7 +188,8 @@ func (s *Store) RequestRestore(ctx context.Context, by Actor, id dag.ID) (int64,
 			return 0, fmt.Errorf("DAG %q is not archived, its file is there: %w", id, dag.ErrConflict)
 		}
 		if id.Former() {
-			return 0, fmt.Errorf("the id %s went to another project or file: what was under it has no file to restore: %w", id.Taken(), dag.ErrConflict)
+			return 0, fmt.Errorf("the id %s went to another project or file: what was under it has no file to restore: %w",
+				id.Taken(), dag.ErrConflict)
 		}
 		spec, err := s.spec(t, d.key(d.version))
 		if err != nil {
@@ -210,7 +215,8 @@ func renderAgain(t *tx, by Actor, id dag.ID, source dag.Source) (push int64, err
 		return 0, err
 	}
 	if spec == nil {
-		return 0, fmt.Errorf("the branch %s of %s makes no DAG %q any more (it was deleted, or its project was archived): push to it, and the DAG comes back: %w",
+		return 0, fmt.Errorf(
+			"the branch %s of %s makes no DAG %q any more (it was deleted, or its project was archived): push to it, and the DAG comes back: %w",
 			source.Branch, source.Project, id, dag.ErrConflict)
 	}
 	return insertPush(t, Push{
@@ -227,7 +233,8 @@ func restoreFile(t *tx, by Actor, d *dagRecord) error {
 		return fmt.Errorf("look for the file %s: %w", d.file, err)
 	}
 	if there {
-		return fmt.Errorf("the DAG repository has the file %s, without DAG %q: add the DAG to it by hand: %w", d.file, d.id, dag.ErrConflict)
+		return fmt.Errorf("the DAG repository has the file %s, without DAG %q: add the DAG to it by hand: %w", d.file, d.id,
+			dag.ErrConflict)
 	}
 	_, err = t.exec(`INSERT INTO removal (dag_id, path, restores, user_name, via, asked_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (dag_id) DO UPDATE SET path = excluded.path, restores = excluded.restores, user_name = excluded.user_name,

@@ -19,7 +19,8 @@ func TestReserve(t *testing.T) {
 		t.Skipf("this test mounts a disk of its own: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(disk, unix.MNT_DETACH) })
-	s, err := Open(t.Context(), Config{DSN: "sqlite:" + filepath.Join(disk, "x.db"), Reserve: 8 << 20, Logger: slog.New(slog.DiscardHandler)})
+	s, err := Open(t.Context(),
+		Config{DSN: "sqlite:" + filepath.Join(disk, "x.db"), Reserve: 8 << 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -146,7 +146,8 @@ func (s *Store) Runs(ctx context.Context, f RunFilter) (runs []dag.Run, total in
 		return nil, 0, err
 	}
 	if f.After != nil && f.OrderBy != newestFirst {
-		return nil, 0, fmt.Errorf("a listing can be continued after a run in the order %s only: %w", newestFirst, dag.ErrInvalid)
+		return nil, 0, fmt.Errorf("a listing can be continued after a run in the order %s only: %w", newestFirst,
+			dag.ErrInvalid)
 	}
 	err = s.db.read(ctx, func(t *tx) error {
 		if total, err = s.countRuns(t, f); err != nil {
@@ -230,7 +231,8 @@ func mergeStates(t *tx, f RunFilter, order string) ([]*runRecord, error) {
 func (s *Store) countRuns(t *tx, f RunFilter) (n int, err error) {
 	if !f.counted() {
 		w := f.where(t, f.DAG == "")
-		query := `SELECT COUNT(*) FROM (SELECT 1 FROM dag_run r` + w.String() + w.number(" LIMIT ?", s.maxCount) + `) AS counted`
+		query := `SELECT COUNT(*) FROM (SELECT 1 FROM dag_run r` + w.String() + w.number(" LIMIT ?", s.maxCount) +
+			`) AS counted`
 		_, err = t.row(query, w.args, &n)
 		return n, err
 	}

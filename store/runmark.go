@@ -103,7 +103,8 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, why reason.Reason
 			continue
 		}
 		_, err := t.exec(`UPDATE task_instance SET state = $3, reason_code = $4, reason_args = $5, end_date = $6,
-			skipped_with_run = 1 WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args, ti.EndedAt)
+			skipped_with_run = 1 WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args,
+			ti.EndedAt)
 		if err != nil {
 			return fmt.Errorf("skip task %q: %w", ti.Task, err)
 		}

@@ -24,8 +24,10 @@ const runColumns = `r.id, r.stopping, r.dag_id, r.run_id, r.run_type, r.state, r
 func scanRun(r scanner) (*runRecord, error) {
 	run, conf := &runRecord{}, ""
 	err := r.Scan(&run.pk, &run.stopping, &run.DAG, &run.ID, &run.Type, &run.State, &run.Version, at(&run.LogicalDate),
-		at(&run.Interval.Start), at(&run.Interval.End), at(&run.RunAfter), at(&run.QueuedAt), at(&run.StartedAt), at(&run.EndedAt),
-		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason.Code, &run.Reason.Args, &run.Cleared, &run.backfill, &run.Epoch)
+		at(&run.Interval.Start), at(&run.Interval.End), at(&run.RunAfter), at(&run.QueuedAt), at(&run.StartedAt),
+		at(&run.EndedAt),
+		&conf, &run.Note, &run.TriggeredBy, &run.User, &run.Reason.Code, &run.Reason.Args, &run.Cleared, &run.backfill,
+		&run.Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,8 @@ func insertRun(t *tx, r dag.Run, triggerKey string) (pk int64, err error) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT DO NOTHING RETURNING id`,
 		[]any{r.DAG, r.ID, r.Type, r.State, r.Version, r.LogicalDate,
-			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason.Code, r.Reason.Args, triggerKey, r.Epoch}, &pk)
+			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason.Code,
+			r.Reason.Args, triggerKey, r.Epoch}, &pk)
 	if err != nil {
 		return 0, fmt.Errorf("write run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}
@@ -138,7 +141,8 @@ func runCounts(t *tx, ids []dag.ID) (map[dag.ID]map[dag.RunState]int, error) {
 	}
 	for _, part := range chunks(ids) {
 		var args []any
-		rows, err := t.query(`SELECT dag_id, state, n FROM dag_run_count WHERE n > 0 AND dag_id IN `+list(&args, part), args...)
+		rows, err := t.query(`SELECT dag_id, state, n FROM dag_run_count WHERE n > 0 AND dag_id IN `+list(&args, part),
+			args...)
 		err = each(rows, err, func(r scanner) error {
 			var id dag.ID
 			var state dag.RunState

@@ -158,7 +158,8 @@ func memberCond(w *where, table, column string, values []string) string {
 	if len(values) == 0 {
 		return ""
 	}
-	return "EXISTS (SELECT 1 FROM " + table + " m WHERE m.dag_id = d.dag_id AND m." + column + " IN " + list(&w.args, values) + ")"
+	return "EXISTS (SELECT 1 FROM " + table + " m WHERE m.dag_id = d.dag_id AND m." + column + " IN " +
+		list(&w.args, values) + ")"
 }
 
 // scopePush keeps the pushes of the scope; the query calls the table "p". A push
@@ -171,8 +172,10 @@ func (t *tx) scopePush(w *where) {
 	}
 	w.conds = append(w.conds, "("+t.nameCond(w, "p.dag_id", "p.project")+
 		" AND p.state <> 'refused' OR "+t.nameCond(w, "''", "p.project")+
-		" OR p.state <> 'refused' AND EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = p.dag_id AND "+ofProject("p")+" AND "+t.dagCond(w)+
-		") OR (p.dag_id = '' OR p.state = 'refused') AND EXISTS (SELECT 1 FROM dag d WHERE d.project = p.project AND "+t.dagCond(w)+"))")
+		" OR p.state <> 'refused' AND EXISTS (SELECT 1 FROM dag d WHERE d.dag_id = p.dag_id AND "+ofProject("p")+" AND "+
+		t.dagCond(w)+
+		") OR (p.dag_id = '' OR p.state = 'refused') AND EXISTS (SELECT 1 FROM dag d WHERE d.project = p.project AND "+
+		t.dagCond(w)+"))")
 }
 
 // scopeSpec keeps the provenance of the scope's DAGs, also of those that are not

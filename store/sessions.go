@@ -46,7 +46,8 @@ func scanSession(r scanner) (Session, error) {
 	var s Session
 	p := &s.Person
 	err := r.Scan(&s.Hash, &s.ID, &p.Issuer, &p.Subject, &s.SID, &s.Agent, &s.IDToken, &s.RefreshToken,
-		at(&s.CreatedAt), at(&s.SeenAt), at(&s.IdleUntil), at(&s.ExpiresAt), at(&s.RefreshAt), &p.Name, &p.Claims, at(&p.ClaimedAt))
+		at(&s.CreatedAt), at(&s.SeenAt), at(&s.IdleUntil), at(&s.ExpiresAt), at(&s.RefreshAt), &p.Name, &p.Claims,
+		at(&p.ClaimedAt))
 	return s, err
 }
 
@@ -58,12 +59,14 @@ func (s *Store) StartSession(ctx context.Context, begun Session, replaces string
 		if err := savePerson(t, begun.Person); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1 OR expires_at < $2 OR idle_until < $2`, replaces, t.now); err != nil {
+		if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1 OR expires_at < $2 OR idle_until < $2`, replaces,
+			t.now); err != nil {
 			return fmt.Errorf("forget old sessions: %w", err)
 		}
 		n, err := t.exec(`INSERT INTO session (id_hash, id, issuer, subject, sid, agent, id_token, refresh_token,
 			created_at, seen_at, idle_until, expires_at, refresh_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id_hash) DO NOTHING`,
-			begun.Hash, begun.ID, begun.Person.Issuer, begun.Person.Subject, begun.SID, begun.Agent, begun.IDToken, begun.RefreshToken,
+			begun.Hash, begun.ID, begun.Person.Issuer, begun.Person.Subject, begun.SID, begun.Agent, begun.IDToken,
+			begun.RefreshToken,
 			begun.CreatedAt, begun.SeenAt, begun.IdleUntil, begun.ExpiresAt, begun.RefreshAt)
 		if err != nil {
 			return fmt.Errorf("write session: %w", err)
@@ -111,14 +114,17 @@ func (s *Store) Sessions(ctx context.Context, issuer, subject string, now time.T
 	if subject == "" {
 		return s.sessions(ctx, `session.expires_at >= ? AND session.idle_until >= ?`, now, now)
 	}
-	return s.sessions(ctx, `session.issuer = ? AND session.subject = ? AND session.expires_at >= ? AND session.idle_until >= ?`, issuer, subject, now, now)
+	return s.sessions(ctx,
+		`session.issuer = ? AND session.subject = ? AND session.expires_at >= ? AND session.idle_until >= ?`, issuer,
+		subject, now, now)
 }
 
 func (s *Store) sessions(ctx context.Context, cond string, args ...any) (found []Session, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		w := &where{}
 		w.add(cond, args...)
-		rows, err := t.query(`SELECT `+sessionColumns+sessionTables+w.String()+` ORDER BY session.created_at DESC, session.id LIMIT 500`, w.args...)
+		rows, err := t.query(`SELECT `+sessionColumns+sessionTables+w.String()+
+			` ORDER BY session.created_at DESC, session.id LIMIT 500`, w.args...)
 		found, err = collect(rows, err, scanSession)
 		return err
 	})
@@ -128,7 +134,8 @@ func (s *Store) sessions(ctx context.Context, cond string, args ...any) (found [
 // UseSession notes that a session was used just now.
 func (s *Store) UseSession(ctx context.Context, hash string, seen, idleUntil time.Time) error {
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.exec(`UPDATE session SET seen_at = $2, idle_until = $3 WHERE id_hash = $1`, hash, seen, idleUntil); err != nil {
+		if _, err := t.exec(`UPDATE session SET seen_at = $2, idle_until = $3 WHERE id_hash = $1`, hash, seen,
+			idleUntil); err != nil {
 			return fmt.Errorf("note use of session: %w", err)
 		}
 		return nil
@@ -153,7 +160,8 @@ func (s *Store) ClaimRefresh(ctx context.Context, hash string, was, again time.T
 // ended meanwhile.
 func (s *Store) RefreshSession(ctx context.Context, n Session) error {
 	return s.write(ctx, func(t *tx) error {
-		count, err := t.exec(`UPDATE session SET id_token = $2, refresh_token = $3, refresh_at = $4, sid = $5 WHERE id_hash = $1`,
+		count, err := t.exec(
+			`UPDATE session SET id_token = $2, refresh_token = $3, refresh_at = $4, sid = $5 WHERE id_hash = $1`,
 			n.Hash, n.IDToken, n.RefreshToken, n.RefreshAt, n.SID)
 		if err != nil {
 			return fmt.Errorf("write refreshed session: %w", err)
@@ -204,7 +212,8 @@ func (s *Store) EndSessionsOf(ctx context.Context, l Logout) (ended int, err err
 		if _, err := t.exec(`DELETE FROM logout_token WHERE expires_at < $1`, t.now); err != nil {
 			return fmt.Errorf("forget old logout tokens: %w", err)
 		}
-		n, err := t.exec(`INSERT INTO logout_token (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`, l.Issuer+"#"+l.TokenID, l.Expires)
+		n, err := t.exec(`INSERT INTO logout_token (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING`,
+			l.Issuer+"#"+l.TokenID, l.Expires)
 		if err != nil {
 			return fmt.Errorf("write logout token: %w", err)
 		}
@@ -228,7 +237,8 @@ func (s *Store) EndSessionsOf(ctx context.Context, l Logout) (ended int, err err
 			if _, err := t.exec(`DELETE FROM session WHERE id_hash = $1`, g.Hash); err != nil {
 				return fmt.Errorf("end session: %w", err)
 			}
-			if err := record(t, AuditEntry{By: Actor{User: g.Person.Name, Via: "identity_provider"}, Event: "sign_out"}); err != nil {
+			if err := record(t,
+				AuditEntry{By: Actor{User: g.Person.Name, Via: "identity_provider"}, Event: "sign_out"}); err != nil {
 				return err
 			}
 		}

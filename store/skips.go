@@ -55,7 +55,8 @@ func earlierSkip(t *tx, p Push) (id int64, err error) {
 		return id, err
 	}
 	var state PushState
-	_, err = t.row(`SELECT id, state FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND project = $4 AND via <> 'dry_run'
+	_, err = t.row(
+		`SELECT id, state FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND project = $4 AND via <> 'dry_run'
 		ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch, p.Commit, p.Project}, &id, &state)
 	if err != nil || state != PushSkipped {
 		return 0, err
@@ -66,7 +67,8 @@ func earlierSkip(t *tx, p Push) (id int64, err error) {
 // lastTold returns the commit that the branch was brought to before p's, by the newest push
 // that a hook, a CI job or the reconciler recorded; "" when there is none.
 func lastTold(t *tx, p Push) (commit string, err error) {
-	_, err = t.row(`SELECT after_commit FROM push WHERE project_id = $1 AND branch = $2 AND after_commit <> $3 AND via NOT IN ('replay', 'rerender', 'overwrite', 'dry_run')
+	_, err = t.row(
+		`SELECT after_commit FROM push WHERE project_id = $1 AND branch = $2 AND after_commit <> $3 AND via NOT IN ('replay', 'rerender', 'overwrite', 'dry_run')
 		ORDER BY id DESC LIMIT 1`, []any{p.ProjectID, p.Branch, p.Commit}, &commit)
 	if err != nil {
 		return "", fmt.Errorf("read the push before: %w", err)
@@ -77,9 +79,11 @@ func lastTold(t *tx, p Push) (commit string, err error) {
 // skipFound makes a pending push that the reconciler found the skipped one, and
 // returns its id; 0 when there is none.
 func skipFound(t *tx, p Push) (id int64, err error) {
-	_, err = t.row(`UPDATE push SET state = $4, finished_at = $5, reason = $6, before_commit = $7, delivery = $8, user_name = $9, title = $10, via = $11
+	_, err = t.row(
+		`UPDATE push SET state = $4, finished_at = $5, reason = $6, before_commit = $7, delivery = $8, user_name = $9, title = $10, via = $11
 		WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND state = 'pending' AND via = 'reconciler' RETURNING id`,
-		[]any{p.ProjectID, p.Branch, p.Commit, p.State, p.FinishedAt, p.Reason, p.Before, p.Delivery, p.User, p.Title, p.Via}, &id)
+		[]any{p.ProjectID, p.Branch, p.Commit, p.State, p.FinishedAt, p.Reason, p.Before, p.Delivery, p.User, p.Title, p.Via},
+		&id)
 	if err != nil {
 		return 0, fmt.Errorf("skip a push that was found: %w", err)
 	}
@@ -109,7 +113,8 @@ type Wanted struct {
 func (s *Store) WantedHead(ctx context.Context, project int64, branch, head string) (w Wanted, err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		var id int64
-		known, err := t.row(`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND via <> 'dry_run' LIMIT 1`,
+		known, err := t.row(
+			`SELECT id FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND via <> 'dry_run' LIMIT 1`,
 			[]any{project, branch, head}, &id)
 		if err != nil {
 			return err
@@ -149,7 +154,8 @@ func wanted(t *tx, project int64, branch, commit string) (Wanted, error) {
 // branch was at before it.
 func skippedFrom(t *tx, project int64, branch, commit string) (before string, skipped bool, err error) {
 	var id int64
-	skipped, err = t.row(`SELECT id, before_commit FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND state = 'skipped'
+	skipped, err = t.row(
+		`SELECT id, before_commit FROM push WHERE project_id = $1 AND branch = $2 AND after_commit = $3 AND state = 'skipped'
 		ORDER BY id DESC LIMIT 1`, []any{project, branch, commit}, &id, &before)
 	if err != nil || !skipped {
 		return "", false, err

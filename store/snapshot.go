@@ -59,7 +59,8 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 }
 
 // dagState puts one DAG together, still without task instances.
-func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, counts map[dag.RunState]int) (DAGState, error) {
+func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord,
+	counts map[dag.RunState]int) (DAGState, error) {
 	spec, err := s.spec(a.t, d.key(d.version))
 	if err != nil {
 		return DAGState{}, err
@@ -77,7 +78,8 @@ func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord, coun
 		id = state.Backfill.ID
 		state.Queued -= state.Backfill.Queued
 	}
-	queued, err := waitingRuns(a.t, d.id, state, slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id }))
+	queued, err := waitingRuns(a.t, d.id, state,
+		slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id }))
 	if err != nil {
 		return DAGState{}, err
 	}

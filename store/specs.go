@@ -87,13 +87,15 @@ func (s *Store) ClaimSpec(ctx context.Context, spec Spec) error {
 // alone: as files of a checkout, some systems take the two for one.
 func refuseLikeName(t *tx, spec Spec) error {
 	var other, project string
-	found, err := t.row(`SELECT dag_id, project FROM generated_spec WHERE lower(dag_id) = lower($1) AND dag_id <> $1 LIMIT 1`,
+	found, err := t.row(
+		`SELECT dag_id, project FROM generated_spec WHERE lower(dag_id) = lower($1) AND dag_id <> $1 LIMIT 1`,
 		[]any{spec.DAG}, &other, &project)
 	if err != nil {
 		return fmt.Errorf("look for names like %q: %w", spec.DAG, err)
 	}
 	if found {
-		return fmt.Errorf("the DAG name %q differs from %q of project %s by upper and lower case alone: %w", spec.DAG, other, project, dag.ErrConflict)
+		return fmt.Errorf("the DAG name %q differs from %q of project %s by upper and lower case alone: %w", spec.DAG, other,
+			project, dag.ErrConflict)
 	}
 	return nil
 }

@@ -58,7 +58,9 @@ func openSQLite(ctx context.Context, path string, c Config, f *feed, failed func
 }
 
 func (d *sqliteDB) open(ctx context.Context, path string, log *slog.Logger) (err error) {
-	if d.writing, err = sql.Open("sqlite", sqliteDSN(path, "foreign_keys(1)", "synchronous(FULL)", "journal_mode(WAL)", "journal_size_limit(67108864)")); err != nil {
+	if d.writing, err = sql.Open("sqlite",
+		sqliteDSN(path, "foreign_keys(1)", "synchronous(FULL)", "journal_mode(WAL)",
+			"journal_size_limit(67108864)")); err != nil {
 		return err
 	}
 	d.writing.SetMaxOpenConns(1)
@@ -96,7 +98,8 @@ func (d *sqliteDB) explain(err error) error {
 }
 
 func sqliteDSN(path string, pragmas ...string) string {
-	q := url.Values{"_pragma": append(pragmas, "busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-16384)"), "_txlock": {"immediate"}}
+	q := url.Values{"_pragma": append(pragmas, "busy_timeout(10000)", "temp_store(MEMORY)", "cache_size(-16384)"),
+		"_txlock": {"immediate"}}
 	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: q.Encode()}).String()
 }
 

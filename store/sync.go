@@ -92,7 +92,8 @@ func (sv *saver) save(sync Sync) error {
 	if err := sv.load(sync); err != nil {
 		return fmt.Errorf("read DAGs: %w", err)
 	}
-	files := slices.SortedFunc(slices.Values(sync.Changed), func(a, b SpecFile) int { return strings.Compare(a.Path, b.Path) })
+	files := slices.SortedFunc(slices.Values(sync.Changed),
+		func(a, b SpecFile) int { return strings.Compare(a.Path, b.Path) })
 	if err := sv.release(files, sync.Removed); err != nil {
 		return err
 	}
@@ -339,7 +340,8 @@ func (sv *saver) update(spec *dag.DAG, v newDAGVersion, old *savedDAG, now owner
 	}
 	_, err := t.exec(`UPDATE dag SET dag_display_name = $2, owner = $3, search_text = $4, file = $5, dag_commit = $6,
 			version = $7, digest = $8, parsed_at = $9, is_archived = 0, project = $10, project_id = $11 WHERE dag_id = $1`,
-		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now, now.project, old.keptID(now))
+		spec.ID, displayName(spec), spec.Owner, searchText(spec), v.file, v.commit, v.number, v.digest, t.now, now.project,
+		old.keptID(now))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,8 @@ func (s *Store) TakeOver(ctx context.Context, by Actor, former dag.ID) error {
 			if _, err := findDAG(t, former); err != nil {
 				return err
 			}
-			return fmt.Errorf("DAG %q is not a former owner's; those have ids such as %q: %w", former, dag.FormerID(former, 0), dag.ErrInvalid)
+			return fmt.Errorf("DAG %q is not a former owner's; those have ids such as %q: %w", former, dag.FormerID(former, 0),
+				dag.ErrInvalid)
 		}
 		dags, err := lockDAGs(t, []dag.ID{former.Taken(), former})
 		if err != nil {
@@ -59,7 +60,8 @@ func sameRun(t *tx, from, to dag.ID) error {
 		return fmt.Errorf("compare runs: %w", err)
 	}
 	if found {
-		return fmt.Errorf("run %q of DAG %q has the id or the logical date of a run of DAG %q; delete one of the two first: %w",
+		return fmt.Errorf(
+			"run %q of DAG %q has the id or the logical date of a run of DAG %q; delete one of the two first: %w",
 			run, from, to, dag.ErrConflict)
 	}
 	return nil
@@ -104,7 +106,8 @@ func merge(t *tx, from, to *dagRecord) error {
 func (d *dagRecord) inherit(t *tx, from *dagRecord) error {
 	d.version += from.version
 	d.created = t.now
-	if _, err := t.exec(`UPDATE dag SET version = $2, created_at = $3 WHERE dag_id = $1`, d.id, d.version, d.created); err != nil {
+	if _, err := t.exec(`UPDATE dag SET version = $2, created_at = $3 WHERE dag_id = $1`, d.id, d.version,
+		d.created); err != nil {
 		return err
 	}
 	if from.lastScheduled.After(d.lastScheduled) {

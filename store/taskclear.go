@@ -53,26 +53,27 @@ func (s *Store) ClearTasks(ctx context.Context, c Clear) ([]dag.TaskID, error) {
 // returns the task instances that the clear chose, as they are now; none chosen
 // is not an error. Clear.Run is not looked at.
 func (s *Store) ClearRuns(ctx context.Context, c Clear, runs []dag.RunID) ([]dag.TaskInstance, error) {
-	return act(ctx, s, c.By, "ClearRuns", []any{c, named(runs, c.Range)}, func(t *tx) (chosen []dag.TaskInstance, err error) {
-		for _, run := range runs {
-			c.Run = run
-			found, err := s.chosen(t, c)
-			if err != nil {
-				return nil, err
+	return act(ctx, s, c.By, "ClearRuns", []any{c, named(runs, c.Range)},
+		func(t *tx) (chosen []dag.TaskInstance, err error) {
+			for _, run := range runs {
+				c.Run = run
+				found, err := s.chosen(t, c)
+				if err != nil {
+					return nil, err
+				}
+				if len(found) == 0 {
+					continue
+				}
+				if _, err := s.clearRun(t, c); err != nil {
+					return nil, err
+				}
+				if found, err = s.reread(t, found); err != nil {
+					return nil, err
+				}
+				chosen = append(chosen, found...)
 			}
-			if len(found) == 0 {
-				continue
-			}
-			if _, err := s.clearRun(t, c); err != nil {
-				return nil, err
-			}
-			if found, err = s.reread(t, found); err != nil {
-				return nil, err
-			}
-			chosen = append(chosen, found...)
-		}
-		return chosen, nil
-	})
+			return chosen, nil
+		})
 }
 
 // named are the runs that were named, none for those that a range chose.
@@ -162,7 +163,8 @@ func (s *Store) clearRun(t *tx, c Clear) (cleared []dag.TaskID, err error) {
 	if err := a.requeue(); err != nil {
 		return nil, err
 	}
-	return cleared, record(t, AuditEntry{By: c.By, Event: "clear", DAG: c.DAG, Run: c.Run, Task: onlyTask(cleared), Extra: tasksExtra(cleared)})
+	return cleared, record(t,
+		AuditEntry{By: c.By, Event: "clear", DAG: c.DAG, Run: c.Run, Task: onlyTask(cleared), Extra: tasksExtra(cleared)})
 }
 
 // keeps reports whether the clear is for task instances like that one.

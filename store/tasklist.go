@@ -112,7 +112,8 @@ func (s *Store) ListTasks(ctx context.Context, f TaskFilter) (tasks []dag.TaskIn
 			return fmt.Errorf("count task instances: %w", err)
 		}
 		w = f.where(t)
-		rows, err := t.query(`SELECT `+taskColumns+`, r.dag_id, r.run_id, r.epoch`+from+w.String()+order+w.page(f.Limit, f.Offset), w.args...)
+		rows, err := t.query(`SELECT `+taskColumns+`, r.dag_id, r.run_id, r.epoch`+from+w.String()+order+
+			w.page(f.Limit, f.Offset), w.args...)
 		tasks, err = collect(rows, err, scanTaskOfRun)
 		if err != nil {
 			return fmt.Errorf("list task instances: %w", err)

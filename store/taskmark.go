@@ -116,7 +116,8 @@ func (m Mark) choose(r *runRecord, spec *dag.DAG, tasks []dag.TaskInstance) ([]d
 	}
 	wanted := map[dag.TaskID]bool{m.Task: true}
 	addRelatives(spec, wanted, m.Upstream, m.Downstream)
-	return slices.DeleteFunc(slices.Clone(tasks), func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || ti.State == m.State }), nil
+	return slices.DeleteFunc(slices.Clone(tasks),
+		func(ti dag.TaskInstance) bool { return !wanted[ti.Task] || ti.State == m.State }), nil
 }
 
 // markRunTasks ends the tasks of one run and returns them as they are then.

@@ -160,7 +160,8 @@ func (s *Store) Tries(ctx context.Context, id dag.ID, run dag.RunID, task dag.Ta
 }
 
 // readTries reads the tries of one task, or of all when only is empty.
-func (s *Store) readTries(ctx context.Context, id dag.ID, run dag.RunID, only dag.TaskID) (tries [][]dag.TaskInstance, err error) {
+func (s *Store) readTries(ctx context.Context, id dag.ID, run dag.RunID, only dag.TaskID) (tries [][]dag.TaskInstance,
+	err error) {
 	err = s.db.read(ctx, func(t *tx) error {
 		r, spec, err := s.runWithSpec(t, id, run)
 		if err != nil {

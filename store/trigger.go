@@ -127,7 +127,8 @@ func (tr Trigger) digest() string {
 // The caller holds the DAG's lock.
 func (tr Trigger) earlier(t *tx) (*runRecord, error) {
 	var id dag.RunID
-	found, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND trigger_key = $2`, []any{tr.DAG, tr.digest()}, &id)
+	found, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND trigger_key = $2`,
+		[]any{tr.DAG, tr.digest()}, &id)
 	if err != nil || !found {
 		return nil, err
 	}
@@ -184,7 +185,8 @@ func (tr Trigger) check() error {
 	}
 	for _, prefix := range []dag.RunType{dag.RunScheduled, dag.RunBackfill} {
 		if strings.HasPrefix(string(tr.Run), string(prefix)+"__") {
-			return fmt.Errorf("run id %.250q must not begin with %s__, which marks a %s run: %w", tr.Run, prefix, prefix, dag.ErrInvalid)
+			return fmt.Errorf("run id %.250q must not begin with %s__, which marks a %s run: %w", tr.Run, prefix, prefix,
+				dag.ErrInvalid)
 		}
 	}
 	return nil
@@ -257,7 +259,8 @@ func (tr Trigger) taken(t *tx) error {
 	if tr.LogicalDate.IsZero() {
 		return nil
 	}
-	exists, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND logical_date = $2`, []any{tr.DAG, tr.LogicalDate}, &found)
+	exists, err := t.row(`SELECT run_id FROM dag_run WHERE dag_id = $1 AND logical_date = $2`,
+		[]any{tr.DAG, tr.LogicalDate}, &found)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,8 @@ func TestUnreadableDAG(t *testing.T) {
 		rawExec(t, dsn, `UPDATE dag_version SET definition = '{' WHERE dag_id = 'bad'`)
 		s := storetest.Open(t, store.Config{DSN: dsn})
 		var seen store.Snapshot
-		if _, err := s.Advance(ctx, []dag.ID{"bad", "good"}, func(sn store.Snapshot) []store.Action { seen = sn; return nil }); err != nil {
+		if _, err := s.Advance(ctx, []dag.ID{"bad", "good"},
+			func(sn store.Snapshot) []store.Action { seen = sn; return nil }); err != nil {
 			t.Fatal(err)
 		}
 		if len(seen.DAGs) != 1 || seen.DAGs[0].DAG.ID != "good" || seen.Unreadable["bad"] == nil {
@@ -64,7 +65,8 @@ func TestUnplannedGivesWayToTheFile(t *testing.T) {
 	if err := s.SetUnplanned(t.Context(), "d", "broken"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.SaveDAGs(t.Context(), store.Sync{Commit: "c2", Changed: []store.SpecFile{{Path: "d.yaml", Errors: fault}}}); err != nil {
+	if _, err := s.SaveDAGs(t.Context(),
+		store.Sync{Commit: "c2", Changed: []store.SpecFile{{Path: "d.yaml", Errors: fault}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SetUnplanned(t.Context(), "d", "broken"); err != nil {

@@ -53,7 +53,8 @@ two lines`
 			`UPDATE dag_run SET reason = 'task a failed: exit code 3'`,
 			`UPDATE task_instance SET reason = 'exit code 3', state = 'failed' WHERE task_id = 'a'`,
 			`UPDATE task_instance SET reason = 'stopped: cancelled by alice', state = 'running', try_number = 1 WHERE task_id = 'b'`,
-			`UPDATE task_instance SET reason = '` + strings.ReplaceAll(evil, "'", "''") + `', state = 'failed' WHERE task_id = 'c'`,
+			`UPDATE task_instance SET reason = '` + strings.ReplaceAll(evil, "'", "''") +
+				`', state = 'failed' WHERE task_id = 'c'`,
 		} {
 			rawExec(t, dsn, statement)
 		}
@@ -121,7 +122,8 @@ func storeWithRun(t *testing.T, dsn string) dag.RunID {
 	for _, id := range []dag.TaskID{"a", "b", "c", "e"} {
 		d.Tasks = append(d.Tasks, dag.Task{ID: id, TriggerRule: dag.AllSuccess})
 	}
-	if _, err := s.SaveDAGs(t.Context(), store.Sync{Commit: "1", Changed: []store.SpecFile{{Path: "d.yaml", DAGs: []*dag.DAG{d}}}}); err != nil {
+	if _, err := s.SaveDAGs(t.Context(),
+		store.Sync{Commit: "1", Changed: []store.SpecFile{{Path: "d.yaml", DAGs: []*dag.DAG{d}}}}); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.TriggerRun(t.Context(), store.Trigger{DAG: "d"})
@@ -133,7 +135,8 @@ func storeWithRun(t *testing.T, dsn string) dag.RunID {
 		start.Tasks = append(start.Tasks, dag.TaskInstance{DAG: "d", Run: r.ID, Task: task.ID, MaxTries: 1})
 	}
 	start.Tasks[3].State = dag.TaskSuccess
-	if _, err := s.Advance(t.Context(), []dag.ID{"d"}, func(store.Snapshot) []store.Action { return []store.Action{start} }); err != nil {
+	if _, err := s.Advance(t.Context(), []dag.ID{"d"},
+		func(store.Snapshot) []store.Action { return []store.Action{start} }); err != nil {
 		t.Fatal(err)
 	}
 	return r.ID

@@ -101,7 +101,8 @@ func (v newDAGVersion) insert(t *tx) error {
 
 func insertTags(t *tx, spec *dag.DAG) error {
 	for _, tag := range spec.Tags {
-		if _, err := t.exec(`INSERT INTO dag_tag (dag_id, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING`, spec.ID, tag); err != nil {
+		if _, err := t.exec(`INSERT INTO dag_tag (dag_id, tag) VALUES ($1, $2) ON CONFLICT DO NOTHING`, spec.ID,
+			tag); err != nil {
 			return fmt.Errorf("write tag: %w", err)
 		}
 	}

@@ -38,7 +38,8 @@ func parseAddress(text string) (address, error) {
 	}
 	switch {
 	case u.User != nil:
-		return address{}, badAddress("holds credentials, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of the AWS tools")
+		return address{}, badAddress(
+			"holds credentials, which belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or the files of the AWS tools")
 	case u.Fragment != "" || u.Opaque != "":
 		return address{}, badAddress("has more than bucket, prefix and parameters")
 	case strings.ContainsFunc(u.Path+u.Host, unicode.IsControl):

@@ -392,7 +392,8 @@ func TestSealedWhileRead(t *testing.T) {
 			h.write(key, want)
 			h.ship()
 			line := newLine(t, sharedS3(t))
-			other, err := tasklog.Open(tasklog.Config{Dir: t.TempDir(), Bucket: strings.Replace(bucket, sharedS3(t), line.URL, 1), ReadOnly: true})
+			other, err := tasklog.Open(tasklog.Config{Dir: t.TempDir(),
+				Bucket: strings.Replace(bucket, sharedS3(t), line.URL, 1), ReadOnly: true})
 			h.must(err)
 			defer other.Close()
 			requests := 0

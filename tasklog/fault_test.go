@@ -91,7 +91,8 @@ func TestServerKilledDuringUpload(t *testing.T) {
 			t.Errorf("log of %d bytes, want %d", size, want)
 		}
 	}
-	if text := logged.String(); !strings.Contains(text, "task logs cannot be uploaded") || strings.Contains(text, s3Secret) {
+	if text := logged.String(); !strings.Contains(text, "task logs cannot be uploaded") ||
+		strings.Contains(text, s3Secret) {
 		t.Errorf("dagwright's log: %s", text)
 	}
 }
@@ -104,10 +105,12 @@ func TestOpenFaults(t *testing.T) {
 	down.kill()
 	q := "?region=us-east-1&endpoint="
 	for name, test := range map[string]struct{ bucket, want string }{
-		"no bucket":         {"s3://nowhere/x" + q + sharedS3(t), `the bucket "nowhere" does not exist`},
-		"wrong credentials": {"s3://nowhere" + q + server.endpoint(), "the credentials are wrong (SignatureDoesNotMatch): look at AWS_ACCESS_KEY_ID"},
-		"no server":         {"s3://nowhere" + q + down.endpoint(), "the folder of task logs is new, so logs in progress must be looked for in the bucket: list objects in s3://nowhere/: the storage of the logs does not answer"},
-		"no folder":         {"file:///no/such/folder", "folder /no/such/folder does not exist; make it or mount it first"},
+		"no bucket": {"s3://nowhere/x" + q + sharedS3(t), `the bucket "nowhere" does not exist`},
+		"wrong credentials": {"s3://nowhere" + q + server.endpoint(),
+			"the credentials are wrong (SignatureDoesNotMatch): look at AWS_ACCESS_KEY_ID"},
+		"no server": {"s3://nowhere" + q + down.endpoint(),
+			"the folder of task logs is new, so logs in progress must be looked for in the bucket: list objects in s3://nowhere/: the storage of the logs does not answer"},
+		"no folder": {"file:///no/such/folder", "folder /no/such/folder does not exist; make it or mount it first"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -37,7 +37,8 @@ const (
 // removed meanwhile, ErrShort when the log is shorter than offset or becomes
 // shorter than it was, and ErrUnavailable when the bucket fails. A log that does
 // not exist yet is waited for.
-func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64, fn func(offset int64, lines []byte) error) error {
+func (d *Dir) Follow(ctx context.Context, key dag.AttemptKey, offset int64,
+	fn func(offset int64, lines []byte) error) error {
 	name, err := logName(key)
 	if err != nil {
 		return err

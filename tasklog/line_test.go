@@ -23,19 +23,22 @@ func TestLines(t *testing.T) {
 		line string
 		want tasklog.Line
 	}{
-		"plain":               {"hello", tasklog.Line{Text: "hello"}},
-		"empty":               {"", tasklog.Line{}},
-		"not UTF-8":           {"\xff\x00", tasklog.Line{Text: "\xff\x00"}},
-		"base":                {lineStamp + " hello", tasklog.Line{Time: lineAt, Text: "hello"}},
-		"empty base":          {lineStamp + " ", tasklog.Line{Time: lineAt}},
-		"space":               {lineStamp + "   File x", tasklog.Line{Time: lineAt, Text: "  File x"}},
-		"container":           {lineStamp + " [side-car1] hello", tasklog.Line{Time: lineAt, Container: "side-car1", Text: "hello"}},
-		"all digits":          {lineStamp + " [c-0123456789] x", tasklog.Line{Time: lineAt, Container: "c-0123456789", Text: "x"}},
-		"all letters":         {lineStamp + " [az-9] x", tasklog.Line{Time: lineAt, Container: "az-9", Text: "x"}},
-		"longest name":        {lineStamp + " [" + label + "] x", tasklog.Line{Time: lineAt, Container: label, Text: "x"}},
-		"too long a name":     {lineStamp + " [" + label + "a] x", tasklog.Line{Time: lineAt, Text: "[" + label + "a] x"}},
-		"empty of container":  {lineStamp + " [c] ", tasklog.Line{Time: lineAt, Container: "c"}},
-		"own":                 {lineStamp + " dagwright: pod was evicted", tasklog.Line{Time: lineAt, Own: true, Text: "pod was evicted"}},
+		"plain":      {"hello", tasklog.Line{Text: "hello"}},
+		"empty":      {"", tasklog.Line{}},
+		"not UTF-8":  {"\xff\x00", tasklog.Line{Text: "\xff\x00"}},
+		"base":       {lineStamp + " hello", tasklog.Line{Time: lineAt, Text: "hello"}},
+		"empty base": {lineStamp + " ", tasklog.Line{Time: lineAt}},
+		"space":      {lineStamp + "   File x", tasklog.Line{Time: lineAt, Text: "  File x"}},
+		"container": {lineStamp + " [side-car1] hello",
+			tasklog.Line{Time: lineAt, Container: "side-car1", Text: "hello"}},
+		"all digits": {lineStamp + " [c-0123456789] x",
+			tasklog.Line{Time: lineAt, Container: "c-0123456789", Text: "x"}},
+		"all letters":        {lineStamp + " [az-9] x", tasklog.Line{Time: lineAt, Container: "az-9", Text: "x"}},
+		"longest name":       {lineStamp + " [" + label + "] x", tasklog.Line{Time: lineAt, Container: label, Text: "x"}},
+		"too long a name":    {lineStamp + " [" + label + "a] x", tasklog.Line{Time: lineAt, Text: "[" + label + "a] x"}},
+		"empty of container": {lineStamp + " [c] ", tasklog.Line{Time: lineAt, Container: "c"}},
+		"own": {lineStamp + " dagwright: pod was evicted",
+			tasklog.Line{Time: lineAt, Own: true, Text: "pod was evicted"}},
 		"level":               {lineStamp + " [INFO] hello", tasklog.Line{Time: lineAt, Text: "[INFO] hello"}},
 		"list":                {lineStamp + " [1, 2] hello", tasklog.Line{Time: lineAt, Text: "[1, 2] hello"}},
 		"hyphen":              {lineStamp + " [-a] hello", tasklog.Line{Time: lineAt, Text: "[-a] hello"}},
@@ -45,9 +48,10 @@ func TestLines(t *testing.T) {
 		"no space":            {lineStamp, tasklog.Line{Text: lineStamp}},
 		"no such day":         {"2026-02-31T03:00:01.000000020Z x", tasklog.Line{Text: "2026-02-31T03:00:01.000000020Z x"}},
 		"comma":               {"2026-01-31T03:00:01,000000020Z x", tasklog.Line{Text: "2026-01-31T03:00:01,000000020Z x"}},
-		"six digits":          {"2026-01-31T03:00:01.000020Z x      ", tasklog.Line{Text: "2026-01-31T03:00:01.000020Z x      "}},
-		"zone":                {"2026-01-31T03:00:01.0000+03:00 x", tasklog.Line{Text: "2026-01-31T03:00:01.0000+03:00 x"}},
-		"text like time":      {"0001-01-01T00:00:00.000000000Z " + lineStamp + " x", tasklog.Line{Text: lineStamp + " x"}},
+		"six digits": {"2026-01-31T03:00:01.000020Z x      ",
+			tasklog.Line{Text: "2026-01-31T03:00:01.000020Z x      "}},
+		"zone":           {"2026-01-31T03:00:01.0000+03:00 x", tasklog.Line{Text: "2026-01-31T03:00:01.0000+03:00 x"}},
+		"text like time": {"0001-01-01T00:00:00.000000000Z " + lineStamp + " x", tasklog.Line{Text: lineStamp + " x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +84,8 @@ func TestAppendLines(t *testing.T) {
 // FuzzParseLine wants a line that was read to be written and read again
 // without a change.
 func FuzzParseLine(f *testing.F) {
-	for _, line := range []string{"", "x\n", lineStamp + " x", lineStamp + " [c] x", lineStamp + " [] [c] x", lineStamp + " dagwright: x", lineStamp + " [] x"} {
+	for _, line := range []string{"", "x\n", lineStamp + " x", lineStamp + " [c] x", lineStamp + " [] [c] x",
+		lineStamp + " dagwright: x", lineStamp + " [] x"} {
 		f.Add([]byte(line))
 	}
 	f.Fuzz(func(t *testing.T, line []byte) {

@@ -14,7 +14,8 @@ import (
 // secrets are values that overlap, begin alike and have several lines.
 var secrets = []string{
 	"hunter2-hunter2-hunter2", "hunter2-and-more-of-it", "of-it-overlaps", "short", "",
-	"-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n", strings.Repeat("long", 50),
+	"-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n",
+	strings.Repeat("long", 50),
 }
 
 // hidden is what readers are to see of a text.
@@ -96,7 +97,8 @@ func TestMaskedFollow(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	text := leakyText(r)
 	// One line that comes in pieces, with a secret on the border.
-	long := append(bytes.Repeat([]byte("x"), 256<<10-10), []byte("hunter2-hunter2-hunter2"+strings.Repeat("y", 1000)+"\n")...)
+	long := append(bytes.Repeat([]byte("x"), 256<<10-10),
+		[]byte("hunter2-hunter2-hunter2"+strings.Repeat("y", 1000)+"\n")...)
 	text = append(long, text...)
 	want := hidden(text)
 	d := openMasked(t, text)
@@ -141,7 +143,9 @@ func TestMaskOfGrowingLog(t *testing.T) {
 }
 
 func BenchmarkReadMasked(b *testing.B) {
-	for name, values := range map[string][]string{"none": nil, "ten": {"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc", "dddddddddddd", "eeeeeeeeeeee", "ffffffffffff", "gggggggggggg", "hhhhhhhhhhhh", "iiiiiiiiiiii", "jjjjjjjjjjjj"}} {
+	for name, values := range map[string][]string{"none": nil,
+		"ten": {"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc", "dddddddddddd", "eeeeeeeeeeee", "ffffffffffff",
+			"gggggggggggg", "hhhhhhhhhhhh", "iiiiiiiiiiii", "jjjjjjjjjjjj"}} {
 		b.Run(name, func(b *testing.B) {
 			d, err := tasklog.Open(tasklog.Config{Dir: b.TempDir(), Mask: values})
 			if err != nil {

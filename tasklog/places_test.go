@@ -118,7 +118,8 @@ func (h *house) inSpool(k dag.AttemptKey) bool {
 }
 
 func (h *house) file(k dag.AttemptKey) string {
-	return filepath.Join(h.config.Dir, "dag_id="+string(k.DAG), "run_id="+string(k.Run), "task_id="+string(k.Task), fmt.Sprintf("attempt=%d.log", k.Try))
+	return filepath.Join(h.config.Dir, "dag_id="+string(k.DAG), "run_id="+string(k.Run), "task_id="+string(k.Task),
+		fmt.Sprintf("attempt=%d.log", k.Try))
 }
 
 func read(t testing.TB, d *tasklog.Dir, k dag.AttemptKey, offset, n int64) string {
@@ -201,7 +202,8 @@ func checkReads(h *house, other *tasklog.Dir, want string, sealed bool) {
 	h.Helper()
 	for who, d := range map[string]*tasklog.Dir{"writer": h.Dir, "reader": other} {
 		wantInfo(h, d, key, tasklog.Info{Size: int64(len(want)), Sealed: sealed})
-		for _, part := range []struct{ offset, n int }{{0, len(want)}, {0, 1}, {3, 4}, {5, 1000}, {len(want), 5}, {1 << 30, 5}, {2, 0}} {
+		for _, part := range []struct{ offset, n int }{{0, len(want)}, {0, 1}, {3, 4}, {5, 1000}, {len(want), 5},
+			{1 << 30, 5}, {2, 0}} {
 			from := min(part.offset, len(want))
 			if got := read(h, d, key, int64(part.offset), int64(part.n)); got != want[from:min(from+part.n, len(want))] {
 				h.Errorf("%s: ReadAt(%d, %d) = %q of %q", who, part.offset, part.n, got, want)
@@ -326,7 +328,8 @@ func TestPlacesRemoveOneRun(t *testing.T) {
 func TestPlacesOddNames(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(h *house) {
-		for _, id := range []string{".", "..", "...", "a b", "a%2Fb", "модель", "a=b", "~", "x.log", "a__0x2f__b", "<&>", strings.Repeat("x", 250)} {
+		for _, id := range []string{".", "..", "...", "a b", "a%2Fb", "модель", "a=b", "~", "x.log", "a__0x2f__b", "<&>",
+			strings.Repeat("x", 250)} {
 			k := dag.AttemptKey{DAG: dag.ID(id), Run: dag.RunID(id), Task: dag.TaskID(id), Try: 1}
 			h.write(k, id)
 			h.seal(k)
@@ -343,7 +346,8 @@ func TestReadOnly(t *testing.T) {
 	everywhere(t, func(h *house) {
 		other := h.reader()
 		_, fileErr := other.File(key)
-		for what, err := range map[string]error{"File": fileErr, "Seal": other.Seal(key), "Remove": other.Remove(key.DAG, key.Run)} {
+		for what, err := range map[string]error{"File": fileErr, "Seal": other.Seal(key),
+			"Remove": other.Remove(key.DAG, key.Run)} {
 			if !errors.Is(err, dag.ErrInvalid) {
 				t.Errorf("%s: %v", what, err)
 			}

@@ -29,7 +29,8 @@ type Retention struct {
 func (r Retention) check() (faults dag.SpecErrors) {
 	check := func(key string, keep time.Duration) {
 		if keep < 0 || keep > 0 && keep < minKeep {
-			faults = append(faults, &dag.SpecError{Path: key, Reason: fmt.Sprintf("%v is too short; want at least %v, or 0 for ever", keep, minKeep)})
+			faults = append(faults,
+				&dag.SpecError{Path: key, Reason: fmt.Sprintf("%v is too short; want at least %v, or 0 for ever", keep, minKeep)})
 		}
 	}
 	check("retention", r.Keep)

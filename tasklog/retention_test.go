@@ -44,10 +44,12 @@ func TestConfigCheck(t *testing.T) {
 		config tasklog.Config
 		want   string // "" for no fault
 	}{
-		"folder":        {tasklog.Config{Dir: "x"}, ""},
-		"no folder":     {tasklog.Config{}, "no folder"},
-		"all":           {tasklog.Config{Dir: "x", Bucket: "s3://b/p?region=r&endpoint=http://localhost:1", Retention: pattern("a*")}, ""},
-		"short":         {tasklog.Config{Dir: "x", Retention: keep(time.Minute)}, "retention: 1m0s is too short; want at least 1h0m0s, or 0 for ever"},
+		"folder":    {tasklog.Config{Dir: "x"}, ""},
+		"no folder": {tasklog.Config{}, "no folder"},
+		"all": {tasklog.Config{Dir: "x", Bucket: "s3://b/p?region=r&endpoint=http://localhost:1",
+			Retention: pattern("a*")}, ""},
+		"short": {tasklog.Config{Dir: "x", Retention: keep(time.Minute)},
+			"retention: 1m0s is too short; want at least 1h0m0s, or 0 for ever"},
 		"negative":      {tasklog.Config{Dir: "x", Retention: keep(-day)}, "retention: -24h0m0s"},
 		"bad pattern":   {tasklog.Config{Dir: "x", Retention: pattern("[a")}, `dags.[a: no pattern of DAG ids`},
 		"bad bucket":    {tasklog.Config{Dir: "x", Bucket: "b"}, "want s3://bucket/prefix"},
@@ -57,7 +59,8 @@ func TestConfigCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := test.config.Check()
-			if test.want == "" && err != nil || test.want != "" && (!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil || test.want != "" &&
+				(!errors.Is(err, dag.ErrInvalid) || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("Check: %v, want %q", err, test.want)
 			}
 		})

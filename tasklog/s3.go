@@ -69,7 +69,8 @@ func openS3(a address) (objects, error) {
 		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Region: region},
 	})
 	client, err := minio.NewCore(u.Host, &minio.Options{
-		Creds: creds, Secure: u.Scheme == "https", Transport: transport, Region: region, BucketLookup: lookup, MaxRetries: attempts,
+		Creds: creds, Secure: u.Scheme == "https", Transport: transport, Region: region, BucketLookup: lookup,
+		MaxRetries: attempts,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("bucket of task logs: %w", err)
@@ -216,13 +217,15 @@ func explain(err error, a address) string {
 	case "NoSuchBucket":
 		return fmt.Sprintf("the bucket %q does not exist", a.bucket)
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken":
-		return "the credentials are wrong (" + said.Code + "): look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what stands for them"
+		return "the credentials are wrong (" + said.Code +
+			"): look at AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what stands for them"
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
 		return fmt.Sprintf("the bucket is in another region than %q", a.region)
 	}
 	switch said.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return "the credentials are not allowed to do this (" + cmp.Or(said.Code, "forbidden") + "): reading, writing, listing and deleting objects is needed"
+		return "the credentials are not allowed to do this (" + cmp.Or(said.Code, "forbidden") +
+			"): reading, writing, listing and deleting objects is needed"
 	case http.StatusMovedPermanently:
 		return fmt.Sprintf("the bucket is in another region than %q", a.region)
 	}
@@ -230,7 +233,8 @@ func explain(err error, a address) string {
 }
 
 // errNoCredentials says that nothing can sign a request.
-var errNoCredentials = errors.New("there are no credentials: want AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role")
+var errNoCredentials = errors.New(
+	"there are no credentials: want AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or a role")
 
 // refused says whether err is of the kind that waiting does not heal.
 func refused(err error) bool {

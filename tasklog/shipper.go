@@ -69,7 +69,8 @@ func openShipper(ctx context.Context, d *Dir, unreachable error) (*shipper, erro
 	}
 	if d.spool.isNew() {
 		if unreachable != nil {
-			return nil, fmt.Errorf("the folder of task logs is new, so logs in progress must be looked for in the bucket: %w", unreachable)
+			return nil, fmt.Errorf("the folder of task logs is new, so logs in progress must be looked for in the bucket: %w",
+				unreachable)
 		}
 		if err := s.takeBack(ctx); err != nil {
 			return nil, fmt.Errorf("take back logs in progress: %w", err)

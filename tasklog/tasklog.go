@@ -100,7 +100,8 @@ func (c Config) Check() error {
 	}
 	if c.Bucket != "" {
 		if _, err := parseAddress(c.Bucket); err != nil {
-			faults = append(faults, &dag.SpecError{Path: "bucket", Reason: strings.TrimSuffix(err.Error(), ": "+dag.ErrInvalid.Error())})
+			faults = append(faults,
+				&dag.SpecError{Path: "bucket", Reason: strings.TrimSuffix(err.Error(), ": "+dag.ErrInvalid.Error())})
 		}
 	}
 	return append(faults, c.Retention.check()...).Err()

@@ -62,7 +62,8 @@ func TestFileNames(t *testing.T) {
 	t.Parallel()
 	d, root := openDir(t)
 	write(t, d, "x\n")
-	if _, err := os.Stat(filepath.Join(root, "dag_id=churn-model/run_id=manual__2026-01-31T03:00:00+00:00/task_id=run_model/attempt=1.log")); err != nil {
+	if _, err := os.Stat(filepath.Join(root,
+		"dag_id=churn-model/run_id=manual__2026-01-31T03:00:00+00:00/task_id=run_model/attempt=1.log")); err != nil {
 		t.Error(err)
 	}
 }
@@ -114,9 +115,11 @@ func assertInfo(t *testing.T, d *tasklog.Dir, want tasklog.Info) {
 func TestHostileKeys(t *testing.T) {
 	t.Parallel()
 	d, root := openDir(t)
-	for _, id := range []string{"", "../x", "x/..", "a/b", "/etc", "a\x00b", "a\nb", "a\u0085b", "\xff", strings.Repeat("x", 251)} {
+	for _, id := range []string{"", "../x", "x/..", "a/b", "/etc", "a\x00b", "a\nb", "a\u0085b", "\xff",
+		strings.Repeat("x", 251)} {
 		for _, k := range []dag.AttemptKey{
-			{DAG: dag.ID(id), Run: "r", Task: "t"}, {DAG: "d", Run: dag.RunID(id), Task: "t"}, {DAG: "d", Run: "r", Task: dag.TaskID(id)},
+			{DAG: dag.ID(id), Run: "r", Task: "t"}, {DAG: "d", Run: dag.RunID(id), Task: "t"},
+			{DAG: "d", Run: "r", Task: dag.TaskID(id)},
 		} {
 			_, fileErr := d.File(k)
 			_, statErr := d.Stat(k)

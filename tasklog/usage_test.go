@@ -117,7 +117,8 @@ func TestDefaultLimits(t *testing.T) {
 		"large disk": {Config{}, 100 * gib, Limits{MaxBytes: 256 << 20, MinFree: 512 << 20, Full: "/logs/.full"}, 80 * gib},
 		"small disk": {Config{}, 1000, Limits{MaxBytes: 256 << 20, MinFree: 50, Full: "/logs/.full"}, 800},
 		"none":       {Config{MaxBytesPerTry: -1, MaxBytes: -1, MinFree: -1}, gib, Limits{}, 0},
-		"named":      {Config{MaxBytesPerTry: 1, MaxBytes: 2, MinFree: 3}, gib, Limits{MaxBytes: 1, MinFree: 3, Full: "/logs/.full"}, 2},
+		"named": {Config{MaxBytesPerTry: 1, MaxBytes: 2, MinFree: 3}, gib,
+			Limits{MaxBytes: 1, MinFree: 3, Full: "/logs/.full"}, 2},
 	} {
 		got, all := newLimits(test.config, s, test.size)
 		if got != test.want || all != test.all {

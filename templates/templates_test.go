@@ -49,7 +49,8 @@ func TestFor(t *testing.T) {
 		}
 	}
 	// printf own | sha256sum
-	if got, want := set.For("churn-model", false).Digest, "5b3975651c3cab92d044c096dc30a1c2d9525497457472de48c51ecb363d1f4a"; got != want {
+	if got, want := set.For("churn-model",
+		false).Digest, "5b3975651c3cab92d044c096dc30a1c2d9525497457472de48c51ecb363d1f4a"; got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
 }
@@ -64,7 +65,8 @@ func TestLoadReportsEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"a.yaml.tmpl:2: function \"nope\"", "b.yaml.tmpl:3: missing value for if", "c.yaml.tmpl: it has more than"} {
+	for _, want := range []string{"a.yaml.tmpl:2: function \"nope\"", "b.yaml.tmpl:3: missing value for if",
+		"c.yaml.tmpl: it has more than"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not say %q", err, want)
 		}
@@ -83,7 +85,8 @@ func TestExecuteFaults(t *testing.T) {
 		"missing field": {"[[ .Nope ]]", struct{ A int }{}, 1, "Nope"},
 		"strange type":  {"\n[[ toYaml . ]]", struct{}{}, 2, "cannot be written as YAML"},
 		"no number":     {"[[ toYaml . ]]", math.NaN(), 1, "not a number"},
-		"too long":      {"[[ range . ]][[ range $ ]]xxxxxxxxxx[[ end ]][[ end ]]", make([]int, 1000), 0, "more than 1048576 bytes"},
+		"too long": {"[[ range . ]][[ range $ ]]xxxxxxxxxx[[ end ]][[ end ]]", make([]int, 1000), 0,
+			"more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -93,7 +96,8 @@ func TestExecuteFaults(t *testing.T) {
 			}
 			_, err = set.For("x", false).Execute(tt.data)
 			var fault *templates.Error
-			if !errors.As(err, &fault) || fault.File != "x.yaml.tmpl" || fault.Line != tt.line && tt.line != 0 || !strings.Contains(fault.Reason, tt.want) {
+			if !errors.As(err, &fault) || fault.File != "x.yaml.tmpl" || fault.Line != tt.line && tt.line != 0 ||
+				!strings.Contains(fault.Reason, tt.want) {
 				t.Errorf("error %v, want one of x.yaml.tmpl:%d that says %q", err, tt.line, tt.want)
 			}
 		})
@@ -117,8 +121,10 @@ func TestPassThrough(t *testing.T) {
 // template has, and reads them back with a YAML parser.
 func FuzzValue(f *testing.F) {
 	for _, s := range []string{
-		"", "plain", "true", "No", "~", "null", "1", "1e3", "0x1f", "12:30", "2026-01-01", "a: b", "- a", "#c", "a #c", "{{ ds }}", "]]", "[[", "'", `"`, `\`,
-		"a\nb", "\r", "\t", " a ", "é", "\u0085", "\u2028", "\ufeff", "🎉", "$HOME ${HOME}", "%a", "@a", "`a", "*a", "&a", "!a", "|", ">", "=", "<<", "---", "...", "\x00", "\x7f", "\u00a0",
+		"", "plain", "true", "No", "~", "null", "1", "1e3", "0x1f", "12:30", "2026-01-01", "a: b", "- a", "#c", "a #c",
+		"{{ ds }}", "]]", "[[", "'", `"`, `\`,
+		"a\nb", "\r", "\t", " a ", "é", "\u0085", "\u2028", "\ufeff", "🎉", "$HOME ${HOME}", "%a", "@a", "`a", "*a", "&a",
+		"!a", "|", ">", "=", "<<", "---", "...", "\x00", "\x7f", "\u00a0",
 	} {
 		f.Add(s)
 	}

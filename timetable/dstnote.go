@@ -46,7 +46,8 @@ func (k *ticks) gapNote(from, to int64) string {
 		return ""
 	}
 	shown := k.zone.wall(k.zone.moment(wall))
-	note := fmt.Sprintf("On %s %s does not exist in %s: the run starts at %s", dateText(wall), clockText(wall), k.zone.loc, clockText(shown))
+	note := fmt.Sprintf("On %s %s does not exist in %s: the run starts at %s", dateText(wall), clockText(wall), k.zone.loc,
+		clockText(shown))
 	if dateText(shown) != dateText(wall) {
 		note += " on " + dateText(shown)
 	}
@@ -96,10 +97,12 @@ func (k *ticks) foldNote(from, to int64) string {
 		return ""
 	}
 	if next, ok := k.expr.next(wall); ok && next < to {
-		return fmt.Sprintf("On %s the time from %s to %s comes twice in %s: the runs in it start when it comes the second time.",
+		return fmt.Sprintf(
+			"On %s the time from %s to %s comes twice in %s: the runs in it start when it comes the second time.",
 			dateText(wall), clockText(from), clockText(to), k.zone.loc)
 	}
-	return fmt.Sprintf("On %s %s comes twice in %s: the run starts the second time.", dateText(wall), clockText(wall), k.zone.loc)
+	return fmt.Sprintf("On %s %s comes twice in %s: the run starts the second time.", dateText(wall), clockText(wall),
+		k.zone.loc)
 }
 
 func dateText(wall int64) string { return time.Unix(wall, 0).UTC().Format(time.DateOnly) }

@@ -65,11 +65,13 @@ func parseExpression(text string) (*expression, error) {
 	}
 	text, isPreset := preset(text)
 	if !isPreset && strings.HasPrefix(text, "@") {
-		return nil, fmt.Errorf("preset %q is unknown: want @hourly, @daily, @midnight, @weekly, @monthly, @quarterly, @yearly or @annually", text)
+		return nil, fmt.Errorf(
+			"preset %q is unknown: want @hourly, @daily, @midnight, @weekly, @monthly, @quarterly, @yearly or @annually", text)
 	}
 	cols := columns(strings.ToLower(text))
 	if len(cols) < 5 || len(cols) > 7 {
-		return nil, fmt.Errorf("expression %q has %d fields: want 5 (minute hour day-of-month month day-of-week), 6 (seconds last) or 7 (years last)", text, len(cols))
+		return nil, fmt.Errorf(
+			"expression %q has %d fields: want 5 (minute hour day-of-month month day-of-week), 6 (seconds last) or 7 (years last)", text, len(cols))
 	}
 	parsed := make([]values, 7)
 	for i, f := range fields()[:len(cols)] {
@@ -93,7 +95,8 @@ func reduce(parsed []values, cols []string) {
 	for i, f := range fields()[:len(cols)] {
 		v := &parsed[i]
 		full := v.count() == f.max-f.min+1
-		if i == domField && !strings.Contains(cols[dowField], "*") || i == dowField && !strings.Contains(cols[domField], "*") {
+		if i == domField && !strings.Contains(cols[dowField], "*") || i == dowField &&
+			!strings.Contains(cols[domField], "*") {
 			full = false
 		}
 		if full || v.star && v.count() == 1 {

@@ -96,7 +96,8 @@ func (f field) parse(text string) (values, error) {
 		if text[0] == 'h' {
 			return v, f.errorf(text, "hashed values (Jenkins' H) are not supported; write the value itself")
 		}
-		return v, f.errorf(text, "random values (R) are not supported, because a schedule must be the same each time it is computed; write the value itself")
+		return v, f.errorf(text,
+			"random values (R) are not supported, because a schedule must be the same each time it is computed; write the value itself")
 	}
 	if strings.Contains(text, "?") {
 		if text != "?" {

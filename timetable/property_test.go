@@ -156,12 +156,14 @@ func TestIntervalsTouch(t *testing.T) {
 	for _, z := range oddZones {
 		start, loc := time.Date(z.year, 1, 1, 0, 0, 0, 0, time.UTC), location(t, z.zone)
 		for _, expr := range []string{"30 2 * * *", "0 * * * *", "*/20 0-3 * * *"} {
-			runs, err := parse(t, dag.ScheduleCronInterval, expr, z.zone).Upcoming(time.Time{}, timetable.Bounds{Start: start}, 5000)
+			runs, err := parse(t, dag.ScheduleCronInterval, expr, z.zone).Upcoming(time.Time{},
+				timetable.Bounds{Start: start}, 5000)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i, r := range runs {
-				if !r.Interval.End.After(r.Interval.Start) || !r.RunAfter.Equal(r.Interval.End) || !r.LogicalDate.Equal(r.Interval.Start) {
+				if !r.Interval.End.After(r.Interval.Start) || !r.RunAfter.Equal(r.Interval.End) ||
+					!r.LogicalDate.Equal(r.Interval.Start) {
 					t.Errorf("%s %q: odd run %+v", z.zone, expr, r)
 				}
 				if i > 0 && !r.LogicalDate.After(runs[i-1].LogicalDate) {
@@ -178,7 +180,8 @@ func TestIntervalsTouch(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"30 2 * * *", "*/15 * * * *", "0 0 29 2 *", "0 0 15W * fri", "0 9 * * mon-fri#2", "5 4 L,1-l/2 feb-nov L5",
-		"50-10/15 22-2 * * FRI-MON", "0 0 1 1 * */7 2030/3", "@quarterly", "? ? ? ? ?", "h * * * *", "*/99999999999 5-5 0-0 * 0-7",
+		"50-10/15 22-2 * * FRI-MON", "0 0 1 1 * */7 2030/3", "@quarterly", "? ? ? ? ?", "h * * * *",
+		"*/99999999999 5-5 0-0 * 0-7",
 	} {
 		f.Add(s, "Europe/Paris", int64(1743292800))
 	}

@@ -35,34 +35,45 @@ func TestNext(t *testing.T) {
 		catchup          bool
 		want             string // "" is none
 	}{
-		{"the latest past tick of a start long ago", trigger, "@daily", "", "2025-01-01", "", false, "06-10 00:00 > 06-10 00:00"},
-		{"missed runs but the latest are skipped", trigger, "@daily", "2025-06-01", "2025-01-01", "", false, "06-10 00:00 > 06-10 00:00"},
+		{"the latest past tick of a start long ago", trigger, "@daily", "", "2025-01-01", "", false,
+			"06-10 00:00 > 06-10 00:00"},
+		{"missed runs but the latest are skipped", trigger, "@daily", "2025-06-01", "2025-01-01", "", false,
+			"06-10 00:00 > 06-10 00:00"},
 		{"then the one after it", trigger, "@daily", "2025-06-10", "2025-01-01", "", false, "06-11 00:00 > 06-11 00:00"},
 		{"a start in the future", trigger, "@daily", "", "2025-06-20 12:00", "", false, "06-21 00:00 > 06-21 00:00"},
 		{"no start: wait for the next tick", trigger, "@daily", "", "", "", false, "06-11 00:00 > 06-11 00:00"},
-		{"no start: a tick at most five minutes ago counts", trigger, "4/10 * * * *", "", "", "", false, "06-10 10:04 > 06-10 10:04"},
-		{"no start: so does one a tenth of the way ago", trigger, "0 9 * * *", "", "", "", false, "06-10 09:00 > 06-10 09:00"},
+		{"no start: a tick at most five minutes ago counts", trigger, "4/10 * * * *", "", "", "", false,
+			"06-10 10:04 > 06-10 10:04"},
+		{"no start: so does one a tenth of the way ago", trigger, "0 9 * * *", "", "", "", false,
+			"06-10 09:00 > 06-10 09:00"},
 		{"no start: 7.5 of 60 minutes are too many", trigger, "@hourly", "", "", "", false, "06-10 11:00 > 06-10 11:00"},
 		{"no start, with catchup: the same", trigger, "@hourly", "", "", "", true, "06-10 11:00 > 06-10 11:00"},
 		{"no start, but a run", trigger, "@hourly", "2025-06-10 03:00", "", "", false, "06-10 10:00 > 06-10 10:00"},
-		{"every missed run with catchup", trigger, "@daily", "2025-06-01", "2025-01-01", "", true, "06-02 00:00 > 06-02 00:00"},
+		{"every missed run with catchup", trigger, "@daily", "2025-06-01", "2025-01-01", "", true,
+			"06-02 00:00 > 06-02 00:00"},
 		{"with catchup from the start on", trigger, "@daily", "", "2025-01-01 00:01", "", true, "01-02 00:00 > 01-02 00:00"},
 		{"the end counts", trigger, "@daily", "2025-06-01", "2025-01-01", "2025-06-02", true, "06-02 00:00 > 06-02 00:00"},
 		{"after the end there is none", trigger, "@daily", "2025-06-02", "2025-01-01", "2025-06-02", true, ""},
 		{"nor one that was skipped up to now", trigger, "@daily", "", "2025-01-01", "2025-06-02", false, ""},
-		{"a last run off the grid", trigger, "@hourly", "2025-06-10 10:03", "2025-01-01", "", true, "06-10 11:00 > 06-10 11:00"},
+		{"a last run off the grid", trigger, "@hourly", "2025-06-10 10:03", "2025-01-01", "", true,
+			"06-10 11:00 > 06-10 11:00"},
 
 		{"the latest complete interval", interval, "@daily", "", "2025-01-01", "", false, "06-09 00:00 > 06-10 00:00"},
 		{"also without a start", interval, "@daily", "", "", "", false, "06-09 00:00 > 06-10 00:00"},
-		{"missed intervals but the latest are skipped", interval, "@daily", "2025-06-01", "2025-01-01", "", false, "06-09 00:00 > 06-10 00:00"},
-		{"then the one that is going on", interval, "@daily", "2025-06-09", "2025-01-01", "", false, "06-10 00:00 > 06-11 00:00"},
+		{"missed intervals but the latest are skipped", interval, "@daily", "2025-06-01", "2025-01-01", "", false,
+			"06-09 00:00 > 06-10 00:00"},
+		{"then the one that is going on", interval, "@daily", "2025-06-09", "2025-01-01", "", false,
+			"06-10 00:00 > 06-11 00:00"},
 		{"a start in the future", interval, "@daily", "", "2025-06-20 12:00", "", false, "06-21 00:00 > 06-22 00:00"},
-		{"every interval with catchup", interval, "@daily", "2025-06-01", "2025-01-01", "", true, "06-02 00:00 > 06-03 00:00"},
+		{"every interval with catchup", interval, "@daily", "2025-06-01", "2025-01-01", "", true,
+			"06-02 00:00 > 06-03 00:00"},
 		{"the first one with catchup", interval, "@daily", "", "2025-01-01 00:01", "", true, "01-02 00:00 > 01-03 00:00"},
 		{"with catchup but neither start nor run there is none", interval, "@daily", "", "", "", true, ""},
-		{"the end limits the interval's start", interval, "@daily", "2025-06-01", "2025-01-01", "2025-06-02", true, "06-02 00:00 > 06-03 00:00"},
+		{"the end limits the interval's start", interval, "@daily", "2025-06-01", "2025-01-01", "2025-06-02", true,
+			"06-02 00:00 > 06-03 00:00"},
 		{"after the end there is none", interval, "@daily", "2025-06-02", "2025-01-01", "2025-06-02", true, ""},
-		{"a coarser schedule does not repeat the last start", interval, "@weekly", "2025-06-08", "2025-01-01", "", true, "06-15 00:00 > 06-22 00:00"},
+		{"a coarser schedule does not repeat the last start", interval, "@weekly", "2025-06-08", "2025-01-01", "", true,
+			"06-15 00:00 > 06-22 00:00"},
 	}
 	for _, tc := range tests {
 		t.Run(string(tc.kind)+" "+tc.why, func(t *testing.T) {
@@ -117,7 +128,8 @@ func TestManual(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2025, 6, 10, 10, 7, 30, 123456789, time.UTC)
 	exact := dag.DataInterval{Start: at, End: at}
-	daily := dag.DataInterval{Start: time.Date(2025, 6, 9, 0, 0, 0, 0, time.UTC), End: time.Date(2025, 6, 10, 0, 0, 0, 0, time.UTC)}
+	daily := dag.DataInterval{Start: time.Date(2025, 6, 9, 0, 0, 0, 0, time.UTC),
+		End: time.Date(2025, 6, 10, 0, 0, 0, 0, time.UTC)}
 	tests := []struct {
 		name string
 		kind dag.ScheduleKind
@@ -187,7 +199,8 @@ func TestContinuous(t *testing.T) {
 		t.Fatalf("first = %+v, %v, %v, want now about the time since the start", first, ok, err)
 	}
 	second, ok, err := tt.Next(first.LogicalDate, b, now.Add(time.Minute))
-	if err != nil || !ok || !second.RunAfter.Equal(now.Add(time.Minute)) || !second.Interval.Start.Equal(first.Interval.End) {
+	if err != nil || !ok || !second.RunAfter.Equal(now.Add(time.Minute)) ||
+		!second.Interval.Start.Equal(first.Interval.End) {
 		t.Fatalf("second = %+v, %v, %v, want at once about the time since the first", second, ok, err)
 	}
 	again, ok, err := tt.Next(second.LogicalDate, b, now.Add(time.Minute))
@@ -213,10 +226,12 @@ func TestUpcomingAfter(t *testing.T) {
 		n          int
 		want       []string
 	}{
-		{"strictly after a tick", dag.ScheduleCronTrigger, "2025-06-10", "", 2, []string{"06-11 00:00 > 06-11 00:00", "06-12 00:00 > 06-12 00:00"}},
+		{"strictly after a tick", dag.ScheduleCronTrigger, "2025-06-10", "", 2,
+			[]string{"06-11 00:00 > 06-11 00:00", "06-12 00:00 > 06-12 00:00"}},
 		{"before the start", dag.ScheduleCronTrigger, "2025-01-10", "", 1, []string{"06-01 00:00 > 06-01 00:00"}},
 		{"until the end", dag.ScheduleCronTrigger, "2025-06-10", "2025-06-11", 5, []string{"06-11 00:00 > 06-11 00:00"}},
-		{"an interval that ends after", dag.ScheduleCronInterval, "2025-06-10 08:00", "", 2, []string{"06-10 00:00 > 06-11 00:00", "06-11 00:00 > 06-12 00:00"}},
+		{"an interval that ends after", dag.ScheduleCronInterval, "2025-06-10 08:00", "", 2,
+			[]string{"06-10 00:00 > 06-11 00:00", "06-11 00:00 > 06-12 00:00"}},
 		{"not one that ends then", dag.ScheduleCronInterval, "2025-06-10", "", 1, []string{"06-10 00:00 > 06-11 00:00"}},
 		{"none wanted", dag.ScheduleCronTrigger, "2025-06-10", "", 0, nil},
 	}
@@ -237,7 +252,8 @@ func TestUpcomingAfter(t *testing.T) {
 			}
 		})
 	}
-	if _, err := parse(t, dag.ScheduleCronTrigger, "@daily", "").Upcoming(time.Time{}, timetable.Bounds{}, 1); !errors.Is(err, dag.ErrInvalid) {
+	if _, err := parse(t, dag.ScheduleCronTrigger, "@daily", "").Upcoming(time.Time{}, timetable.Bounds{},
+		1); !errors.Is(err, dag.ErrInvalid) {
 		t.Errorf("without start and after: %v, want an invalid error", err)
 	}
 }
@@ -247,15 +263,24 @@ func TestUpcomingAfter(t *testing.T) {
 func TestManualWhereTheClockChanges(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ why, expr, zone, at, start, end string }{
-		{"after a tick that was moved out of a gap", "0 2 * * *", "America/New_York", "2024-03-10T07:30:00Z", "2024-03-09T07:00:00Z", "2024-03-10T07:00:00Z"},
-		{"on that tick", "0 2 * * *", "America/New_York", "2024-03-10T07:00:00Z", "2024-03-09T07:00:00Z", "2024-03-10T07:00:00Z"},
-		{"before it", "0 2 * * *", "America/New_York", "2024-03-10T06:59:00Z", "2024-03-08T07:00:00Z", "2024-03-09T07:00:00Z"},
-		{"the next day", "0 2 * * *", "America/New_York", "2024-03-11T06:30:00Z", "2024-03-10T07:00:00Z", "2024-03-11T06:00:00Z"},
-		{"inside of a gap's shadow", "30 2 * * *", "Europe/Zurich", "2024-03-31T01:45:00Z", "2024-03-30T01:30:00Z", "2024-03-31T01:30:00Z"},
-		{"between the two times of a fold", "0 1 * * *", "America/New_York", "2024-11-03T05:30:00Z", "2024-11-01T05:00:00Z", "2024-11-02T05:00:00Z"},
-		{"after a fold", "0 1 * * *", "America/New_York", "2024-11-03T06:30:00Z", "2024-11-02T05:00:00Z", "2024-11-03T06:00:00Z"},
-		{"half an hour's gap", "15 2 * * *", "Australia/Lord_Howe", "2025-10-04T16:00:00Z", "2025-10-03T15:45:00Z", "2025-10-04T15:45:00Z"},
-		{"south of the equator", "0 2 * * *", "Australia/Sydney", "2024-10-05T16:30:00Z", "2024-10-04T16:00:00Z", "2024-10-05T16:00:00Z"},
+		{"after a tick that was moved out of a gap", "0 2 * * *", "America/New_York", "2024-03-10T07:30:00Z",
+			"2024-03-09T07:00:00Z", "2024-03-10T07:00:00Z"},
+		{"on that tick", "0 2 * * *", "America/New_York", "2024-03-10T07:00:00Z", "2024-03-09T07:00:00Z",
+			"2024-03-10T07:00:00Z"},
+		{"before it", "0 2 * * *", "America/New_York", "2024-03-10T06:59:00Z", "2024-03-08T07:00:00Z",
+			"2024-03-09T07:00:00Z"},
+		{"the next day", "0 2 * * *", "America/New_York", "2024-03-11T06:30:00Z", "2024-03-10T07:00:00Z",
+			"2024-03-11T06:00:00Z"},
+		{"inside of a gap's shadow", "30 2 * * *", "Europe/Zurich", "2024-03-31T01:45:00Z", "2024-03-30T01:30:00Z",
+			"2024-03-31T01:30:00Z"},
+		{"between the two times of a fold", "0 1 * * *", "America/New_York", "2024-11-03T05:30:00Z", "2024-11-01T05:00:00Z",
+			"2024-11-02T05:00:00Z"},
+		{"after a fold", "0 1 * * *", "America/New_York", "2024-11-03T06:30:00Z", "2024-11-02T05:00:00Z",
+			"2024-11-03T06:00:00Z"},
+		{"half an hour's gap", "15 2 * * *", "Australia/Lord_Howe", "2025-10-04T16:00:00Z", "2025-10-03T15:45:00Z",
+			"2025-10-04T15:45:00Z"},
+		{"south of the equator", "0 2 * * *", "Australia/Sydney", "2024-10-05T16:30:00Z", "2024-10-04T16:00:00Z",
+			"2024-10-05T16:00:00Z"},
 	} {
 		got := parse(t, dag.ScheduleCronInterval, tt.expr, tt.zone).Manual(moment(t, tt.at))
 		if want := (dag.DataInterval{Start: moment(t, tt.start), End: moment(t, tt.end)}); got != want {
@@ -263,7 +288,8 @@ func TestManualWhereTheClockChanges(t *testing.T) {
 		}
 	}
 	for _, z := range oddZones {
-		for _, expr := range []string{"30 2 * * *", "0 0 * * *", "45 1 * * *", "0 */2 * * *", "*/20 2 * * *", "0 1,2,3 * * *"} {
+		for _, expr := range []string{"30 2 * * *", "0 0 * * *", "45 1 * * *", "0 */2 * * *", "*/20 2 * * *",
+			"0 1,2,3 * * *"} {
 			tt := parse(t, dag.ScheduleCronInterval, expr, z.zone)
 			for at := time.Date(z.year, 1, 1, 0, 7, 0, 0, time.UTC); at.Year() == z.year; at = at.Add(97 * time.Minute) {
 				if i := tt.Manual(at); !i.Start.Before(i.End) || i.End.After(at) {

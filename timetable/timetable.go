@@ -110,7 +110,8 @@ func (t *Timetable) Next(last time.Time, b Bounds, now time.Time) (Run, bool, er
 		return Run{}, false, nil
 	}
 	if !last.IsZero() && !run.LogicalDate.After(last) {
-		return Run{}, false, fmt.Errorf("compute next run: schedule %q does not advance past %s", t.ticks.text, last.UTC().Format(time.RFC3339))
+		return Run{}, false, fmt.Errorf("compute next run: schedule %q does not advance past %s", t.ticks.text,
+			last.UTC().Format(time.RFC3339))
 	}
 	return run, true, nil
 }

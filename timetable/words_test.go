@@ -66,8 +66,10 @@ func TestDSTNote(t *testing.T) {
 		now             time.Time
 		want            string
 	}{
-		{"gap", "30 2 * * *", "Europe/Berlin", winter, "On 2027-03-28 02:30 does not exist in Europe/Berlin: the run starts at 03:30."},
-		{"fold", "30 2 * * *", "Europe/Berlin", summer, "On 2026-10-25 02:30 comes twice in Europe/Berlin: the run starts the second time."},
+		{"gap", "30 2 * * *", "Europe/Berlin", winter,
+			"On 2027-03-28 02:30 does not exist in Europe/Berlin: the run starts at 03:30."},
+		{"fold", "30 2 * * *", "Europe/Berlin", summer,
+			"On 2026-10-25 02:30 comes twice in Europe/Berlin: the run starts the second time."},
 		{"merged", "30 2,3 * * *", "Europe/Berlin", winter,
 			"On 2027-03-28 02:30 does not exist in Europe/Berlin: the run starts at 03:30, as one with the run of that time."},
 		{"skipped", "*/20 2 * * *", "Europe/Berlin", winter,

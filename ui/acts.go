@@ -49,7 +49,8 @@ func (s *server) deleteForm(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	p := deletePage{Page: s.dagPage(c, h, s.reader(c).t("Delete %s", string(h.ID))), DAG: h, Back: localPath(c.QueryParam("back"), "")}
+	p := deletePage{Page: s.dagPage(c, h, s.reader(c).t("Delete %s", string(h.ID))), DAG: h,
+		Back: localPath(c.QueryParam("back"), "")}
 	p.Live = ""
 	for _, n := range h.RunCounts {
 		p.Runs += n
@@ -115,7 +116,8 @@ func (s *server) setRunState(c echo.Context) error {
 
 // clearRun lets the tasks of a run, or those that failed, run once more.
 func (s *server) clearRun(c echo.Context) error {
-	return s.clear(c, store.Clear{DAG: dagParam(c), Run: runParam(c), OnlyFailed: c.FormValue("only_failed") != "", By: s.actor(c)})
+	return s.clear(c,
+		store.Clear{DAG: dagParam(c), Run: runParam(c), OnlyFailed: c.FormValue("only_failed") != "", By: s.actor(c)})
 }
 
 // clear does a clear of one run once it is confirmed.

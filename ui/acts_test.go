@@ -26,10 +26,14 @@ func (s *site) failed() dag.Run {
 	s.save(newDAG("churn-model-retrain", "a", "b", "c"))
 	r := s.run("churn-model-retrain", "one")
 	s.start(r,
-		dag.TaskInstance{Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, QueuedAt: now.Add(-5 * time.Second), StartedAt: now.Add(-4 * time.Second), EndedAt: now.Add(-2 * time.Second)},
-		dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: now.Add(-2 * time.Second), EndedAt: now, Reason: reason.New(reason.ExitCode, 3)},
+		dag.TaskInstance{Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, QueuedAt: now.Add(-5 * time.Second),
+			StartedAt: now.Add(-4 * time.Second), EndedAt: now.Add(-2 * time.Second)},
+		dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: now.Add(-2 * time.Second),
+			EndedAt: now, Reason: reason.New(reason.ExitCode, 3)},
 		dag.TaskInstance{Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1})
-	s.advance(r.DAG, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: now, Reason: reason.Of("task b failed")})
+	s.advance(r.DAG,
+		store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: now,
+			Reason: reason.Of("task b failed")})
 	return r
 }
 
@@ -70,10 +74,13 @@ func TestTaskWindowActs(t *testing.T) {
 		states     string
 		told       string
 	}{
-		{"clear a task and what follows", "/tasks/b/clear", url.Values{"downstream": {"1"}}, 303, "a=success b= c=", "2 tasks were cleared"},
+		{"clear a task and what follows", "/tasks/b/clear", url.Values{"downstream": {"1"}}, 303, "a=success b= c=",
+			"2 tasks were cleared"},
 		{"clear a task alone", "/tasks/a/clear", nil, 303, "a= b=failed c=upstream_failed", "1 task was cleared"},
-		{"mark a task", "/tasks/b/state", url.Values{"state": {"success"}}, 303, "a=success b=success c=", "b was marked as success."},
-		{"mark with a wrong state", "/tasks/b/state", url.Values{"state": {"odd"}}, 422, "a=success b=failed c=upstream_failed", ""},
+		{"mark a task", "/tasks/b/state", url.Values{"state": {"success"}}, 303, "a=success b=success c=",
+			"b was marked as success."},
+		{"mark with a wrong state", "/tasks/b/state", url.Values{"state": {"odd"}}, 422,
+			"a=success b=failed c=upstream_failed", ""},
 		{"cancel what does not run", "/tasks/b/cancel", nil, 409, "a=success b=failed c=upstream_failed", ""},
 		{"clear an unknown task", "/tasks/x/clear", nil, 404, "a=success b=failed c=upstream_failed", ""},
 		{"clear a run", "/clear", nil, 303, "a= b= c=", "3 tasks were cleared"},
@@ -195,7 +202,8 @@ func TestEveryActAsksForRights(t *testing.T) {
 	before := s.states(r)
 	for _, a := range s.server.posts() {
 		path := strings.NewReplacer(":dag", string(r.DAG), ":run", string(r.ID), ":task", "b", ":push", "1").Replace(a.path)
-		w := s.post(path, url.Values{"act": {"pause"}, "dag": {string(r.DAG)}, "run": {"one"}, "paused": {"false"}, "state": {"success"}}, "")
+		w := s.post(path,
+			url.Values{"act": {"pause"}, "dag": {string(r.DAG)}, "run": {"one"}, "paused": {"false"}, "state": {"success"}}, "")
 		if w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "Ask the owner") {
 			t.Errorf("%s gives %d, want 403 with what to do", path, w.Code)
 		}
@@ -212,21 +220,25 @@ func TestActsLeadBack(t *testing.T) {
 	s := newSite(t)
 	r := s.failed()
 	for tab, back := range map[string]string{
-		"graph": dagURL(r.DAG, "graph") + "?run=" + string(r.ID), "graph?run=" + string(r.ID): dagURL(r.DAG, "graph") + "?run=" + string(r.ID),
-		"gantt": dagURL(r.DAG, "gantt") + "?run=" + string(r.ID), "grid?runs=50": dagURL(r.DAG, "grid") + "?runs=50",
+		"graph":                     dagURL(r.DAG, "graph") + "?run=" + string(r.ID),
+		"graph?run=" + string(r.ID): dagURL(r.DAG, "graph") + "?run=" + string(r.ID),
+		"gantt":                     dagURL(r.DAG, "gantt") + "?run=" + string(r.ID),
+		"grid?runs=50":              dagURL(r.DAG, "grid") + "?runs=50",
 	} {
 		href := withBack(taskURL(r.DAG, r.ID, "b"), back)
 		if !slices.Contains(s.get(http.StatusOK, dagURL(r.DAG, tab)).links(), href) {
 			t.Errorf("%s does not lead to %s", tab, href)
 		}
 		task := s.get(http.StatusOK, href)
-		if n, acts := strings.Count(html.UnescapeString(task.source), `name="back" value="`+back+`"`), strings.Count(task.source, `name="ask"`); n != acts || acts < 2 {
+		if n, acts := strings.Count(html.UnescapeString(task.source),
+			`name="back" value="`+back+`"`), strings.Count(task.source, `name="ask"`); n != acts || acts < 2 {
 			t.Errorf("%s: %d of %d acts lead back", tab, n, acts)
 		}
 		confirm := s.asked(taskURL(r.DAG, r.ID, "b")+"/clear", url.Values{"back": {back}})
 		confirm.wants(t, `name="back" value="`+back+`"`)
 	}
-	s.posted(taskURL(r.DAG, r.ID, "b")+"/state", url.Values{"state": {"success"}, "back": {dagURL(r.DAG, "gantt") + "?run=one"}}, dagURL(r.DAG, "gantt")+"?run=one")
+	s.posted(taskURL(r.DAG, r.ID, "b")+"/state",
+		url.Values{"state": {"success"}, "back": {dagURL(r.DAG, "gantt") + "?run=one"}}, dagURL(r.DAG, "gantt")+"?run=one")
 	// Another site's address leads nowhere.
 	evil := s.get(http.StatusOK, withBack(taskURL(r.DAG, r.ID, "a"), "https://evil.example.com/"))
 	if strings.Contains(evil.source, `name="back" value="https`) {
@@ -265,12 +277,15 @@ func TestGanttShowsTheWaitForTurn(t *testing.T) {
 	later := func(n int) time.Time { return asked.Add(time.Duration(n) * time.Minute) }
 	s.server.Now = func() time.Time { return later(30) }
 	s.advance(first.DAG, store.StartRun{DAG: first.DAG, Run: first.ID, At: later(10), Tasks: []dag.TaskInstance{{
-		DAG: first.DAG, Run: first.ID, Task: "run_model", State: dag.TaskRunning, QueuedAt: later(10), StartedAt: later(12), Try: 1, MaxTries: 1,
+		DAG: first.DAG, Run: first.ID, Task: "run_model", State: dag.TaskRunning, QueuedAt: later(10), StartedAt: later(12),
+		Try: 1, MaxTries: 1,
 	}}})
 	p := s.get(http.StatusOK, "/dags/churn-model/gantt?run=first")
-	p.wants(t, "Whole run: queued 10 min", `data-says="Whole run: running"`, "Whole run: running 20 min", "run_model: queued 2 min", "run_model: running 18 min")
+	p.wants(t, "Whole run: queued 10 min", `data-says="Whole run: running"`, "Whole run: running 20 min",
+		"run_model: queued 2 min", "run_model: running 18 min")
 	p = s.get(http.StatusOK, "/dags/churn-model/gantt?run=second")
-	p.wants(t, `data-says="Whole run: queued"`, `href="`+runURL(second.DAG, second.ID)+`"`, "waiting for an active run to end")
+	p.wants(t, `data-says="Whole run: queued"`, `href="`+runURL(second.DAG, second.ID)+`"`,
+		"waiting for an active run to end")
 	p.lacks(t, "Whole run: running")
 }
 
@@ -292,10 +307,12 @@ func TestGridGanttAndRendered(t *testing.T) {
 	d := newDAG("templated", "run_model")
 	d.Tasks[0].Env = []dag.EnvVar{{Name: "DAY", Value: "{{ ds }}"}, {Name: "CONF", Value: "{{ dag_run.conf['N'] }}"}}
 	s.save(d)
-	if _, err := s.store.TriggerRun(t.Context(), store.Trigger{DAG: "templated", Run: "x", LogicalDate: now, Conf: map[string]any{"N": 7}}); err != nil {
+	if _, err := s.store.TriggerRun(t.Context(),
+		store.Trigger{DAG: "templated", Run: "x", LogicalDate: now, Conf: map[string]any{"N": 7}}); err != nil {
 		t.Fatal(err)
 	}
-	s.get(http.StatusOK, taskURL("templated", "x", "run_model")+"/spec").wants(t, "2026-03-01", "AIRFLOW_CTX_DAG_ID", "registry.example.com/churn:3f2a9c1", "python main.py")
+	s.get(http.StatusOK, taskURL("templated", "x", "run_model")+"/spec").wants(t, "2026-03-01", "AIRFLOW_CTX_DAG_ID",
+		"registry.example.com/churn:3f2a9c1", "python main.py")
 	s.run("templated", "y") // without N, which the template asks for
 	s.get(http.StatusOK, taskURL("templated", "y", "run_model")+"/spec").wants(t, "env_vars")
 }
@@ -326,8 +343,10 @@ func TestTriggerPreviewAndRecentConfigs(t *testing.T) {
 		t.Errorf("the fault is at line %q, want 1", line)
 	}
 
-	for i, conf := range []map[string]any{{"EXTRA": "old"}, {"LIMIT": 5, "DRY_RUN": false, "EXTRA": "new"}, {"EXTRA": "old"}, nil} {
-		_, err := s.store.TriggerRun(t.Context(), store.Trigger{DAG: d.ID, Run: dag.RunID("r" + string(rune('0'+i))), Conf: conf, LogicalDate: now.AddDate(0, 0, i)})
+	for i, conf := range []map[string]any{{"EXTRA": "old"}, {"LIMIT": 5, "DRY_RUN": false, "EXTRA": "new"},
+		{"EXTRA": "old"}, nil} {
+		_, err := s.store.TriggerRun(t.Context(),
+			store.Trigger{DAG: d.ID, Run: dag.RunID("r" + string(rune('0'+i))), Conf: conf, LogicalDate: now.AddDate(0, 0, i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -361,7 +380,8 @@ func TestCodeDiff(t *testing.T) {
 func TestReplayPush(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	id, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abc", ReceivedAt: now})
+	id, _, err := s.store.RecordPush(t.Context(),
+		store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abc", ReceivedAt: now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +389,8 @@ func TestReplayPush(t *testing.T) {
 	if w := s.post(path, nil, ""); w.Code != http.StatusConflict {
 		t.Errorf("replaying a pending push gives %d, want 409", w.Code)
 	}
-	if err := s.store.FinishPushes(t.Context(), []store.PushResult{{ID: id, State: store.PushRefused, Reason: "no main.py"}}); err != nil {
+	if err := s.store.FinishPushes(t.Context(),
+		[]store.PushResult{{ID: id, State: store.PushRefused, Reason: "no main.py"}}); err != nil {
 		t.Fatal(err)
 	}
 	s.get(http.StatusOK, "/models").wants(t, "Replay", path)
@@ -451,7 +472,8 @@ func (s *site) stopped() dag.Run {
 	s.Helper()
 	s.save(newDAG("churn-model-retrain", "a", "b", "c"))
 	r := s.run("churn-model-retrain", "one")
-	a := dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now}
+	a := dag.TaskInstance{DAG: r.DAG, Run: r.ID, Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now,
+		StartedAt: now}
 	s.start(r, a, dag.TaskInstance{Task: "b", MaxTries: 1}, dag.TaskInstance{Task: "c", MaxTries: 1})
 	if err := s.store.SetRunState(s.Context(), store.Actor{User: "alice"}, r.DAG, r.ID, dag.RunFailed); err != nil {
 		s.Fatal(err)
@@ -535,7 +557,8 @@ func TestClearSaysWhatTheTriggerRuleEnds(t *testing.T) {
 	r := s.stopped()
 	c := runURL(r.DAG, r.ID) + "/tasks/c/clear"
 	s.asked(c, nil).wants(t, "will be skipped again: trigger rule all_success cannot be met: b (skipped)")
-	s.asked(runURL(r.DAG, r.ID)+"/tasks/b/clear", nil).wants(t, "will be upstream_failed at once: trigger rule all_success cannot be met: a (failed)")
+	s.asked(runURL(r.DAG, r.ID)+"/tasks/b/clear", nil).wants(t,
+		"will be upstream_failed at once: trigger rule all_success cannot be met: a (failed)")
 	p := s.asked(runURL(r.DAG, r.ID)+"/clear", nil)
 	p.wants(t, "will run again")
 	p.lacks(t, "will be skipped")
@@ -566,7 +589,8 @@ func TestActIsNotDoneToWhatWasNotShown(t *testing.T) {
 	}
 	form.Set("shown", p.shown())
 	s.posted(path, form, runURL(r.DAG, r.ID))
-	if w := s.post(path, url.Values{"ask": {"1"}}, ""); w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "There is nothing to clear.") {
+	if w := s.post(path, url.Values{"ask": {"1"}}, ""); w.Code != http.StatusConflict ||
+		!strings.Contains(w.Body.String(), "There is nothing to clear.") {
 		t.Errorf("clearing what is clear: status %d, want 409 and why", w.Code)
 	}
 }
@@ -576,11 +600,13 @@ func TestMarkingARunSaysWhatBecomesOfItsTasks(t *testing.T) {
 	s := newSite(t)
 	s.save(newDAG("churn-model-retrain", "a", "b"))
 	r := s.run("churn-model-retrain", "one")
-	s.start(r, dag.TaskInstance{Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now}, dag.TaskInstance{Task: "b", MaxTries: 1})
+	s.start(r, dag.TaskInstance{Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now},
+		dag.TaskInstance{Task: "b", MaxTries: 1})
 	p := s.asked(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}})
 	p.wants(t, "Mark run as failed?", "will be marked as failed", "will be stopped", "will be skipped")
 	s.posted(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}, "shown": {p.shown()}}, runURL(r.DAG, r.ID))
-	if w := s.post(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}, "ask": {"1"}}, ""); w.Code != http.StatusConflict {
+	if w := s.post(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"failed"}, "ask": {"1"}},
+		""); w.Code != http.StatusConflict {
 		t.Errorf("marking an ended run: status %d, want 409", w.Code)
 	}
 }

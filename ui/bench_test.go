@@ -21,7 +21,8 @@ func BenchmarkDAGTable(b *testing.B) {
 	var sync store.Sync
 	for i := range pageSize {
 		d := newDAG(dag.ID(fmt.Sprintf("model-%03d", i)), "run_model")
-		sync.Changed = append(sync.Changed, store.SpecFile{Path: string(d.ID), Blob: string(d.ID), Source: string(d.ID), DAGs: []*dag.DAG{d}})
+		sync.Changed = append(sync.Changed,
+			store.SpecFile{Path: string(d.ID), Blob: string(d.ID), Source: string(d.ID), DAGs: []*dag.DAG{d}})
 	}
 	if _, err := s.SaveDAGs(b.Context(), sync); err != nil {
 		b.Fatal(err)

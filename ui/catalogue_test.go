@@ -201,7 +201,8 @@ func TestLanguageAndZoneOfReader(t *testing.T) {
 		{"a language that there is not", "fr", "", []string{`lang="en"`}},
 		{"Russian by choice", "en", languageCookie + "=ru", []string{`lang="ru"`}},
 		{"dark by choice", "", themeCookie + "=dark", []string{`data-theme="dark"`}},
-		{"a hostile choice", "", themeCookie + `=x"y; ` + zoneCookie + "=../../etc/passwd", []string{`lang="en"`, "12:00 UTC"}},
+		{"a hostile choice", "", themeCookie + `=x"y; ` + zoneCookie + "=../../etc/passwd",
+			[]string{`lang="en"`, "12:00 UTC"}},
 		{"own zone", "", zoneCookie + "=Asia/Tokyo", []string{"21:00 Asia/Tokyo"}},
 	} {
 		r := newGet("/")
@@ -215,7 +216,9 @@ func TestLanguageAndZoneOfReader(t *testing.T) {
 func TestSettingsAreKept(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	w := s.post("/settings", map[string][]string{"language": {"ru"}, "theme": {"dark"}, "zone": {"mine"}, "own_zone": {"Europe/Berlin"}, "back": {"/models"}}, "")
+	w := s.post("/settings",
+		map[string][]string{"language": {"ru"}, "theme": {"dark"}, "zone": {"mine"}, "own_zone": {"Europe/Berlin"},
+			"back": {"/models"}}, "")
 	if w.Header().Get("Location") != "/models" {
 		t.Errorf("led to %q, want /models", w.Header().Get("Location"))
 	}
@@ -234,7 +237,8 @@ func TestSettingsAreKept(t *testing.T) {
 func TestSiblingLeadsToTheSamePage(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.server.Environment, s.server.Production, s.server.Sibling = "PROD", true, Sibling{Name: "DEV", URL: "https://dev.example.com/"}
+	s.server.Environment, s.server.Production, s.server.Sibling = "PROD", true, Sibling{Name: "DEV",
+		URL: "https://dev.example.com/"}
 	s.save(newDAG("churn-model", "run_model"))
 	r := s.run("churn-model", "")
 	s.get(200, "/").wants(t, "DEV ↗", `class="environment production"`)
@@ -258,7 +262,8 @@ func TestSiblingLeadsToTheSamePage(t *testing.T) {
 func TestEveryAuditEventHasWords(t *testing.T) {
 	t.Parallel()
 	found := map[string]string{}
-	for _, folder := range []string{"../store", "../auth", "../scheduler", "../generator", "../api", "../ui", "../webhook", "../cijob"} {
+	for _, folder := range []string{"../store", "../auth", "../scheduler", "../generator", "../api", "../ui", "../webhook",
+		"../cijob"} {
 		auditEvents(t, folder, found)
 	}
 	for _, event := range []string{store.ViaRerender, store.ViaOverwrite, store.ViaDryRun} { // RerenderPushes writes how it was asked
@@ -344,8 +349,10 @@ func TestAuditDetailsInWords(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", test.extra, got, test.want)
 		}
 	}
-	for _, a := range []dag.Right{dag.RightRead, dag.RightSettings, dag.RightPause, dag.RightTrigger, dag.RightClear, dag.RightMarkRun, dag.RightMarkTask,
-		dag.RightCancel, dag.RightNote, dag.RightBackfill, dag.RightDelete, dag.RightRestore, dag.RightDeleteHistory, dag.RightReplay, dag.RightRerender,
+	for _, a := range []dag.Right{dag.RightRead, dag.RightSettings, dag.RightPause, dag.RightTrigger, dag.RightClear,
+		dag.RightMarkRun, dag.RightMarkTask,
+		dag.RightCancel, dag.RightNote, dag.RightBackfill, dag.RightDelete, dag.RightRestore, dag.RightDeleteHistory,
+		dag.RightReplay, dag.RightRerender,
 		dag.RightPromote, dag.RightTakeOver, dag.RightAdminister} {
 		if rightWords[a] == "" {
 			t.Errorf("no words for the act %q", a)

@@ -72,7 +72,8 @@ func (s *server) dagCode(c echo.Context) error {
 		return withQuery(dagURL(h.ID, "code"), v)
 	}
 	for _, v := range versions {
-		view := VersionView{Number: v.Number, Created: rd.time(v.CreatedAt, h.Timezone), Current: v.Number == version.Number, Href: here(v.Number, 0)}
+		view := VersionView{Number: v.Number, Created: rd.time(v.CreatedAt, h.Timezone), Current: v.Number == version.Number,
+			Href: here(v.Number, 0)}
 		if !view.Current {
 			view.DiffURL = here(version.Number, v.Number)
 		}

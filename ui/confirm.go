@@ -107,7 +107,8 @@ func (s *server) confirmed(c echo.Context, draw func() (plan, error)) (bool, err
 	if len(p.Rows) == 0 {
 		heading = s.reader(c).t("Nothing to change")
 	}
-	page := confirmPage{Page: s.page(c, heading), Heading: heading, plan: p, Shown: p.digest(), Changed: !asks, Action: c.Request().URL.Path}
+	page := confirmPage{Page: s.page(c, heading), Heading: heading, plan: p, Shown: p.digest(), Changed: !asks,
+		Action: c.Request().URL.Path}
 	page.Section = "dags"
 	page.Back = localPath(c.FormValue("back"), p.Back)
 	if page.More = len(p.Rows) - maxPlanned; page.More > 0 {
@@ -127,7 +128,8 @@ func runPlan(id dag.ID, run dag.RunID) plan {
 }
 
 func taskRow(ti dag.TaskInstance, what string) planRow {
-	return planRow{Name: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task), State: taskStateView(ti.State), What: what}
+	return planRow{Name: string(ti.Task), Href: taskURL(ti.DAG, ti.Run, ti.Task), State: taskStateView(ti.State),
+		What: what}
 }
 
 // toClear are the tasks of a run that a clear would reset; none chosen is an
@@ -180,7 +182,8 @@ func clearedWords(rd *reader, ti dag.TaskInstance, settled map[dag.TaskID]dag.Se
 
 // settledAfter are the tasks that would not run after a clear, since the scheduler
 // ends them at once by their trigger rules.
-func (s *server) settledAfter(c echo.Context, cl store.Clear, cleared []dag.TaskInstance) (map[dag.TaskID]dag.Settlement, error) {
+func (s *server) settledAfter(c echo.Context, cl store.Clear,
+	cleared []dag.TaskInstance) (map[dag.TaskID]dag.Settlement, error) {
 	ctx := c.Request().Context()
 	run, err := s.Store.Run(ctx, cl.DAG, cl.Run)
 	if err != nil {
@@ -268,7 +271,8 @@ func (s *server) restorePlan(c echo.Context, id dag.ID) (plan, error) {
 		return p, err
 	}
 	p.Button = rd.t("Restore the file of %s", string(id))
-	p.add(rd, planRow{Name: row.File, Href: p.Back, State: pausedView(row.Paused), What: rd.t("will be brought back into the DAG repository")}, nil)
+	p.add(rd, planRow{Name: row.File, Href: p.Back, State: pausedView(row.Paused),
+		What: rd.t("will be brought back into the DAG repository")}, nil)
 	return p, nil
 }
 

@@ -116,7 +116,8 @@ func (s *server) dagDetails(c echo.Context) error {
 		}
 	}
 	for i := range h.DAG.Tasks {
-		p.Tasks = append(p.Tasks, taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i]), rd.duration(h.DAG.Tasks[i].RetryDelay)})
+		p.Tasks = append(p.Tasks,
+			taskFacts{&h.DAG.Tasks[i], commandLine(&h.DAG.Tasks[i]), rd.duration(h.DAG.Tasks[i].RetryDelay)})
 	}
 	if p.promotionPart, err = s.promotionPart(c, h); err != nil {
 		return err

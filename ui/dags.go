@@ -319,8 +319,10 @@ func (q dagsQuery) pager(total int) Pager {
 // dagRowView makes a row; q is where its links lead back to.
 func (s *server) dagRowView(rd *reader, row store.DAGRow, q dagsQuery) DAGRowView {
 	v := DAGRowView{
-		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"), DeleteURL: dagURL(row.ID, "delete"), RestoreURL: dagURL(row.ID, "restore"),
-		PauseURL: dagURL(row.ID, "pause"), AuditURL: dagURL(row.ID, "audit"), Back: q.url(), Runs: runCounters(row), Schedule: scheduleView(rd, row),
+		DAGRow: row, Href: dagURL(row.ID, "graph"), TriggerURL: dagURL(row.ID, "trigger"),
+		DeleteURL: dagURL(row.ID, "delete"), RestoreURL: dagURL(row.ID, "restore"),
+		PauseURL: dagURL(row.ID, "pause"), AuditURL: dagURL(row.ID, "audit"), Back: q.url(), Runs: runCounters(row),
+		Schedule: scheduleView(rd, row),
 	}
 	for _, tag := range row.Tags {
 		v.TagLinks = append(v.TagLinks, TagLink{tag, q.with(func(q *dagsQuery) {
@@ -336,7 +338,8 @@ func (s *server) dagRowView(rd *reader, row store.DAGRow, q dagsQuery) DAGRowVie
 		v.Last, v.LastState, v.LastURL = rd.time(run.RunAfter, row.Timezone), runStateView(run.State), runURL(row.ID, run.ID)
 		for _, state := range taskStates {
 			if n := row.LastTasks[state]; n > 0 {
-				v.Tasks = append(v.Tasks, Counter{StateView: taskStateView(state), N: n, What: say("tasks of the last run"), Href: v.LastURL})
+				v.Tasks = append(v.Tasks,
+					Counter{StateView: taskStateView(state), N: n, What: say("tasks of the last run"), Href: v.LastURL})
 			}
 		}
 	}

@@ -50,7 +50,8 @@ var faultPatterns = sync.OnceValue(func() []faultPattern {
 		} else {
 			b.WriteString(`()`)
 		}
-		patterns = append(patterns, faultPattern{regexp.MustCompile(b.String() + `$`), w.russian, literal + len(w.english) - at})
+		patterns = append(patterns,
+			faultPattern{regexp.MustCompile(b.String() + `$`), w.russian, literal + len(w.english) - at})
 	}
 	slices.SortStableFunc(patterns, func(a, b faultPattern) int { return cmp.Compare(b.literal, a.literal) })
 	return patterns

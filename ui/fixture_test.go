@@ -53,10 +53,12 @@ func newSite(t *testing.T) *site {
 
 func newDAG(id dag.ID, tasks ...dag.TaskID) *dag.DAG {
 	d := &dag.DAG{
-		ID: id, Description: "Nightly scoring", Timezone: "Europe/Moscow", PausedUponCreation: true, MaxActiveRuns: 1, MaxActiveTasks: 16,
-		Schedule: dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "Europe/Moscow"},
-		Owner:    "risk-team", Tags: []string{"scoring", string(id)},
-		Source: dag.Source{Project: "gbc/risk/churn model", Branch: "main", Commit: "3f2a9c1d00000000000000000000000000000000"},
+		ID: id, Description: "Nightly scoring", Timezone: "Europe/Moscow", PausedUponCreation: true, MaxActiveRuns: 1,
+		MaxActiveTasks: 16,
+		Schedule:       dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "Europe/Moscow"},
+		Owner:          "risk-team", Tags: []string{"scoring", string(id)},
+		Source: dag.Source{Project: "gbc/risk/churn model", Branch: "main",
+			Commit: "3f2a9c1d00000000000000000000000000000000"},
 	}
 	for i, task := range tasks {
 		t := dag.Task{
@@ -78,7 +80,8 @@ func (s *site) save(dags ...*dag.DAG) {
 	sync := store.Sync{Commit: fmt.Sprintf("dag-repo-commit-%d", s.commit)}
 	for _, d := range dags {
 		source := fmt.Sprintf("# made by a test, %d\n%s:\n  schedule: \"0 6 * * *\"\n", s.commit, d.ID)
-		sync.Changed = append(sync.Changed, store.SpecFile{Path: "dags/" + string(d.ID) + ".yaml", Blob: source, Source: source, DAGs: []*dag.DAG{d}})
+		sync.Changed = append(sync.Changed,
+			store.SpecFile{Path: "dags/" + string(d.ID) + ".yaml", Blob: source, Source: source, DAGs: []*dag.DAG{d}})
 	}
 	s.sync(sync)
 }

@@ -87,7 +87,8 @@ func spansBefore(rd *reader, r dag.Run, bars []graph.Bar) []graph.Span {
 	if last.After(begin) {
 		last = begin
 	}
-	return addSpan(rd, nil, rd.t("Whole run"), StateView{Words: say("before it was cleared"), Class: "s-none"}, first, last, false)
+	return addSpan(rd, nil, rd.t("Whole run"), StateView{Words: say("before it was cleared"), Class: "s-none"}, first,
+		last, false)
 }
 
 // mark writes a mark of a scale with the given distance between two, all of a scale with
@@ -135,7 +136,8 @@ func ganttSpans(rd *reader, t dag.TaskInstance) []graph.Span {
 
 // addSpan adds what something was from one moment to another; to now when it has no end
 // and still goes on. It adds nothing when it was not so at all.
-func addSpan(rd *reader, spans []graph.Span, name string, state StateView, from, to time.Time, active bool) []graph.Span {
+func addSpan(rd *reader, spans []graph.Span, name string, state StateView, from, to time.Time,
+	active bool) []graph.Span {
 	open := to.IsZero() && active
 	if open {
 		to = rd.now

@@ -77,14 +77,16 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 
 // drawTasks draws a definition, with the states of a run and the addresses of its tasks
 // unless there is none.
-func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance, href func(dag.TaskID) string) template.HTML {
+func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance,
+	href func(dag.TaskID) string) template.HTML {
 	var nodes []graph.Node
 	var edges []graph.Edge
 	for i := range d.Tasks {
 		task := &d.Tasks[i]
 		n := graph.Node{
 			ID: string(task.ID), Label: strings.TrimPrefix(string(task.ID), task.Group+"."), Group: task.Group,
-			Class: "s-none", Mark: "·", Title: string(task.ID), Href: dagURL(d.ID, "details") + "#task-" + url.PathEscape(string(task.ID)),
+			Class: "s-none", Mark: "·", Title: string(task.ID),
+			Href: dagURL(d.ID, "details") + "#task-" + url.PathEscape(string(task.ID)),
 		}
 		if href != nil {
 			ti := states[task.ID]

@@ -66,8 +66,9 @@ func (s *server) logPage(c echo.Context) error {
 		return s.downloadLog(c, key)
 	}
 	p := logPage{
-		Page: s.dagPage(c, h, rd.t("Log of %s", string(t.Task)+" · "+string(h.ID))), DAG: h, RunID: t.Run, RunURL: runURL(h.ID, t.Run),
-		Task: rd.taskView(t, h.Timezone), Try: key.Try, Pieces: logAddress(key, "/lines", nil),
+		Page: s.dagPage(c, h, rd.t("Log of %s", string(t.Task)+" · "+string(h.ID))), DAG: h, RunID: t.Run,
+		RunURL: runURL(h.ID, t.Run),
+		Task:   rd.taskView(t, h.Timezone), Try: key.Try, Pieces: logAddress(key, "/lines", nil),
 	}
 	p.Self = pinned(c, "try", strconv.Itoa(key.Try)) // a new try does not change what is read
 	if p.Tries, err = s.tries(c, h, t); err != nil {
@@ -112,7 +113,8 @@ func logAddress(key dag.AttemptKey, part string, extra url.Values) string {
 // logView is how the request wants lines to be shown.
 func (s *server) logView(c echo.Context, key dag.AttemptKey, zone string) logView {
 	v := logView{rd: s.reader(c), zone: zone, query: logQuery(c.QueryParam("q")), container: c.QueryParam("container")}
-	v.href = withQuery("", url.Values{"try": {strconv.Itoa(key.Try)}, "q": {c.QueryParam("q")}, "container": {v.container}})
+	v.href = withQuery("",
+		url.Values{"try": {strconv.Itoa(key.Try)}, "q": {c.QueryParam("q")}, "container": {v.container}})
 	return v
 }
 

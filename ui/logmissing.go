@@ -10,7 +10,8 @@ import (
 
 // missingLog says why a try has no log.
 func (s *server) missingLog(rd *reader, t TaskView) string {
-	if keep, expired := s.Logs.Expired(t.TaskInstance.DAG, t.TaskInstance.EndedAt); expired && !t.TaskInstance.StartedAt.IsZero() {
+	if keep, expired := s.Logs.Expired(t.TaskInstance.DAG, t.TaskInstance.EndedAt); expired &&
+		!t.TaskInstance.StartedAt.IsZero() {
 		return rd.t("The log was removed by retention after %s.", rd.kept(keep))
 	}
 	if t.TaskInstance.State.Ended() && !s.mayComeLog(t) {

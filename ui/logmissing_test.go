@@ -16,7 +16,8 @@ import (
 func (s *site) ended(r dag.Run) {
 	s.Helper()
 	s.advance(r.DAG, store.UpdateTask{From: dag.TaskRunning, FromTry: 1, Task: dag.TaskInstance{
-		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskSuccess, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now, HasExitCode: true}})
+		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskSuccess, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now,
+		HasExitCode: true}})
 }
 
 // setLogs has the pages show other logs.
@@ -46,7 +47,8 @@ func TestMissingLogs(t *testing.T) {
 	}{
 		"did not run": {tasklog.Config{Dir: t.TempDir()}, "this task did not run", false},
 		"removed": {
-			tasklog.Config{Dir: t.TempDir(), Now: later(31 * 24 * time.Hour), Retention: tasklog.Retention{Keep: 30 * 24 * time.Hour}},
+			tasklog.Config{Dir: t.TempDir(), Now: later(31 * 24 * time.Hour),
+				Retention: tasklog.Retention{Keep: 30 * 24 * time.Hour}},
 			"The log was removed by retention after 30 days.", false,
 		},
 		"on its way": {tasklog.Config{Dir: t.TempDir(), Bucket: "file://" + bucket, ReadOnly: true}, "no log yet", true},

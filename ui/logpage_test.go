@@ -102,14 +102,16 @@ func TestLogShowsTimesAndContainers(t *testing.T) {
 	r := s.running()
 	var b []byte
 	for _, l := range []tasklog.Line{
-		{Time: now, Text: "\x1b[32mloading\x1b[0m"}, {Time: now.Add(1e6), Container: "sidecar", Text: "proxy up"}, {Time: now.Add(2e6), Own: true, Text: "pod started"},
+		{Time: now, Text: "\x1b[32mloading\x1b[0m"}, {Time: now.Add(1e6), Container: "sidecar", Text: "proxy up"},
+		{Time: now.Add(2e6), Own: true, Text: "pod started"},
 	} {
 		b = append(tasklog.AppendLine(b, l), '\n')
 	}
 	s.write(r, "run_model", string(b), true)
 	here := logURL(r.DAG, r.ID, "run_model", 1)
 	p := s.get(http.StatusOK, here)
-	p.wants(t, "12:00:00.000", "12:00:00.001", `<span class="lc">sidecar</span>`, `<span class="c2">loading</span>`, "all", "base", "pod started")
+	p.wants(t, "12:00:00.000", "12:00:00.001", `<span class="lc">sidecar</span>`, `<span class="c2">loading</span>`, "all",
+		"base", "pod started")
 	p = s.get(http.StatusOK, here+"&container=sidecar")
 	p.wants(t, "proxy up")
 	p.lacks(t, "loading")

@@ -54,7 +54,8 @@ func (s *server) logStream(c echo.Context) error {
 }
 
 // follow hands on the pieces of a log until it is complete or ctx ends.
-func (s *server) follow(ctx context.Context, view logView, key dag.AttemptKey, offset int64, pieces chan<- logText) error {
+func (s *server) follow(ctx context.Context, view logView, key dag.AttemptKey, offset int64,
+	pieces chan<- logText) error {
 	return s.Logs.Follow(ctx, key, offset, func(at int64, lines []byte) error {
 		end := at + int64(len(lines))
 		html, err := s.linesHTML(view, logPiece{From: at, To: end, text: lines})

@@ -25,9 +25,12 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	t.Parallel()
 	v := newViews()
 	pages := map[string]any{
-		"dags": dagsPage{}, "graph": graphPage{}, "runs": runsPage{}, "run": runPage{}, "task": taskPage{}, "code": codePage{},
-		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "takeover": takeOverPage{}, "promote": promotePage{}, "log": logPage{}, "models": modelsPage{},
-		"confirm": confirmPage{}, "importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{}, "grid": gridPage{}, "gantt": ganttPage{},
+		"dags": dagsPage{}, "graph": graphPage{}, "runs": runsPage{}, "run": runPage{}, "task": taskPage{},
+		"code":    codePage{},
+		"details": detailsPage{}, "trigger": triggerPage{}, "delete": deletePage{}, "takeover": takeOverPage{},
+		"promote": promotePage{}, "log": logPage{}, "models": modelsPage{},
+		"confirm": confirmPage{}, "importerrors": importErrorsPage{}, "audit": auditPage{}, "error": errorPage{},
+		"grid": gridPage{}, "gantt": ganttPage{},
 		"rendered": renderedPage{}, "dagaudit": dagAuditPage{}, "loglines": linesPart{},
 		"login": loginPage{}, "tokens": tokensPage{}, "sessions": sessionsPage{},
 	}
@@ -61,20 +64,26 @@ func TestEmptyTableSaysWhatToDo(t *testing.T) {
 func TestDAGTable(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.save(newDAG("churn-model", "run_model"), newDAG("fraud-model", "run_model"), newDAG("fraud-model-retrain", "a", "b", "c", "d"))
+	s.save(newDAG("churn-model", "run_model"), newDAG("fraud-model", "run_model"),
+		newDAG("fraud-model-retrain", "a", "b", "c", "d"))
 	if err := s.store.SetPaused(t.Context(), store.Actor{User: "a"}, "fraud-model", false); err != nil {
 		t.Fatal(err)
 	}
 	failed := s.run("fraud-model-retrain", "first")
-	s.start(failed, dag.TaskInstance{Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1}, dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1},
-		dag.TaskInstance{Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1}, dag.TaskInstance{Task: "d", State: dag.TaskUpstreamFailed, MaxTries: 1})
-	s.advance("fraud-model-retrain", store.EndRun{DAG: failed.DAG, Run: failed.ID, From: dag.RunRunning, State: dag.RunFailed, At: now})
+	s.start(failed, dag.TaskInstance{Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1},
+		dag.TaskInstance{Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1},
+		dag.TaskInstance{Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1},
+		dag.TaskInstance{Task: "d", State: dag.TaskUpstreamFailed, MaxTries: 1})
+	s.advance("fraud-model-retrain",
+		store.EndRun{DAG: failed.DAG, Run: failed.ID, From: dag.RunRunning, State: dag.RunFailed, At: now})
 
 	all := s.get(http.StatusOK, "/")
 	all.wants(t, "All 3", "Active 1", "Paused 2", "Failed 1", "Running 0", "3 DAGs", "risk-team",
-		"runs, failed: 1", "tasks of the last run, success: 1", "tasks of the last run, upstream failed: 2", "Time zone: Europe/Moscow",
+		"runs, failed: 1", "tasks of the last run, success: 1", "tasks of the last run, upstream failed: 2",
+		"Time zone: Europe/Moscow",
 		"/dags/fraud-model-retrain/runs?state=failed", "/dags/churn-model/trigger", "/dags/churn-model/delete")
-	if on, off := all.attr("toggle-fraud-model", "aria-checked"), all.attr("toggle-churn-model", "aria-checked"); on != "true" || off != "false" {
+	if on, off := all.attr("toggle-fraud-model", "aria-checked"), all.attr("toggle-churn-model",
+		"aria-checked"); on != "true" || off != "false" {
 		t.Errorf("toggles are %q and %q, want true and false", on, off)
 	}
 	tests := []struct {
@@ -115,7 +124,8 @@ func TestDAGTablePagesAndStaysSmall(t *testing.T) {
 	s.get(http.StatusOK, "/?page=3").wants(t, "model-119", "/?page=2")
 
 	total := 0
-	for _, path := range []string{"/", s.server.views.asset("style.css"), s.server.views.asset("app.js"), s.server.views.asset("favicon.svg")} {
+	for _, path := range []string{"/", s.server.views.asset("style.css"), s.server.views.asset("app.js"),
+		s.server.views.asset("favicon.svg")} {
 		r := httptest.NewRequest(http.MethodGet, path, nil)
 		r.Header.Set("Accept-Encoding", "gzip")
 		total += s.do(r).Body.Len()
@@ -141,19 +151,23 @@ func TestToggle(t *testing.T) {
 	if paused() {
 		t.Error("the DAG is paused, want active")
 	}
-	for _, hostile := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "javascript:alert(1)", "x", "/\tx"} {
+	for _, hostile := range []string{"//evil.example", "https://evil.example/", `/\evil.example`, "javascript:alert(1)",
+		"x", "/\tx"} {
 		s.posted("/dags/churn-model/pause", url.Values{"paused": {"true"}, "back": {hostile}}, "/dags/churn-model/graph")
 	}
 	if !paused() {
 		t.Error("the DAG is active, want paused")
 	}
-	if w := s.post("/dags/churn-model/pause", url.Values{"paused": {"false"}}, "text/plain"); w.Code != http.StatusNoContent {
+	if w := s.post("/dags/churn-model/pause", url.Values{"paused": {"false"}},
+		"text/plain"); w.Code != http.StatusNoContent {
 		t.Errorf("a script gets %d, want 204", w.Code)
 	}
-	if w := s.post("/dags/absent/pause", url.Values{"paused": {"false"}}, "text/plain"); w.Code != http.StatusNotFound || strings.Contains(w.Body.String(), "<") {
+	if w := s.post("/dags/absent/pause", url.Values{"paused": {"false"}}, "text/plain"); w.Code != http.StatusNotFound ||
+		strings.Contains(w.Body.String(), "<") {
 		t.Errorf("a script gets %d %q, want 404 in plain words", w.Code, w.Body)
 	}
-	if w := s.post("/dags/churn-model/pause", url.Values{"paused": {"maybe"}}, ""); w.Code != http.StatusUnprocessableEntity {
+	if w := s.post("/dags/churn-model/pause", url.Values{"paused": {"maybe"}},
+		""); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("a wrong form gets %d, want 422", w.Code)
 	}
 	if w := s.do(httptest.NewRequest(http.MethodGet, "/dags/churn-model/pause", nil)); w.Code != http.StatusNotFound {
@@ -170,35 +184,44 @@ func TestDAGPages(t *testing.T) {
 	s := newSite(t)
 	d := newDAG("churn-model-retrain", "prepare_data", "train_model", "evaluate_model")
 	s.save(d)
-	s.get(http.StatusOK, "/dags/churn-model-retrain/graph").wants(t, "has not run yet", "prepare_data", "/dags/churn-model-retrain/details#task-train_model")
+	s.get(http.StatusOK, "/dags/churn-model-retrain/graph").wants(t, "has not run yet", "prepare_data",
+		"/dags/churn-model-retrain/details#task-train_model")
 	r := s.run(d.ID, "")
 	s.start(r, dag.TaskInstance{Task: "prepare_data", State: dag.TaskSuccess, Try: 1, MaxTries: 2},
-		dag.TaskInstance{Task: "train_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, Reason: reason.Of("exit status 3"), StartedAt: now, EndedAt: now.Add(time.Second), HasExitCode: true, ExitCode: 3},
+		dag.TaskInstance{Task: "train_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, Reason: reason.Of("exit status 3"),
+			StartedAt: now, EndedAt: now.Add(time.Second), HasExitCode: true, ExitCode: 3},
 		dag.TaskInstance{Task: "evaluate_model", State: dag.TaskUpstreamFailed, MaxTries: 2})
 
-	if w := s.do(httptest.NewRequest(http.MethodGet, "/dags/churn-model-retrain", nil)); w.Code != http.StatusFound || w.Header().Get("Location") != "/dags/churn-model-retrain/graph" {
+	if w := s.do(httptest.NewRequest(http.MethodGet, "/dags/churn-model-retrain", nil)); w.Code != http.StatusFound ||
+		w.Header().Get("Location") != "/dags/churn-model-retrain/graph" {
 		t.Errorf("the plain address gives %d to %q", w.Code, w.Header().Get("Location"))
 	}
 	graph := s.get(http.StatusOK, "/dags/churn-model-retrain/graph")
-	graph.wants(t, "Task train_model failed (exit status 3)", "node s-failed", "node s-success", "node s-upstream-failed", taskURL(d.ID, r.ID, "train_model"))
-	s.get(http.StatusOK, withQuery("/dags/churn-model-retrain/graph", url.Values{"run": {string(r.ID)}})).wants(t, string(r.ID))
+	graph.wants(t, "Task train_model failed (exit status 3)", "node s-failed", "node s-success", "node s-upstream-failed",
+		taskURL(d.ID, r.ID, "train_model"))
+	s.get(http.StatusOK, withQuery("/dags/churn-model-retrain/graph", url.Values{"run": {string(r.ID)}})).wants(t,
+		string(r.ID))
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/graph?run=absent")
 
 	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=running").wants(t, string(r.ID), "bob")
 	s.get(http.StatusOK, "/dags/churn-model-retrain/runs?state=success").wants(t, "No runs in this state")
 	s.get(http.StatusUnprocessableEntity, "/dags/churn-model-retrain/runs?state=odd")
-	s.get(http.StatusOK, runURL(d.ID, r.ID)).wants(t, "Mark failed", "exit status 3", "1 of 2", logURL(d.ID, r.ID, "train_model", 0), "no config")
-	s.get(http.StatusOK, taskURL(d.ID, r.ID, "train_model")).wants(t, "exit status 3", "Exit code", "python main.py 'a b'", "registry.example.com/churn:3f2a9c1", "prepare_data", "Log")
+	s.get(http.StatusOK, runURL(d.ID, r.ID)).wants(t, "Mark failed", "exit status 3", "1 of 2",
+		logURL(d.ID, r.ID, "train_model", 0), "no config")
+	s.get(http.StatusOK, taskURL(d.ID, r.ID, "train_model")).wants(t, "exit status 3", "Exit code", "python main.py 'a b'",
+		"registry.example.com/churn:3f2a9c1", "prepare_data", "Log")
 
 	code := s.get(http.StatusOK, "/dags/churn-model-retrain/code")
-	code.wants(t, "made by a test, 1", `<span class="y-key">schedule</span>`, "https://gitlab.example.com/gbc/risk/churn%20model/-/commit/3f2a9c1d", "Version 1")
+	code.wants(t, "made by a test, 1", `<span class="y-key">schedule</span>`,
+		"https://gitlab.example.com/gbc/risk/churn%20model/-/commit/3f2a9c1d", "Version 1")
 	s.save(d)
 	s.get(http.StatusOK, "/dags/churn-model-retrain/code").wants(t, "made by a test, 2", "Version 2")
 	s.get(http.StatusOK, "/dags/churn-model-retrain/code?version=1").wants(t, "made by a test, 1")
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/code?version=9")
 	s.get(http.StatusNotFound, "/dags/churn-model-retrain/code?version=-1")
 	s.get(http.StatusOK, "/dags/churn-model-retrain/graph").wants(t, "version 1 of the DAG; the newest is 2")
-	s.get(http.StatusOK, "/dags/churn-model-retrain/details").wants(t, "dags/churn-model-retrain.yaml", "Europe/Moscow", "task-evaluate_model")
+	s.get(http.StatusOK, "/dags/churn-model-retrain/details").wants(t, "dags/churn-model-retrain.yaml", "Europe/Moscow",
+		"task-evaluate_model")
 	s.get(http.StatusOK, "/audit?dag=churn-model-retrain").wants(t, "Triggered a run", "bob")
 }
 
@@ -208,22 +231,29 @@ func TestUnknownIsNotFound(t *testing.T) {
 	s.save(newDAG("churn-model", "run_model"))
 	r := s.run("churn-model", "")
 	for _, path := range []string{
-		"/dags/absent", "/dags/absent/graph", "/dags/absent/runs", "/dags/absent/code", "/dags/absent/details", "/dags/absent/trigger", "/dags/absent/delete",
+		"/dags/absent", "/dags/absent/graph", "/dags/absent/runs", "/dags/absent/code", "/dags/absent/details",
+		"/dags/absent/trigger", "/dags/absent/delete",
 		"/dags/churn-model/runs/absent", "/dags/churn-model/odd", "/odd", "/static/odd.css", "/static/..%2fui.go",
-		runURL("churn-model", r.ID) + "/tasks/absent", runURL("churn-model", r.ID) + "/tasks/absent/log", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=7",
-		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=0", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=2",
-		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=-1", runURL("churn-model", r.ID) + "/tasks/run_model/log?try=x",
-		"/dags/%2e%2e%2f%2e%2e%2fetc%2fpasswd/graph", "/dags/%00/graph", "/dags/" + strings.Repeat("x", 5000) + "/graph", "/dags/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C/code",
+		runURL("churn-model", r.ID) + "/tasks/absent", runURL("churn-model", r.ID) + "/tasks/absent/log",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=7",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=0",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=2",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=-1",
+		runURL("churn-model", r.ID) + "/tasks/run_model/log?try=x",
+		"/dags/%2e%2e%2f%2e%2e%2fetc%2fpasswd/graph", "/dags/%00/graph", "/dags/" + strings.Repeat("x", 5000) + "/graph",
+		"/dags/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C/code",
 		"/dags/churn-model/runs?after=absent",
 	} {
 		s.get(http.StatusNotFound, path)
 	}
-	for _, path := range []string{"/dags/absent/trigger", "/dags/absent/delete", "/dags/absent/delete-history", "/dags/churn-model/runs/absent/note"} {
+	for _, path := range []string{"/dags/absent/trigger", "/dags/absent/delete", "/dags/absent/delete-history",
+		"/dags/churn-model/runs/absent/note"} {
 		if w := s.post(path, url.Values{"note": {"x"}}, ""); w.Code != http.StatusNotFound {
 			t.Errorf("POST %s: %d, want 404", path, w.Code)
 		}
 	}
-	if w := s.do(httptest.NewRequest(http.MethodGet, "/api/v2/odd", nil)); strings.Contains(w.Body.String(), "<html") || w.Code != http.StatusNotFound {
+	if w := s.do(httptest.NewRequest(http.MethodGet, "/api/v2/odd", nil)); strings.Contains(w.Body.String(), "<html") ||
+		w.Code != http.StatusNotFound {
 		t.Errorf("the API's unknown paths get %d %q, want no page", w.Code, w.Body)
 	}
 }
@@ -242,7 +272,9 @@ func TestRunsPageByKeyset(t *testing.T) {
 	s := newSite(t)
 	s.save(newDAG("churn-model", "run_model"))
 	for i := range pageSize + 5 {
-		if _, err := s.store.TriggerRun(t.Context(), store.Trigger{DAG: "churn-model", Run: dag.RunID(fmt.Sprintf("run-%03d", i)), LogicalDate: now.AddDate(0, 0, i)}); err != nil {
+		if _, err := s.store.TriggerRun(t.Context(),
+			store.Trigger{DAG: "churn-model", Run: dag.RunID(fmt.Sprintf("run-%03d", i)),
+				LogicalDate: now.AddDate(0, 0, i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -287,7 +319,8 @@ func TestMarkRunAndNote(t *testing.T) {
 	if w := s.post(here+"/state", url.Values{"state": {"running"}}, ""); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("marking as running gives %d, want 422", w.Code)
 	}
-	if w := s.post(here+"/note", url.Values{"note": {strings.Repeat("ж", dag.MaxNote+1)}}, ""); w.Code != http.StatusUnprocessableEntity {
+	if w := s.post(here+"/note", url.Values{"note": {strings.Repeat("ж", dag.MaxNote+1)}},
+		""); w.Code != http.StatusUnprocessableEntity {
 		t.Errorf("a long note gives %d, want 422", w.Code)
 	}
 }
@@ -311,17 +344,22 @@ func TestDelete(t *testing.T) {
 	s.sync(store.Sync{Commit: "gone", Removed: []string{"dags/churn-model.yaml"}})
 	s.get(http.StatusOK, "/").wants(t, `href="/?state=archived">Archived <span class="n">1</span>`)
 	s.get(http.StatusOK, "/").lacks(t, `id="dag-churn-model"`, "There are no DAGs yet")
-	s.get(http.StatusOK, "/?q=CHURN").wants(t, "No DAG matches", "1 archived DAG matches", `href="/?q=CHURN&state=archived"`)
+	s.get(http.StatusOK, "/?q=CHURN").wants(t, "No DAG matches", "1 archived DAG matches",
+		`href="/?q=CHURN&state=archived"`)
 	s.get(http.StatusOK, "/?q=fraud").lacks(t, "archived DAG")
-	s.get(http.StatusOK, "/?state=archived").wants(t, "<option>scoring</option>", "<option>churn-model</option>", "<option>risk-team</option>")
-	s.get(http.StatusOK, "/?state=archived").wants(t, `id="dag-churn-model"`, "/dags/churn-model/restore", "Delete the history of churn-model")
+	s.get(http.StatusOK, "/?state=archived").wants(t, "<option>scoring</option>", "<option>churn-model</option>",
+		"<option>risk-team</option>")
+	s.get(http.StatusOK, "/?state=archived").wants(t, `id="dag-churn-model"`, "/dags/churn-model/restore",
+		"Delete the history of churn-model")
 	for _, tab := range []string{"graph", "grid", "gantt", "runs"} {
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).wants(t, "archived: its file is gone", "/dags/churn-model/restore")
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).lacks(t, "/dags/churn-model/trigger")
 	}
-	s.asked("/dags/churn-model/restore", nil).wants(t, "Restore the file of churn-model?", "will be brought back into the DAG repository")
+	s.asked("/dags/churn-model/restore", nil).wants(t, "Restore the file of churn-model?",
+		"will be brought back into the DAG repository")
 	s.get(http.StatusOK, "/?state=archived").wants(t, "/dags/churn-model/delete?back=%2f%3fstate%3darchived")
-	s.get(http.StatusOK, "/dags/churn-model/delete?back=%2f%3fstate%3darchived").wants(t, `name="back" value="/?state=archived"`)
+	s.get(http.StatusOK, "/dags/churn-model/delete?back=%2f%3fstate%3darchived").wants(t,
+		`name="back" value="/?state=archived"`)
 	s.posted("/dags/churn-model/restore", nil, "/dags/churn-model/details")
 	s.get(http.StatusOK, "/dags/churn-model/details").wants(t, "alice asked to restore")
 	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "Delete the history")
@@ -334,22 +372,28 @@ func TestModelsAndImportErrors(t *testing.T) {
 	s := newSite(t)
 	s.get(http.StatusOK, "/models").wants(t, "No pushes")
 	s.get(http.StatusOK, "/import-errors").wants(t, "All files are valid")
-	id, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abcdef0123456789", User: "Carol", Title: "Fix features", ReceivedAt: now})
+	id, _, err := s.store.RecordPush(t.Context(),
+		store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abcdef0123456789", User: "Carol",
+			Title: "Fix features", ReceivedAt: now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.store.FinishPushes(t.Context(), []store.PushResult{{ID: id, State: store.PushRefused, Reason: ".dagwright.yml:3: scoring.schedule: no cron expression"}})
+	err = s.store.FinishPushes(t.Context(),
+		[]store.PushResult{{ID: id, State: store.PushRefused,
+			Reason: ".dagwright.yml:3: scoring.schedule: no cron expression"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.get(http.StatusOK, "/models").wants(t, "rejected", "no cron expression", "gbc/churn-model", "Fix features", "https://gitlab.example.com/gbc/churn-model/-/commit/abcdef0123456789")
+	s.get(http.StatusOK, "/models").wants(t, "rejected", "no cron expression", "gbc/churn-model", "Fix features",
+		"https://gitlab.example.com/gbc/churn-model/-/commit/abcdef0123456789")
 	s.get(http.StatusOK, "/models?state=rendered").lacks(t, "Fix features")
 	s.get(http.StatusOK, "/models?project=nothing").lacks(t, "Fix features")
 	s.get(http.StatusUnprocessableEntity, "/models?state=odd")
 
 	s.save(newDAG("churn-model", "run_model"))
 	s.sync(store.Sync{Commit: "broken", Changed: []store.SpecFile{{Path: "dags/churn-model.yaml", Blob: "b", Source: "x",
-		Errors: dag.SpecErrors{{File: "dags/churn-model.yaml", Line: 4, Column: 2, Path: "churn-model.tasks", Reason: "unknown key"}}}}})
+		Errors: dag.SpecErrors{{File: "dags/churn-model.yaml", Line: 4, Column: 2, Path: "churn-model.tasks",
+			Reason: "unknown key"}}}}})
 	s.get(http.StatusOK, "/").wants(t, "1 broken file", "broken file")
 	s.get(http.StatusOK, "/import-errors").wants(t, "dags/churn-model.yaml", "churn-model.yaml:4:2", "unknown key")
 	s.get(http.StatusOK, "/dags/churn-model/graph").wants(t, "the last good version stays in use")
@@ -364,7 +408,9 @@ func TestHostileText(t *testing.T) {
 	d.DisplayName, d.Description, d.DocMD, d.Owner, d.Tags = evil, evil, evil, evil, []string{evil}
 	d.Timezone, d.Schedule.Timezone, d.Schedule.Expr = evil, evil, evil
 	d.Source = dag.Source{Project: evil, Branch: evil, Commit: evil}
-	d.Params = []dag.Param{{Name: "P", Default: evil, Description: evil, Schema: map[string]any{"title": evil, "type": "string"}}, {Name: "E", Default: evil, Schema: map[string]any{"enum": []any{evil}}}}
+	d.Params = []dag.Param{{Name: "P", Default: evil, Description: evil,
+		Schema: map[string]any{"title": evil, "type": "string"}},
+		{Name: "E", Default: evil, Schema: map[string]any{"enum": []any{evil}}}}
 	d.Groups = []dag.TaskGroup{{Name: evil, Tooltip: evil}}
 	task := &d.Tasks[0]
 	task.Group, task.Image, task.Cmds, task.Owner, task.TriggerRule = evil, evil, []string{evil}, evil, evil
@@ -373,26 +419,34 @@ func TestHostileText(t *testing.T) {
 		{Path: "dags/" + evil, Blob: "b", Source: source, DAGs: []*dag.DAG{d}},
 		{Path: evil, Blob: "c", Source: source, Errors: dag.SpecErrors{{File: evil, Line: 1, Path: evil, Reason: evil}}},
 	}})
-	r, err := s.store.TriggerRun(t.Context(), store.Trigger{DAG: d.ID, Run: "one", Conf: map[string]any{"EVIL": evil}, Note: evil, By: store.Actor{User: evil, Via: evil}})
+	r, err := s.store.TriggerRun(t.Context(),
+		store.Trigger{DAG: d.ID, Run: "one", Conf: map[string]any{"EVIL": evil}, Note: evil,
+			By: store.Actor{User: evil, Via: evil}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.start(r, dag.TaskInstance{Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: reason.Of(evil), Hostname: evil})
+	s.start(r, dag.TaskInstance{Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: reason.Of(evil),
+		Hostname: evil})
 	s.write(r, "run_model", evil+"\x00\xff\n", true)
-	if _, _, err := s.store.RecordPush(t.Context(), store.Push{ProjectID: 1, Project: evil, Branch: evil, Commit: evil, User: evil, Title: evil, ReceivedAt: now}); err != nil {
+	if _, _, err := s.store.RecordPush(t.Context(),
+		store.Push{ProjectID: 1, Project: evil, Branch: evil, Commit: evil, User: evil, Title: evil,
+			ReceivedAt: now}); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{
-		"/", "/?q=" + url.QueryEscape(evil), "/?tag=" + url.QueryEscape(evil), "/?owner=" + url.QueryEscape(evil), "/models", "/models?project=" + url.QueryEscape(evil),
+		"/", "/?q=" + url.QueryEscape(evil), "/?tag=" + url.QueryEscape(evil), "/?owner=" + url.QueryEscape(evil), "/models",
+		"/models?project=" + url.QueryEscape(evil),
 		"/import-errors", "/audit", "/audit?dag=" + url.QueryEscape(evil),
-		"/dags/churn-model/graph", "/dags/churn-model/runs", "/dags/churn-model/code", "/dags/churn-model/details", "/dags/churn-model/trigger", "/dags/churn-model/delete",
+		"/dags/churn-model/graph", "/dags/churn-model/runs", "/dags/churn-model/code", "/dags/churn-model/details",
+		"/dags/churn-model/trigger", "/dags/churn-model/delete",
 		runURL(r.DAG, r.ID), taskURL(r.DAG, r.ID, "run_model"), logURL(r.DAG, r.ID, "run_model", 0),
 	} {
 		checkNoPayload(t, path, s.get(http.StatusOK, path))
 	}
 	checkNoPayload(t, "404", s.get(http.StatusNotFound, "/dags/"+url.PathEscape(evil)+"/graph"))
 	checkNoPayload(t, "422", s.get(http.StatusUnprocessableEntity, "/?state="+url.QueryEscape(evil)))
-	form := url.Values{"mode": {"config"}, "conf": {evil}, "param.P": {evil + "2"}, "note": {evil}, "run_id": {evil}, "logical_date": {evil}}
+	form := url.Values{"mode": {"config"}, "conf": {evil}, "param.P": {evil + "2"}, "note": {evil}, "run_id": {evil},
+		"logical_date": {evil}}
 	w := s.post("/dags/churn-model/trigger", form, "")
 	if w.Code != http.StatusUnprocessableEntity {
 		t.Fatalf("status %d, want 422", w.Code)
@@ -424,7 +478,8 @@ func TestUnexpectedErrorKeepsItsCause(t *testing.T) {
 	p.lacks(t, "disk")
 	_, number, _ := strings.Cut(p.text, "this number: ")
 	number, _, _ = strings.Cut(number, " ")
-	if !strings.Contains(log.String(), "disk of the database is full") || len(number) < 10 || !strings.Contains(log.String(), number) {
+	if !strings.Contains(log.String(), "disk of the database is full") || len(number) < 10 ||
+		!strings.Contains(log.String(), number) {
 		t.Errorf("the log lacks the cause or the request %q: %s", number, &log)
 	}
 }
@@ -434,7 +489,8 @@ func TestStaticFiles(t *testing.T) {
 	s := newSite(t)
 	for _, name := range []string{"style.css", "app.js", "favicon.svg"} {
 		w := s.do(httptest.NewRequest(http.MethodGet, s.server.views.asset(name), nil))
-		if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") || w.Header().Get("Content-Type") == "" {
+		if w.Code != http.StatusOK || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") ||
+			w.Header().Get("Content-Type") == "" {
 			t.Errorf("%s: %d, headers %v", name, w.Code, w.Header())
 		}
 	}
@@ -489,7 +545,8 @@ func TestGridTellsRunsOfOneDayApart(t *testing.T) {
 		}
 		return dag.Run{LogicalDate: when}
 	}
-	runs := []dag.Run{at("2026-03-01 06:00:00"), at("2026-03-02 06:00:00"), at("2026-03-02 07:30:00"), at("2026-03-02 08:15:01"), at("2026-03-02 08:15:02")}
+	runs := []dag.Run{at("2026-03-01 06:00:00"), at("2026-03-02 06:00:00"), at("2026-03-02 07:30:00"),
+		at("2026-03-02 08:15:01"), at("2026-03-02 08:15:02")}
 	want := []string{"03-01", "03-02 06:00", "03-02 07:30", "03-02 08:15:01", "03-02 08:15:02"}
 	if got := gridLabels(rd, runs, "UTC"); !slices.Equal(got, want) {
 		t.Errorf("heads %q, want %q", got, want)

@@ -247,14 +247,16 @@ func decodeJSON(text string, into *any) error {
 		end := d.InputOffset()
 		rest := text[end:]
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
-			return jsonError("Not valid JSON: line %d, column %d: there is more text after the end of the value.", text, end+int64(blank))
+			return jsonError("Not valid JSON: line %d, column %d: there is more text after the end of the value.", text,
+				end+int64(blank))
 		}
 		*into = dag.PlainNumbers(*into)
 		return nil
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return jsonError("Not valid JSON: line %d, column %d: %s.", text, syntax.Offset-1, words(strings.TrimPrefix(syntax.Error(), "json: ")))
+		return jsonError("Not valid JSON: line %d, column %d: %s.", text, syntax.Offset-1,
+			words(strings.TrimPrefix(syntax.Error(), "json: ")))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return jsonError("Not valid JSON: line %d, column %d: the text ends too early.", text, int64(len(text)))

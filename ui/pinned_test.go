@@ -28,7 +28,8 @@ func TestPagesSpeakOfOneThing(t *testing.T) {
 			t.Errorf("%s is about %q", tab, got)
 		}
 	}
-	if _, err := s.store.TriggerRun(t.Context(), store.Trigger{DAG: r.DAG, Run: "two", LogicalDate: now.Add(time.Hour)}); err != nil {
+	if _, err := s.store.TriggerRun(t.Context(),
+		store.Trigger{DAG: r.DAG, Run: "two", LogicalDate: now.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, tab := range []string{"graph", "gantt"} {
@@ -77,11 +78,13 @@ func TestWhatGoesOnTicks(t *testing.T) {
 	}})
 	ticks := `data-since="2026-03-01T11:58:45Z">1 min 15 s<`
 	for _, path := range []string{
-		runURL(r.DAG, r.ID), dagURL(r.DAG, "runs"), dagURL(r.DAG, "graph"), dagURL(r.DAG, "gantt"), taskURL(r.DAG, r.ID, "a"), taskURL(r.DAG, r.ID, "a") + "/log",
+		runURL(r.DAG, r.ID), dagURL(r.DAG, "runs"), dagURL(r.DAG, "graph"), dagURL(r.DAG, "gantt"), taskURL(r.DAG, r.ID, "a"),
+		taskURL(r.DAG, r.ID, "a") + "/log",
 	} {
 		s.get(http.StatusOK, path).wants(t, ticks)
 	}
-	s.get(http.StatusOK, dagURL(r.DAG, "gantt")).wants(t, `data-open=""`, `data-since="2026-03-01T11:59:53Z">7 s<`, `data-says="a: running"`)
+	s.get(http.StatusOK, dagURL(r.DAG, "gantt")).wants(t, `data-open=""`, `data-since="2026-03-01T11:59:53Z">7 s<`,
+		`data-says="a: running"`)
 	s.posted(runURL(r.DAG, r.ID)+"/state", url.Values{"state": {"success"}}, runURL(r.DAG, r.ID))
 	if p := s.get(http.StatusOK, dagURL(r.DAG, "runs")); strings.Contains(p.source, "data-since") {
 		t.Error("a run that has ended ticks")

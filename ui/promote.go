@@ -35,7 +35,8 @@ type PromotionView struct {
 
 func (rd *reader) promotionView(p store.Promotion, zone string) PromotionView {
 	words := map[store.PromotionState]string{
-		store.PromotionPending: say("in progress"), store.PromotionCompared: say("compared"), store.PromotionProposed: say("merge request open"),
+		store.PromotionPending: say("in progress"), store.PromotionCompared: say("compared"),
+		store.PromotionProposed:  say("merge request open"),
 		store.PromotionUnchanged: say("nothing to change"), store.PromotionRefused: say("not possible"),
 	}[p.State]
 	return PromotionView{Promotion: p, Asked: rd.time(p.At, zone), Words: words}
@@ -54,7 +55,8 @@ func (s *server) promoteForm(c echo.Context) error {
 		return err
 	}
 	rd := s.reader(c)
-	p := promotePage{Page: s.dagPage(c, h, rd.t("Promote %s", string(h.ID))), DAG: h, Target: s.PromotesTo, PostURL: dagURL(h.ID, "promote")}
+	p := promotePage{Page: s.dagPage(c, h, rd.t("Promote %s", string(h.ID))), DAG: h, Target: s.PromotesTo,
+		PostURL: dagURL(h.ID, "promote")}
 	for _, one := range all {
 		v := rd.promotionView(one, h.Timezone)
 		switch {

@@ -35,12 +35,14 @@ func TestPromote(t *testing.T) {
 	s.posted(page, url.Values{"version": {"1"}, "step": {"compare"}}, page)
 	finish(store.PromotionResult{State: store.PromotionPending, Reason: "nobody answers", RetryAt: time.Now()})
 	s.get(http.StatusOK, page).wants(t, "It is being compared", "The last try failed: nobody answers")
-	finish(store.PromotionResult{State: store.PromotionCompared, Reason: "--- a\n+++ b\n@@ -1 +1 @@\n-<b>old</b>\n+namespace: models-prod\n"})
+	finish(store.PromotionResult{State: store.PromotionCompared,
+		Reason: "--- a\n+++ b\n@@ -1 +1 @@\n-<b>old</b>\n+namespace: models-prod\n"})
 	p = s.get(http.StatusOK, page)
 	p.wants(t, "Open the merge request", "+namespace: models-prod", "-<b>old</b>")
 
 	s.posted(page, url.Values{"version": {"1"}, "step": {"propose"}}, page)
-	finish(store.PromotionResult{State: store.PromotionProposed, MergeRequest: "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7"})
+	finish(store.PromotionResult{State: store.PromotionProposed,
+		MergeRequest: "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7"})
 	for _, at := range []string{page, "/dags/churn-model/details"} {
 		p = s.get(http.StatusOK, at)
 		p.wants(t, "merge request open", "alice", "https://gitlab.example.com/gbc/airflow-prod/-/merge_requests/7")

@@ -40,7 +40,8 @@ func (s *server) provenancePart(c echo.Context, h DAGHead, run dag.RunID) (part 
 	if p.TemplateDigest != "" {
 		add(say("Template"), p.Template+" "+shortCommit(p.TemplateDigest), "")
 	}
-	add(say("Promoted from"), joined(p.PromotedProject, p.PromotedCommit), s.commitURL(p.PromotedProject, p.PromotedCommit))
+	add(say("Promoted from"), joined(p.PromotedProject, p.PromotedCommit),
+		s.commitURL(p.PromotedProject, p.PromotedCommit))
 	if p.Spec != nil && p.Spec.Source == p.Source {
 		add(say("Merge request"), p.Spec.MergeRequest, p.Spec.MergeRequest)
 	}

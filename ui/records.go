@@ -66,7 +66,8 @@ func (s *server) models(c echo.Context) error {
 	}
 	p.States = append(p.States, FilterView{Name: say("All"), Href: here("", ""), Current: state == ""})
 	for _, st := range pushStates {
-		p.States = append(p.States, FilterView{Name: pushStateView(st).Words, Href: here(string(st), ""), Current: state == string(st)})
+		p.States = append(p.States,
+			FilterView{Name: pushStateView(st).Words, Href: here(string(st), ""), Current: state == string(st)})
 	}
 	for _, push := range pushes {
 		p.Pushes = append(p.Pushes, s.pushView(rd, push, mayHere(c, dag.RightReplay)))
@@ -82,8 +83,9 @@ func (s *server) models(c echo.Context) error {
 
 func (s *server) pushView(rd *reader, push store.Push, mayReplay bool) PushView {
 	v := PushView{
-		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""), Finished: rd.time(push.FinishedAt, ""),
-		Retry: rd.time(push.RetryAt, ""),
+		Push: push, State: pushStateView(push.State), Received: rd.time(push.ReceivedAt, ""),
+		Finished: rd.time(push.FinishedAt, ""),
+		Retry:    rd.time(push.RetryAt, ""),
 	}
 	v.Reason = rd.translated(push.Reason)
 	if !push.FinishedAt.IsZero() {
@@ -136,7 +138,8 @@ func (s *server) importErrors(c echo.Context) error {
 		return fmt.Errorf("list import errors: %w", err)
 	}
 	rd := s.reader(c)
-	p := importErrorsPage{Page: s.page(c, rd.t("Import errors")), Total: total, Pager: Pager{Page: number, Pages: max(1, (total+pageSize-1)/pageSize)}}
+	p := importErrorsPage{Page: s.page(c, rd.t("Import errors")), Total: total,
+		Pager: Pager{Page: number, Pages: max(1, (total+pageSize-1)/pageSize)}}
 	p.Section, p.Live = "import-errors", "*"
 	at := func(n int) string { return withQuery("/import-errors", url.Values{"page": {strconv.Itoa(n)}}) }
 	if number > 1 {

@@ -42,7 +42,8 @@ func (s *server) refusals(c echo.Context, f store.RefusalFilter) ([]RefusalView,
 
 // refusalURL is where a refused push is listed, with what can be done about it.
 func refusalURL(push store.Push) string {
-	return withQuery("/models", url.Values{"project": {push.Project}, "state": {string(store.PushRefused)}}) + "#push-" + strconv.FormatInt(push.ID, 10)
+	return withQuery("/models", url.Values{"project": {push.Project}, "state": {string(store.PushRefused)}}) + "#push-" +
+		strconv.FormatInt(push.ID, 10)
 }
 
 // refusalOf is the refused push at the head of a DAG's branch, nil when there is none.

@@ -14,7 +14,9 @@ import (
 // pushed records a push of a branch and what happened to it.
 func (s *site) pushed(project, branch, commit string, state store.PushState, reason string) int64 {
 	s.Helper()
-	id, _, err := s.store.RecordPush(s.Context(), store.Push{ProjectID: int64(len(project)), Project: project, Branch: branch, Commit: commit, Title: "Change", ReceivedAt: now})
+	id, _, err := s.store.RecordPush(s.Context(),
+		store.Push{ProjectID: int64(len(project)), Project: project, Branch: branch, Commit: commit, Title: "Change",
+			ReceivedAt: now})
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -48,8 +50,11 @@ func TestRefusedPushIsTold(t *testing.T) {
 	s.get(http.StatusOK, "/import-errors").wants(t, mine.Source.Project, "main", reason, "of another DAG", link)
 	s.get(http.StatusOK, "/import-errors").lacks(t, "All files are valid")
 	s.get(http.StatusOK, "/import-errors").wants(t, "Rejected pushes", "<li>of another DAG</li><li>and of one more</li>")
-	s.sync(store.Sync{Commit: "broken", Changed: []store.SpecFile{{Path: "dags/broken.yaml", Errors: dag.SpecErrors{{File: "dags/broken.yaml", Reason: "broken"}}}}})
-	if p := s.get(http.StatusOK, "/import-errors"); strings.Index(p.source, "dags/broken.yaml") > strings.Index(p.source, "Rejected pushes") {
+	s.sync(store.Sync{Commit: "broken",
+		Changed: []store.SpecFile{{Path: "dags/broken.yaml",
+			Errors: dag.SpecErrors{{File: "dags/broken.yaml", Reason: "broken"}}}}})
+	if p := s.get(http.StatusOK, "/import-errors"); strings.Index(p.source, "dags/broken.yaml") > strings.Index(p.source,
+		"Rejected pushes") {
 		t.Error("the broken files do not stand under their own heading")
 	}
 	s.sync(store.Sync{Commit: "whole", Removed: []string{"dags/broken.yaml"}})

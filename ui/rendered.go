@@ -53,7 +53,8 @@ func (s *server) renderedPage(c echo.Context) error {
 	}
 	rd := s.reader(c)
 	p := renderedPage{
-		Page: s.dagPage(c, h, rd.t("%s as rendered", string(t.Task))), DAG: h, Run: rd.runView(run, h.Timezone), Task: rd.taskView(t, h.Timezone),
+		Page: s.dagPage(c, h, rd.t("%s as rendered", string(t.Task))), DAG: h, Run: rd.runView(run, h.Timezone),
+		Task: rd.taskView(t, h.Timezone),
 	}
 	rendering, end, err := s.renderings.begin(ctx)
 	if err != nil {
@@ -116,7 +117,8 @@ func renderTask(r *macro.Rendering, spec *dag.DAG, run dag.Run, t dag.TaskInstan
 		return nil, err
 	}
 	key := dag.AttemptKey{DAG: run.DAG.Taken(), Run: run.ID, Task: t.Task, Try: try, Epoch: run.Epoch}
-	out := &RenderedTask{Image: rendered.Image, Command: commandLine(&rendered), Env: dag.Environment(rendered.Env, run, key, spec.Owner)}
+	out := &RenderedTask{Image: rendered.Image, Command: commandLine(&rendered),
+		Env: dag.Environment(rendered.Env, run, key, spec.Owner)}
 	if len(rendered.Pod) > 0 {
 		text, err := yaml.Marshal(rendered.Pod)
 		if err != nil {

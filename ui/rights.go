@@ -68,7 +68,8 @@ func mayHere(c echo.Context, right dag.Right) bool {
 }
 
 // needFile are the rights to what is not possible once the DAG's file is gone.
-var needFile = []dag.Right{dag.RightPause, dag.RightTrigger, dag.RightClear, dag.RightMarkTask, dag.RightCancel, dag.RightBackfill, dag.RightPromote}
+var needFile = []dag.Right{dag.RightPause, dag.RightTrigger, dag.RightClear, dag.RightMarkTask, dag.RightCancel,
+	dag.RightBackfill, dag.RightPromote}
 
 // Can reports whether the reader has a right over the DAG, and what it is to is possible.
 func (v DAGRowView) Can(right dag.Right) bool {

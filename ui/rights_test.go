@@ -54,7 +54,8 @@ func TestRolesOfMany(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for id, want := range map[dag.ID]dag.Role{"a1": dag.RoleOperator, "a2": dag.RoleAdmin, "b1": dag.RoleNone, "none": dag.RoleNone} {
+	for id, want := range map[dag.ID]dag.Role{"a1": dag.RoleOperator, "a2": dag.RoleAdmin, "b1": dag.RoleNone,
+		"none": dag.RoleNone} {
 		if roles[id] != want {
 			t.Errorf("role over %s is %s, want %s", id, roles[id], want)
 		}

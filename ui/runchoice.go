@@ -94,5 +94,6 @@ func (s *server) versionOf(c echo.Context, h DAGHead, choice RunChoice) (spec *d
 	if err != nil {
 		return nil, "", fmt.Errorf("read version %d: %w", choice.Run.Version, err)
 	}
-	return version.Spec, s.reader(c).t("This run has version %d of the DAG; the newest is %d.", choice.Run.Version, h.Version), nil
+	return version.Spec, s.reader(c).t("This run has version %d of the DAG; the newest is %d.", choice.Run.Version,
+		h.Version), nil
 }

@@ -32,7 +32,8 @@ func (rd *reader) runView(r dag.Run, zone string) RunView {
 	v := RunView{
 		Run: r, Href: runURL(r.DAG, r.ID), State: runStateView(r.State),
 		GraphURL: withQuery(dagURL(r.DAG, "graph"), url.Values{"run": {string(r.ID)}}),
-		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone), Queued: rd.time(r.QueuedAt, zone),
+		Logical:  rd.time(r.LogicalDate, zone), Started: rd.time(r.StartedAt, zone), Ended: rd.time(r.EndedAt, zone),
+		Queued:        rd.time(r.QueuedAt, zone),
 		IntervalStart: rd.time(r.Interval.Start, zone), IntervalEnd: rd.time(r.Interval.End, zone),
 	}
 	v.Reason, v.Via = rd.reason(r.Reason), named(rd, viaWords, r.TriggeredBy)
@@ -77,7 +78,8 @@ func (s *server) dagRuns(c echo.Context) error {
 		}
 		f.States = []dag.RunState{dag.RunState(state)}
 	}
-	p := runsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+s.reader(c).t("Runs")), DAG: h, BulkURL: dagURL(h.ID, "runs"), State: state, Filters: runFilters(h, state)}
+	p := runsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+s.reader(c).t("Runs")), DAG: h, BulkURL: dagURL(h.ID, "runs"),
+		State: state, Filters: runFilters(h, state)}
 	here := func(after dag.RunID) string {
 		return withQuery(dagURL(h.ID, "runs"), url.Values{"state": {state}, "after": {string(after)}})
 	}
@@ -108,7 +110,8 @@ func runFilters(h DAGHead, current string) []FilterView {
 	var views []FilterView
 	for _, counter := range h.DAGRowView.Runs {
 		all.Count += counter.N
-		views = append(views, FilterView{Name: counter.Words, Href: counter.Href, Count: counter.N, Current: current == counter.Name})
+		views = append(views,
+			FilterView{Name: counter.Words, Href: counter.Href, Count: counter.N, Current: current == counter.Name})
 	}
 	return append([]FilterView{all}, views...)
 }
@@ -143,9 +146,11 @@ func (s *server) runPage(c echo.Context) error {
 		return fmt.Errorf("read task instances: %w", err)
 	}
 	p := runPage{
-		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone), CanMark: h.Can(dag.RightMarkRun),
+		Page: s.dagPage(c, h, string(r.ID)), DAG: h, Run: s.reader(c).runView(r, h.Timezone),
+		CanMark:  h.Can(dag.RightMarkRun),
 		CanClear: r.State.Ended() && h.Can(dag.RightClear),
-		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear", NoteURL: runURL(h.ID, r.ID) + "/note",
+		StateURL: runURL(h.ID, r.ID) + "/state", ClearURL: runURL(h.ID, r.ID) + "/clear",
+		NoteURL:  runURL(h.ID, r.ID) + "/note",
 		AgainURL: withQuery(dagURL(h.ID, "trigger"), url.Values{"from": {string(r.ID)}}),
 	}
 	for _, t := range tasks {
@@ -174,8 +179,10 @@ type TaskView struct {
 
 func (rd *reader) taskView(t dag.TaskInstance, zone string) TaskView {
 	v := TaskView{
-		TaskInstance: t, Href: taskURL(t.DAG, t.Run, t.Task), LogURL: logURL(t.DAG, t.Run, t.Task, 0), State: taskStateView(t.State),
-		Queued: rd.time(t.QueuedAt, zone), Started: rd.time(t.StartedAt, zone), Ended: rd.time(t.EndedAt, zone), HasLog: t.Try > 0,
+		TaskInstance: t, Href: taskURL(t.DAG, t.Run, t.Task), LogURL: logURL(t.DAG, t.Run, t.Task, 0),
+		State:  taskStateView(t.State),
+		Queued: rd.time(t.QueuedAt, zone), Started: rd.time(t.StartedAt, zone), Ended: rd.time(t.EndedAt, zone),
+		HasLog: t.Try > 0,
 	}
 	end := t.EndedAt
 	if end.IsZero() && !t.State.Active() {

@@ -47,7 +47,8 @@ func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 	}
 	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)
 	// An error here means that no run follows, which the empty list says too.
-	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup}, upcomingRuns)
+	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup},
+		upcomingRuns)
 	for _, r := range runs {
 		v.Upcoming = append(v.Upcoming, rd.upcoming(r.RunAfter, v.Timezone))
 	}

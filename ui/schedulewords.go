@@ -80,12 +80,17 @@ var scheduleRules = []struct {
 	{regexp.MustCompile(`, (\w+day)`), ", on-$1"},
 	{regexp.MustCompile(` и (\w+day)`), " и on-$1"},
 	{regexp.MustCompile(`only in `), "в "},
-	{regexp.MustCompile(`(January|February|March|April|May|June|July|August|September|October|November|December) through (\w+)`), "с of-$1 по to-$2"},
+	{regexp.MustCompile(
+		`(January|February|March|April|May|June|July|August|September|October|November|December) through (\w+)`),
+		"с of-$1 по to-$2"},
 
-	{regexp.MustCompile(`On ([\d-]+) the time from ([\d:]+) to ([\d:]+) comes twice in (\S+): the runs in it start when it comes the second time\.`),
+	{regexp.MustCompile(
+		`On ([\d-]+) the time from ([\d:]+) to ([\d:]+) comes twice in (\S+): the runs in it start when it comes the second time\.`),
 		"$1 время с $2 до $3 в поясе $4 наступает дважды: запуски из него начинаются во второй раз."},
-	{regexp.MustCompile(`On ([\d-]+) ([\d:]+) comes twice in (\S+): the run starts the second time\.`), "$1 время $2 в поясе $3 наступает дважды: запуск начинается во второй раз."},
-	{regexp.MustCompile(`On ([\d-]+) ([\d:]+) does not exist in (\S+): the run starts at ([\d:]+)`), "$1 времени $2 в поясе $3 нет: запуск начинается в $4"},
+	{regexp.MustCompile(`On ([\d-]+) ([\d:]+) comes twice in (\S+): the run starts the second time\.`),
+		"$1 время $2 в поясе $3 наступает дважды: запуск начинается во второй раз."},
+	{regexp.MustCompile(`On ([\d-]+) ([\d:]+) does not exist in (\S+): the run starts at ([\d:]+)`),
+		"$1 времени $2 в поясе $3 нет: запуск начинается в $4"},
 	{regexp.MustCompile(` on (\d{4}-\d\d-\d\d)`), " $1"},
 	{regexp.MustCompile(`, as one with the run of that time`), ", вместе с запуском этого времени"},
 	{regexp.MustCompile(` и the run of ([\d:]+) is skipped`), ", а запуск в $1 пропускается"},
@@ -116,10 +121,13 @@ func newDayNames() *strings.Replacer {
 		}
 	}
 	for _, m := range []struct{ english, of, to, in string }{
-		{"January", "января", "январь", "январе"}, {"February", "февраля", "февраль", "феврале"}, {"March", "марта", "март", "марте"},
+		{"January", "января", "январь", "январе"}, {"February", "февраля", "февраль", "феврале"},
+		{"March", "марта", "март", "марте"},
 		{"April", "апреля", "апрель", "апреле"}, {"May", "мая", "май", "мае"}, {"June", "июня", "июнь", "июне"},
-		{"July", "июля", "июль", "июле"}, {"August", "августа", "август", "августе"}, {"September", "сентября", "сентябрь", "сентябре"},
-		{"October", "октября", "октябрь", "октябре"}, {"November", "ноября", "ноябрь", "ноябре"}, {"December", "декабря", "декабрь", "декабре"},
+		{"July", "июля", "июль", "июле"}, {"August", "августа", "август", "августе"},
+		{"September", "сентября", "сентябрь", "сентябре"},
+		{"October", "октября", "октябрь", "октябре"}, {"November", "ноября", "ноябрь", "ноябре"},
+		{"December", "декабря", "декабрь", "декабре"},
 	} {
 		pairs = append(pairs, "of-"+m.english, m.of, "to-"+m.english, m.to, m.english, m.in)
 	}

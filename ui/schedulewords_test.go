@@ -68,7 +68,8 @@ func TestScheduleInEnglish(t *testing.T) {
 	rd := &reader{lang: language.English}
 	for expr, want := range map[string]string{
 		"0 6 * * *": "Every day at 06:00", "30 6,14,22 * * *": "Every day at 06:30, 14:30 and 22:30",
-		"0 6 * * mon-fri": "At 06:00, Monday through Friday", "* * * * *": "Every minute", "0 3 1 * *": "At 03:00, on day 1 of the month",
+		"0 6 * * mon-fri": "At 06:00, Monday through Friday", "* * * * *": "Every minute",
+		"0 3 1 * *": "At 03:00, on day 1 of the month",
 	} {
 		table, err := timetable.Parse(dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: expr, Timezone: "UTC"})
 		if err != nil {

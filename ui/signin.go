@@ -60,7 +60,8 @@ func (s *server) beginSignIn(c echo.Context) error {
 	to, cookie, err := s.Auth.BeginSignIn(c.Request().Context(), c.FormValue("return_to"))
 	if errors.Is(err, auth.ErrProviderAway) {
 		s.Logger.WarnContext(c.Request().Context(), "nobody can sign in", "err", err)
-		p := loginPage{Page: s.page(c, s.reader(c).t("Sign in")), Label: s.Auth.Label, ReturnTo: auth.LocalPath(c.FormValue("return_to")), Away: true}
+		p := loginPage{Page: s.page(c, s.reader(c).t("Sign in")), Label: s.Auth.Label,
+			ReturnTo: auth.LocalPath(c.FormValue("return_to")), Away: true}
 		return s.render(c, http.StatusServiceUnavailable, "login", p)
 	}
 	if err != nil {
@@ -80,7 +81,8 @@ func (s *server) finishSignIn(c echo.Context) error {
 	switch {
 	case errors.Is(err, auth.ErrProviderAway):
 		s.Logger.WarnContext(c.Request().Context(), "a sign-in failed", "err", err)
-		return echo.NewHTTPError(http.StatusServiceUnavailable, say("The identity provider is not responding. Try to sign in again later."))
+		return echo.NewHTTPError(http.StatusServiceUnavailable,
+			say("The identity provider is not responding. Try to sign in again later."))
 	case err != nil:
 		return s.signInFault(c, err)
 	}
@@ -96,7 +98,8 @@ func (s *server) signInFault(c echo.Context, err error) error {
 	}
 	s.Logger.WarnContext(c.Request().Context(), "a sign-in was refused", "err", err)
 	rd := s.reader(c)
-	p := errorPage{Page: s.page(c, rd.t("Not signed in")), Words: rd.told(why.Reason), Hint: say("Start again from the sign-in page.")}
+	p := errorPage{Page: s.page(c, rd.t("Not signed in")), Words: rd.told(why.Reason),
+		Hint: say("Start again from the sign-in page.")}
 	return s.answerError(c, http.StatusBadRequest, p)
 }
 

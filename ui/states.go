@@ -22,8 +22,10 @@ var stateMarks = map[string]string{
 
 // stateWords are the states in words.
 var stateWords = map[string]string{
-	"queued": say("queued"), "scheduled": say("scheduled"), "running": say("running"), "success": say("success"), "failed": say("failed"),
-	"up_for_retry": say("up for retry"), "upstream_failed": say("upstream failed"), "skipped": say("skipped"), "removed": say("removed"),
+	"queued": say("queued"), "scheduled": say("scheduled"), "running": say("running"), "success": say("success"),
+	"failed":       say("failed"),
+	"up_for_retry": say("up for retry"), "upstream_failed": say("upstream failed"), "skipped": say("skipped"),
+	"removed": say("removed"),
 }
 
 func stateView(state string) StateView {

@@ -120,7 +120,8 @@ func TestEvents(t *testing.T) {
 	}
 	first, _ := all.next()
 	second, _ := all.next()
-	if !strings.Contains(first.data, "churn-model") || !strings.Contains(second.data, "fraud-model") || first.name != "change" || first.id == second.id {
+	if !strings.Contains(first.data, "churn-model") || !strings.Contains(second.data, "fraud-model") ||
+		first.name != "change" || first.id == second.id {
 		t.Errorf("got %+v and %+v, want a change of each DAG", first, second)
 	}
 	if e, _ := one.next(); !strings.Contains(e.data, "fraud-model") {
@@ -140,7 +141,8 @@ func TestStreamsAreFew(t *testing.T) {
 	first.wants(event{"0", "ready", `"` + s.server.mark() + `"`})
 	second := s.listen(base+"/events", "")
 	if second.answer.StatusCode != http.StatusServiceUnavailable || second.answer.Header.Get("Retry-After") == "" {
-		t.Errorf("status %d, Retry-After %q; want 503 and a time", second.answer.StatusCode, second.answer.Header.Get("Retry-After"))
+		t.Errorf("status %d, Retry-After %q; want 503 and a time", second.answer.StatusCode,
+			second.answer.Header.Get("Retry-After"))
 	}
 	giveBack, ok := s.server.streams.places.Take("somebody else")
 	if !ok {
@@ -166,7 +168,8 @@ func (s *site) running() dag.Run {
 
 // line is how a line of a log without times is sent.
 func line(at int, text string) string {
-	out := fmt.Sprintf("<div class=\"ll\" id=\"b%d\"><a class=\"lt none\" tabindex=\"-1\" href=\"?try=1&amp;at=%d#b%d\">·</a><span class=\"lx\">%s</span></div>\n", at, at, at, html.EscapeString(text))
+	out := fmt.Sprintf(
+		"<div class=\"ll\" id=\"b%d\"><a class=\"lt none\" tabindex=\"-1\" href=\"?try=1&amp;at=%d#b%d\">·</a><span class=\"lx\">%s</span></div>\n", at, at, at, html.EscapeString(text))
 	b, err := json.Marshal(out)
 	if err != nil {
 		panic(err)
@@ -250,14 +253,16 @@ func TestLogPage(t *testing.T) {
 	}
 	s.write(r, "run_model", "ne\n", true)
 	s.advance(r.DAG, store.UpdateTask{From: dag.TaskRunning, FromTry: 1, Task: dag.TaskInstance{
-		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now, HasExitCode: true, ExitCode: 3, Reason: reason.Of("exit status 3")}})
+		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 2, StartedAt: now, EndedAt: now,
+		HasExitCode: true, ExitCode: 3, Reason: reason.Of("exit status 3")}})
 	p = s.get(http.StatusOK, here)
 	p.wants(t, "part of a line", "exit status 3", "exit code 3", "The log is complete")
 	if p.attr("log", "data-stream") != "" {
 		t.Error("a complete log is followed")
 	}
 	w := s.do(httptest.NewRequest(http.MethodGet, here+"?download=1", nil))
-	if w.Body.String() != "loading <model> & data\npart of a line\n" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") ||
+	if w.Body.String() != "loading <model> & data\npart of a line\n" ||
+		!strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") ||
 		!strings.Contains(w.Header().Get("Content-Disposition"), "churn-model.one.run_model.1.log") {
 		t.Errorf("download gives %v %q", w.Header(), w.Body)
 	}

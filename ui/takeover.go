@@ -27,7 +27,8 @@ func (s *server) takeOverForm(c echo.Context) error {
 		return notFound("This DAG has kept its own id: there is no history to take over.")
 	}
 	p := takeOverPage{
-		Page: s.dagPage(c, h, s.reader(c).t("Take over %s", string(h.ID))), DAG: h, Taken: h.ID.Taken(), PostURL: dagURL(h.ID, "take-over"),
+		Page: s.dagPage(c, h, s.reader(c).t("Take over %s", string(h.ID))), DAG: h, Taken: h.ID.Taken(),
+		PostURL: dagURL(h.ID, "take-over"),
 	}
 	p.Live = ""
 	for _, n := range h.RunCounts {

@@ -56,7 +56,8 @@ func (s *server) taskPage(c echo.Context) error {
 	if err != nil {
 		return fmt.Errorf("read version %d: %w", r.Version, err)
 	}
-	p := taskPage{Page: s.dagPage(c, h, string(t.Task)), DAG: h, Run: r, RunURL: runURL(h.ID, r.ID), Task: s.reader(c).taskView(t, h.Timezone)}
+	p := taskPage{Page: s.dagPage(c, h, string(t.Task)), DAG: h, Run: r, RunURL: runURL(h.ID, r.ID),
+		Task: s.reader(c).taskView(t, h.Timezone)}
 	here := p.Task.Href
 	p.Back = localPath(c.QueryParam("back"), "")
 	p.SpecURL, p.ClearURL, p.StateURL, p.CancelURL = here+"/spec", here+"/clear", here+"/state", here+"/cancel"
@@ -84,7 +85,8 @@ func (s *server) tries(c echo.Context, h DAGHead, t dag.TaskInstance) ([]TryView
 	var views []TryView
 	for _, try := range all {
 		if try.Try > 0 {
-			views = append(views, TryView{TaskView: s.reader(c).taskView(try, h.Timezone), LogURL: logURL(t.DAG, t.Run, t.Task, try.Try)})
+			views = append(views,
+				TryView{TaskView: s.reader(c).taskView(try, h.Timezone), LogURL: logURL(t.DAG, t.Run, t.Task, try.Try)})
 		}
 	}
 	return views, nil

@@ -48,7 +48,8 @@ func (s *server) showTokens(c echo.Context, made string) error {
 		return err
 	}
 	rd := s.reader(c)
-	p := tokensPage{Page: s.page(c, rd.t("API tokens")), Made: made, All: all, Admin: admin, MaxDays: int(s.Auth.TokenLife / (24 * time.Hour))}
+	p := tokensPage{Page: s.page(c, rd.t("API tokens")), Made: made, All: all, Admin: admin,
+		MaxDays: int(s.Auth.TokenLife / (24 * time.Hour))}
 	for role := dag.RoleViewer; role <= who.Role(); role++ {
 		p.Roles = append(p.Roles, role.String())
 	}
@@ -83,7 +84,8 @@ func (s *server) createToken(c echo.Context) error {
 	}
 	text, _, err := s.Auth.CreateToken(c.Request().Context(), auth.NewToken{
 		Name: c.FormValue("name"), Role: role, Life: time.Duration(days) * 24 * time.Hour,
-		DAGs: strings.Fields(c.FormValue("dags")), Projects: strings.Fields(c.FormValue("projects")), Service: c.FormValue("service") != "",
+		DAGs: strings.Fields(c.FormValue("dags")), Projects: strings.Fields(c.FormValue("projects")),
+		Service: c.FormValue("service") != "",
 	})
 	if err != nil {
 		return err
@@ -127,7 +129,8 @@ func (s *server) sessions(c echo.Context) error {
 	p := sessionsPage{Page: s.page(c, rd.t("Sessions")), All: all, Admin: admin}
 	for _, n := range list {
 		p.Sessions = append(p.Sessions, SessionView{
-			Name: n.Person.Name, Agent: n.Agent, Began: rd.time(n.CreatedAt, ""), Used: rd.time(n.SeenAt, ""), Ends: rd.time(n.ExpiresAt, ""),
+			Name: n.Person.Name, Agent: n.Agent, Began: rd.time(n.CreatedAt, ""), Used: rd.time(n.SeenAt, ""),
+			Ends: rd.time(n.ExpiresAt, ""),
 			This: n.ID == who.Session, EndURL: "/sessions/" + n.ID + "/end",
 		})
 	}

@@ -370,10 +370,12 @@ func parseLogicalDate(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05",
+		"2006-01-02 15:04", time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t.UTC(), dag.CheckLogicalDate(t)
 		}
 	}
-	return time.Time{}, invalid("Not a date and time. Write it like 2026-01-31T06:00 or, with an offset, 2026-01-31T06:00:00+03:00.")
+	return time.Time{}, invalid(
+		"Not a date and time. Write it like 2026-01-31T06:00 or, with an offset, 2026-01-31T06:00:00+03:00.")
 }

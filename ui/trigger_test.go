@@ -20,7 +20,8 @@ import (
 func paramDAG() *dag.DAG {
 	d := newDAG("churn-model", "run_model")
 	d.Params = []dag.Param{
-		{Name: "SCORING_DATE", Default: "", Description: "Score this date", Schema: map[string]any{"type": "string", "format": "date"}},
+		{Name: "SCORING_DATE", Default: "", Description: "Score this date",
+			Schema: map[string]any{"type": "string", "format": "date"}},
 		{Name: "LIMIT", Default: 10, Schema: map[string]any{"type": "integer", "minimum": 1, "maximum": 100}},
 		{Name: "MODE", Default: "fast", Schema: map[string]any{"type": "string", "enum": []any{"fast", "exact"}}},
 		{Name: "DRY_RUN", Default: true, Schema: map[string]any{"type": "boolean"}},
@@ -58,7 +59,8 @@ func TestTriggerFormShowsFields(t *testing.T) {
 	s := newSite(t)
 	s.save(paramDAG())
 	p := s.get(http.StatusOK, "/dags/churn-model/trigger")
-	p.wants(t, "Trigger DAG w/ config", `type="date"`, `min="1" max="100"`, "Score this date", "Un-pause the DAG", `<option selected value="fast">`, `["a"]`)
+	p.wants(t, "Trigger DAG w/ config", `type="date"`, `min="1" max="100"`, "Score this date", "Un-pause the DAG",
+		`<option selected value="fast">`, `["a"]`)
 }
 
 func TestTriggerAtOnce(t *testing.T) {
@@ -92,9 +94,12 @@ func TestTriggerWithConfig(t *testing.T) {
 		{"an unticked box", url.Values{"param.DRY_RUN": nil}, map[string]any{"DRY_RUN": false}},
 		{"a list", url.Values{"param.COLUMNS": {`["b", 1]`}}, map[string]any{"COLUMNS": []any{"b", 1}}},
 		{"an emptied text", url.Values{"param.TEXT": {""}}, map[string]any{"TEXT": ""}},
-		{"long numbers", url.Values{"conf": {`{"ID": 12345678901234567890, "X": 0.12345678901234567891}`}}, map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891")}},
-		{"a long number in a field", url.Values{"param.COLUMNS": {"[12345678901234567890]"}}, map[string]any{"COLUMNS": []any{json.Number("12345678901234567890")}}},
-		{"JSON counts before fields", url.Values{"conf": {`{"LIMIT": 10, "OTHER": null}`}, "param.LIMIT": {"7"}}, map[string]any{"LIMIT": 10, "OTHER": nil}},
+		{"long numbers", url.Values{"conf": {`{"ID": 12345678901234567890, "X": 0.12345678901234567891}`}},
+			map[string]any{"ID": json.Number("12345678901234567890"), "X": json.Number("0.12345678901234567891")}},
+		{"a long number in a field", url.Values{"param.COLUMNS": {"[12345678901234567890]"}},
+			map[string]any{"COLUMNS": []any{json.Number("12345678901234567890")}}},
+		{"JSON counts before fields", url.Values{"conf": {`{"LIMIT": 10, "OTHER": null}`}, "param.LIMIT": {"7"}},
+			map[string]any{"LIMIT": 10, "OTHER": nil}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -192,7 +197,8 @@ func TestTriggerConflict(t *testing.T) {
 	form.Set("logical_date", "2026-01-31T06:00:00+03:00")
 	w := s.post("/dags/churn-model/trigger", form, "")
 	r := s.lastRun()
-	if w.Code != http.StatusSeeOther || r.ID != "mine" || !r.LogicalDate.Equal(time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)) {
+	if w.Code != http.StatusSeeOther || r.ID != "mine" ||
+		!r.LogicalDate.Equal(time.Date(2026, 1, 31, 3, 0, 0, 0, time.UTC)) {
 		t.Fatalf("status %d, run %+v", w.Code, r)
 	}
 	w = s.post("/dags/churn-model/trigger", form, "")
@@ -295,7 +301,8 @@ func TestPreviewShowsTheContext(t *testing.T) {
 		return strings.Join(strings.Fields(text), " ")
 	}
 	for _, want := range []string{
-		"AIRFLOW_CTX_DAG_ID churn-model", "AIRFLOW_CTX_DAG_RUN_ID set when the run starts", "AIRFLOW_CTX_LOGICAL_DATE 2026-03-01T12:00:00.123456Z",
+		"AIRFLOW_CTX_DAG_ID churn-model", "AIRFLOW_CTX_DAG_RUN_ID set when the run starts",
+		"AIRFLOW_CTX_LOGICAL_DATE 2026-03-01T12:00:00.123456Z",
 	} {
 		if got := context(); !strings.Contains(got, want) {
 			t.Errorf("preview lacks %q:\n%s", want, got)
@@ -322,7 +329,8 @@ func TestTriggerNeedsAValueWithoutDefault(t *testing.T) {
 }
 
 func FuzzParseConf(f *testing.F) {
-	for _, seed := range []string{"", "{}", `{"A": 1e400}`, `{"A": [1, {"B": 9007199254740993}]}`, "[", `{"a":1,"a":2}`, "\xff", `{"é": ]`} {
+	for _, seed := range []string{"", "{}", `{"A": 1e400}`, `{"A": [1, {"B": 9007199254740993}]}`, "[", `{"a":1,"a":2}`,
+		"\xff", `{"é": ]`} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -368,7 +376,8 @@ func TestTriggerFormIsOne(t *testing.T) {
 	if n := strings.Count(p.source, " autofocus"); n != 1 {
 		t.Errorf("%d fields have the focus, want 1", n)
 	}
-	if !strings.Contains(p.source, `id="param.TARGET" name="param.TARGET" value="" autocomplete="off" data-default="" aria-describedby="error-param.TARGET" aria-required="true" aria-invalid="true" autofocus`) {
+	if !strings.Contains(p.source,
+		`id="param.TARGET" name="param.TARGET" value="" autocomplete="off" data-default="" aria-describedby="error-param.TARGET" aria-required="true" aria-invalid="true" autofocus`) {
 		t.Error("the first wrong field has not the focus")
 	}
 	form.Set("param.TARGET", "scores")
@@ -393,7 +402,8 @@ func TestBodyThatIsNoForm(t *testing.T) {
 			t.Errorf("a body of the type %q: %d, want 422", kind, w.Code)
 		}
 	}
-	if runs, _, err := s.store.Runs(t.Context(), store.RunFilter{DAG: "churn-model", Limit: 1}); err != nil || len(runs) != 0 {
+	if runs, _, err := s.store.Runs(t.Context(), store.RunFilter{DAG: "churn-model", Limit: 1}); err != nil ||
+		len(runs) != 0 {
 		t.Errorf("runs: %v, %v; want none", runs, err)
 	}
 }

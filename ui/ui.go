@@ -123,7 +123,8 @@ func newServer(c Config) *server {
 	if c.Auth == nil {
 		c.Auth, _ = auth.New(auth.Config{Store: c.Store}) // without a provider it cannot fail
 	}
-	return &server{Config: c, views: newViews(), streams: newStreams(c), renderings: newRenderings(), zones: newZones(), choices: &choices{}, archived: &choices{archived: true}, process: rand.Text()}
+	return &server{Config: c, views: newViews(), streams: newStreams(c), renderings: newRenderings(), zones: newZones(),
+		choices: &choices{}, archived: &choices{archived: true}, process: rand.Text()}
 }
 
 // addPages adds what only reads.

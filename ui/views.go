@@ -143,7 +143,8 @@ var _ = []string{say("manual"), say("scheduled"), say("backfill")}
 
 // scriptTexts are the texts that the script shows.
 var scriptTexts = []string{
-	say("The server did not respond. If the action was done anyway, the page will show it."), say("The server is not responding. Try again in a moment."), say("The server is not responding. Trying again…"),
+	say("The server did not respond. If the action was done anyway, the page will show it."),
+	say("The server is not responding. Try again in a moment."), say("The server is not responding. Trying again…"),
 	say("Following the log…"), say("The log is complete."), say("The connection is lost; trying again…"),
 	say("The log is shorter than what is shown: something has truncated it. Reload the page."),
 	say("The log is no longer followed: reload the page."), say("just now"), say("in less than a minute"),
@@ -157,8 +158,10 @@ func (s *server) page(c echo.Context, title string) Page {
 	rd := s.reader(c)
 	clock, zone := rd.in(rd.now, "")
 	p := Page{
-		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c), SignedIn: auth.From(c.Request().Context()).Person(),
-		Here: c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone, ClockZone: zone, Now: rd.now.UTC().Format(time.RFC3339Nano),
+		Title: title, Environment: s.Environment, Production: s.Production, Sibling: s.Sibling, User: s.User(c),
+		SignedIn: auth.From(c.Request().Context()).Person(),
+		Here:     c.Request().URL.RequestURI(), Clock: clock.Format("15:04 ") + zone, ClockZone: zone,
+		Now:  rd.now.UTC().Format(time.RFC3339Nano),
 		Lang: rd.lang.String(), Theme: rd.theme, Zone: rd.zone, OwnZone: rd.own != nil, Notice: takeNotice(c),
 	}
 	who := auth.From(c.Request().Context())

@@ -44,7 +44,8 @@ func payloads(t *testing.T, kind string) map[string]string {
 func TestRealPayloadsAreNoErrors(t *testing.T) {
 	t.Parallel()
 	for kind, headers := range map[string][]string{
-		"webhooks":    {"Push Hook", "Tag Push Hook", "Pipeline Hook", "Merge Request Hook", "Project Hook", "Issue Hook", "Hook of Tomorrow"},
+		"webhooks": {"Push Hook", "Tag Push Hook", "Pipeline Hook", "Merge Request Hook", "Project Hook", "Issue Hook",
+			"Hook of Tomorrow"},
 		"systemhooks": {"System Hook"},
 	} {
 		for name, text := range payloads(t, kind) {
@@ -89,7 +90,8 @@ func TestRealPayloadsAreUnderstood(t *testing.T) {
 	}
 }
 
-const pipelineEvent = `{"object_kind":"pipeline","object_attributes":{"id":31,"ref":"main","sha":"` + commitB + `","status":"success"},
+const pipelineEvent = `{"object_kind":"pipeline","object_attributes":{"id":31,"ref":"main","sha":"` + commitB +
+	`","status":"success"},
 	"project":{"id":101,"path_with_namespace":"gbc/risk/churn-model"}}`
 
 // A pipeline's event wakes the pushes of its commit that wait, also one that a
@@ -103,7 +105,8 @@ func TestPipelineWakesPushes(t *testing.T) {
 	send(t, h, request(t, secret, pushTo("main")))
 	push := h.pushes(t)[0]
 	for _, state := range []store.PushState{store.PushPending, store.PushRefused} {
-		finish(t, h, store.PushResult{ID: push.ID, State: state, WaitsFor: store.WaitsForPipeline, RetryAt: push.ReceivedAt.AddDate(1, 0, 0), Reason: "the build failed"})
+		finish(t, h, store.PushResult{ID: push.ID, State: state, WaitsFor: store.WaitsForPipeline,
+			RetryAt: push.ReceivedAt.AddDate(1, 0, 0), Reason: "the build failed"})
 		if status, got := send(t, h, raw(t, "Pipeline Hook", pipelineEvent)); status != http.StatusAccepted {
 			t.Errorf("%s: %d %+v", state, status, got)
 		}
@@ -129,7 +132,8 @@ func TestMergeRequestsWantPreviews(t *testing.T) {
 	t.Parallel()
 	event := func(action, target, source string) string {
 		return `{"object_kind":"merge_request","project":{"id":101,"path_with_namespace":"gbc/risk/churn-model"},"object_attributes":{
-			"iid":7,"action":"` + action + `","target_branch":"` + target + `","source_project_id":` + source + `,"last_commit":{"id":"` + commitB + `"}}}`
+			"iid":7,"action":"` + action + `","target_branch":"` + target + `","source_project_id":` + source +
+			`,"last_commit":{"id":"` + commitB + `"}}}`
 	}
 	h := newHook(t)
 	if _, got := send(t, h, raw(t, "Merge Request Hook", event("open", "main", "101"))); got.Status != "ignored" {
@@ -143,7 +147,8 @@ func TestMergeRequestsWantPreviews(t *testing.T) {
 		"opened":       {"open", "main", "101", "accepted"},
 		"new commit":   {"update", "main", "101", "accepted"},
 	} {
-		if status, got := send(t, h, raw(t, "Merge Request Hook", event(c.action, c.target, c.source))); got.Status != c.status || status/100 != 2 {
+		if status, got := send(t, h,
+			raw(t, "Merge Request Hook", event(c.action, c.target, c.source))); got.Status != c.status || status/100 != 2 {
 			t.Errorf("%s: %d %+v", name, status, got)
 		}
 	}
@@ -151,7 +156,8 @@ func TestMergeRequestsWantPreviews(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []store.Preview{{ProjectID: 101, Project: "gbc/risk/churn-model", MergeRequest: 7, Target: "main", Commit: commitB}}
+	want := []store.Preview{{ProjectID: 101, Project: "gbc/risk/churn-model", MergeRequest: 7, Target: "main",
+		Commit: commitB}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}

@@ -23,7 +23,8 @@ import (
 // big is a push event of a given size, made while it is read.
 func big(size int64) io.Reader {
 	event := body("main")
-	return io.MultiReader(strings.NewReader(event[:len(event)-1]+`,"commits":[{"message":"`), io.LimitReader(xs{}, size-int64(len(event))-27), strings.NewReader(`"}]}`))
+	return io.MultiReader(strings.NewReader(event[:len(event)-1]+`,"commits":[{"message":"`),
+		io.LimitReader(xs{}, size-int64(len(event))-27), strings.NewReader(`"}]}`))
 }
 
 type xs struct{}
@@ -67,9 +68,11 @@ func (h held) RecordPush(context.Context, store.Push) (int64, bool, error) { ret
 func TestStoreFailureIsNotTold(t *testing.T) {
 	t.Parallel()
 	h := webhook.New(webhook.Config{
-		Store: held{err: errors.New("disk full at /var/lib/x")}, Verifier: gitlab.NewVerifier(secret), Logger: slog.New(slog.DiscardHandler),
+		Store: held{err: errors.New("disk full at /var/lib/x")}, Verifier: gitlab.NewVerifier(secret),
+		Logger: slog.New(slog.DiscardHandler),
 	})
-	if status, got := send(t, h, request(t, secret, pushTo("main"))); status != http.StatusInternalServerError || strings.Contains(got.Error, "disk") {
+	if status, got := send(t, h, request(t, secret, pushTo("main"))); status != http.StatusInternalServerError ||
+		strings.Contains(got.Error, "disk") {
 		t.Errorf("answer %d %+v", status, got)
 	}
 }
@@ -78,12 +81,15 @@ func TestStoreFailureIsNotTold(t *testing.T) {
 func TestStoreOutageAsksForARepeat(t *testing.T) {
 	t.Parallel()
 	h := webhook.New(webhook.Config{
-		Store: held{err: fmt.Errorf("at db-1.internal: %w", store.ErrUnknown)}, Verifier: gitlab.NewVerifier(secret), Logger: slog.New(slog.DiscardHandler),
+		Store: held{err: fmt.Errorf("at db-1.internal: %w", store.ErrUnknown)}, Verifier: gitlab.NewVerifier(secret),
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, request(t, secret, pushTo("main")))
-	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" || strings.Contains(w.Body.String(), "db-1") {
-		t.Errorf("answer %d %v %s; want 503, when to ask again, and no word of the database's address", w.Code, w.Header(), w.Body)
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" ||
+		strings.Contains(w.Body.String(), "db-1") {
+		t.Errorf("answer %d %v %s; want 503, when to ask again, and no word of the database's address", w.Code,
+			w.Header(), w.Body)
 	}
 }
 
@@ -92,7 +98,8 @@ func TestStoreOutageAsksForARepeat(t *testing.T) {
 func TestWaitersGetTheirTurns(t *testing.T) {
 	t.Parallel()
 	h := webhook.New(webhook.Config{
-		Store: held{}, Verifier: gitlab.NewVerifier(secret), MaxConcurrent: 1, Wait: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		Store: held{}, Verifier: gitlab.NewVerifier(secret), MaxConcurrent: 1, Wait: time.Minute,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	for range 3 {
 		slow := gate{make(chan struct{}), make(chan struct{})}
@@ -137,7 +144,8 @@ func TestDeadlineEndsWithTheBody(t *testing.T) {
 	t.Parallel()
 	const wait = 30 * time.Millisecond
 	server := httptest.NewServer(webhook.New(webhook.Config{
-		Store: slowStore{takes: 3 * wait}, Verifier: gitlab.NewVerifier(secret), Wait: wait, Logger: slog.New(slog.DiscardHandler),
+		Store: slowStore{takes: 3 * wait}, Verifier: gitlab.NewVerifier(secret), Wait: wait,
+		Logger: slog.New(slog.DiscardHandler),
 	}))
 	defer server.Close()
 	r, err := gitlab.NewPushRequest(t.Context(), server.URL+"/hooks/gitlab", secret, pushTo("main"))
@@ -166,7 +174,8 @@ func (g gate) Read([]byte) (int, error) {
 func TestFewBodiesAtOnce(t *testing.T) {
 	t.Parallel()
 	h := webhook.New(webhook.Config{
-		Store: held{}, Verifier: gitlab.NewVerifier(secret), MaxConcurrent: 1, Wait: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Store: held{}, Verifier: gitlab.NewVerifier(secret), MaxConcurrent: 1, Wait: 20 * time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	slow := gate{make(chan struct{}), make(chan struct{})}
 	done := make(chan struct{})
@@ -196,7 +205,8 @@ func TestFewBodiesAtOnce(t *testing.T) {
 func TestSlowSenderIsCutOff(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(webhook.New(webhook.Config{
-		Store: held{}, Verifier: gitlab.NewVerifier(secret), Wait: 20 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Store: held{}, Verifier: gitlab.NewVerifier(secret), Wait: 20 * time.Millisecond,
+		Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(server.Close)
 	for headers, status := range map[string]string{
@@ -208,7 +218,8 @@ func TestSlowSenderIsCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\n"+headers+"\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		if _, err := io.WriteString(conn,
+			"POST / HTTP/1.1\r\nHost: x\r\n"+headers+"\r\nContent-Length: 100\r\n\r\n{"); err != nil {
 			t.Fatal(err)
 		}
 		answer, err := io.ReadAll(conn)

@@ -127,7 +127,8 @@ func TestPushIsRecorded(t *testing.T) {
 				Delivery: r.Header.Get("Idempotency-Key"), User: "ann", Title: "Score better", Via: store.ViaWebhook,
 				State: store.PushPending,
 			}}
-			if diff := cmp.Diff(want, h.pushes(t), cmpopts.IgnoreFields(store.Push{}, "ReceivedAt", "RetryAt", "FinishedAt")); diff != "" {
+			if diff := cmp.Diff(want, h.pushes(t),
+				cmpopts.IgnoreFields(store.Push{}, "ReceivedAt", "RetryAt", "FinishedAt")); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 		})
@@ -171,7 +172,8 @@ func TestRepeats(t *testing.T) {
 		}
 	}
 	// A group hook beside a project hook sends the same push under another key.
-	if status, got := send(t, h, request(t, signKey, pushTo("main"))); status != http.StatusOK || got.Status != "repeated" {
+	if status, got := send(t, h, request(t, signKey, pushTo("main"))); status != http.StatusOK ||
+		got.Status != "repeated" {
 		t.Errorf("same commit: %d %+v", status, got)
 	}
 	if got := h.pushes(t); len(got) != 1 {
@@ -187,14 +189,16 @@ func TestIgnored(t *testing.T) {
 	side := pushTo("main")
 	side.Project, side.Ref = "gbc/airflow-dev", "refs/heads/experiment"
 	for name, r := range map[string]*http.Request{
-		"other branch":                    request(t, secret, pushTo("feature/main")),
-		"tag":                             request(t, secret, tag),
-		"tag as system hook":              raw(t, "System Hook", `{"event_name":"tag_push","project_id":1,"ref":"refs/tags/x","after":"`+commitA+`"}`),
+		"other branch": request(t, secret, pushTo("feature/main")),
+		"tag":          request(t, secret, tag),
+		"tag as system hook": raw(t, "System Hook",
+			`{"event_name":"tag_push","project_id":1,"ref":"refs/tags/x","after":"`+commitA+`"}`),
 		"other branch of DAG repository":  request(t, signKey, side),
 		"issue":                           raw(t, "Issue Hook", `{"object_kind":"issue"}`),
 		"broken event of an ignored kind": raw(t, "Pipeline Hook", `{{{`),
-		"system event":                    raw(t, "System Hook", `{"event_name":"project_create","project_id":5,"path_with_namespace":"../../x"}`),
-		"no event header":                 raw(t, "", body("main")),
+		"system event": raw(t, "System Hook",
+			`{"event_name":"project_create","project_id":5,"path_with_namespace":"../../x"}`),
+		"no event header": raw(t, "", body("main")),
 	} {
 		status, got := send(t, h, r)
 		if status != http.StatusOK || got.Status != "ignored" || got.Reason == "" {
@@ -227,7 +231,8 @@ func TestSkippedPushIsRecorded(t *testing.T) {
 			}
 		}
 		all, err := h.store.Pushes(t.Context(), store.PushFilter{})
-		if err != nil || len(all) != 1 || all[0].State != store.PushSkipped || !strings.Contains(all[0].Reason, c.reason) || all[0].Commit != p.After || all[0].Before != p.Before {
+		if err != nil || len(all) != 1 || all[0].State != store.PushSkipped || !strings.Contains(all[0].Reason, c.reason) ||
+			all[0].Commit != p.After || all[0].Before != p.Before {
 			t.Errorf("%s: recorded %+v, %v", name, all, err)
 		}
 	}
@@ -238,23 +243,28 @@ func TestSkippedPushIsRecorded(t *testing.T) {
 func TestOnlyNamedProjectsAreRecorded(t *testing.T) {
 	t.Parallel()
 	h := newHook(t)
-	h.Receiver.Takes = gitlab.AllowList{Groups: []string{"gbc/risk"}, Projects: []string{"ann/x"}, Except: []string{"gbc/airflow-dev"}}.Has
+	h.Receiver.Takes = gitlab.AllowList{Groups: []string{"gbc/risk"}, Projects: []string{"ann/x"},
+		Except: []string{"gbc/airflow-dev"}}.Has
 	h.Receiver.Previews = true
 	of := func(project string) gitlab.Push {
 		p := pushTo("main")
 		p.Project = project
 		return p
 	}
-	for _, project := range []string{"eve/churn", "gbc/risk-evil/x", "gbc/sales/x", "GBC/risk/x", "gbc/Risk/x", "ann/xx", "ann/x/y"} {
+	for _, project := range []string{"eve/churn", "gbc/risk-evil/x", "gbc/sales/x", "GBC/risk/x", "gbc/Risk/x", "ann/xx",
+		"ann/x/y"} {
 		deleted := of(project)
 		deleted.After = strings.Repeat("0", 40)
 		for what, r := range map[string]*http.Request{
 			"push": request(t, secret, of(project)), "deletion": request(t, secret, deleted),
-			"merge request": raw(t, "Merge Request Hook", `{"object_kind":"merge_request","project":{"id":101,"path_with_namespace":"`+project+`"},
-				"object_attributes":{"iid":7,"action":"open","target_branch":"main","source_project_id":101,"last_commit":{"id":"`+commitB+`"}}}`),
+			"merge request": raw(t, "Merge Request Hook",
+				`{"object_kind":"merge_request","project":{"id":101,"path_with_namespace":"`+project+`"},
+				"object_attributes":{"iid":7,"action":"open","target_branch":"main","source_project_id":101,"last_commit":{"id":"`+
+					commitB+`"}}}`),
 		} {
 			status, got := send(t, h, r)
-			if status != http.StatusOK || got.Status != "ignored" || !strings.Contains(got.Reason, "gitlab.groups") || strings.Contains(got.Reason, "gbc") {
+			if status != http.StatusOK || got.Status != "ignored" || !strings.Contains(got.Reason, "gitlab.groups") ||
+				strings.Contains(got.Reason, "gbc") {
 				t.Errorf("%s of %s: %d %+v, want 200 ignored, and no name of a group", what, project, status, got)
 			}
 		}
@@ -271,7 +281,8 @@ func TestOnlyNamedProjectsAreRecorded(t *testing.T) {
 
 // body is a small push event.
 func body(branch string) string {
-	return `{"object_kind":"push","project_id":7,"ref":"refs/heads/` + branch + `","before":"` + commitA + `","after":"` + commitB + `","project":{"path_with_namespace":"gbc/churn"}}`
+	return `{"object_kind":"push","project_id":7,"ref":"refs/heads/` + branch + `","before":"` + commitA + `","after":"` +
+		commitB + `","project":{"path_with_namespace":"gbc/churn"}}`
 }
 
 func TestPushToDAGRepositoryWantsSync(t *testing.T) {
@@ -347,7 +358,8 @@ func TestWrongSignature(t *testing.T) {
 	} {
 		r := request(t, forged, pushTo("main"))
 		change(r)
-		if status, got := send(t, h, r); status != http.StatusUnauthorized || !strings.Contains(got.Error, "webhook-signature") {
+		if status, got := send(t, h, r); status != http.StatusUnauthorized ||
+			!strings.Contains(got.Error, "webhook-signature") {
 			t.Errorf("%s: %d %+v, want 401", name, status, got)
 		}
 	}
@@ -451,7 +463,8 @@ func TestFromGitPushToStore(t *testing.T) {
 }
 
 func BenchmarkReceive(b *testing.B) {
-	h := webhook.New(webhook.Config{Store: held{}, Verifier: gitlab.NewVerifier(signKey), Logger: slog.New(slog.DiscardHandler)})
+	h := webhook.New(webhook.Config{Store: held{}, Verifier: gitlab.NewVerifier(signKey),
+		Logger: slog.New(slog.DiscardHandler)})
 	r, err := gitlab.NewPushRequest(b.Context(), "http://localhost/", signKey, pushTo("main"))
 	if err != nil {
 		b.Fatal(err)

@@ -34,7 +34,8 @@ const clusterVariable = "DAGWRIGHT_TEST_KUBECONFIG"
 var errNoCluster = errors.New("no Kubernetes")
 
 // withCluster calls steps one after the other with a cluster.
-func (b *bench) withCluster(ctx context.Context, name string, steps ...func(context.Context, *bench, *cluster) error) (err error) {
+func (b *bench) withCluster(ctx context.Context, name string,
+	steps ...func(context.Context, *bench, *cluster) error) (err error) {
 	kubeconfig := os.Getenv(clusterVariable)
 	if kubeconfig == "" {
 		return fmt.Errorf("%w: start one with: export %s=\"$(make -s cluster-up)\"", errNoCluster, clusterVariable)
@@ -93,7 +94,8 @@ func (c *cluster) deleteNamespace(ctx context.Context) error {
 	g.SetLimit(triggerers)
 	for _, pod := range left.Items {
 		g.Go(func() error {
-			_, err := c.client.CoreV1().Pods(c.namespace).Patch(gctx, pod.Name, types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
+			_, err := c.client.CoreV1().Pods(c.namespace).Patch(gctx, pod.Name, types.MergePatchType,
+				[]byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{})
 			if apierrors.IsNotFound(err) {
 				return nil
 			}
@@ -110,7 +112,8 @@ func (b *bench) serve(ctx context.Context, home, kubeconfig, namespace string) (
 	if err := git(ctx, ".", "init", "--quiet", "--bare", "--initial-branch=main", repository); err != nil {
 		return nil, err
 	}
-	files := map[string]string{"secret": "bench", "dagwright.yml": strings.NewReplacer("HOME", home, "CONFIG", kubeconfig, "SPACE", namespace).Replace(`
+	files := map[string]string{"secret": "bench",
+		"dagwright.yml": strings.NewReplacer("HOME", home, "CONFIG", kubeconfig, "SPACE", namespace).Replace(`
 listen: 127.0.0.1:0
 auth: none
 database: sqlite:HOME/dagwright.db
@@ -129,14 +132,17 @@ kubernetes: {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, qps: 2000, b
 	}
 	specs := map[string]string{
 		"one.yaml": podSpec("one", 1, ticking, ""), "chain.yaml": podSpec("chain", 2, ticking, ""),
-		"lines.yaml": podSpec("lines", 1, `i=0; while [ $i -lt 40 ]; do echo "tick $i"; i=$((i+1)); sleep 0.1; done`, ""),
-		"fake.yaml":  podSpec("fake", 1, "true", onFakeNode("1s")), "fakechain.yaml": podSpec("fakechain", 2, "true", onFakeNode("1s")),
-		"stays.yaml": podSpec("stays", 1, "true", onFakeNode("1h")),
+		"lines.yaml":     podSpec("lines", 1, `i=0; while [ $i -lt 40 ]; do echo "tick $i"; i=$((i+1)); sleep 0.1; done`, ""),
+		"fake.yaml":      podSpec("fake", 1, "true", onFakeNode("1s")),
+		"fakechain.yaml": podSpec("fakechain", 2, "true", onFakeNode("1s")),
+		"stays.yaml":     podSpec("stays", 1, "true", onFakeNode("1h")),
 	}
 	if err := pushSpecs(ctx, home+"-dags", repository, specs); err != nil {
 		return nil, err
 	}
-	s, err := b.startServer(home, exec.Command(b.program, "serve", "--config", filepath.Join(home, "dagwright.yml"), "--run", "scheduler,ui", "--log-level", "warn"))
+	s, err := b.startServer(home,
+		exec.Command(b.program, "serve", "--config", filepath.Join(home, "dagwright.yml"), "--run", "scheduler,ui",
+			"--log-level", "warn"))
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +192,8 @@ func (c *cluster) startRuns(ctx context.Context, id string, first, n int) error 
 }
 
 func (c *cluster) startRun(ctx context.Context, id string, n int) error {
-	return c.call(ctx, http.MethodPost, "/dags/"+id+"/dagRuns", map[string]any{"dag_run_id": fmt.Sprintf("r%d", n), "logical_date": nil}, nil)
+	return c.call(ctx, http.MethodPost, "/dags/"+id+"/dagRuns",
+		map[string]any{"dag_run_id": fmt.Sprintf("r%d", n), "logical_date": nil}, nil)
 }
 
 // outputOf returns when the lines of a task's output were written.

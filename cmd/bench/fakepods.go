@@ -59,13 +59,15 @@ func bareFakes(ctx context.Context, b *bench, c *cluster) error {
 	if err := errors.Join(creators.Wait(), deleters.Wait()); err != nil {
 		return err
 	}
-	b.add(figure{Name: "fake nodes, bare client: pods created and finished", Unit: "/s", N: b.n.fakes, Aim: "the floor", Median: float64(b.n.fakes) / time.Since(began).Seconds()})
+	b.add(figure{Name: "fake nodes, bare client: pods created and finished", Unit: "/s", N: b.n.fakes, Aim: "the floor",
+		Median: float64(b.n.fakes) / time.Since(began).Seconds()})
 	return nil
 }
 
 func fakePod(n int) *corev1.Pod {
 	return &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("fake-%d", n), Annotations: map[string]string{"dagwright.dev/fake-run": "1s", "dagwright.dev/fake-exit-code": "0"}},
+		ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("fake-%d", n),
+			Annotations: map[string]string{"dagwright.dev/fake-run": "1s", "dagwright.dev/fake-exit-code": "0"}},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, NodeSelector: map[string]string{"dagwright.dev/fake": "true"},
 			Tolerations: []corev1.Toleration{{Key: "dagwright.dev/fake", Operator: corev1.TolerationOpExists}},
@@ -82,7 +84,8 @@ func fakesAtOnce(ctx context.Context, b *bench, c *cluster) error {
 	if err := c.awaitEnded(ctx); err != nil {
 		return err
 	}
-	b.add(figure{Name: "fake nodes: pods created and finished", Unit: "/s", N: b.n.fakes, Aim: "≥ 90 % of the floor", Median: float64(b.n.fakes) / time.Since(began).Seconds()})
+	b.add(figure{Name: "fake nodes: pods created and finished", Unit: "/s", N: b.n.fakes, Aim: "≥ 90 % of the floor",
+		Median: float64(b.n.fakes) / time.Since(began).Seconds()})
 	return nil
 }
 
@@ -109,7 +112,8 @@ func fakeChains(ctx context.Context, b *bench, c *cluster) error {
 			switch {
 			case p.Labels["task_id"] == "t2" && created[run].IsZero():
 				created[run] = now
-			case p.Labels["task_id"] == "t1" && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Terminated != nil && ended[run].IsZero():
+			case p.Labels["task_id"] == "t1" && len(p.Status.ContainerStatuses) > 0 &&
+				p.Status.ContainerStatuses[0].State.Terminated != nil && ended[run].IsZero():
 				ended[run] = now
 			}
 			mu.Unlock()
@@ -138,7 +142,8 @@ func fakeChains(ctx context.Context, b *bench, c *cluster) error {
 			return err
 		}
 		answers = append(answers, ms(time.Since(began)))
-		if err := c.client.CoreV1().Pods(c.namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &zero}); err != nil {
+		if err := c.client.CoreV1().Pods(c.namespace).Delete(ctx, pod.Name,
+			metav1.DeleteOptions{GracePeriodSeconds: &zero}); err != nil {
 			return err
 		}
 	}

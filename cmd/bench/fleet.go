@@ -44,8 +44,10 @@ func renderFleet(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(figure{Name: fmt.Sprintf("render %d projects", b.n.projects), Unit: "ms", N: b.n.projects, Median: ms(rendered.Sub(began))})
-	b.add(figure{Name: fmt.Sprintf("push %d specs as one commit", b.n.projects), Unit: "ms", N: b.n.projects, Median: ms(time.Since(rendered))})
+	b.add(figure{Name: fmt.Sprintf("render %d projects", b.n.projects), Unit: "ms", N: b.n.projects,
+		Median: ms(rendered.Sub(began))})
+	b.add(figure{Name: fmt.Sprintf("push %d specs as one commit", b.n.projects), Unit: "ms", N: b.n.projects,
+		Median: ms(time.Since(rendered))})
 	return nil
 }
 
@@ -88,7 +90,8 @@ func loadSpecs(ctx context.Context, b *bench) error {
 		}
 		files[r.Path] = string(r.Content)
 	}
-	if err := pushSpecs(ctx, filepath.Join(b.dir, "load-dags"), filepath.Join(home, "airflow-dev.git"), files); err != nil {
+	if err := pushSpecs(ctx, filepath.Join(b.dir, "load-dags"), filepath.Join(home, "airflow-dev.git"),
+		files); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -98,7 +101,8 @@ func loadSpecs(ctx context.Context, b *bench) error {
 	if err := s.awaitDAGs(ctx, 4+b.n.specs); err != nil {
 		return err
 	}
-	b.add(figure{Name: fmt.Sprintf("start with %d new specs → all in the API", b.n.specs), Unit: "ms", N: b.n.specs, Median: ms(time.Since(began))})
+	b.add(figure{Name: fmt.Sprintf("start with %d new specs → all in the API", b.n.specs), Unit: "ms", N: b.n.specs,
+		Median: ms(time.Since(began))})
 	mb, err := s.pss()
 	if err != nil {
 		return err

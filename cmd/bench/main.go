@@ -41,10 +41,12 @@ type sizes struct {
 }
 
 func run(ctx context.Context, out, only string, quick bool) error {
-	n := sizes{pushes: 30, triggers: 100, chains: 20, single: 200, dags: 10, runsEach: 20, execs: 2000, projects: 1000, specs: 10000, starts: 5, runsOfDAG: 100, pageLoads: 40,
+	n := sizes{pushes: 30, triggers: 100, chains: 20, single: 200, dags: 10, runsEach: 20, execs: 2000, projects: 1000,
+		specs: 10000, starts: 5, runsOfDAG: 100, pageLoads: 40,
 		pods: 20, burst: 40, fakes: 1000, live: 3000}
 	if quick {
-		n = sizes{pushes: 3, triggers: 10, chains: 3, single: 50, dags: 5, runsEach: 4, execs: 300, projects: 100, specs: 1000, starts: 2, runsOfDAG: 10, pageLoads: 10,
+		n = sizes{pushes: 3, triggers: 10, chains: 3, single: 50, dags: 5, runsEach: 4, execs: 300, projects: 100,
+			specs: 1000, starts: 2, runsOfDAG: 10, pageLoads: 10,
 			pods: 4, burst: 10, fakes: 100, live: 200}
 	}
 	dir, err := os.MkdirTemp("", "dagwright-bench-")

@@ -248,7 +248,8 @@ const triggerers = 16
 
 // burst triggers runs of the DAGs in turn, all at once, and returns how long it
 // took from the first trigger to the last run's end.
-func (s *server) burst(ctx context.Context, dags []string, each int) (ids map[string][]string, took, cpu time.Duration, err error) {
+func (s *server) burst(ctx context.Context, dags []string, each int) (ids map[string][]string, took, cpu time.Duration,
+	err error) {
 	before, err := s.cpu()
 	if err != nil {
 		return nil, 0, 0, err
@@ -305,8 +306,10 @@ func singleTasks(ctx context.Context, b *bench, s *server) error {
 	if err != nil {
 		return err
 	}
-	b.add(figure{Name: fmt.Sprintf("%d runs × 1 task", b.n.single), Unit: "tasks/s", N: b.n.single, Median: float64(b.n.single) / took.Seconds(), Aim: "> 1000"})
-	b.add(figure{Name: "CPU of dagwright a one-task run", Unit: "ms", N: b.n.single, Median: ms(cpu) / float64(b.n.single)})
+	b.add(figure{Name: fmt.Sprintf("%d runs × 1 task", b.n.single), Unit: "tasks/s", N: b.n.single,
+		Median: float64(b.n.single) / took.Seconds(), Aim: "> 1000"})
+	b.add(figure{Name: "CPU of dagwright a one-task run", Unit: "ms", N: b.n.single,
+		Median: ms(cpu) / float64(b.n.single)})
 	return nil
 }
 
@@ -320,7 +323,8 @@ func chains(ctx context.Context, b *bench, s *server) error {
 		return err
 	}
 	tasks := b.n.dags * b.n.runsEach * 4
-	b.add(figure{Name: fmt.Sprintf("%d DAGs × %d runs × 4 tasks", b.n.dags, b.n.runsEach), Unit: "tasks/s", N: tasks, Median: float64(tasks) / took.Seconds(), Aim: "> 1000"})
+	b.add(figure{Name: fmt.Sprintf("%d DAGs × %d runs × 4 tasks", b.n.dags, b.n.runsEach), Unit: "tasks/s", N: tasks,
+		Median: float64(tasks) / took.Seconds(), Aim: "> 1000"})
 	b.add(figure{Name: "CPU of dagwright a task", Unit: "ms", N: tasks, Median: ms(cpu) / float64(tasks)})
 	var values []float64
 	for dag, runs := range ids {
@@ -347,7 +351,8 @@ func bareExec(ctx context.Context, b *bench, _ *server) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	b.add(figure{Name: "limit: bare fork/exec loop", Unit: "tasks/s", N: b.n.execs, Median: float64(b.n.execs) / time.Since(began).Seconds()})
+	b.add(figure{Name: "limit: bare fork/exec loop", Unit: "tasks/s", N: b.n.execs,
+		Median: float64(b.n.execs) / time.Since(began).Seconds()})
 	return nil
 }
 

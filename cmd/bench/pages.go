@@ -98,7 +98,8 @@ func fillStore(ctx context.Context, s *store.Store, dags, runs int) error {
 			return err
 		}
 		for _, id := range ids {
-			if _, err := s.Advance(ctx, []dag.ID{id}, func(store.Snapshot) []store.Action { return endedRuns(id, runs) }); err != nil {
+			if _, err := s.Advance(ctx, []dag.ID{id},
+				func(store.Snapshot) []store.Action { return endedRuns(id, runs) }); err != nil {
 				return err
 			}
 		}
@@ -111,8 +112,10 @@ func bigDAG(i int) *dag.DAG {
 	return &dag.DAG{
 		ID: dag.ID(id), Description: "Scoring of " + id, Timezone: "Europe/Moscow", MaxActiveRuns: 1, MaxActiveTasks: 16,
 		PausedUponCreation: i%3 == 0, Owner: fmt.Sprintf("team-%d", i%20), Tags: []string{"scoring", id},
-		Schedule: dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: fmt.Sprintf("%d 6 * * *", i%60), Timezone: "Europe/Moscow"},
-		Tasks:    []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess, Image: "registry.example.com/" + id + ":1"}},
+		Schedule: dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: fmt.Sprintf("%d 6 * * *", i%60),
+			Timezone: "Europe/Moscow"},
+		Tasks: []dag.Task{{ID: "run_model", Operator: dag.KubernetesPodOperator, TriggerRule: dag.AllSuccess,
+			Image: "registry.example.com/" + id + ":1"}},
 	}
 }
 
@@ -126,9 +129,11 @@ func endedRuns(id dag.ID, n int) []store.Action {
 			state, task = dag.RunFailed, dag.TaskFailed
 		}
 		run := dag.ScheduledRunID(at)
-		ti := dag.TaskInstance{DAG: id, Run: run, Task: "run_model", State: task, Try: 1, MaxTries: 1, StartedAt: at, EndedAt: at.Add(time.Minute)}
+		ti := dag.TaskInstance{DAG: id, Run: run, Task: "run_model", State: task, Try: 1, MaxTries: 1, StartedAt: at,
+			EndedAt: at.Add(time.Minute)}
 		actions = append(actions,
-			store.CreateRun{Run: dag.Run{DAG: id, ID: run, Type: dag.RunScheduled, Version: 1, LogicalDate: at, RunAfter: at, QueuedAt: at}},
+			store.CreateRun{Run: dag.Run{DAG: id, ID: run, Type: dag.RunScheduled, Version: 1, LogicalDate: at, RunAfter: at,
+				QueuedAt: at}},
 			store.StartRun{DAG: id, Run: run, At: at, Tasks: []dag.TaskInstance{ti}},
 			store.EndRun{DAG: id, Run: run, From: dag.RunRunning, State: state, At: at.Add(time.Minute)})
 	}
@@ -172,7 +177,8 @@ func inBrowser(ctx context.Context, b *bench, s *server) error {
 		id := fmt.Sprintf("bench-page-%d", i)
 		files["bench/"+id+".yaml"] = spec(id, 1)
 	}
-	if err := pushSpecs(ctx, filepath.Join(b.dir, "page-dags"), filepath.Join(s.home, "airflow-dev.git"), files); err != nil {
+	if err := pushSpecs(ctx, filepath.Join(b.dir, "page-dags"), filepath.Join(s.home, "airflow-dev.git"),
+		files); err != nil {
 		return err
 	}
 	if err := s.awaitDAGs(ctx, 25); err != nil {
@@ -193,7 +199,8 @@ func inBrowser(ctx context.Context, b *bench, s *server) error {
 	if err := json.Unmarshal(out, &m); err != nil {
 		return fmt.Errorf("read the browser's figures: %w: %s", err, out)
 	}
-	b.add(figure{Name: "DAG table, 25 DAGs: first load over the wire", Unit: "kB", N: 1, Median: m.Bytes / 1000, Aim: "< 60"})
+	b.add(figure{Name: "DAG table, 25 DAGs: first load over the wire", Unit: "kB", N: 1, Median: m.Bytes / 1000,
+		Aim: "< 60"})
 	b.add(figure{Name: "DAG table: requests of a first load", Unit: "requests", N: 1, Median: m.Requests, Aim: "<= 4"})
 	b.add(figure{Name: "DAG table: requests a minute while idle", Unit: "requests", N: 1, Median: m.Idle, Aim: "0"})
 	b.stats("a page of one word in the same browser: navigation → word visible", "", m.Floor)

@@ -48,7 +48,8 @@ func (c *cluster) runBare(ctx context.Context, n int) (barePod, error) {
 		return out, err
 	}
 	for event := range watch.ResultChan() {
-		if p, ok := event.Object.(*corev1.Pod); ok && len(p.Status.ContainerStatuses) > 0 && p.Status.ContainerStatuses[0].State.Terminated != nil {
+		if p, ok := event.Object.(*corev1.Pod); ok && len(p.Status.ContainerStatuses) > 0 &&
+			p.Status.ContainerStatuses[0].State.Terminated != nil {
 			out.seen = time.Now()
 			break
 		}
@@ -97,7 +98,8 @@ func barePods(ctx context.Context, b *bench, c *cluster) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	b.add(figure{Name: fmt.Sprintf("bare client: %d pods at once", b.n.burst), Unit: "/s", N: b.n.burst, Aim: "the floor", Median: float64(b.n.burst) / time.Since(began).Seconds()})
+	b.add(figure{Name: fmt.Sprintf("bare client: %d pods at once", b.n.burst), Unit: "/s", N: b.n.burst, Aim: "the floor",
+		Median: float64(b.n.burst) / time.Since(began).Seconds()})
 	return nil
 }
 
@@ -161,7 +163,8 @@ func podLines(ctx context.Context, b *bench, c *cluster) error {
 	if err := c.startRun(ctx, "lines", 1); err != nil {
 		return err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+"/dags/lines/runs/r1/tasks/t1/log/stream?try=1&offset=0", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		c.url+"/dags/lines/runs/r1/tasks/t1/log/stream?try=1&offset=0", nil)
 	if err != nil {
 		return err
 	}
@@ -225,8 +228,10 @@ func podsAtOnce(ctx context.Context, b *bench, c *cluster) error {
 	if err != nil {
 		return err
 	}
-	b.add(figure{Name: fmt.Sprintf("pod: %d one-task runs at once", b.n.burst), Unit: "/s", N: b.n.burst, Aim: "≥ 5", Median: float64(b.n.burst) / took.Seconds()})
-	b.add(figure{Name: "pod: dagwright's CPU a task", Unit: "ms", N: b.n.burst, Aim: "≤ 10", Median: ms(after-before) / float64(b.n.burst)})
+	b.add(figure{Name: fmt.Sprintf("pod: %d one-task runs at once", b.n.burst), Unit: "/s", N: b.n.burst, Aim: "≥ 5",
+		Median: float64(b.n.burst) / took.Seconds()})
+	b.add(figure{Name: "pod: dagwright's CPU a task", Unit: "ms", N: b.n.burst, Aim: "≤ 10",
+		Median: ms(after-before) / float64(b.n.burst)})
 	b.add(figure{Name: "pod: dagwright's memory (PSS)", Unit: "MB", N: 1, Aim: "≤ 100", Median: mb})
 	return nil
 }

@@ -176,7 +176,8 @@ func (s *server) cpu() (time.Duration, error) {
 
 // git runs git in a folder below the bench's own.
 func git(ctx context.Context, dir string, args ...string) error {
-	cmd := exec.CommandContext(ctx, "git", append([]string{"-c", "user.name=bench", "-c", "user.email=bench@localhost"}, args...)...)
+	cmd := exec.CommandContext(ctx, "git",
+		append([]string{"-c", "user.name=bench", "-c", "user.email=bench@localhost"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("git %s: %w: %s", args[0], err, out)
@@ -198,7 +199,8 @@ func pushSpecs(ctx context.Context, work, repository string, files map[string]st
 			return err
 		}
 	}
-	for _, args := range [][]string{{"checkout", "--quiet", "-B", "main"}, {"add", "--all"}, {"commit", "--quiet", "--message=Bench"}, {"push", "--quiet", "origin", "main"}} {
+	for _, args := range [][]string{{"checkout", "--quiet", "-B", "main"}, {"add", "--all"},
+		{"commit", "--quiet", "--message=Bench"}, {"push", "--quiet", "origin", "main"}} {
 		if err := git(ctx, work, args...); err != nil {
 			return err
 		}

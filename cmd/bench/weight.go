@@ -34,7 +34,8 @@ func weigh(ctx context.Context, b *bench) error {
 	if err != nil {
 		return err
 	}
-	b.add(figure{Name: "weight: program, stripped", Unit: "MB", Median: float64(info.Size()) / megabyte, N: 1, Aim: "<= 50"})
+	b.add(figure{Name: "weight: program, stripped", Unit: "MB", Median: float64(info.Size()) / megabyte, N: 1,
+		Aim: "<= 50"})
 	symbols, err := exec.CommandContext(ctx, "go", "tool", "nm", "-size", b.program).Output()
 	if err != nil {
 		return fmt.Errorf("list symbols: %w", err)

@@ -17,7 +17,8 @@ func TestAirflowClient(t *testing.T) {
 	t.Parallel()
 	python := pythonProgram(t, "python")
 	d := startDevProcess(t)
-	out, err := exec.CommandContext(t.Context(), python, filepath.Join(airflowClient, "scenario.py"), "--url", d.url).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), python, filepath.Join(airflowClient, "scenario.py"), "--url",
+		d.url).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -33,12 +33,14 @@ func TestBranchesOfOtherNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in.write("dagwright.yml", strings.NewReplacer("models: {", "models: {branches: {scoring: release/score, retrain: train}, ",
-		"dag_repository: {", "dag_repository: {branch: specs, ").Replace(string(config)))
+	in.write("dagwright.yml",
+		strings.NewReplacer("models: {", "models: {branches: {scoring: release/score, retrain: train}, ",
+			"dag_repository: {", "dag_repository: {branch: specs, ").Replace(string(config)))
 	in.start()
 	gl.HookURL = in.url + "/hooks/gitlab"
 	gl.Commit(testModel, "main", model("ignored"))
-	if d := gl.Deliveries(); d[len(d)-1].Status != http.StatusOK || !strings.Contains(d[len(d)-1].Answer, "the branch becomes no DAG") {
+	if d := gl.Deliveries(); d[len(d)-1].Status != http.StatusOK ||
+		!strings.Contains(d[len(d)-1].Answer, "the branch becomes no DAG") {
 		t.Errorf("a push to main: %+v", d[len(d)-1])
 	}
 	for branch, id := range map[string]string{"release/score": "churn-model", "train": "churn-model-retrain"} {
@@ -58,7 +60,8 @@ func TestBranchesOfOtherNames(t *testing.T) {
 	}) {
 		t.Errorf("no push to the DAG repository's branch was taken: %+v", gl.Deliveries())
 	}
-	if page := in.get("/models?state=superseded"); !strings.Contains(page, "<code>release/score</code> or <code>train</code>") {
+	if page := in.get("/models?state=superseded"); !strings.Contains(page,
+		"<code>release/score</code> or <code>train</code>") {
 		t.Errorf("the page of models names other branches:\n%s", page)
 	}
 }

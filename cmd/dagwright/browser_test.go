@@ -93,7 +93,8 @@ func (d *devProcess) addNeedy(t *testing.T) {
 	}
 	needy := strings.NewReplacer(
 		"\nchurn-model:", "\nneedy:", `type: ["null", string]`, "type: string",
-		"\n  tasks:", "\n    TARGET: {__type__: airflow.sdk.Param, default: null, description: Table to write to, type: string}\n  tasks:",
+		"\n  tasks:",
+		"\n    TARGET: {__type__: airflow.sdk.Param, default: null, description: Table to write to, type: string}\n  tasks:",
 	).Replace(string(spec))
 	write(t, filepath.Join(clone, "dags", "needy.yaml"), []byte(needy))
 	d.push(t, clone, "Add a DAG by hand")

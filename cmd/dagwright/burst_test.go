@@ -40,7 +40,8 @@ func TestBurst(t *testing.T) {
 		before := strings.Repeat("0", 40)
 		for n := range commits {
 			after := gl.Commit(path, "main", map[string]string{"main.py": fmt.Sprint(n)})
-			pushes = append(pushes, gitlab.Push{ProjectID: id, Project: path, Branch: "main", Before: before, After: after, Title: "Change main.py"})
+			pushes = append(pushes,
+				gitlab.Push{ProjectID: id, Project: path, Branch: "main", Before: before, After: after, Title: "Change main.py"})
 			before, heads[path] = after, after
 		}
 	}
@@ -56,7 +57,8 @@ func TestBurst(t *testing.T) {
 	took := sendBurst(t, in, told)
 	awaitHeads(t, in, gl, heads)
 	slices.Sort(took)
-	t.Logf("%d deliveries answered; p50 %v, p99 %v, max %v; %s in the end", len(took), took[len(took)/2], took[len(took)*99/100], took[len(took)-1], memory(in))
+	t.Logf("%d deliveries answered; p50 %v, p99 %v, max %v; %s in the end", len(took), took[len(took)/2],
+		took[len(took)*99/100], took[len(took)-1], memory(in))
 
 	history := gl.Log(testDAGProject, "main")
 	for path, head := range heads {

@@ -87,7 +87,8 @@ func TestNoSightingOfSecrets(t *testing.T) {
 	schema := storetest.Postgres(t)
 	dsn := strings.Replace(schema, "dagwright@", "dagwright:"+c.newCanary("database")+"@", 1)
 	in.write("dsn", dsn)
-	in.write("dagwright.yml", in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, reconcile: 1s, groups: [gbc]}", "token"))
+	in.write("dagwright.yml",
+		in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, reconcile: 1s, groups: [gbc]}", "token"))
 	in.startDebug()
 	gl.HookURL, gl.HookSecret = in.url+"/hooks/gitlab", key
 	model := map[string]string{"main.py": "import os\nprint('environment', dict(os.environ))\nprint('parent', open(f'/proc/{os.getppid()}/environ', 'rb').read())\n"}
@@ -100,7 +101,8 @@ func TestNoSightingOfSecrets(t *testing.T) {
 	c.wantNone(t, "the database", dumpPostgres(t, schema))
 
 	// A task that gets hold of them prints them: the pages and the API mask them.
-	leak := map[string]string{"main.py": fmt.Sprintf("for name in ('token', 'key', 'hook', 'mounted', 'dsn'):\n    print('read', name, open(%q + name).read(), flush=True)\n", in.dir+"/")}
+	leak := map[string]string{"main.py": fmt.Sprintf(
+		"for name in ('token', 'key', 'hook', 'mounted', 'dsn'):\n    print('read', name, open(%q + name).read(), flush=True)\n", in.dir+"/")}
 	newCheckout(t, gl, testModel, "main", leak, exampleModel(t))
 	in.awaitText("/api/v2/pushes?limit=1", `"rendered"`)
 	in.client("dags", "trigger", "churn-model", "--wait")
@@ -160,9 +162,12 @@ func (in *site) hooks(secret string) {
 func (in *site) pages(c canaries) []byte {
 	in.Helper()
 	var all bytes.Buffer
-	seen, queue := map[string]bool{}, []string{"/", "/models", "/import-errors", "/audit", "/api/v2/dags", "/api/v2/pushes", "/api/v2/eventLogs",
-		"/api/v2/importErrors", "/api/v2/dagTags", "/api/v2/dagStats", "/api/v2/monitor/health", "/api/v2/version", "/api/v2/dagSources/churn-model",
-		"/api/v2/dags/churn-model/details", "/api/v2/dags/churn-model/provenance", "/api/v2/dags/churn-model/tasks", "/api/v2/dags/churn-model/dagRuns", "/api/v2/dags/churn-model/dagVersions"}
+	seen, queue := map[string]bool{}, []string{"/", "/models", "/import-errors", "/audit", "/api/v2/dags",
+		"/api/v2/pushes", "/api/v2/eventLogs",
+		"/api/v2/importErrors", "/api/v2/dagTags", "/api/v2/dagStats", "/api/v2/monitor/health", "/api/v2/version",
+		"/api/v2/dagSources/churn-model",
+		"/api/v2/dags/churn-model/details", "/api/v2/dags/churn-model/provenance", "/api/v2/dags/churn-model/tasks",
+		"/api/v2/dags/churn-model/dagRuns", "/api/v2/dags/churn-model/dagVersions"}
 	for len(queue) > 0 && len(seen) < 400 {
 		path := queue[0]
 		queue = queue[1:]
@@ -182,8 +187,10 @@ func (in *site) pages(c canaries) []byte {
 	}
 	for _, run := range in.runsOf("churn-model") {
 		base := "/api/v2/dags/churn-model/dagRuns/" + url.PathEscape(run)
-		for _, path := range []string{base, base + "/taskInstances", base + "/taskInstances/run_model/logs/1", base + "/taskInstances/run_model/logs/1?full_content=true",
-			"/dags/churn-model/runs/" + url.PathEscape(run) + "/tasks/run_model/log?download=1", "/dags/churn-model/runs/" + url.PathEscape(run) + "/tasks/run_model/log/stream?try=1&offset=0"} {
+		for _, path := range []string{base, base + "/taskInstances", base + "/taskInstances/run_model/logs/1",
+			base + "/taskInstances/run_model/logs/1?full_content=true",
+			"/dags/churn-model/runs/" + url.PathEscape(run) + "/tasks/run_model/log?download=1",
+			"/dags/churn-model/runs/" + url.PathEscape(run) + "/tasks/run_model/log/stream?try=1&offset=0"} {
 			text := []byte(in.get(path))
 			c.wantNone(in.T, path, text)
 			all.Write(text)
@@ -234,7 +241,8 @@ func wrongPasswords(t *testing.T, c canaries, gl *gitlabtest.Server) {
 	}))
 	t.Cleanup(refusing.Close)
 	host := strings.TrimPrefix(refusing.URL, "http://")
-	kubeconfig := fmt.Sprintf("apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {token: %s}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n", refusing.URL, c.newCanary("kubernetes"))
+	kubeconfig := fmt.Sprintf(
+		"apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {token: %s}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n", refusing.URL, c.newCanary("kubernetes"))
 	for name, change := range map[string]struct {
 		config func(in *site) string
 		// says is what the log must tell, to know that it was refused.
@@ -246,10 +254,13 @@ func wrongPasswords(t *testing.T, c canaries, gl *gitlabtest.Server) {
 		}, "sync DAG repository"},
 		"a GitLab that says headers back": {func(in *site) string {
 			in.write("wrong", c.newCanary("echoed"))
-			return strings.Replace(in.canaryConfig(gl, "gitlab: {url: \""+refusing.URL+"\", token_file: wrong, reconcile: 1s, groups: [gbc]}", "wrong"), gl.URL, refusing.URL, 1)
+			return strings.Replace(in.canaryConfig(gl,
+				"gitlab: {url: \""+refusing.URL+"\", token_file: wrong, reconcile: 1s, groups: [gbc]}", "wrong"), gl.URL,
+				refusing.URL, 1)
 		}, "sync DAG repository"},
 		"the database": {func(in *site) string {
-			in.write("dsn", "postgres://dagwright:"+c.newCanary("closed")+"@"+host+"/dagwright?sslmode=disable&connect_timeout=2")
+			in.write("dsn",
+				"postgres://dagwright:"+c.newCanary("closed")+"@"+host+"/dagwright?sslmode=disable&connect_timeout=2")
 			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
 		}, "open database"},
 		"a database address that cannot be read": {func(in *site) string {
@@ -257,12 +268,14 @@ func wrongPasswords(t *testing.T, c canaries, gl *gitlabtest.Server) {
 			return in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
 		}, "open database"},
 		"object storage": {func(in *site) string {
-			return strings.Replace(in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token"), "logs: {", "logs: {bucket: \"s3://logs/x?region=r&endpoint="+refusing.URL+"\", ", 1)
+			return strings.Replace(in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}",
+				"token"), "logs: {", "logs: {bucket: \"s3://logs/x?region=r&endpoint="+refusing.URL+"\", ", 1)
 		}, "bucket"},
 		"Kubernetes": {func(in *site) string {
 			in.write("kubeconfig", kubeconfig)
 			config := in.canaryConfig(gl, "gitlab: {url: \""+gl.URL+"\", token_file: token, groups: [gbc]}", "token")
-			return strings.Replace(config, "executor: process", "executor: kubernetes", 1) + "kubernetes: {kubeconfig: kubeconfig, namespace: models, instance: test}\n"
+			return strings.Replace(config, "executor: process", "executor: kubernetes", 1) +
+				"kubernetes: {kubeconfig: kubeconfig, namespace: models, instance: test}\n"
 		}, "provide credentials"},
 	} {
 		in := &site{T: t, dir: t.TempDir(), log: &lockedBuffer{}}

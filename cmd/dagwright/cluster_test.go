@@ -41,9 +41,12 @@ func newOnCluster(t *testing.T, c *clustertest.Cluster, templates string) *onClu
 	write(t, filepath.Join(dir, "token"), []byte(gitlab.Token))
 	write(t, filepath.Join(dir, "hook"), []byte(gitlab.HookSecret))
 	o := &onCluster{
-		devProcess: &devProcess{dir: dir, log: &lockedBuffer{}}, Cluster: c, gitlab: gitlab, config: filepath.Join(dir, "dagwright.yml"),
+		devProcess: &devProcess{dir: dir, log: &lockedBuffer{}}, Cluster: c, gitlab: gitlab,
+		config: filepath.Join(dir, "dagwright.yml"),
 	}
-	write(t, o.config, []byte(strings.NewReplacer("DIR", dir, "GITLAB", gitlab.URL, "CONFIG", c.Kubeconfig, "SPACE", c.Namespace, "TEMPLATES", templates).Replace(`
+	write(t, o.config,
+		[]byte(strings.NewReplacer("DIR", dir, "GITLAB", gitlab.URL, "CONFIG", c.Kubeconfig, "SPACE", c.Namespace,
+			"TEMPLATES", templates).Replace(`
 listen: 127.0.0.1:0
 auth: none
 database: sqlite:DIR/dagwright.db
@@ -163,7 +166,8 @@ func retrainTemplate(t *testing.T) string {
 	if !bytes.Contains(text, []byte(env)) {
 		t.Fatal("the built-in template has no env_vars to add to")
 	}
-	text = bytes.Replace(text, []byte(env), []byte(`      volumes: [{name: models, persistentVolumeClaim: {claimName: models}}]
+	text = bytes.Replace(text, []byte(env),
+		[]byte(`      volumes: [{name: models, persistentVolumeClaim: {claimName: models}}]
       volume_mounts: [{name: models, mountPath: /models}]
       env_vars:
         ARTIFACTS_DIR: "/models/{{ dag.dag_id }}/{{ run_id }}"
@@ -195,7 +199,8 @@ func sharedVolume(t *testing.T, c *clustertest.Cluster) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.Client.CoreV1().PersistentVolumes().Delete(context.WithoutCancel(t.Context()), volume.Name, metav1.DeleteOptions{}); err != nil {
+		if err := c.Client.CoreV1().PersistentVolumes().Delete(context.WithoutCancel(t.Context()), volume.Name,
+			metav1.DeleteOptions{}); err != nil {
 			t.Errorf("delete volume: %v", err)
 		}
 	})
@@ -206,7 +211,8 @@ func sharedVolume(t *testing.T, c *clustertest.Cluster) {
 			StorageClassName: &none, VolumeName: volume.Name,
 		},
 	}
-	if _, err := c.Client.CoreV1().PersistentVolumeClaims(c.Namespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
+	if _, err := c.Client.CoreV1().PersistentVolumeClaims(c.Namespace).Create(t.Context(), claim,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -266,7 +272,8 @@ func TestKillOnCluster(t *testing.T) {
 	if log := k.log.String(); strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
 		t.Errorf("the log has errors:\n%s", log)
 	}
-	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(k.log.String(), -1)))
+	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs),
+		len(attemptsFound.FindAllString(k.log.String(), -1)))
 }
 
 // seenPods is every pod that there ever was in a namespace.

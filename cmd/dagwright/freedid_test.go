@@ -22,7 +22,8 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 	in := startInstance(t, gl, testDAGProject, "")
 	gl.HookURL, gl.HookSecret = in.url+"/hooks/gitlab", instanceKey
 	model := func(owner, command string) map[string]string {
-		return map[string]string{".dagwright.yml": fmt.Sprintf("owner: %s\nscoring: {command: [sh, -c, %q]}\n", owner, command)}
+		return map[string]string{".dagwright.yml": fmt.Sprintf("owner: %s\nscoring: {command: [sh, -c, %q]}\n",
+			owner, command)}
 	}
 	newCheckout(t, gl, testModel, "main", model("risk-team", "echo the secret of risk"))
 	awaitDAG(t, in, "churn-model")
@@ -30,7 +31,8 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 	in.client("dags", "trigger", "churn-model", "--run-id", "same", "--conf", `{"WHOSE": "of risk"}`, "--wait")
 
 	gl.DeleteBranch(testModel, "main")
-	in.await("the archived DAG", func() bool { return strings.Contains(in.get("/api/v2/dags/churn-model"), `"is_stale":true`) })
+	in.await("the archived DAG",
+		func() bool { return strings.Contains(in.get("/api/v2/dags/churn-model"), `"is_stale":true`) })
 	newCheckout(t, gl, other, "main", model("fraud-team", "echo of fraud"))
 	in.await("the new DAG", func() bool { return strings.Contains(in.get("/api/v2/dags/churn-model"), "fraud-team") })
 
@@ -52,7 +54,8 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 			t.Errorf("GET %s lacks %q: %.3000s", path, want, got)
 		}
 	}
-	if got := in.get("/api/v2/dags/churn-model/dagRuns") + in.get("/dags/churn-model/runs"); strings.Contains(got, "runs/same") {
+	if got := in.get("/api/v2/dags/churn-model/dagRuns") +
+		in.get("/dags/churn-model/runs"); strings.Contains(got, "runs/same") {
 		t.Errorf("the new owner sees the former one's run: %.3000s", got)
 	}
 
@@ -70,7 +73,8 @@ func TestFreedIDBeginsAnew(t *testing.T) {
 
 	// An admin gives the history back, when no run is in the way.
 	takeOver := []string{"dags", "take-over", "churn-model~1", "--yes", "--server", in.url}
-	if out, err := clitest.Program(t.Context(), takeOver...).CombinedOutput(); err == nil || !strings.Contains(string(out), "same") {
+	if out, err := clitest.Program(t.Context(), takeOver...).CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "same") {
 		t.Errorf("taken over in spite of two runs of one name: %v %s", err, out)
 	}
 	in.client("runs", "delete", "churn-model", "same", "--yes")

@@ -58,11 +58,13 @@ func TestWrongConfIsRefused(t *testing.T) {
 			t.Errorf("API, %s: %d %.300s, want 4xx with %s", name, status, body, word)
 		}
 		status, body = d.triggerForm(t, "churn-model", url.Values{"conf": {conf}})
-		if message := formError(body); status < 400 || status > 499 || !strings.Contains(message, word) && word != "conf" || message == "" {
+		if message := formError(body); status < 400 || status > 499 || !strings.Contains(message, word) && word != "conf" ||
+			message == "" {
 			t.Errorf("page, %s: %d %.300q, want 4xx with %s", name, status, message, word)
 		}
 	}
-	if _, body := d.get(t, "/api/v2/dags/churn-model/dagRuns"); !regexp.MustCompile(`"total_entries": ?0`).MatchString(body) {
+	if _, body := d.get(t,
+		"/api/v2/dags/churn-model/dagRuns"); !regexp.MustCompile(`"total_entries": ?0`).MatchString(body) {
 		t.Errorf("runs were made: %s", body)
 	}
 	d.wantSecretless(t)
@@ -113,7 +115,8 @@ func TestNoSecretInLogs(t *testing.T) {
 	d := startDevProcess(t, "--log-level", "debug")
 	conf := `{"logical_date": null, "unpause": true, "conf": {"NOTE_X": "` + canary + `"}}`
 	d.runToEnd(t, "churn-model", conf, "success")
-	if status, _ := d.triggerForm(t, "fraud-model", url.Values{"conf": {`{"NOTE_X": "` + canary + `"}`}, "unpause": {"1"}}); status != http.StatusSeeOther {
+	if status, _ := d.triggerForm(t, "fraud-model",
+		url.Values{"conf": {`{"NOTE_X": "` + canary + `"}`}, "unpause": {"1"}}); status != http.StatusSeeOther {
 		t.Errorf("form: %d", status)
 	}
 	clone := d.clone(t, dev.DAGRepository)
@@ -154,7 +157,8 @@ func TestTemplateThatCannotBeRendered(t *testing.T) {
 		"extends":   {`{% extends "/etc/passwd" %}`, "extends %} is not available"},
 	}
 	for id, c := range refused {
-		write(t, filepath.Join(clone, id+".yaml"), []byte(strings.Replace(fmt.Sprintf(leaky, c.template), "leaky:", id+":", 1)))
+		write(t, filepath.Join(clone, id+".yaml"),
+			[]byte(strings.Replace(fmt.Sprintf(leaky, c.template), "leaky:", id+":", 1)))
 	}
 	loop := fmt.Sprintf(leaky, `{% for i in range(999999999 + ts_nodash|length) %}x{% endfor %}`)
 	write(t, filepath.Join(clone, "loop.yaml"), []byte(strings.Replace(loop, "leaky:", "loop:", 1)))
@@ -164,7 +168,8 @@ func TestTemplateThatCannotBeRendered(t *testing.T) {
 	}
 	d.await(t, `"dag_id": ?"loop"`, "/api/v2/dags?limit=100")
 	run := d.runToEnd(t, "loop", `{"logical_date": null, "unpause": true}`, "failed")
-	if _, log := d.get(t, "/dags/loop/runs/"+run+"/tasks/TASK/log"); !strings.Contains(log, "range makes 10000 numbers at most") {
+	if _, log := d.get(t, "/dags/loop/runs/"+run+"/tasks/TASK/log"); !strings.Contains(log,
+		"range makes 10000 numbers at most") {
 		t.Errorf("the log says\n%s", log)
 	}
 }
@@ -204,7 +209,8 @@ func TestForeignRequests(t *testing.T) {
 		t.Errorf("the DAG is %s", body)
 	}
 	for _, path := range []string{
-		"/nowhere", "/dags/..%2f..", "/dags/..%2f../graph", "/dags/%2e%2e%2f%2e%2e/runs", "/dags/a%00b", "/dags/" + strings.Repeat("a", 5000),
+		"/nowhere", "/dags/..%2f..", "/dags/..%2f../graph", "/dags/%2e%2e%2f%2e%2e/runs", "/dags/a%00b",
+		"/dags/" + strings.Repeat("a", 5000),
 		"/api/v2/nowhere", "/api/v2/dags/..%2f..", "/api/v2/dags/..%2f../dagRuns", "/static/..%2f..%2f..%2fetc%2fpasswd",
 		"/dags/churn-model/runs/..%2f..", "/dags/churn-model/runs/..%2f../tasks/..%2f../log",
 		"/dags/churn-model/runs/..%2f../tasks/..%2f../log/stream", "/dags/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C",

@@ -123,7 +123,8 @@ func TestHostileModelFiles(t *testing.T) {
 	} {
 		write(t, file, c.content)
 		d.push(t, clone, c.name)
-		d.await(t, `<div class="reason">[^<]*(`+c.reason+`)[^<]*</div></td>\s*<td data-label="Commit">.* `+c.name+`</td>`, "/models")
+		d.await(t, `<div class="reason">[^<]*(`+c.reason+`)[^<]*</div></td>\s*<td data-label="Commit">.* `+c.name+`</td>`,
+			"/models")
 	}
 	write(t, file, []byte("owner: healed\n"))
 	d.push(t, clone, "Heal")

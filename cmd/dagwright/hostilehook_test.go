@@ -70,8 +70,10 @@ var hostileNames = map[string]string{
 	"to the parent": "../x", "to the parent inside": "gbc/../../x", "encoded": "a%2Fb", "encoded parent": "%2e%2e/x",
 	"absolute": "/etc/passwd", "long": strings.Repeat("a", 5000), "long path": strings.Repeat("a/", 2500) + "x",
 	"letters of other scripts": "gbc/модель", "looks alike": "gbc/rіsk", "reads backwards": "gbc/\u202excod",
-	"NUL": "gbc/x\x00y", "line break": "gbc/x\ny", "escape": "gbc/\x1b[31mx", "an option": "-u/--upload-pack=touch", "git's own": "gbc/.git",
-	"backslashes": `gbc\..\x`, "empty part": "gbc//x", "one part": "x", "SQL": "gbc/x'; DROP TABLE push; --", "markup": "gbc/<script>",
+	"NUL": "gbc/x\x00y", "line break": "gbc/x\ny", "escape": "gbc/\x1b[31mx", "an option": "-u/--upload-pack=touch",
+	"git's own":   "gbc/.git",
+	"backslashes": `gbc\..\x`, "empty part": "gbc//x", "one part": "x", "SQL": "gbc/x'; DROP TABLE push; --",
+	"markup": "gbc/<script>",
 }
 
 func TestHostileEvents(t *testing.T) {
@@ -81,11 +83,13 @@ func TestHostileEvents(t *testing.T) {
 
 	for name, text := range hostileNames {
 		r := d.forge(t, func(_, project map[string]any) { project["path_with_namespace"] = text })
-		if status, body := d.do(t, r); status != http.StatusBadRequest && !(status == http.StatusOK && strings.Contains(body, `"ignored"`)) {
+		if status, body := d.do(t, r); status != http.StatusBadRequest &&
+			!(status == http.StatusOK && strings.Contains(body, `"ignored"`)) {
 			t.Errorf("project %s: %d %s", name, status, body)
 		}
 		r = d.forge(t, func(event, _ map[string]any) { event["ref"] = "refs/heads/" + text })
-		if status, body := d.do(t, r); status != http.StatusBadRequest && !(status == http.StatusOK && strings.Contains(body, `"ignored"`)) {
+		if status, body := d.do(t, r); status != http.StatusBadRequest &&
+			!(status == http.StatusOK && strings.Contains(body, `"ignored"`)) {
 			t.Errorf("branch %s: %d %s", name, status, body)
 		}
 		r = d.forge(t, func(event, _ map[string]any) { event["after"] = text })

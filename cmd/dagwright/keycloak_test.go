@@ -93,9 +93,11 @@ func (k *keycloak) makeRealm(instance string) (realm, secret string) {
 		k.login()
 		k.admin(http.MethodDelete, "/"+realm, nil)
 	})
-	for name, group := range map[string]string{"ada": "platform-admins", "olga": "ml-operators", "vera": "ml-viewers", "nick": ""} {
+	for name, group := range map[string]string{"ada": "platform-admins", "olga": "ml-operators", "vera": "ml-viewers",
+		"nick": ""} {
 		person := map[string]any{
-			"username": name, "enabled": true, "email": name + "@example.com", "emailVerified": true, "firstName": name, "lastName": "Tester",
+			"username": name, "enabled": true, "email": name + "@example.com", "emailVerified": true, "firstName": name,
+			"lastName":    "Tester",
 			"credentials": []map[string]any{{"type": "password", "value": keycloakPassword}},
 		}
 		if group != "" {
@@ -108,7 +110,8 @@ func (k *keycloak) makeRealm(instance string) (realm, secret string) {
 		k.admin(http.MethodPost, "/"+realm+"/users", body)
 	}
 	var clients []struct{ ID, Secret string }
-	if err := json.Unmarshal(k.admin(http.MethodGet, "/"+realm+"/clients?clientId=dagwright-dev", nil), &clients); err != nil || len(clients) != 1 {
+	if err := json.Unmarshal(k.admin(http.MethodGet, "/"+realm+"/clients?clientId=dagwright-dev", nil),
+		&clients); err != nil || len(clients) != 1 {
 		k.Fatalf("the client: %v %v", clients, err)
 	}
 	return realm, clients[0].Secret
@@ -161,7 +164,8 @@ func TestKeycloak(t *testing.T) {
 	in.start()
 	in.Log("instance at", in.url)
 
-	settings, err := json.Marshal(map[string]string{"keycloak": k.url, "realm": realm, "user": k.user, "adminPassword": k.password, "password": keycloakPassword})
+	settings, err := json.Marshal(map[string]string{"keycloak": k.url, "realm": realm, "user": k.user,
+		"adminPassword": k.password, "password": keycloakPassword})
 	if err != nil {
 		t.Fatal(err)
 	}

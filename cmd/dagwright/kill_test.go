@@ -103,14 +103,16 @@ func TestKill(t *testing.T) {
 	k.checkMarks(t)
 	k.checkTasks(t)
 	k.stop()
-	for _, repository := range []string{dev.DAGRepository, "models/churn-model.git", "clones/generator.git", "clones/scheduler.git"} {
+	for _, repository := range []string{dev.DAGRepository, "models/churn-model.git", "clones/generator.git",
+		"clones/scheduler.git"} {
 		k.git(t, filepath.Join(k.dir, repository), "fsck", "--strict")
 	}
 	log := k.log.String()
 	if strings.Contains(log, "level=ERROR") || strings.Contains(log, "panic") {
 		t.Errorf("the log has errors:\n%s", log)
 	}
-	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs), len(attemptsFound.FindAllString(log, -1)))
+	t.Logf("%d runs; starts that found attempts from before a kill: %d", len(k.runs),
+		len(attemptsFound.FindAllString(log, -1)))
 }
 
 // killing is a "dagwright dev" that is killed, and what was asked of it.
@@ -214,7 +216,8 @@ func (k *killing) triggerNext(t *testing.T) bool {
 		"dag_run_id": id, "logical_date": nil,
 		"conf": map[string]any{"MARKS": k.marks, "NAP": fmt.Sprintf("0.%03d", k.random.IntN(50))},
 	})
-	response, err := http.DefaultTransport.RoundTrip(k.request(t, http.MethodPost, "/api/v2/dags/chain/dagRuns", "application/json", body))
+	response, err := http.DefaultTransport.RoundTrip(k.request(t, http.MethodPost, "/api/v2/dags/chain/dagRuns",
+		"application/json", body))
 	again := k.tried[id]
 	k.tried[id] = true
 	if err != nil {

@@ -57,7 +57,8 @@ type workTree struct {
 }
 
 // newCheckout clones a project, fills it with files and pushes them to a branch.
-func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, files map[string]string, trees ...fs.FS) *workTree {
+func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, files map[string]string,
+	trees ...fs.FS) *workTree {
 	t.Helper()
 	c := &workTree{T: t, gitlab: gl, project: project, dir: filepath.Join(t.TempDir(), "work"), bin: t.TempDir()}
 	script := "#!/bin/sh\nexec env " + clitest.AsProgram + "=1 " + "'" + os.Args[0] + "'" + " \"$@\"\n"
@@ -89,7 +90,8 @@ func newCheckout(t *testing.T, gl *gitlabtest.Server, project, branch string, fi
 		}
 	}
 	c.git(c.dir, "add", "--all")
-	c.git(c.dir, "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "--allow-empty", "--message", "Add the model")
+	c.git(c.dir, "-c", "user.name=Ann", "-c", "user.email=ann@example.com", "commit", "--quiet", "--allow-empty",
+		"--message", "Add the model")
 	c.git(c.dir, "push", "--quiet", "origin", branch)
 	return c
 }
@@ -121,12 +123,14 @@ func (c *workTree) runner(branch string, flags []string, variables ...string) (s
 	}
 	head := c.git(c.dir, "rev-parse", "HEAD")
 	args := append([]string{"--force-shell-executor", "--home", c.TempDir()}, flags...)
-	for _, v := range append(variables, "DAGWRIGHT_ID_TOKEN"+"="+c.gitlab.IDToken(c.project, branch, head, publicURL, nil)) {
+	for _, v := range append(variables,
+		"DAGWRIGHT_ID_TOKEN"+"="+c.gitlab.IDToken(c.project, branch, head, publicURL, nil)) {
 		args = append(args, "--variable", v)
 	}
 	cmd := exec.CommandContext(c.Context(), runner, args...)
 	cmd.Dir = c.dir
-	cmd.Env = append(os.Environ(), "PATH="+c.bin+":"+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "NO_COLOR=1", "FORCE_COLOR=0")
+	cmd.Env = append(os.Environ(), "PATH="+c.bin+":"+os.Getenv("PATH"), "GIT_CONFIG_NOSYSTEM=1",
+		"GIT_CONFIG_GLOBAL=/dev/null", "NO_COLOR=1", "FORCE_COLOR=0")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -173,15 +177,17 @@ func TestModelPipelines(t *testing.T) {
 		stages []string
 		graph  string
 	}{
-		"main":    {"churn-model", []string{"build-image", "unit", "dagwright-scoring"}, "run_model"},
-		"retrain": {"churn-model-retrain", []string{"build-image", "dagwright-retrain"}, "prepare_data → train_model → evaluate_model → register_model"},
+		"main": {"churn-model", []string{"build-image", "unit", "dagwright-scoring"}, "run_model"},
+		"retrain": {"churn-model-retrain", []string{"build-image", "dagwright-retrain"},
+			"prepare_data → train_model → evaluate_model → register_model"},
 	} {
 		work := newCheckout(t, gl, testModel, branch, files, exampleModel(t))
 		out, err := work.run(branch, "SERVER="+in.url)
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", branch, err, out)
 		}
-		for _, words := range append(c.stages, "A new DAG, "+c.dag, c.graph, "Next runs, once it is active", "See "+publicURL+"/dags/"+c.dag, "rendered") {
+		for _, words := range append(c.stages, "A new DAG, "+c.dag, c.graph, "Next runs, once it is active",
+			"See "+publicURL+"/dags/"+c.dag, "rendered") {
 			if !strings.Contains(out, words) {
 				t.Errorf("%s: the pipeline does not say %q:\n%s", branch, words, out)
 			}
@@ -238,7 +244,8 @@ func TestPipelineThatPushes(t *testing.T) {
 	gl.CreateProject(testDAGProject)
 	gl.CreateProject(testModel)
 	files := ciComponents(t)
-	files[".gitlab-ci.yml"] = strings.ReplaceAll(pipelineFile, "{server: $SERVER}", "{dag_repository: $REPOSITORY, registry: registry.example.com/x}")
+	files[".gitlab-ci.yml"] = strings.ReplaceAll(pipelineFile, "{server: $SERVER}",
+		"{dag_repository: $REPOSITORY, registry: registry.example.com/x}")
 	work := newCheckout(t, gl, testModel, "main", files, exampleModel(t))
 	for _, words := range []string{"pushed as ", "unchanged"} {
 		out, err := work.run("main", "REPOSITORY="+gl.CloneURL(testDAGProject), "DAGWRIGHT_PUSH_TOKEN"+"="+gl.Token)
@@ -260,17 +267,21 @@ func TestPipelineThatPushes(t *testing.T) {
 	gl.Commit(testDAGProject, "main", map[string]string{file: edited})
 	push := func(more ...string) (string, error) {
 		t.Helper()
-		cmd := clitest.Program(t.Context(), append([]string{"generate", work.dir, "--project", testModel, "--branch", "main", "--push", gl.CloneURL(testDAGProject)}, more...)...)
+		cmd := clitest.Program(t.Context(),
+			append([]string{"generate", work.dir, "--project", testModel, "--branch", "main", "--push",
+				gl.CloneURL(testDAGProject)}, more...)...)
 		cmd.Env = append(cmd.Env, "DAGWRIGHT_PUSH_TOKEN"+"="+gl.Token)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
 	out, err := push()
-	if now, _ := gl.File(testDAGProject, "main", file); err == nil || now != edited || !strings.Contains(out, "was edited by hand in the DAG repository") || !strings.Contains(out, "--force") {
+	if now, _ := gl.File(testDAGProject, "main", file); err == nil || now != edited ||
+		!strings.Contains(out, "was edited by hand in the DAG repository") || !strings.Contains(out, "--force") {
 		t.Errorf("over an edit by hand: %v\n%s", err, out)
 	}
 	out, err = push("--force")
-	if now, _ := gl.File(testDAGProject, "main", file); err != nil || strings.Contains(now, "retries: 5") || !strings.Contains(out, "pushed as ") {
+	if now, _ := gl.File(testDAGProject, "main", file); err != nil || strings.Contains(now, "retries: 5") ||
+		!strings.Contains(out, "pushed as ") {
 		t.Errorf("by force: %v\n%s", err, out)
 	}
 }
@@ -315,7 +326,8 @@ func TestPipelineOfTheDAGRepository(t *testing.T) {
 	if err := json.Unmarshal(quality, &issues); err != nil || len(issues) == 0 {
 		t.Fatalf("%s, %v", quality, err)
 	}
-	if at := issues[0].Location; at.Path != "dags/gbc/bad.yaml" || at.Lines.Begin != 2 || issues[0].Severity != "blocker" || len(issues[0].Fingerprint) != 64 {
+	if at := issues[0].Location; at.Path != "dags/gbc/bad.yaml" || at.Lines.Begin != 2 ||
+		issues[0].Severity != "blocker" || len(issues[0].Fingerprint) != 64 {
 		t.Errorf("issue %+v", issues[0])
 	}
 	text, err := os.ReadFile(filepath.Join(work.dir, "dagwright-junit.xml"))
@@ -329,7 +341,8 @@ func TestPipelineOfTheDAGRepository(t *testing.T) {
 			Failure *struct{} `xml:"failure"`
 		} `xml:"testcase"`
 	}
-	if err := xml.Unmarshal(text, &suite); err != nil || suite.Tests != 2 || suite.Failures != 1 || suite.Cases[1].Failure != nil {
+	if err := xml.Unmarshal(text, &suite); err != nil || suite.Tests != 2 || suite.Failures != 1 ||
+		suite.Cases[1].Failure != nil {
 		t.Errorf("suite %+v, %v", suite, err)
 	}
 }
@@ -342,7 +355,8 @@ func exampleFile(t *testing.T, name string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return regexp.MustCompile(`gbc/dagwright-ci/(\w+)@1`).ReplaceAllString(string(text), "$$CI_PROJECT_PATH/$1@$$CI_COMMIT_SHA")
+	return regexp.MustCompile(`gbc/dagwright-ci/(\w+)@1`).ReplaceAllString(string(text),
+		"$$CI_PROJECT_PATH/$1@$$CI_COMMIT_SHA")
 }
 
 // The example of a model's pipeline is one that GitLab's schema allows, with the

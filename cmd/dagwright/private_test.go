@@ -37,7 +37,8 @@ func TestDataFolderIsPrivate(t *testing.T) {
 	clone := filepath.Join(t.TempDir(), "clone")
 	for _, args := range [][]string{
 		{"clone", "-q", filepath.Join(d.dir, "models", "churn-model.git"), clone},
-		{"-C", clone, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "pushed by hand"},
+		{"-C", clone, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m",
+			"pushed by hand"},
 		{"-C", clone, "push", "-q", "origin", "HEAD:main", "HEAD:by-hand"},
 	} {
 		if out, err := gitrepo.Git(t.Context(), "", args...); err != nil {

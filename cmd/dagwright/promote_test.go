@@ -56,7 +56,8 @@ promotion:
 		}
 		return string(out)
 	}
-	if out := promote("--dry-run"); !strings.Contains(out, "+      namespace: models-prod") || len(gl.MergeRequests(testProdProject)) != 0 {
+	if out := promote("--dry-run"); !strings.Contains(out, "+      namespace: models-prod") ||
+		len(gl.MergeRequests(testProdProject)) != 0 {
 		t.Errorf("dry run:\n%s", out)
 	}
 	first, second := promote(), promote()
@@ -65,7 +66,9 @@ promotion:
 		t.Fatalf("%q, %q, %+v", first, second, requests)
 	}
 	commit := gl.Head(testDAGProject, "main")
-	for _, words := range []string{"`ann` promotes", commit, "```mermaid", "A new DAG, churn-model", "registry.prod.example.com/gbc/risk/churn-model:" + work.git(work.dir, "rev-parse", "HEAD")[:8], "memory: 4Gi", "prod"} {
+	for _, words := range []string{"`ann` promotes", commit, "```mermaid", "A new DAG, churn-model",
+		"registry.prod.example.com/gbc/risk/churn-model:" + work.git(work.dir, "rev-parse", "HEAD")[:8],
+		"memory: 4Gi", "prod"} {
 		if !strings.Contains(requests[0].Description, words) {
 			t.Errorf("the description lacks %q:\n%s", words, requests[0].Description)
 		}
@@ -75,8 +78,10 @@ promotion:
 	if out := prod.client("dags", "trigger", "churn-model", "--wait"); !strings.Contains(out, "success") {
 		t.Errorf("in PROD it ended so:\n%s", out)
 	}
-	if chain := prod.get("/api/v2/dags/churn-model/provenance"); !strings.Contains(chain, `"promoted_from":{"project":"gbc/airflow-dev","dag_commit":"`+commit+`"}`) ||
-		!strings.Contains(chain, `"commit":"`+work.git(work.dir, "rev-parse", "HEAD")+`"`) || !strings.Contains(chain, `"template":"default.yaml.tmpl"`) {
+	if chain := prod.get("/api/v2/dags/churn-model/provenance"); !strings.Contains(chain,
+		`"promoted_from":{"project":"gbc/airflow-dev","dag_commit":"`+commit+`"}`) ||
+		!strings.Contains(chain, `"commit":"`+work.git(work.dir, "rev-parse", "HEAD")+`"`) ||
+		!strings.Contains(chain, `"template":"default.yaml.tmpl"`) {
 		t.Errorf("where PROD's DAG is from: %s", chain)
 	}
 	if out := promote(); !strings.Contains(out, "there is nothing to promote") {
@@ -85,7 +90,8 @@ promotion:
 
 	// The same by the button: a comparison first, then the merge request.
 	better := gl.Commit(testModel, "main", map[string]string{"NOTES": "better"})
-	dev.await("the new version", func() bool { return strings.Contains(dev.get("/api/v2/dagSources/churn-model"), better) })
+	dev.await("the new version",
+		func() bool { return strings.Contains(dev.get("/api/v2/dagSources/churn-model"), better) })
 	if out := dev.client("dags", "promote", "churn-model", "--dry-run"); !strings.Contains(out, better[:8]) {
 		t.Errorf("dags promote --dry-run:\n%s", out)
 	}
@@ -97,16 +103,19 @@ promotion:
 		t.Errorf("a comparison made a merge request: %d", n)
 	}
 	dev.post("/dags/churn-model/promote", url.Values{"version": {"2"}, "step": {"propose"}})
-	dev.await("the merge request", func() bool { return strings.Contains(dev.get("/dags/churn-model/details"), "/merge_requests/2") })
+	dev.await("the merge request",
+		func() bool { return strings.Contains(dev.get("/dags/churn-model/details"), "/merge_requests/2") })
 	if m := gl.MergeRequests(testProdProject)[1]; !strings.Contains(m.Description, "`anonymous` promotes") {
 		t.Errorf("the description:\n%s", m.Description)
 	}
 	gl.Merge(testProdProject, 2)
-	prod.await("the new version", func() bool { return strings.Contains(prod.get("/api/v2/dagSources/churn-model"), better) })
+	prod.await("the new version",
+		func() bool { return strings.Contains(prod.get("/api/v2/dagSources/churn-model"), better) })
 	if audit := dev.get("/api/v2/eventLogs?event=promote"); !strings.Contains(audit, `"total_entries":1`) {
 		t.Errorf("the audit log: %s", audit)
 	}
-	if out := dev.client("dags", "promote", "churn-model", "--version", "2"); !strings.Contains(out, "there is nothing to promote") {
+	if out := dev.client("dags", "promote", "churn-model", "--version", "2"); !strings.Contains(out,
+		"there is nothing to promote") {
 		t.Errorf("dags promote:\n%s", out)
 	}
 
@@ -114,19 +123,24 @@ promotion:
 	// stays.
 	spec := "dags/gbc/risk/churn-model.yaml"
 	promoted, _ := gl.File(testProdProject, "main", spec)
-	gl.Commit(testProdProject, "main", map[string]string{spec: strings.Replace(promoted, "retries: 1", "retries: 9", 1), "dags/mine.yaml": strings.ReplaceAll(promoted, "churn-model:", "mine:")})
+	gl.Commit(testProdProject, "main",
+		map[string]string{spec: strings.Replace(promoted, "retries: 1", "retries: 9", 1),
+			"dags/mine.yaml": strings.ReplaceAll(promoted, "churn-model:", "mine:")})
 	prod.await("the import errors", func() bool {
 		errors := prod.get("/api/v2/importErrors")
-		return strings.Contains(errors, "it was changed since it was promoted") && strings.Contains(errors, "dags/mine.yaml") && strings.Contains(errors, "there is no such file")
+		return strings.Contains(errors, "it was changed since it was promoted") &&
+			strings.Contains(errors, "dags/mine.yaml") && strings.Contains(errors, "there is no such file")
 	})
 	if source := prod.get("/api/v2/dagSources/churn-model"); !strings.Contains(source, "retries: 1") {
 		t.Errorf("the last good version is lost:\n%s", source)
 	}
 	gl.Commit(testProdProject, "main", map[string]string{spec: promoted, "dags/mine.yaml": ""})
-	prod.await("no import error", func() bool { return strings.Contains(prod.get("/api/v2/importErrors"), `"total_entries":0`) })
+	prod.await("no import error",
+		func() bool { return strings.Contains(prod.get("/api/v2/importErrors"), `"total_entries":0`) })
 
 	// The command for the fleet, against DEV.
-	if out := dev.client("rerender", "--dry-run"); !strings.Contains(out, "churn-model (gbc/risk/churn-model, main): nothing would change") {
+	if out := dev.client("rerender", "--dry-run"); !strings.Contains(out,
+		"churn-model (gbc/risk/churn-model, main): nothing would change") {
 		t.Errorf("rerender --dry-run:\n%s", out)
 	}
 	if out := dev.client("rerender", "churn"); !strings.Contains(out, "unchanged") {
@@ -141,15 +155,18 @@ func TestHooksInstall(t *testing.T) {
 		gl.CreateProject(project)
 	}
 	dir := t.TempDir()
-	for name, text := range map[string]string{"token": gl.Token, "secret": instanceKey, "new": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
+	for name, text := range map[string]string{"token": gl.Token, "secret": instanceKey,
+		"new": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	install := func(secret string, more ...string) string {
 		t.Helper()
-		args := append([]string{"hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL + "/hooks/gitlab",
-			"--secret-file", filepath.Join(dir, secret), "--group", "gbc", "--skip", testDAGProject, "--project", "other/x"}, more...)
+		args := append([]string{"hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url",
+			publicURL + "/hooks/gitlab",
+			"--secret-file", filepath.Join(dir, secret), "--group", "gbc", "--skip", testDAGProject, "--project", "other/x"},
+			more...)
 		out, err := clitest.Program(t.Context(), args...).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -178,7 +195,9 @@ func TestHooksInstall(t *testing.T) {
 		t.Errorf("hook %+v", h)
 	}
 	gl.Fail("GET", "/projects/:id/hooks", 1, gitlabtest.Failure{Status: 403, Message: "403 Forbidden"})
-	out, err := clitest.Program(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file", filepath.Join(dir, "token"), "--url", publicURL+"/hooks/gitlab", "--secret-file", filepath.Join(dir, "secret"), "--project", testModel).CombinedOutput()
+	out, err := clitest.Program(t.Context(), "hooks", "install", "--gitlab", gl.URL, "--token-file",
+		filepath.Join(dir, "token"), "--url", publicURL+"/hooks/gitlab", "--secret-file", filepath.Join(dir, "secret"),
+		"--project", testModel).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "1 of 1 projects failed") || !strings.Contains(string(out), "403") {
 		t.Errorf("a refusal: %v\n%s", err, out)
 	}

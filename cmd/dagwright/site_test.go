@@ -103,7 +103,8 @@ gitlab: {url: %q, token_file: %s, groups: [gbc], reconcile: 2s}
 webhook: {secret_files: [%s]}
 models: {registry: registry.example.com}
 scheduler: {executor: process, poll: 1s}
-%s`, publicURL, in.path("dagwright.db"), in.path("data"), gl.CloneURL(dagProject), dagProject, in.path("token"), gl.URL, in.path("token"), in.path("secret"), more)
+%s`, publicURL, in.path("dagwright.db"), in.path("data"), gl.CloneURL(dagProject), dagProject, in.path("token"), gl.URL,
+		in.path("token"), in.path("secret"), more)
 }
 
 func (in *site) path(name string) string { return filepath.Join(in.dir, name) }

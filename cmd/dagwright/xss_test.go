@@ -35,7 +35,8 @@ func TestScriptInjection(t *testing.T) {
 	dir := t.TempDir()
 	a, err := instance.Open(t.Context(), instance.Settings{
 		Listen: "127.0.0.1:0", Components: []string{"ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
-		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLabURL: "https://gitlab.example.com", Environment: "DEV", Logger: slog.New(slog.DiscardHandler),
+		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLabURL: "https://gitlab.example.com", Environment: "DEV",
+		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -47,10 +48,12 @@ func TestScriptInjection(t *testing.T) {
 	const group = 12
 	var paths []string
 	for i, texts := range slices.Collect(slices.Chunk(payloads, group)) {
-		paths = append(paths, fillWith(t, a.Store(), logs, dag.ID(fmt.Sprintf("evil-%d", i)), strings.Join(texts, "\n"), texts)...)
+		paths = append(paths,
+			fillWith(t, a.Store(), logs, dag.ID(fmt.Sprintf("evil-%d", i)), strings.Join(texts, "\n"), texts)...)
 	}
 	all := url.QueryEscape(strings.Join(payloads, " "))
-	for _, path := range []string{"/?q=", "/?tag=", "/?owner=", "/?state=", "/?order=", "/models?project=", "/models?state=", "/audit?dag=", "/audit?user=", "/audit?event=", "/nothing/", "/dags/"} {
+	for _, path := range []string{"/?q=", "/?tag=", "/?owner=", "/?state=", "/?order=", "/models?project=",
+		"/models?state=", "/audit?dag=", "/audit?user=", "/audit?event=", "/nothing/", "/dags/"} {
 		paths = append(paths, path+all)
 	}
 	paths = append(paths, "/", "/?archived=1", "/models", "/import-errors", "/audit")
@@ -94,31 +97,45 @@ func fillWith(t *testing.T, s *store.Store, logs *tasklog.Dir, id dag.ID, evil s
 	}
 	at, ctx := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), t.Context()
 	d := &dag.DAG{
-		ID: id, DisplayName: evil, Description: evil, DocMD: evil, Owner: evil, Tags: texts, Timezone: evil, MaxActiveRuns: 1, MaxActiveTasks: 1,
-		Schedule: dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: evil, Timezone: evil}, Source: dag.Source{Project: evil, Branch: evil, Commit: evil},
-		Groups: []dag.TaskGroup{{Name: evil, Tooltip: evil}},
+		ID: id, DisplayName: evil, Description: evil, DocMD: evil, Owner: evil, Tags: texts, Timezone: evil, MaxActiveRuns: 1,
+		MaxActiveTasks: 1,
+		Schedule:       dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: evil, Timezone: evil},
+		Source:         dag.Source{Project: evil, Branch: evil, Commit: evil},
+		Groups:         []dag.TaskGroup{{Name: evil, Tooltip: evil}},
 		Tasks: []dag.Task{
-			{ID: "run_model", Operator: evil, Group: evil, Owner: evil, DocMD: evil, TriggerRule: dag.TriggerRule(evil), Image: evil, Cmds: texts, Arguments: texts,
-				Env: []dag.EnvVar{{Name: evil, Value: evil}}, Pod: map[string]any{"labels": map[string]any{evil: evil}, "annotations": map[string]any{evil: evil}}},
+			{ID: "run_model", Operator: evil, Group: evil, Owner: evil, DocMD: evil, TriggerRule: dag.TriggerRule(evil),
+				Image: evil, Cmds: texts, Arguments: texts,
+				Env: []dag.EnvVar{{Name: evil, Value: evil}},
+				Pod: map[string]any{"labels": map[string]any{evil: evil}, "annotations": map[string]any{evil: evil}}},
 			{ID: "second", Operator: evil, Upstream: []dag.TaskID{"run_model"}, TriggerRule: dag.AllSuccess, Image: evil},
 		},
 	}
 	for i, text := range texts {
-		d.Params = append(d.Params, dag.Param{Name: fmt.Sprintf("P%d", i), Default: text, Description: text, Schema: map[string]any{"title": text, "type": "string", "pattern": text, "format": text}})
-		d.Params = append(d.Params, dag.Param{Name: fmt.Sprintf("E%d", i), Default: text, Schema: map[string]any{"enum": []any{text, "x"}, "section": text}})
+		d.Params = append(d.Params,
+			dag.Param{Name: fmt.Sprintf("P%d", i), Default: text, Description: text,
+				Schema: map[string]any{"title": text, "type": "string", "pattern": text, "format": text}})
+		d.Params = append(d.Params,
+			dag.Param{Name: fmt.Sprintf("E%d", i), Default: text,
+				Schema: map[string]any{"enum": []any{text, "x"}, "section": text}})
 	}
 	file := "dags/" + string(id) + evil + ".yaml"
 	broken := dag.SpecErrors{{File: evil, Line: 1, Path: evil, Reason: evil}}
 	_, err := s.SaveDAGs(ctx, store.Sync{Commit: evil, Changed: []store.SpecFile{
-		{Path: file, Blob: "b", Source: string(id) + ": |\n" + evil, DAGs: []*dag.DAG{d}}, {Path: "broken " + evil, Blob: "c", Source: evil, Errors: broken},
+		{Path: file, Blob: "b", Source: string(id) + ": |\n" + evil, DAGs: []*dag.DAG{d}},
+		{Path: "broken " + evil, Blob: "c", Source: evil, Errors: broken},
 	}})
 	must(err)
 	by := store.Actor{User: evil, Via: evil}
-	run, err := s.TriggerRun(ctx, store.Trigger{DAG: id, Run: "one", Conf: map[string]any{"EVIL": strings.ReplaceAll(evil, "\x00", "")}, Note: evil, By: by})
+	run, err := s.TriggerRun(ctx,
+		store.Trigger{DAG: id, Run: "one", Conf: map[string]any{"EVIL": strings.ReplaceAll(evil, "\x00", "")},
+			Note: evil, By: by})
 	must(err)
-	ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1, Reason: reason.Of(evil), Hostname: evil, QueuedAt: at, StartedAt: at, EndedAt: at}
+	ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1,
+		Reason: reason.Of(evil), Hostname: evil, QueuedAt: at, StartedAt: at, EndedAt: at}
 	_, err = s.Advance(ctx, []dag.ID{id}, func(store.Snapshot) []store.Action {
-		return []store.Action{store.StartRun{DAG: id, Run: run.ID, At: at, Tasks: []dag.TaskInstance{ti, {DAG: id, Run: run.ID, Task: "second", State: dag.TaskUpstreamFailed, Reason: reason.Of(evil)}}},
+		return []store.Action{store.StartRun{DAG: id, Run: run.ID, At: at,
+			Tasks: []dag.TaskInstance{ti,
+				{DAG: id, Run: run.ID, Task: "second", State: dag.TaskUpstreamFailed, Reason: reason.Of(evil)}}},
 			store.EndRun{DAG: id, Run: run.ID, From: dag.RunRunning, State: dag.RunFailed, At: at, Reason: reason.Of(evil)}}
 	})
 	must(err)
@@ -130,13 +147,18 @@ func fillWith(t *testing.T, s *store.Store, logs *tasklog.Dir, id dag.ID, evil s
 	}
 	must(f.Close())
 	project := string(id) + evil
-	p := store.Push{ProjectID: int64(len(project)), Project: project, Branch: evil, Before: evil, Commit: evil, User: evil, Title: evil, Via: evil, ReceivedAt: at}
+	p := store.Push{ProjectID: int64(len(project)), Project: project, Branch: evil, Before: evil, Commit: evil, User: evil,
+		Title: evil, Via: evil, ReceivedAt: at}
 	push, _, err := s.RecordPush(ctx, p)
 	must(err)
-	spec := store.Spec{DAG: id, ProjectID: p.ProjectID, Source: dag.Source{Project: project, Branch: evil, Commit: evil}, Path: file, Template: evil, MergeRequest: texts[0], Model: evil, ModelPath: evil}
-	must(s.FinishPushes(ctx, []store.PushResult{{ID: push, State: store.PushProposed, Reason: evil, DAG: id, DAGCommit: evil, MergeRequest: "javascript:alert(1)//" + evil, Specs: []store.Spec{spec}}}))
+	spec := store.Spec{DAG: id, ProjectID: p.ProjectID, Source: dag.Source{Project: project, Branch: evil, Commit: evil},
+		Path: file, Template: evil, MergeRequest: texts[0], Model: evil, ModelPath: evil}
+	must(s.FinishPushes(ctx,
+		[]store.PushResult{{ID: push, State: store.PushProposed, Reason: evil, DAG: id, DAGCommit: evil,
+			MergeRequest: "javascript:alert(1)//" + evil, Specs: []store.Spec{spec}}}))
 	must(s.RequestRemoval(ctx, by, id))
-	paths := []string{runURLOf(id), runURLOf(id) + "/tasks/run_model", runURLOf(id) + "/tasks/run_model/log", runURLOf(id) + "/tasks/run_model/log?q=alert", runURLOf(id) + "/tasks/run_model/spec"}
+	paths := []string{runURLOf(id), runURLOf(id) + "/tasks/run_model", runURLOf(id) + "/tasks/run_model/log",
+		runURLOf(id) + "/tasks/run_model/log?q=alert", runURLOf(id) + "/tasks/run_model/spec"}
 	for _, tab := range []string{"graph", "grid", "runs", "gantt", "code", "details", "audit", "trigger", "delete"} {
 		paths = append(paths, "/dags/"+string(id)+"/"+tab)
 	}

@@ -148,7 +148,8 @@ func exists(dir string) (bool, error) {
 
 // export writes the files of the model's commit, fetching it when the clone
 // does not have it yet.
-func (w *Workspaces) export(ctx context.Context, clone *modelClone, source dag.Source, dir string) ([]gitrepo.LeftOut, error) {
+func (w *Workspaces) export(ctx context.Context, clone *modelClone, source dag.Source,
+	dir string) ([]gitrepo.LeftOut, error) {
 	if err := w.openClone(clone, source); err != nil {
 		return nil, err
 	}
@@ -160,7 +161,8 @@ func (w *Workspaces) export(ctx context.Context, clone *modelClone, source dag.S
 		left, err = clone.repo.Export(source.Commit, dir)
 	}
 	if errors.Is(err, dag.ErrNotFound) {
-		return nil, fmt.Errorf("commit %s is not in branch %s of %s any more: %w", source.Commit, source.Branch, source.Project, dag.ErrInvalid)
+		return nil, fmt.Errorf("commit %s is not in branch %s of %s any more: %w", source.Commit, source.Branch,
+			source.Project, dag.ErrInvalid)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("check out %s at %s: %w", source.Project, source.Commit, err)
@@ -288,7 +290,8 @@ func (w *Workspaces) sweepOnce(ctx context.Context, runs runReader, now time.Tim
 			continue
 		}
 		// The run of one name that another owner of the DAG's id has is not this one's.
-		if err == nil && (dag.AttemptKey{DAG: dag.ID(id).Taken(), Epoch: run.Epoch}).Place() == dag.ID(id) && !isOld(run, now) && (!short || run.EndedAt.IsZero()) {
+		if err == nil && (dag.AttemptKey{DAG: dag.ID(id).Taken(), Epoch: run.Epoch}).Place() == dag.ID(id) &&
+			!isOld(run, now) && (!short || run.EndedAt.IsZero()) {
 			continue
 		}
 		if short {

@@ -24,13 +24,15 @@ func testExitCodes(t *testing.T, s *suite) {
 		if e.ExitCode != code || e.Lost || e.Stopped || e.Succeeded() != (code == 0) || e.Reason.IsZero() != (code == 0) {
 			t.Errorf("exit %d is reported as %+v", code, e)
 		}
-		if begin := s.await(t, a.Key, dag.AttemptStarted); begin.Hostname == "" || begin.At.IsZero() || e.At.Before(begin.At) {
+		if begin := s.await(t, a.Key, dag.AttemptStarted); begin.Hostname == "" || begin.At.IsZero() ||
+			e.At.Before(begin.At) {
 			t.Errorf("began %+v, ended %+v", begin, e)
 		}
 	}
 	killed := s.script("killed", "kill -KILL $$")
 	s.start(t, killed)
-	if e := s.await(t, killed.Key, dag.AttemptEnded); e.ExitCode != 137 || e.Lost || !strings.Contains(e.Reason.String(), "SIGKILL") {
+	if e := s.await(t, killed.Key, dag.AttemptEnded); e.ExitCode != 137 || e.Lost ||
+		!strings.Contains(e.Reason.String(), "SIGKILL") {
 		t.Errorf("kill -KILL is reported as %+v", e)
 	}
 }
@@ -67,7 +69,8 @@ func testEnvironment(t *testing.T, s *suite) {
 
 func testArguments(t *testing.T, s *suite) {
 	a := s.script("args", `for a in "$@"; do printf '[%s]\n' "$a"; done`)
-	a.Task.Arguments = []string{"first is $0", "a b", "", "$HOME", "*", "--", "-n", "semi;colon", "quote'\"", "back\\slash", "Ж"}
+	a.Task.Arguments = []string{"first is $0", "a b", "", "$HOME", "*", "--", "-n", "semi;colon", "quote'\"",
+		"back\\slash", "Ж"}
 	s.start(t, a)
 	s.await(t, a.Key, dag.AttemptEnded)
 	var want strings.Builder
@@ -131,7 +134,8 @@ func testLogLimit(t *testing.T, s *suite) {
 	if size := int64(strings.Count(text, "x")); size > s.MaxLog || size < s.MaxLog/2 {
 		t.Errorf("the log has %d bytes of output, want about %d", size, s.MaxLog)
 	}
-	if notes := s.notes(t, a.Key); strings.Count(notes, "the log is cut here: ") != 1 || !strings.Contains(notes, "exit code 6") {
+	if notes := s.notes(t, a.Key); strings.Count(notes, "the log is cut here: ") != 1 ||
+		!strings.Contains(notes, "exit code 6") {
 		t.Errorf("dagwright says %q", notes)
 	}
 }

@@ -78,7 +78,8 @@ func answerRefused(code int, status metav1.Status) (*http.Response, error) {
 func answer(code int, object runtime.Object) (*http.Response, error) {
 	body, err := runtime.Encode(serializer.NewCodecFactory(known).LegacyCodec(corev1.SchemeGroupVersion), object)
 	return &http.Response{
-		StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(body)),
+		StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(bytes.NewReader(body)),
 	}, err
 }
 

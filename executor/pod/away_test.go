@@ -44,7 +44,8 @@ func TestWhyAway(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("read pod: %w", &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1", Err: refused}), refused.Error()},
+		{fmt.Errorf("read pod: %w", &url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1", Err: refused}),
+			refused.Error()},
 		{&url.Error{Op: "Get", URL: "https://10.0.0.1:6443/api/v1", Err: context.DeadlineExceeded}, "no answer within 5 s"},
 		{errors.New("Unauthorized"), "Unauthorized"},
 		{errors.New(strings.Repeat("ж", 1000)), strings.Repeat("ж", maxWhy)},
@@ -106,7 +107,8 @@ func TestClusterIsAway(t *testing.T) {
 		time.Sleep(3 * pulseEvery)
 		synctest.Wait()
 		trouble := x.Trouble()
-		since, why, _ := strings.Cut(strings.TrimPrefix(trouble.String(), "no task is started or followed: Kubernetes has not answered since "), " UTC: ")
+		since, why, _ := strings.Cut(strings.TrimPrefix(trouble.String(),
+			"no task is started or followed: Kubernetes has not answered since "), " UTC: ")
 		at, err := time.Parse(time.DateTime, since)
 		if err != nil || at.After(gone) || gone.Sub(at) > pulseEvery+time.Second || why != "no answer within 5 s" {
 			t.Errorf("it went away at %v, trouble: %q", gone, trouble)

@@ -76,7 +76,8 @@ func TestBigLog(t *testing.T) {
 		}
 	}
 	if begun != 1 || next != bigBursts*bigLines || long != 1 || lines.Err() != nil {
-		t.Errorf("the log has a first line %d times, %d lines and %d long ones, want 1, %d and 1 (%v)", begun, next, long, bigBursts*bigLines, lines.Err())
+		t.Errorf("the log has a first line %d times, %d lines and %d long ones, want 1, %d and 1 (%v)", begun, next, long,
+			bigBursts*bigLines, lines.Err())
 	}
 }
 

@@ -57,7 +57,8 @@ func (r *Reviews) Create(
 	ctx context.Context, review *authenticationv1.TokenReview, options metav1.CreateOptions,
 ) (*authenticationv1.TokenReview, error) {
 	answer := &authenticationv1.TokenReview{}
-	return answer, r.client.Post().Resource("tokenreviews").VersionedParams(&options, parameters).Body(review).Do(ctx).Into(answer)
+	return answer, r.client.Post().Resource("tokenreviews").VersionedParams(&options,
+		parameters).Body(review).Do(ctx).Into(answer)
 }
 
 // pods reaches the pods of a namespace. The errors of its methods are those of

@@ -32,7 +32,8 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 		}
 		return nil
 	}
-	pod, err := x.pods(t.namespace).create(ctx, t.wanted, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
+	pod, err := x.pods(t.namespace).create(ctx, t.wanted,
+		metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	if err == nil {
 		x.created(t, pod)
 		return nil

@@ -42,7 +42,8 @@ func TestStreamIsCut(t *testing.T) {
 			size += len(l.Text)
 		}
 	}
-	if len(marks) != 2 || !strings.HasPrefix(marks[0], "the log is cut here: a log has 2000 bytes at most; ") || marks[1] != "exit code 3" {
+	if len(marks) != 2 || !strings.HasPrefix(marks[0], "the log is cut here: a log has 2000 bytes at most; ") ||
+		marks[1] != "exit code 3" {
 		t.Errorf("dagwright says %q", marks)
 	}
 	if size == 0 || size > 2000 {

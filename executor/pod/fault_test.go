@@ -231,7 +231,8 @@ func TestWhyItDoesNotStart(t *testing.T) {
 	}
 
 	secret := task("secret", "echo $TOKEN")
-	secret.Task.Pod["secrets"] = []any{map[string]any{"deploy_type": "env", "deploy_target": "TOKEN", "secret": "later", "key": "token"}}
+	secret.Task.Pod["secrets"] = []any{map[string]any{"deploy_type": "env", "deploy_target": "TOKEN", "secret": "later",
+		"key": "token"}}
 	r.start(t, secret)
 	r.awaitWaiting(t, secret.Key, `secret "later" not found`)
 	created := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "later"}, StringData: map[string]string{"token": "here"}}
@@ -270,7 +271,8 @@ func TestWhyItFailed(t *testing.T) {
 	wantEnd(t, r.awaitEnd(t, lines.Key), false, "ValueError: bad date")
 	wantEnd(t, r.awaitEnd(t, init.Key), false, "init container fetch: exit code 7")
 	r.wantLog(t, init.Key, "fetching\n")
-	if got, _ := r.lines(t, init.Key); !slices.ContainsFunc(got, func(l tasklog.Line) bool { return l.Container == "fetch" && l.Text == "fetching" }) {
+	if got, _ := r.lines(t, init.Key); !slices.ContainsFunc(got,
+		func(l tasklog.Line) bool { return l.Container == "fetch" && l.Text == "fetching" }) {
 		t.Errorf("the init container's line does not say whose it is: %+v", got)
 	}
 	if notes := r.notes(t, oom.Key); !strings.Contains(notes, "Scheduled: ") || !strings.Contains(notes, "out of memory") {
@@ -287,7 +289,8 @@ func TestQuota(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "one"},
 		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("1")}},
 	}
-	if _, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
+	if _, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Create(t.Context(), quota,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	first, second := task("first", "trap 'exit 0' TERM; while :; do sleep 0.1; done"), task("second", "echo ran")
@@ -311,7 +314,8 @@ func (r *runner) awaitQuotaFull(t *testing.T, name string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	changes, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	changes, err := r.Client.CoreV1().ResourceQuotas(r.Namespace).Watch(ctx,
+		metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +340,9 @@ func TestForcedDeletion(t *testing.T) {
 		a := task(name, "trap 'exit 0' TERM; echo ready; while :; do sleep 0.1; done")
 		r.start(t, a)
 		r.awaitLine(t, a.Key, "ready")
-		if err := r.Client.CoreV1().Pods(r.Namespace).Delete(t.Context(), podspec.Name(podspec.Input{Key: a.Key, Task: a.Task}), metav1.DeleteOptions{GracePeriodSeconds: &grace}); err != nil {
+		if err := r.Client.CoreV1().Pods(r.Namespace).Delete(t.Context(),
+			podspec.Name(podspec.Input{Key: a.Key, Task: a.Task}),
+			metav1.DeleteOptions{GracePeriodSeconds: &grace}); err != nil {
 			t.Fatal(err)
 		}
 		wantEnd(t, r.awaitEnd(t, a.Key), true, "the pod was deleted from outside dagwright")
@@ -346,7 +352,8 @@ func TestForcedDeletion(t *testing.T) {
 	waiting.Task.Pod["container_resources"] = map[string]any{"requests": map[string]any{"cpu": "64"}}
 	r.start(t, waiting)
 	r.awaitWaiting(t, waiting.Key, "Insufficient cpu")
-	if err := r.Client.CoreV1().Pods(r.Namespace).Delete(t.Context(), podspec.Name(podspec.Input{Key: waiting.Key, Task: waiting.Task}), metav1.DeleteOptions{}); err != nil {
+	if err := r.Client.CoreV1().Pods(r.Namespace).Delete(t.Context(),
+		podspec.Name(podspec.Input{Key: waiting.Key, Task: waiting.Task}), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	wantEnd(t, r.awaitEnd(t, waiting.Key), true, "the pod was deleted from outside dagwright")
@@ -366,7 +373,8 @@ func TestStranger(t *testing.T) {
 	if err := r.x.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Client.CoreV1().Pods(r.Namespace).Get(t.Context(), podspec.Name(podspec.Input{Key: a.Key, Task: a.Task}), metav1.GetOptions{}); err != nil {
+	if _, err := r.Client.CoreV1().Pods(r.Namespace).Get(t.Context(),
+		podspec.Name(podspec.Input{Key: a.Key, Task: a.Task}), metav1.GetOptions{}); err != nil {
 		t.Errorf("the stranger's pod was touched: %v", err)
 	}
 }
@@ -453,17 +461,19 @@ func TestSideContainer(t *testing.T) {
 	r := start(t, newHome(t, clustertest.Open(t)))
 	a := task("sides", "echo mine; sleep 1; echo done")
 	a.Task.Pod["container_logs"] = true
-	a.Task.Pod["pod_template_dict"] = map[string]any{"apiVersion": "v1", "kind": "Pod", "spec": map[string]any{"containers": []any{
-		map[string]any{"name": "base", "image": busybox},
-		map[string]any{"name": "side", "image": busybox, "command": []any{"sh", "-c", "echo theirs; sleep 600"}},
-	}}}
+	a.Task.Pod["pod_template_dict"] = map[string]any{"apiVersion": "v1", "kind": "Pod",
+		"spec": map[string]any{"containers": []any{
+			map[string]any{"name": "base", "image": busybox},
+			map[string]any{"name": "side", "image": busybox, "command": []any{"sh", "-c", "echo theirs; sleep 600"}},
+		}}}
 	r.start(t, a)
 	if e := r.awaitEnd(t, a.Key); !e.Succeeded() {
 		t.Fatalf("it ended as %+v", e)
 	}
 	lines, _ := r.lines(t, a.Key)
 	for _, want := range []struct{ container, text string }{{"", "mine"}, {"", "done"}, {"side", "theirs"}} {
-		if !slices.ContainsFunc(lines, func(l tasklog.Line) bool { return !l.Own && l.Container == want.container && l.Text == want.text }) {
+		if !slices.ContainsFunc(lines,
+			func(l tasklog.Line) bool { return !l.Own && l.Container == want.container && l.Text == want.text }) {
 			t.Errorf("no line %q of container %q in %+v", want.text, want.container, lines)
 		}
 	}

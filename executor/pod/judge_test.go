@@ -26,8 +26,9 @@ func onNode(change func(*corev1.Pod)) *corev1.Pod {
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{CreationTimestamp: after(0)},
 		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{
-			Name:      "base",
-			Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("32Mi")}},
+			Name: "base",
+			Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse(
+				"32Mi")}},
 		}}},
 		Status: corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{
 			{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: after(0)},
@@ -61,7 +62,8 @@ func waitsFor(reason, message string) corev1.ContainerState {
 
 func ended(code int32, reason, message string) corev1.ContainerState {
 	return corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-		ExitCode: code, Reason: reason, Message: message, StartedAt: after(2), FinishedAt: after(9), ContainerID: "containerd://1",
+		ExitCode: code, Reason: reason, Message: message, StartedAt: after(2), FinishedAt: after(9),
+		ContainerID: "containerd://1",
 	}}
 }
 
@@ -104,7 +106,8 @@ func TestJudgeWaiting(t *testing.T) {
 	unscheduled := func(message string) *corev1.Pod {
 		return onNode(func(p *corev1.Pod) {
 			p.Spec.NodeName = ""
-			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: "Unschedulable", Message: message}}
+			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionFalse,
+				Reason: "Unschedulable", Message: message}}
 		})
 	}
 	tests := []struct {
@@ -117,17 +120,21 @@ func TestJudgeWaiting(t *testing.T) {
 		{"unschedulable, with the scheduler's message", unscheduled("0/3 nodes are available: 3 Insufficient cpu."), 5,
 			"no node can take the pod: 0/3 nodes are available: 3 Insufficient cpu.", ""},
 		{"unschedulable for too long", unscheduled("0/3 nodes are available."), 60,
-			"no node can take the pod: 0/3 nodes are available.", "not scheduled within 1m0s: no node can take the pod: 0/3 nodes are available."},
+			"no node can take the pod: 0/3 nodes are available.",
+			"not scheduled within 1m0s: no node can take the pod: 0/3 nodes are available."},
 		{"being created", base(waitsFor("ContainerCreating", "")), 5, "the container is being created", ""},
 		{"created for too long", base(waitsFor("ContainerCreating", "")), 120,
 			"the container is being created", "not started within 2m0s: the container is being created"},
-		{"an image that is not there", base(waitsFor("ErrImagePull", "failed to resolve reference: registry.example.com/x:1: not found")), 5, "",
+		{"an image that is not there",
+			base(waitsFor("ErrImagePull", "failed to resolve reference: registry.example.com/x:1: not found")), 5, "",
 			"the image cannot be pulled: ErrImagePull: failed to resolve reference: registry.example.com/x:1: not found"},
-		{"an image behind a registry that is away", base(waitsFor("ErrImagePull", "dial tcp 192.0.2.1:443: connect: connection refused")), 5,
+		{"an image behind a registry that is away",
+			base(waitsFor("ErrImagePull", "dial tcp 192.0.2.1:443: connect: connection refused")), 5,
 			"the image cannot be pulled: ErrImagePull: dial tcp 192.0.2.1:443: connect: connection refused", ""},
 		{"a back-off that says nothing", base(waitsFor("ImagePullBackOff", `Back-off pulling image "x:1"`)), 5,
 			`the image cannot be pulled: ImagePullBackOff: Back-off pulling image "x:1"`, ""},
-		{"a back-off about an image that must not be read", base(waitsFor("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: 401 Unauthorized`)), 5, "",
+		{"a back-off about an image that must not be read",
+			base(waitsFor("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: 401 Unauthorized`)), 5, "",
 			`the image cannot be pulled: ImagePullBackOff: Back-off pulling image "x:1": ErrImagePull: 401 Unauthorized`},
 		{"an image name that is none", base(waitsFor("InvalidImageName", `couldn't parse image name "X::1"`)), 5, "",
 			`the image name is not valid: couldn't parse image name "X::1"`},
@@ -135,11 +142,15 @@ func TestJudgeWaiting(t *testing.T) {
 			"the image is not on the node, and image_pull_policy is Never"},
 		{"a secret that may still come", base(waitsFor("CreateContainerConfigError", `secret "db" not found`)), 5,
 			`the container's configuration is not complete: secret "db" not found`, ""},
-		{"an image that runs as root", base(waitsFor("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")), 5, "",
+		{"an image that runs as root",
+			base(waitsFor("CreateContainerConfigError", "container has runAsNonRoot and image will run as root")), 5, "",
 			"the container's configuration is not complete: container has runAsNonRoot and image will run as root"},
-		{"an init container that works, however long", base(waitsFor("PodInitializing", ""), initState(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})), 9999,
+		{"an init container that works, however long",
+			base(waitsFor("PodInitializing", ""), initState(corev1.ContainerState{Running: &corev1.ContainerStateRunning{}})),
+			9999,
 			"init container fetch is running", ""},
-		{"an init container that waits", base(waitsFor("PodInitializing", ""), initState(waitsFor("ContainerCreating", ""))), 5,
+		{"an init container that waits", base(waitsFor("PodInitializing", ""), initState(waitsFor("ContainerCreating", ""))),
+			5,
 			"init container fetch: the container is being created", ""},
 	}
 	o := podspec.Options{Base: "base", ScheduleTimeout: time.Minute, StartupTimeout: 2 * time.Minute}
@@ -153,7 +164,8 @@ func TestJudgeWaiting(t *testing.T) {
 			if v.over != nil || !v.startedAt.IsZero() {
 				t.Errorf("judge = %+v, want neither a start nor an end", v)
 			}
-			if test.doomed == "" && !strings.HasPrefix(test.waiting, "init container fetch is") && !v.again.After(after(test.now).Time) {
+			if test.doomed == "" && !strings.HasPrefix(test.waiting, "init container fetch is") &&
+				!v.again.After(after(test.now).Time) {
 				t.Errorf("again = %v, want a time to look again", v.again)
 			}
 		})
@@ -183,26 +195,39 @@ func TestJudgeEnd(t *testing.T) {
 		want ending
 	}{
 		{"success", base(ended(0, "Completed", "")), false, 10, ending{}},
-		{"an exit code alone", base(ended(3, "Error", "")), false, 10, ending{exitCode: 3, reason: "exit code 3", bare: true}},
-		{"an exit code with a termination message", base(ended(3, "Error", "bad date\n")), false, 10, ending{exitCode: 3, reason: "exit code 3: bad date"}},
-		{"a signal", base(ended(137, "Error", "")), false, 10, ending{exitCode: 137, reason: "killed by SIGKILL (exit code 137)", bare: true}},
-		{"out of memory", base(ended(137, "OOMKilled", "")), false, 10, ending{exitCode: 137, reason: "out of memory: the container was killed at its limit of 32Mi"}},
+		{"an exit code alone", base(ended(3, "Error", "")), false, 10,
+			ending{exitCode: 3, reason: "exit code 3", bare: true}},
+		{"an exit code with a termination message", base(ended(3, "Error", "bad date\n")), false, 10,
+			ending{exitCode: 3, reason: "exit code 3: bad date"}},
+		{"a signal", base(ended(137, "Error", "")), false, 10,
+			ending{exitCode: 137, reason: "killed by SIGKILL (exit code 137)", bare: true}},
+		{"out of memory", base(ended(137, "OOMKilled", "")), false, 10,
+			ending{exitCode: 137, reason: "out of memory: the container was killed at its limit of 32Mi"}},
 		{"out of memory with a good exit code is not a success", base(ended(0, "OOMKilled", "")), false, 10,
 			ending{exitCode: 1, reason: "out of memory: the container was killed at its limit of 32Mi"}},
-		{"a command that is not there", base(ended(128, "StartError", `exec: "nope": executable file not found in $PATH`)), false, 10,
+		{"a command that is not there", base(ended(128, "StartError", `exec: "nope": executable file not found in $PATH`)),
+			false, 10,
 			ending{exitCode: 128, reason: `the container cannot be started: exec: "nope": executable file not found in $PATH`}},
-		{"a deadline", base(ended(137, "Error", ""), deadline), false, 10, ending{exitCode: 137, reason: "ran longer than its active_deadline_seconds of 5"}},
-		{"a deadline before it ran", failedPod(deadline), false, 10, ending{exitCode: 1, reason: "ran longer than its active_deadline_seconds of 5"}},
-		{"evicted", base(ended(137, "Error", ""), statusReason("Evicted", "The node was low on resource: memory.")), false, 10,
+		{"a deadline", base(ended(137, "Error", ""), deadline), false, 10,
+			ending{exitCode: 137, reason: "ran longer than its active_deadline_seconds of 5"}},
+		{"a deadline before it ran", failedPod(deadline), false, 10,
+			ending{exitCode: 1, reason: "ran longer than its active_deadline_seconds of 5"}},
+		{"evicted", base(ended(137, "Error", ""), statusReason("Evicted", "The node was low on resource: memory.")), false,
+			10,
 			ending{exitCode: 137, lost: true, reason: "evicted: The node was low on resource: memory."}},
 		{"evicted before it ran", failedPod(statusReason("Evicted", "The node had condition: [DiskPressure].")), false, 10,
 			ending{exitCode: 1, lost: true, reason: "evicted: The node had condition: [DiskPressure]."}},
-		{"preempted", base(ended(143, "Error", ""), disrupted("PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod"), deletedAt(5, 30)), false, 10,
-			ending{exitCode: 143, lost: true, reason: "preempted by a pod of higher priority: PreemptionByScheduler: default-scheduler: preempting to accommodate a higher priority pod"}},
+		{"preempted",
+			base(ended(143, "Error", ""),
+				disrupted("PreemptionByScheduler", "default-scheduler: preempting to accommodate a higher priority pod"),
+				deletedAt(5, 30)), false, 10,
+			ending{exitCode: 143, lost: true,
+				reason: "preempted by a pod of higher priority: PreemptionByScheduler: default-scheduler: preempting to accommodate a higher priority pod"}},
 		{"its node is gone", failedPod(disrupted("DeletionByPodGC", "PodGC: node no longer exists")), false, 10,
 			ending{exitCode: 1, lost: true, reason: "its node is gone: DeletionByPodGC: PodGC: node no longer exists"}},
 		{"no room on the node", failedPod(statusReason("OutOfcpu", "Node didn't have enough resource: cpu")), false, 10,
-			ending{exitCode: 1, lost: true, reason: "the node had no room for the pod: OutOfcpu: Node didn't have enough resource: cpu"}},
+			ending{exitCode: 1, lost: true,
+				reason: "the node had no room for the pod: OutOfcpu: Node didn't have enough resource: cpu"}},
 		{"deleted by somebody while it ran", base(ended(143, "Error", ""), deletedAt(5, 30)), false, 10,
 			ending{exitCode: 143, lost: true, reason: "the pod was deleted from outside dagwright"}},
 		{"deleted by somebody, and it said it was done", base(ended(0, "Completed", ""), deletedAt(5, 30)), false, 10,
@@ -210,14 +235,16 @@ func TestJudgeEnd(t *testing.T) {
 		{"deleted by somebody after its end", base(ended(0, "Completed", ""), deletedAt(20, 30)), false, 21, ending{}},
 		{"deleted by somebody in the second of its end", base(ended(0, "Completed", ""), deletedAt(9, 30)), false, 10,
 			ending{lost: true, reason: "the pod was deleted from outside dagwright", exitCode: 1}},
-		{"deleted by us", base(ended(143, "Error", ""), deletedAt(5, 30)), true, 10, ending{exitCode: 143, reason: "killed by SIGTERM (exit code 143)", bare: true}},
+		{"deleted by us", base(ended(143, "Error", ""), deletedAt(5, 30)), true, 10,
+			ending{exitCode: 143, reason: "killed by SIGTERM (exit code 143)", bare: true}},
 		{"deleted before it had a node", onNode(func(p *corev1.Pod) { p.Spec.NodeName = ""; deletedAt(5, 0)(p) }), false, 10,
 			ending{lost: true, reason: "the pod was deleted from outside dagwright"}},
 		{"deleted, and the node says nothing", base(running, deletedAt(5, 30)), false, 66,
 			ending{lost: true, reason: "node node-1 is lost: it did not confirm the end of the deleted pod"}},
 		{"an init container failed", failedPod(initState(ended(7, "Error", "no such bucket"))), false, 10,
 			ending{exitCode: 7, reason: "init container fetch: exit code 7: no such bucket"}},
-		{"nobody says why", failedPod(), false, 10, ending{exitCode: 1, lost: true, reason: "the pod ended before its container ran"}},
+		{"nobody says why", failedPod(), false, 10,
+			ending{exitCode: 1, lost: true, reason: "the pod ended before its container ran"}},
 	}
 	o := podspec.Options{Base: "base", ScheduleTimeout: time.Minute, StartupTimeout: 2 * time.Minute}
 	for _, test := range tests {
@@ -243,7 +270,8 @@ func TestJudgeRunning(t *testing.T) {
 	t.Parallel()
 	o := podspec.Options{Base: "base", ScheduleTimeout: time.Minute, StartupTimeout: time.Minute}
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: after(2)}}
-	if v := judge(base(running), o, false, after(9999).Time); !v.startedAt.Equal(after(2).Time) || v.over != nil || !v.doomed.IsZero() {
+	if v := judge(base(running), o, false, after(9999).Time); !v.startedAt.Equal(after(2).Time) || v.over != nil ||
+		!v.doomed.IsZero() {
 		t.Errorf("a running container is judged as %+v", v)
 	}
 	v := judge(base(running, deletedAt(5, 30)), o, true, after(10).Time)

@@ -210,7 +210,8 @@ func (x *Executor) follow(t *attempt) {
 		k.removed = true
 		k.mu.Unlock()
 	}
-	all := append(append([]corev1.ContainerStatus(nil), t.pod.Status.InitContainerStatuses...), t.pod.Status.ContainerStatuses...)
+	all := append(append([]corev1.ContainerStatus(nil), t.pod.Status.InitContainerStatuses...),
+		t.pod.Status.ContainerStatuses...)
 	for i := range all {
 		if s := &all[i]; k.wants(s.Name) && hasOutput(s) {
 			k.followOne(s.Name, s.State.Terminated != nil)

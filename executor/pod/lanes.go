@@ -29,7 +29,8 @@ func newLanes() *lanes {
 // whose work has failed come back after a growing pause.
 func newQueue(order *lanes) workqueue.TypedRateLimitingInterface[dag.AttemptKey] {
 	ordered := workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[dag.AttemptKey]{Queue: order})
-	delaying := workqueue.NewTypedDelayingQueueWithConfig(workqueue.TypedDelayingQueueConfig[dag.AttemptKey]{Queue: ordered})
+	delaying := workqueue.NewTypedDelayingQueueWithConfig(
+		workqueue.TypedDelayingQueueConfig[dag.AttemptKey]{Queue: ordered})
 	return workqueue.NewTypedRateLimitingQueueWithConfig(
 		workqueue.NewTypedItemExponentialFailureRateLimiter[dag.AttemptKey](firstPause, lastPause),
 		workqueue.TypedRateLimitingQueueConfig[dag.AttemptKey]{DelayingQueue: delaying})

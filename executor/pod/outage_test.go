@@ -22,7 +22,8 @@ const fakeNodes = 10
 // it back: the pod's end and all of its output are known, and nothing else
 // happened to the attempt.
 func TestPartsKilled(t *testing.T) {
-	for _, part := range []clustertest.Part{clustertest.Etcd, clustertest.APIServer, clustertest.Kubelet, clustertest.Containerd} {
+	for _, part := range []clustertest.Part{clustertest.Etcd, clustertest.APIServer, clustertest.Kubelet,
+		clustertest.Containerd} {
 		t.Run(string(part), func(t *testing.T) {
 			r := start(t, newHome(t, clustertest.OpenAlone(t)))
 			a, next := task("throughout", count(12, 4)), task("next", "echo afterwards")

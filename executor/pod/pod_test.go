@@ -58,8 +58,10 @@ func TestConformance(t *testing.T) {
 			Shared:   shared,
 			MaxLog:   maxLog,
 			GivenEnv: []string{
-				"PATH", "HOSTNAME", "KUBERNETES_PORT", "KUBERNETES_PORT_443_TCP", "KUBERNETES_PORT_443_TCP_ADDR", "KUBERNETES_PORT_443_TCP_PORT",
-				"KUBERNETES_PORT_443_TCP_PROTO", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS",
+				"PATH", "HOSTNAME", "KUBERNETES_PORT", "KUBERNETES_PORT_443_TCP", "KUBERNETES_PORT_443_TCP_ADDR",
+				"KUBERNETES_PORT_443_TCP_PORT",
+				"KUBERNETES_PORT_443_TCP_PROTO", "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT",
+				"KUBERNETES_SERVICE_PORT_HTTPS",
 			},
 			Prepare: func(a *executor.Attempt) { withShared(a, shared) },
 		}
@@ -101,7 +103,8 @@ func newHome(t testing.TB, c *clustertest.Cluster) *home {
 	}
 	return &home{
 		Cluster: c, client: c.Client.CoreV1().RESTClient(), logs: logs,
-		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute, Grace: 30 * time.Second,
+		pods: podspec.Config{Instance: c.Namespace, Namespace: c.Namespace, StartupTimeout: 5 * time.Minute,
+			Grace: 30 * time.Second,
 			// What the fake nodes go by.
 			Policy: podspec.Policy{Annotations: []string{"dagwright.dev/*"}}},
 	}

@@ -89,7 +89,8 @@ func (x *Executor) setSilent(s *silence) {
 	x.mu.Unlock()
 	switch {
 	case s != nil && was == nil:
-		x.config.Logger.Error("Kubernetes does not answer; no task is started or followed until it does", "err", s.why.String())
+		x.config.Logger.Error("Kubernetes does not answer; no task is started or followed until it does", "err",
+			s.why.String())
 	case s == nil && was != nil:
 		x.config.Logger.Info("Kubernetes works again")
 	}

@@ -121,7 +121,8 @@ func deadlineExceeded(pod *corev1.Pod) reason.Reason {
 
 // exitReason says why the base container failed; bare when there is nothing to
 // say but its exit status.
-func exitReason(pod *corev1.Pod, o podspec.Options, end *corev1.ContainerStateTerminated) (why reason.Reason, bare bool) {
+func exitReason(pod *corev1.Pod, o podspec.Options, end *corev1.ContainerStateTerminated) (why reason.Reason,
+	bare bool) {
 	switch end.Reason {
 	case "OOMKilled":
 		return outOfMemory(pod, o.Base), false

@@ -16,7 +16,8 @@ import (
 func (h *home) withAccount(t *testing.T, account string, rights ...string) {
 	t.Helper()
 	object := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: account}}
-	if _, err := h.Client.CoreV1().ServiceAccounts(h.Namespace).Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
+	if _, err := h.Client.CoreV1().ServiceAccounts(h.Namespace).Create(t.Context(), object,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, right := range rights {
@@ -38,7 +39,8 @@ func (h *home) allow(t *testing.T, account, right string) {
 	rbac := h.Client.RbacV1()
 	role, err := rbac.Roles(h.Namespace).Create(t.Context(), &rbacv1.Role{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: account + "-"},
-		Rules:      []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{resource}, Verbs: strings.Fields(verbs)}},
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{resource},
+			Verbs: strings.Fields(verbs)}},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)

@@ -122,7 +122,8 @@ func (s *stream) run(ctx context.Context) {
 				return // nothing had been left to read
 			}
 			if s.givesUp(err, refused) {
-				s.keeper.note(s.keeper.x.config.Now(), sentence("the rest of the output of container "+s.container+" could not be read", "", plain(err)))
+				s.keeper.note(s.keeper.x.config.Now(),
+					sentence("the rest of the output of container "+s.container+" could not be read", "", plain(err)))
 				return
 			}
 		}
@@ -288,7 +289,8 @@ var errUnconfirmed = errors.New("the last line is not complete")
 // ends its answer in good order, too, when its connection to the node breaks. A node
 // that rotated the file after that line does not show it either, so this is asked again
 // for a while only.
-var errShort = errors.New("the answer ends before the last line that is known: it was cut short, or the node has rotated the file")
+var errShort = errors.New(
+	"the answer ends before the last line that is known: it was cut short, or the node has rotated the file")
 
 // ended takes the end of an answer. It is the end of the output when the container has
 // ended and the answer shows all that is known; two answers must agree that there is no

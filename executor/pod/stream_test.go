@@ -116,7 +116,8 @@ func newReading(t *testing.T, server *httptest.Server, logs *tasklog.Dir) *readi
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	x := &Executor{ctx: ctx, cancel: cancel, config: Config{Client: client.CoreV1().RESTClient(), Logs: logs, Now: time.Now, Logger: discard}}
+	x := &Executor{ctx: ctx, cancel: cancel,
+		config: Config{Client: client.CoreV1().RESTClient(), Logs: logs, Now: time.Now, Logger: discard}}
 	return &reading{x: x, logs: logs}
 }
 

@@ -27,7 +27,8 @@ type watcher struct {
 
 func (x *Executor) newWatcher(namespace string) (*watcher, error) {
 	w := &watcher{namespace: namespace}
-	w.pods = x.newInformer("pods", namespace, &corev1.Pod{}, func(o *metav1.ListOptions) { o.LabelSelector = x.config.Pods.Selector() })
+	w.pods = x.newInformer("pods", namespace, &corev1.Pod{},
+		func(o *metav1.ListOptions) { o.LabelSelector = x.config.Pods.Selector() })
 	w.events = x.newInformer("events", namespace, &corev1.Event{}, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("involvedObject.kind", "Pod").String()
 	})

@@ -60,7 +60,8 @@ func benchmarkStart(b *testing.B, workdir func(context.Context, executor.Attempt
 	for i := range b.N {
 		slots <- struct{}{}
 		a := executor.Attempt{
-			Key:  dag.AttemptKey{DAG: "bench", Run: dag.RunID(fmt.Sprint("run-", i/4)), Task: dag.TaskID(fmt.Sprint("task-", i%4)), Try: 1},
+			Key: dag.AttemptKey{DAG: "bench", Run: dag.RunID(fmt.Sprint("run-", i/4)),
+				Task: dag.TaskID(fmt.Sprint("task-", i%4)), Try: 1},
 			Task: dag.Task{Cmds: []string{"true"}},
 		}
 		go func() {

@@ -28,7 +28,8 @@ const (
 // marking is an attempt that appends one line to a file and ends with exit
 // code 3.
 func marking(marks string, round, i int) executor.Attempt {
-	a := attemptOf(fmt.Sprintf("mark-%d-%d", round, i), "sh", "-c", `echo "$1" >> "$0"; sleep 0.01; exit 3`, marks, fmt.Sprint(round, "-", i))
+	a := attemptOf(fmt.Sprintf("mark-%d-%d", round, i), "sh", "-c", `echo "$1" >> "$0"; sleep 0.01; exit 3`, marks,
+		fmt.Sprint(round, "-", i))
 	return a
 }
 

@@ -62,7 +62,8 @@ func TestSupervisorKilled(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.opened(t)
-	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`, filepath.Join(h.dir, "pid")))
+	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`,
+		filepath.Join(h.dir, "pid")))
 	child := readPID(t, filepath.Join(h.dir, "pid"))
 	pidfd := openPidfd(t, child)
 	h.killSupervisor(t)
@@ -80,7 +81,8 @@ func TestSupervisorKilledWhileClosed(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.open(t)
-	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`, filepath.Join(h.dir, "pid")))
+	start(t, x, attemptOf("lost", "sh", "-c", `echo $$ > "$0".half; mv "$0".half "$0"; sleep 60`,
+		filepath.Join(h.dir, "pid")))
 	next(t, x, dag.AttemptStarted)
 	pidfd := openPidfd(t, readPID(t, filepath.Join(h.dir, "pid")))
 	if err := x.Close(); err != nil {
@@ -128,7 +130,8 @@ func TestForgottenIsNotRunAgain(t *testing.T) {
 	refused := func() {
 		t.Helper()
 		start(t, x, a)
-		if e := next(t, x, dag.AttemptEnded); e.Succeeded() || e.Lost || !strings.Contains(e.Reason.String(), "has ended before") {
+		if e := next(t, x, dag.AttemptEnded); e.Succeeded() || e.Lost ||
+			!strings.Contains(e.Reason.String(), "has ended before") {
 			t.Errorf("started after Forget it ended as %+v", e)
 		}
 		if err := x.Forget(t.Context(), a.Key); err != nil {
@@ -156,7 +159,8 @@ func TestOutputOpenedAnew(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	x := h.opened(t)
-	start(t, x, attemptOf("reopens", "sh", "-c", `echo one; echo two > /dev/stderr; echo three | tee /dev/stderr > /dev/null
+	start(t, x, attemptOf("reopens", "sh", "-c",
+		`echo one; echo two > /dev/stderr; echo three | tee /dev/stderr > /dev/null
 		python3 -c 'open("/dev/stdout", "w").write("four\n")'; echo five`))
 	next(t, x, dag.AttemptEnded)
 	text, sealed := h.log(t, key("reopens"))
@@ -214,7 +218,8 @@ func TestScarce(t *testing.T) {
 	if err := x.Stop(t.Context(), key("stopped"), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Lost || e.Reason.String() != "stopped before its process was started" {
+	if e := next(t, x, dag.AttemptEnded); !e.Stopped || e.Lost ||
+		e.Reason.String() != "stopped before its process was started" {
 		t.Errorf("ended as %+v", e)
 	}
 }
@@ -276,7 +281,8 @@ func TestWorkdir(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	if err := os.WriteFile(filepath.Join(folder, "main.sh"), []byte("#!/bin/sh\n"+`echo "$(pwd -P) $OUTPUT_DIR $WHO"`+"\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "main.sh"),
+		[]byte("#!/bin/sh\n"+`echo "$(pwd -P) $OUTPUT_DIR $WHO"`+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	a := attemptOf("work", "./main.sh")
@@ -290,7 +296,8 @@ func TestWorkdir(t *testing.T) {
 	}
 	fault <- fmt.Errorf("commit is gone: %w", dag.ErrInvalid)
 	start(t, x, attemptOf("bad", "./main.sh"))
-	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 1 || e.Lost || !strings.Contains(e.Reason.String(), "commit is gone") {
+	if e := next(t, x, dag.AttemptEnded); e.ExitCode != 1 || e.Lost ||
+		!strings.Contains(e.Reason.String(), "commit is gone") {
 		t.Errorf("ended as %+v", e)
 	}
 	fault <- errors.New("network is down")

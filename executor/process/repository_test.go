@@ -35,7 +35,8 @@ func TestAwayServerIsWaitedFor(t *testing.T) {
 	}
 	defer x.Close()
 	start(t, x, attemptOf("a", "true"))
-	if e := next(t, x, dag.AttemptWaiting); e.Reason.String() != "waits for the model's repository, which cannot be fetched" {
+	if e := next(t, x,
+		dag.AttemptWaiting); e.Reason.String() != "waits for the model's repository, which cannot be fetched" {
 		t.Errorf("it waits as %+v", e)
 	}
 	if e := next(t, x, dag.AttemptEnded); !e.Succeeded() {
@@ -59,7 +60,8 @@ func TestAwayServerIsNotWaitedForEver(t *testing.T) {
 	}
 	defer x.Close()
 	start(t, x, attemptOf("a", "true"))
-	if e := next(t, x, dag.AttemptEnded); !e.Lost || e.Reason.String() != "not started: make working folder: fetch gbc/x: a server is away" {
+	if e := next(t, x, dag.AttemptEnded); !e.Lost ||
+		e.Reason.String() != "not started: make working folder: fetch gbc/x: a server is away" {
 		t.Errorf("ended as %+v", e)
 	}
 }
@@ -71,7 +73,8 @@ func TestLostSupervisorIsLogged(t *testing.T) {
 	h := newHome(t)
 	var log bytes.Buffer // read after Close
 	x, err := Open(Config{
-		StateDir: filepath.Join(h.dir, "state"), Logs: h.logs, Env: systemPath, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		StateDir: filepath.Join(h.dir, "state"), Logs: h.logs, Env: systemPath,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

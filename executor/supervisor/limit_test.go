@@ -28,7 +28,8 @@ func TestLogIsCut(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	c, l := p.dial()
-	if _, err := c.Start(t.Context(), p.limited("large", "yes 123456789 | head -n 1000000; echo over > last; exit 5")); err != nil {
+	if _, err := c.Start(t.Context(),
+		p.limited("large", "yes 123456789 | head -n 1000000; echo over > last; exit 5")); err != nil {
 		t.Fatal(err)
 	}
 	if end := l.await(t, "large"); end.ExitCode != 5 || end.Lost {
@@ -42,7 +43,8 @@ func TestLogIsCut(t *testing.T) {
 	if len(output) != 1<<20 || strings.Count(rest, cutMark) != 1 {
 		t.Errorf("the log has %d bytes of output and ends with %q", len(output), rest)
 	}
-	if want := fmt.Sprintf("dagwright: %d bytes of output were dropped\n", 10_000_000-1<<20); !strings.HasSuffix(text, want) {
+	if want := fmt.Sprintf("dagwright: %d bytes of output were dropped\n",
+		10_000_000-1<<20); !strings.HasSuffix(text, want) {
 		t.Errorf("the log ends with %q, want %q", rest, want)
 	}
 }

@@ -148,8 +148,9 @@ func TestOutputAndExit(t *testing.T) {
 		script, log string
 		code        int
 	}{
-		"out and err":   {"echo out; echo err >&2; exit 3", "out\nerr\n", 3},
-		"dev stderr":    {"echo 1; echo 2 > /dev/stderr; echo 3 | tee /dev/stderr; echo 4 > /dev/stdout; echo 5", "1\n2\n3\n3\n4\n5\n", 0},
+		"out and err": {"echo out; echo err >&2; exit 3", "out\nerr\n", 3},
+		"dev stderr": {"echo 1; echo 2 > /dev/stderr; echo 3 | tee /dev/stderr; echo 4 > /dev/stdout; echo 5",
+			"1\n2\n3\n3\n4\n5\n", 0},
 		"killed":        {"echo x; kill -KILL $$", "x\n", 137},
 		"no last line":  {"printf x", "x", 0},
 		"holds the end": {"sleep 60 & echo over", "over\n", 0},
@@ -214,7 +215,8 @@ func TestNothingOutlivesItsTask(t *testing.T) {
 	for name, escape := range escapes {
 		for _, ending := range []string{"by itself", "stopped", "killed"} {
 			id := name + " " + ending
-			script := fmt.Sprintf("FILE='%s/%s.pid'\n%s\n", p.dir, id, escape) + `while ! [ -s "$FILE" ]; do sleep 0.01; done; echo ready > "$FILE.ready"` + "\n"
+			script := fmt.Sprintf("FILE='%s/%s.pid'\n%s\n", p.dir, id, escape) +
+				`while ! [ -s "$FILE" ]; do sleep 0.01; done; echo ready > "$FILE.ready"` + "\n"
 			if ending != "by itself" {
 				script += "sleep 600"
 			}

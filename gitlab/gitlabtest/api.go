@@ -150,7 +150,8 @@ func (s *Server) describeProject(p *project) map[string]any {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]any{
-		"id": p.id, "path_with_namespace": p.path, "web_url": s.URL + "/" + p.path, "default_branch": "main", "archived": p.archived,
+		"id": p.id, "path_with_namespace": p.path, "web_url": s.URL + "/" + p.path, "default_branch": "main",
+		"archived": p.archived,
 	}
 	if p.deleting {
 		out["marked_for_deletion_on"] = "2026-01-31"

@@ -40,35 +40,51 @@ var paging = map[string]kind{"page": number, "per_page": number}
 // contract is every call that gitlab.Client makes.
 var contract = []operation{
 	{method: "GET", path: "/projects/:id"},
-	{method: "GET", path: "/groups/:id/projects", query: with(paging, map[string]kind{"include_subgroups": boolean, "with_shared": boolean, "archived": boolean})},
+	{method: "GET", path: "/groups/:id/projects",
+		query: with(paging, map[string]kind{"include_subgroups": boolean, "with_shared": boolean, "archived": boolean})},
 
 	{method: "GET", path: "/projects/:id/repository/branches/:branch"},
 	{method: "DELETE", path: "/projects/:id/repository/branches/:branch"},
 	{method: "GET", path: "/projects/:id/repository/commits/:sha"},
 	{method: "GET", path: "/projects/:id/repository/merge_base", query: map[string]kind{"refs[]": texts}},
-	{method: "GET", path: "/projects/:id/repository/compare", query: map[string]kind{"from": text, "to": text, "straight": boolean}},
-	{method: "GET", path: "/projects/:id/repository/tree", query: with(paging, map[string]kind{"ref": text, "path": text, "recursive": boolean})},
+	{method: "GET", path: "/projects/:id/repository/compare",
+		query: map[string]kind{"from": text, "to": text, "straight": boolean}},
+	{method: "GET", path: "/projects/:id/repository/tree",
+		query: with(paging, map[string]kind{"ref": text, "path": text, "recursive": boolean})},
 	{method: "GET", path: "/projects/:id/repository/files/:path/raw", query: map[string]kind{"ref": text}},
 
-	{method: "GET", path: "/projects/:id/repository/commits/:sha/statuses", query: with(paging, map[string]kind{"ref": text, "name": text})},
+	{method: "GET", path: "/projects/:id/repository/commits/:sha/statuses",
+		query: with(paging, map[string]kind{"ref": text, "name": text})},
 	{
 		method: "POST", path: "/projects/:id/statuses/:sha", required: []string{"state"},
-		body: map[string]kind{"state": "pending|running|success|failed|canceled|skipped", "ref": text, "name": text, "target_url": text, "description": text},
+		body: map[string]kind{"state": "pending|running|success|failed|canceled|skipped", "ref": text, "name": text,
+			"target_url": text, "description": text},
 	},
 
-	{method: "GET", path: "/projects/:id/pipelines", query: with(paging, map[string]kind{"sha": text, "ref": text, "order_by": "id|status|ref|updated_at|user_id", "sort": "asc|desc"})},
-	{method: "GET", path: "/projects/:id/pipelines/:pipeline/jobs", query: with(paging, map[string]kind{"include_retried": boolean})},
+	{method: "GET", path: "/projects/:id/pipelines",
+		query: with(paging,
+			map[string]kind{"sha": text, "ref": text, "order_by": "id|status|ref|updated_at|user_id", "sort": "asc|desc"})},
+	{method: "GET", path: "/projects/:id/pipelines/:pipeline/jobs",
+		query: with(paging, map[string]kind{"include_retried": boolean})},
 
-	{method: "GET", path: "/projects/:id/merge_requests", query: with(paging, map[string]kind{"state": "opened|closed|locked|merged|all", "source_branch": text, "target_branch": text})},
+	{method: "GET", path: "/projects/:id/merge_requests",
+		query: with(paging,
+			map[string]kind{"state": "opened|closed|locked|merged|all", "source_branch": text, "target_branch": text})},
 	{
 		method: "POST", path: "/projects/:id/merge_requests", required: []string{"title", "source_branch", "target_branch"},
-		body: map[string]kind{"title": text, "description": text, "source_branch": text, "target_branch": text, "remove_source_branch": boolean},
+		body: map[string]kind{"title": text, "description": text, "source_branch": text, "target_branch": text,
+			"remove_source_branch": boolean},
 	},
-	{method: "PUT", path: "/projects/:id/merge_requests/:iid", body: map[string]kind{"title": text, "description": text, "state_event": "close|reopen"}},
-	{method: "PUT", path: "/projects/:id/merge_requests/:iid/merge", body: map[string]kind{"auto_merge": boolean, "sha": text, "should_remove_source_branch": boolean}},
-	{method: "GET", path: "/projects/:id/merge_requests/:iid/notes", query: with(paging, map[string]kind{"order_by": "created_at|updated_at", "sort": "asc|desc"})},
-	{method: "POST", path: "/projects/:id/merge_requests/:iid/notes", body: map[string]kind{"body": text}, required: []string{"body"}},
-	{method: "PUT", path: "/projects/:id/merge_requests/:iid/notes/:note", body: map[string]kind{"body": text}, required: []string{"body"}},
+	{method: "PUT", path: "/projects/:id/merge_requests/:iid",
+		body: map[string]kind{"title": text, "description": text, "state_event": "close|reopen"}},
+	{method: "PUT", path: "/projects/:id/merge_requests/:iid/merge",
+		body: map[string]kind{"auto_merge": boolean, "sha": text, "should_remove_source_branch": boolean}},
+	{method: "GET", path: "/projects/:id/merge_requests/:iid/notes",
+		query: with(paging, map[string]kind{"order_by": "created_at|updated_at", "sort": "asc|desc"})},
+	{method: "POST", path: "/projects/:id/merge_requests/:iid/notes", body: map[string]kind{"body": text},
+		required: []string{"body"}},
+	{method: "PUT", path: "/projects/:id/merge_requests/:iid/notes/:note", body: map[string]kind{"body": text},
+		required: []string{"body"}},
 
 	{method: "GET", path: "/projects/:id/hooks", query: paging},
 	{method: "POST", path: "/projects/:id/hooks", body: hookFields, required: []string{"url"}},
@@ -77,8 +93,10 @@ var contract = []operation{
 }
 
 var hookFields = map[string]kind{
-	"url": text, "name": text, "description": text, "token": text, "signing_token": text, "enable_ssl_verification": boolean,
-	"push_events": boolean, "tag_push_events": boolean, "pipeline_events": boolean, "merge_requests_events": boolean,
+	"url": text, "name": text, "description": text, "token": text, "signing_token": text,
+	"enable_ssl_verification": boolean,
+	"push_events":             boolean, "tag_push_events": boolean, "pipeline_events": boolean,
+	"merge_requests_events":     boolean,
 	"push_events_branch_filter": text, "branch_filter_strategy": "wildcard|regex|all_branches",
 }
 

@@ -18,7 +18,8 @@ type Failure struct {
 // The failures that GitLab is known for.
 var (
 	// Busy is a rate limit that ends at once.
-	Busy = Failure{Status: http.StatusTooManyRequests, Message: "429 Too Many Requests", Header: map[string]string{"Ratelimit-Reset": strconv.FormatInt(time.Now().Unix(), 10)}}
+	Busy = Failure{Status: http.StatusTooManyRequests, Message: "429 Too Many Requests",
+		Header: map[string]string{"Ratelimit-Reset": strconv.FormatInt(time.Now().Unix(), 10)}}
 	// Locked is the answer to a status while another writer holds the pipeline.
 	Locked = Failure{Status: http.StatusConflict, Message: "409 Conflict: Pipeline is locked"}
 	// Down is an answer of the proxy before a GitLab that does not run.

@@ -76,7 +76,9 @@ func New(tb testing.TB) *Server {
 	if err != nil {
 		tb.Fatalf("the git program is needed: %v", err)
 	}
-	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{}, failures: map[string][]Failure{}, calls: map[string]int{}, held: map[string]chan struct{}{}, news: make(chan struct{})}
+	s := &Server{tb: tb, root: root, Token: "glpat-test-token", projects: map[string]*project{},
+		failures: map[string][]Failure{}, calls: map[string]int{}, held: map[string]chan struct{}{},
+		news: make(chan struct{})}
 	s.backend = &cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(execPath)), "git-http-backend"), Dir: root, Stderr: io.Discard,
 		Env: append(gitEnv(), "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1",

@@ -41,7 +41,8 @@ func (h Hook) wants(branch string) bool {
 func describeHook(h Hook) map[string]any {
 	return map[string]any{
 		"id": h.ID, "url": h.URL, "push_events": true, "tag_push_events": false, "push_events_branch_filter": h.BranchFilter,
-		"branch_filter_strategy": "regex", "pipeline_events": h.Pipelines, "merge_requests_events": h.MergeRequest, "enable_ssl_verification": true,
+		"branch_filter_strategy": "regex", "pipeline_events": h.Pipelines, "merge_requests_events": h.MergeRequest,
+		"enable_ssl_verification": true,
 	}
 }
 

@@ -62,8 +62,10 @@ func (s *Server) IDToken(path, branch, commit, audience string, more map[string]
 	claims := map[string]any{
 		"iss": s.URL, "aud": audience, "sub": "project_path:" + path + ":ref_type:branch:ref:" + branch,
 		"iat": now.Unix(), "nbf": now.Add(-5 * time.Second).Unix(), "exp": now.Add(time.Hour).Unix(), "jti": commit,
-		"project_id": idText(p.id), "project_path": path, "ref": branch, "ref_type": "branch", "ref_path": "refs/heads/" + branch,
-		"ref_protected": "true", "sha": commit, "pipeline_id": "1", "pipeline_source": "push", "job_id": "1", "user_login": "ann",
+		"project_id": idText(p.id), "project_path": path, "ref": branch, "ref_type": "branch",
+		"ref_path":      "refs/heads/" + branch,
+		"ref_protected": "true", "sha": commit, "pipeline_id": "1", "pipeline_source": "push", "job_id": "1",
+		"user_login": "ann",
 	}
 	maps.Copy(claims, more)
 	token, err := jwt.Signed(s.signer).Claims(claims).Serialize()

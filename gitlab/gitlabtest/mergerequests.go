@@ -35,7 +35,8 @@ func (s *Server) OpenMergeRequest(path, source, target string) int64 {
 	p := s.project(path)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m := &MergeRequest{IID: int64(len(p.requests) + 1), Source: source, Target: target, Title: "Merge " + source, State: "opened"}
+	m := &MergeRequest{IID: int64(len(p.requests) + 1), Source: source, Target: target, Title: "Merge " + source,
+		State: "opened"}
 	p.requests = append(p.requests, m)
 	return m.IID
 }
@@ -60,7 +61,8 @@ func (s *Server) merge(p *project, m *MergeRequest) error {
 		if err != nil {
 			return err
 		}
-		commit, err := git(ctx, p.dir, "commit-tree", "-p", m.Target, "-p", m.Source, "-m", "Merge branch '"+m.Source+"'", tree)
+		commit, err := git(ctx, p.dir, "commit-tree", "-p", m.Target, "-p", m.Source, "-m",
+			"Merge branch '"+m.Source+"'", tree)
 		if err != nil {
 			return err
 		}
@@ -81,7 +83,8 @@ func (s *Server) merge(p *project, m *MergeRequest) error {
 
 func (s *Server) describeRequest(p *project, m *MergeRequest) map[string]any {
 	return map[string]any{
-		"id": m.IID, "iid": m.IID, "title": m.Title, "description": m.Description, "state": m.State, "source_branch": m.Source, "target_branch": m.Target,
+		"id": m.IID, "iid": m.IID, "title": m.Title, "description": m.Description, "state": m.State,
+		"source_branch": m.Source, "target_branch": m.Target,
 		"web_url": fmt.Sprintf("%s/%s/-/merge_requests/%d", s.URL, p.path, m.IID),
 	}
 }
@@ -91,7 +94,8 @@ func (s *Server) listRequests(w http.ResponseWriter, c *call) {
 	var out []any
 	for _, m := range slices.Backward(c.project.requests) {
 		state, source, target := c.query.Get("state"), c.query.Get("source_branch"), c.query.Get("target_branch")
-		if (state == "" || state == "all" || state == m.State) && (source == "" || source == m.Source) && (target == "" || target == m.Target) {
+		if (state == "" || state == "all" || state == m.State) && (source == "" || source == m.Source) &&
+			(target == "" || target == m.Target) {
 			out = append(out, s.describeRequest(c.project, m))
 		}
 	}
@@ -109,12 +113,15 @@ func (s *Server) openRequest(w http.ResponseWriter, c *call) {
 	defer s.mu.Unlock()
 	for _, m := range p.requests {
 		if m.State == "opened" && m.Source == source && m.Target == c.text("target_branch") {
-			replyStatus(w, http.StatusConflict, map[string]any{"message": []string{fmt.Sprintf("Another open merge request already exists for this source branch: !%d", m.IID)}})
+			replyStatus(w, http.StatusConflict,
+				map[string]any{"message": []string{fmt.Sprintf(
+					"Another open merge request already exists for this source branch: !%d", m.IID)}})
 			return
 		}
 	}
 	m := &MergeRequest{
-		IID: int64(len(p.requests) + 1), Source: source, Target: c.text("target_branch"), Title: c.text("title"), Description: c.text("description"), State: "opened",
+		IID: int64(len(p.requests) + 1), Source: source, Target: c.text("target_branch"), Title: c.text("title"),
+		Description: c.text("description"), State: "opened",
 	}
 	p.requests = append(p.requests, m)
 	replyStatus(w, http.StatusCreated, s.describeRequest(p, m))

@@ -66,7 +66,8 @@ func (p *project) commit(ctx context.Context, branch, message string, files map[
 	for _, name := range sortedKeys(files) {
 		if files[name] == "" {
 			// Mode 0 removes; --force-remove would want a working tree.
-			if _, err := gitIn(ctx, p.dir, "0 "+strings.Repeat("0", 40)+"\t"+name+"\n", env, "update-index", "--index-info"); err != nil {
+			if _, err := gitIn(ctx, p.dir, "0 "+strings.Repeat("0", 40)+"\t"+name+"\n", env, "update-index",
+				"--index-info"); err != nil {
 				return "", err
 			}
 			continue

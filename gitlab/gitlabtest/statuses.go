@@ -35,7 +35,8 @@ func (s *Server) listStatuses(w http.ResponseWriter, c *call) {
 
 func describeStatus(id int, commit string, st Status) map[string]any {
 	return map[string]any{
-		"id": id + 1, "sha": commit, "ref": st.Ref, "status": st.State, "name": st.Name, "target_url": st.TargetURL, "description": st.Description,
+		"id": id + 1, "sha": commit, "ref": st.Ref, "status": st.State, "name": st.Name, "target_url": st.TargetURL,
+		"description": st.Description,
 	}
 }
 
@@ -48,7 +49,8 @@ func (s *Server) setStatus(w http.ResponseWriter, c *call) {
 		fail(w, http.StatusNotFound, "404 Commit Not Found")
 		return
 	}
-	next := Status{Name: c.text("name"), State: c.text("state"), Ref: c.text("ref"), TargetURL: c.text("target_url"), Description: c.text("description")}
+	next := Status{Name: c.text("name"), State: c.text("state"), Ref: c.text("ref"), TargetURL: c.text("target_url"),
+		Description: c.text("description")}
 	if len([]rune(next.Description)) > 255 {
 		fail(w, http.StatusBadRequest, "description is too long (maximum is 255 characters)")
 		return
@@ -60,9 +62,13 @@ func (s *Server) setStatus(w http.ResponseWriter, c *call) {
 	if i < 0 {
 		i = len(all)
 		all = append(all, Status{})
-	} else if before := all[i].State; before == next.State && (before == "pending" || before == "running") || next.State == "pending" {
-		event := map[string]string{"pending": "enqueue", "running": "run", "success": "success", "failed": "drop", "canceled": "cancel"}[next.State]
-		fail(w, http.StatusBadRequest, fmt.Sprintf("Cannot transition status via :%s from :%s (Reason(s): Status cannot transition via %q)", event, before, event))
+	} else if before := all[i].State; before == next.State && (before == "pending" || before == "running") ||
+		next.State == "pending" {
+		event := map[string]string{"pending": "enqueue", "running": "run", "success": "success", "failed": "drop",
+			"canceled": "cancel"}[next.State]
+		fail(w, http.StatusBadRequest,
+			fmt.Sprintf("Cannot transition status via :%s from :%s (Reason(s): Status cannot transition via %q)", event,
+				before, event))
 		return
 	}
 	all[i] = next
@@ -98,7 +104,8 @@ func (s *Server) SetPipeline(path, branch, commit, status string, jobs ...Job) {
 			return
 		}
 	}
-	p.pipelines = append(p.pipelines, &pipeline{id: int64(len(p.pipelines) + 1), ref: branch, commit: commit, status: status, jobs: jobs})
+	p.pipelines = append(p.pipelines,
+		&pipeline{id: int64(len(p.pipelines) + 1), ref: branch, commit: commit, status: status, jobs: jobs})
 }
 
 func (s *Server) listPipelines(w http.ResponseWriter, c *call) {
@@ -124,7 +131,8 @@ func (s *Server) listJobs(w http.ResponseWriter, c *call) {
 			continue
 		}
 		for i, j := range pl.jobs {
-			out = append(out, map[string]any{"id": i + 1, "name": j.Name, "stage": j.Stage, "status": j.Status, "allow_failure": j.AllowFailure})
+			out = append(out,
+				map[string]any{"id": i + 1, "name": j.Name, "stage": j.Stage, "status": j.Status, "allow_failure": j.AllowFailure})
 		}
 	}
 	s.mu.Unlock()

@@ -39,12 +39,14 @@ func failedRun(f fixture) dag.Run {
 	r := f.trigger("d")
 	list := []dag.TaskInstance{
 		{DAG: "d", Run: r.ID, Task: "a", State: dag.TaskSuccess, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime},
-		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime, Reason: reason.New(reason.ExitCode, 3), ExitCode: 3, HasExitCode: true, Lost: 1},
+		{DAG: "d", Run: r.ID, Task: "b", State: dag.TaskFailed, Try: 1, MaxTries: 1, StartedAt: someTime, EndedAt: someTime,
+			Reason: reason.New(reason.ExitCode, 3), ExitCode: 3, HasExitCode: true, Lost: 1},
 		{DAG: "d", Run: r.ID, Task: "c", State: dag.TaskUpstreamFailed, MaxTries: 1},
 	}
 	f.equal(len(f.act("d",
 		store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: list},
-		store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: reason.New(reason.TaskFailed, "b", reason.New(reason.ExitCode, 3))},
+		store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime,
+			Reason: reason.New(reason.TaskFailed, "b", reason.New(reason.ExitCode, 3))},
 	)), 2)
 	return r
 }
@@ -63,7 +65,8 @@ func (f fixture) taskStates(r dag.Run) []dag.TaskState {
 
 func testClearEnded(f fixture) {
 	r := failedRun(f)
-	cleared, err := f.ClearTasks(f.ctx(), store.Clear{DAG: "d", Run: r.ID, Tasks: []dag.TaskID{"b"}, Downstream: true, By: alice})
+	cleared, err := f.ClearTasks(f.ctx(),
+		store.Clear{DAG: "d", Run: r.ID, Tasks: []dag.TaskID{"b"}, Downstream: true, By: alice})
 	f.ok(err)
 	f.equal(cleared, []dag.TaskID{"b", "c"})
 	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskNone, dag.TaskNone})
@@ -149,7 +152,8 @@ func testClearFailedMarked(f fixture) {
 
 	r = stoppedRun(f)
 	f.ok(f.MarkTask(f.ctx(), alice, dag.AttemptKey{DAG: "d", Run: r.ID, Task: "a"}, dag.TaskSuccess))
-	f.equal(f.taskStates(r), []dag.TaskState{dag.TaskSuccess, dag.TaskNone, dag.TaskNone, dag.TaskSkipped, dag.TaskSkipped})
+	f.equal(f.taskStates(r),
+		[]dag.TaskState{dag.TaskSuccess, dag.TaskNone, dag.TaskNone, dag.TaskSkipped, dag.TaskSkipped})
 	f.checkCounts("d")
 }
 
@@ -312,7 +316,8 @@ func testMarkTasksThatNeverRan(f fixture) {
 	r := f.trigger("d")
 	list := []dag.TaskInstance{
 		{DAG: "d", Run: r.ID, Task: "skipped", State: dag.TaskSkipped, MaxTries: 1, EndedAt: someTime},
-		{DAG: "d", Run: r.ID, Task: "ahead", State: dag.TaskUpForRetry, Try: 1, MaxTries: 2, StartedAt: time.Now().Add(time.Hour)},
+		{DAG: "d", Run: r.ID, Task: "ahead", State: dag.TaskUpForRetry, Try: 1, MaxTries: 2,
+			StartedAt: time.Now().Add(time.Hour)},
 	}
 	f.equal(len(f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: list})), 1)
 	for _, before := range list {

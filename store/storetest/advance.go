@@ -45,7 +45,8 @@ func testLife(f fixture) {
 	f.equal(len(f.act("d", running)), 1)
 	done := move(running.Task, dag.TaskSuccess)
 	done.Task.EndedAt, done.Task.HasExitCode = someTime.Add(2*time.Second), true
-	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess, At: someTime.Add(2 * time.Second)}
+	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess,
+		At: someTime.Add(2 * time.Second)}
 	f.equal(len(f.act("d", done, end)), 2)
 
 	got, err := f.TaskInstance(f.ctx(), "d", r.ID, "t")
@@ -70,7 +71,8 @@ func testSnapshot(f fixture) {
 	f.start(f.trigger("other"), "t")
 
 	s := store.Snapshot{}
-	_, err := f.Advance(f.ctx(), []dag.ID{"other", "absent", "d", "d"}, func(now store.Snapshot) []store.Action { s = now; return nil })
+	_, err := f.Advance(f.ctx(), []dag.ID{"other", "absent", "d", "d"},
+		func(now store.Snapshot) []store.Action { s = now; return nil })
 	f.ok(err)
 	if len(s.DAGs) != 2 || s.DAGs[0].DAG.ID != "other" || s.DAGs[1].DAG.ID != "d" {
 		f.Fatalf("wrong DAGs in the snapshot: %+v", s.DAGs)
@@ -132,7 +134,8 @@ func testStaleActions(f fixture) {
 	absentTask.Task.Task, absentRun.Task.Run = "absent", "absent"
 	good := move(ti, dag.TaskRunning)
 	applied := f.act("d",
-		store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{ti}}, wrongTry, wrongState, absentTask, absentRun,
+		store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{ti}}, wrongTry, wrongState,
+		absentTask, absentRun,
 		good, good,
 		store.SetNext{DAG: "other"}, store.SetNext{DAG: "absent"}, store.StartRun{DAG: "other", Run: r.ID},
 	)
@@ -187,7 +190,8 @@ func testRetry(f fixture) {
 	r := f.trigger("d")
 	ti := f.start(r, "t")[0]
 	waiting := move(ti, dag.TaskUpForRetry)
-	waiting.Task.Reason, waiting.Task.ExitCode, waiting.Task.HasExitCode, waiting.Task.RetryAt = reason.New(reason.ExitCode, 3), 3, true, someTime
+	waiting.Task.Reason, waiting.Task.ExitCode, waiting.Task.HasExitCode, waiting.Task.RetryAt = reason.New(
+		reason.ExitCode, 3), 3, true, someTime
 	f.equal(len(f.act("d", waiting)), 1)
 	again := store.UpdateTask{From: dag.TaskUpForRetry, FromTry: 1, Task: dag.TaskInstance{
 		DAG: "d", Run: r.ID, Task: "t", State: dag.TaskQueued, Try: 2, MaxTries: 2, QueuedAt: someTime,
@@ -233,7 +237,8 @@ func testEndWithActive(f fixture) {
 	f.define("d", "a", "b")
 	r := f.trigger("d")
 	ti := f.start(r, "a", "b")[0]
-	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime, Reason: reason.New(reason.RunTimeout, time.Hour)}
+	end := store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime,
+		Reason: reason.New(reason.RunTimeout, time.Hour)}
 	f.equal(len(f.act("d", end)), 1)
 	state := f.look("d")
 	if len(state.Runs) != 1 || state.Runs[0].Reason != end.Reason {
@@ -312,7 +317,8 @@ func finishOrStart(s store.Snapshot) []store.Action {
 			for _, ti := range r.Tasks {
 				actions = append(actions, move(ti, dag.TaskSuccess))
 			}
-			actions = append(actions, store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess, At: someTime})
+			actions = append(actions,
+				store.EndRun{DAG: r.DAG, Run: r.ID, From: dag.RunRunning, State: dag.RunSuccess, At: someTime})
 		}
 	}
 	return actions

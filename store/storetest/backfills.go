@@ -91,7 +91,9 @@ func testBackfillReprocess(f fixture) {
 	for i, state := range []dag.RunState{dag.RunFailed, dag.RunSuccess} {
 		r, err := f.TriggerRun(f.ctx(), store.Trigger{DAG: "d", LogicalDate: dates[i].LogicalDate, By: alice})
 		f.ok(err)
-		f.equal(len(f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{{DAG: "d", Run: r.ID, Task: "a", State: dag.TaskState(state), Try: 1}}},
+		f.equal(len(f.act("d",
+			store.StartRun{DAG: "d", Run: r.ID, At: someTime,
+				Tasks: []dag.TaskInstance{{DAG: "d", Run: r.ID, Task: "a", State: dag.TaskState(state), Try: 1}}},
 			store.EndRun{DAG: "d", Run: r.ID, From: dag.RunRunning, State: state, At: someTime})), 2)
 	}
 	wanted := map[store.Reprocess]int{store.ReprocessNone: 1, store.ReprocessFailed: 2, store.ReprocessCompleted: 3}
@@ -121,7 +123,8 @@ func testBackfillActs(f fixture) {
 	b, err := f.CreateBackfill(f.ctx(), request(days(3)))
 	f.ok(err)
 	first := dag.BackfillRunID(days(1)[0].RunAfter)
-	f.act("d", store.StartRun{DAG: "d", Run: first, At: someTime, Tasks: []dag.TaskInstance{{DAG: "d", Run: first, Task: "a"}}})
+	f.act("d", store.StartRun{DAG: "d", Run: first, At: someTime,
+		Tasks: []dag.TaskInstance{{DAG: "d", Run: first, Task: "a"}}})
 	paused, err := f.PauseBackfill(f.ctx(), alice, b.ID, true)
 	f.ok(err)
 	f.equal(paused.Paused, true)

@@ -173,7 +173,8 @@ func testDuplicateDAG(f fixture) {
 		f.Errorf("the refused file has blob %q, want it known and checked again", blob)
 	}
 
-	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"a/x.yaml"}, Changed: []store.SpecFile{second}})
+	result, err := f.SaveDAGs(f.ctx(),
+		store.Sync{Commit: "c2", Removed: []string{"a/x.yaml"}, Changed: []store.SpecFile{second}})
 	f.ok(err)
 	f.equal(result, store.SyncResult{Added: 1, Archived: 1, DAGs: []dag.ID{"x", "x~1"}})
 	row, err = f.DAG(f.ctx(), "x")
@@ -196,7 +197,8 @@ func testMovedDAG(f fixture) {
 	f.ok(f.SetPaused(f.ctx(), alice, "d", false))
 	run := f.trigger("d")
 	moved := file("elsewhere/d.yaml", "source of d", newDAG("d", "t"))
-	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"d.yaml"}, Changed: []store.SpecFile{moved}})
+	result, err := f.SaveDAGs(f.ctx(),
+		store.Sync{Commit: "c2", Removed: []string{"d.yaml"}, Changed: []store.SpecFile{moved}})
 	f.ok(err)
 	f.equal(result, store.SyncResult{Added: 1, Archived: 1, DAGs: []dag.ID{"d", "d~1"}})
 	row, err := f.DAG(f.ctx(), "d")
@@ -206,7 +208,8 @@ func testMovedDAG(f fixture) {
 	}
 	row, err = f.DAG(f.ctx(), "d~1")
 	f.ok(err)
-	if !row.Archived || row.ID != "d~1" || row.LastRun == nil || row.LastRun.ID != run.ID || row.LastRun.State != dag.RunFailed {
+	if !row.Archived || row.ID != "d~1" || row.LastRun == nil || row.LastRun.ID != run.ID ||
+		row.LastRun.State != dag.RunFailed {
 		f.Errorf("wrong row of the former DAG: %+v", row)
 	}
 	f.checkCounts("d", "d~1")
@@ -242,7 +245,8 @@ func testListArchived(f fixture) {
 		f.define(id, "t")
 	}
 	f.remove("b.yaml")
-	for _, filter := range []store.DAGFilter{{OnlyArchived: true}, {OnlyArchived: true, Archived: true}, {OnlyArchived: true, Search: "B"}} {
+	for _, filter := range []store.DAGFilter{{OnlyArchived: true}, {OnlyArchived: true, Archived: true},
+		{OnlyArchived: true, Search: "B"}} {
 		rows, total, err := f.DAGs(f.ctx(), filter)
 		f.ok(err)
 		if total != 1 || len(rows) != 1 || rows[0].ID != "b" || !rows[0].Archived {
@@ -282,7 +286,8 @@ func testPause(f fixture) {
 	entries, n, err := f.Audit(f.ctx(), store.AuditFilter{DAG: "d"})
 	f.ok(err)
 	f.equal(n, 2)
-	f.equal([]string{entries[0].Event, entries[0].By.User, entries[1].Event, entries[1].By.User}, []string{"pause", "anonymous", "unpause", "alice"})
+	f.equal([]string{entries[0].Event, entries[0].By.User, entries[1].Event, entries[1].By.User},
+		[]string{"pause", "anonymous", "unpause", "alice"})
 	f.is(f.SetPaused(f.ctx(), alice, "absent", true), dag.ErrNotFound)
 }
 
@@ -318,7 +323,8 @@ func testRemoval(f fixture) {
 	f.ok(f.RequestRemoval(f.ctx(), store.Actor{User: "bob"}, "d"))
 	pending, err := f.PendingRemovals(f.ctx())
 	f.ok(err)
-	if len(pending) != 1 || pending[0].DAG != "d" || pending[0].Path != "d.yaml" || pending[0].By != alice || pending[0].At.IsZero() {
+	if len(pending) != 1 || pending[0].DAG != "d" || pending[0].Path != "d.yaml" || pending[0].By != alice ||
+		pending[0].At.IsZero() {
 		f.Fatalf("wrong removals: %+v", pending)
 	}
 	f.ok(f.FinishRemoval(f.ctx(), store.RemovalResult{DAG: "d", DAGCommit: "c9"}))
@@ -388,12 +394,14 @@ func testRestore(f fixture) {
 	m.Source = dag.Source{Project: "gbc/risk/m", Branch: "main", Commit: "c1"}
 	id, _ := f.record(store.Push{ProjectID: 7, Project: m.Source.Project, Branch: "main", Commit: "c1"})
 	spec := store.Spec{DAG: "m", ProjectID: 7, Path: "m.yaml", DAGCommit: "d1", Source: m.Source}
-	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: id, State: store.PushRendered, DAG: "m", Specs: []store.Spec{spec}}}))
+	f.ok(f.FinishPushes(f.ctx(),
+		[]store.PushResult{{ID: id, State: store.PushRendered, DAG: "m", Specs: []store.Spec{spec}}}))
 	f.save(file("m.yaml", "source of m", m))
 	f.remove("m.yaml")
 	pushes, err := f.Pushes(f.ctx(), store.PushFilter{ID: restore("m", nil)})
 	f.ok(err)
-	if len(pushes) != 1 || pushes[0].Via != store.ViaReplay || pushes[0].State != store.PushPending || pushes[0].ProjectID != 7 || pushes[0].Branch != "main" || pushes[0].User != "alice" {
+	if len(pushes) != 1 || pushes[0].Via != store.ViaReplay || pushes[0].State != store.PushPending ||
+		pushes[0].ProjectID != 7 || pushes[0].Branch != "main" || pushes[0].User != "alice" {
 		f.Errorf("pushes: %+v", pushes)
 	}
 	f.ok(f.ReleaseSpec(f.ctx(), "m")) // its branch was deleted
@@ -429,7 +437,8 @@ func testRefusedRemovals(f fixture) {
 	due(later, "a", time.Time{})
 	pending, err := f.PendingRemovals(f.ctx())
 	f.ok(err)
-	if len(pending) != 2 || pending[0].Reason != "refused by the remote" || pending[0].Tries != 1 || !pending[0].RetryAt.Equal(later) ||
+	if len(pending) != 2 || pending[0].Reason != "refused by the remote" || pending[0].Tries != 1 ||
+		!pending[0].RetryAt.Equal(later) ||
 		pending[1].MergeRequest != "https://gitlab/mr/1" || pending[1].Reason != "" {
 		f.Fatalf("removals: %+v", pending)
 	}
@@ -447,7 +456,8 @@ func testRefusedRemovals(f fixture) {
 
 // filterFixture has four DAGs; gone is archived.
 func filterFixture(f fixture) {
-	churn, fraud, underscore, gone := newDAG("churn-model", "t"), newDAG("Fraud_model", "t"), newDAG("FraudXmodel", "t"), newDAG("gone", "t")
+	churn, fraud, underscore, gone := newDAG("churn-model", "t"), newDAG("Fraud_model", "t"), newDAG("FraudXmodel",
+		"t"), newDAG("gone", "t")
 	churn.Tags, churn.Owner, churn.DisplayName = []string{"scoring", "risk"}, "team-a", "Отток"
 	fraud.Tags, fraud.PausedUponCreation, fraud.Owner = []string{"scoring"}, false, "team-b"
 	f.save(file("1", "1", churn), file("2", "2", fraud), file("3", "3", underscore), file("4", "4", gone))
@@ -484,7 +494,8 @@ func testDAGFilters(f fixture) {
 		{"owners", store.DAGFilter{Owners: []string{"team-b", "risk-team"}}, []dag.ID{"FraudXmodel", "Fraud_model"}},
 		{"paused", store.DAGFilter{Paused: &yes}, []dag.ID{"FraudXmodel", "churn-model"}},
 		{"not paused", store.DAGFilter{Paused: &no}, []dag.ID{"Fraud_model"}},
-		{"run states", store.DAGFilter{RunStates: []dag.RunState{dag.RunQueued, dag.RunFailed}}, []dag.ID{"Fraud_model", "churn-model"}},
+		{"run states", store.DAGFilter{RunStates: []dag.RunState{dag.RunQueued, dag.RunFailed}},
+			[]dag.ID{"Fraud_model", "churn-model"}},
 		{"last run state", store.DAGFilter{LastRunState: dag.RunFailed}, []dag.ID{"Fraud_model"}},
 		{"several", store.DAGFilter{Search: "model", Tags: []string{"scoring"}, Paused: &yes}, []dag.ID{"churn-model"}},
 		{"NUL and broken text", store.DAGFilter{Search: "\x00\xff"}, []dag.ID{}},

@@ -169,7 +169,8 @@ func DoubtfulWrites() (methods []string) {
 }
 
 func doubtfulWrites() []doubtfulWrite {
-	return slices.Concat(doubtfulActs(), doubtfulRunActs(), doubtfulSteps(), doubtfulPushes(), doubtfulProjects(), doubtfulSignIns())
+	return slices.Concat(doubtfulActs(), doubtfulRunActs(), doubtfulSteps(), doubtfulPushes(), doubtfulProjects(),
+		doubtfulSignIns())
 }
 
 // plainly is a write that needs no more than the team.
@@ -182,7 +183,8 @@ func plainly(method string, write func(ctx context.Context, f fixture, tm team) 
 // doubtfulActs are acts of people on DAGs and pushes.
 func doubtfulActs() []doubtfulWrite {
 	return []doubtfulWrite{
-		plainly("SetPaused", func(ctx context.Context, f fixture, tm team) error { return f.SetPaused(ctx, alice, tm.dag, false) }),
+		plainly("SetPaused",
+			func(ctx context.Context, f fixture, tm team) error { return f.SetPaused(ctx, alice, tm.dag, false) }),
 		plainly("PauseAll", func(ctx context.Context, f fixture, tm team) error {
 			changed, err := f.PauseAll(ctx, alice, []dag.ID{tm.dag}, false)
 			if err == nil {
@@ -201,7 +203,8 @@ func doubtfulActs() []doubtfulWrite {
 		{method: "RequestRestore", prepare: func(f fixture, tm team) func(context.Context) error {
 			settleRuns(f, tm)
 			f.remove("dags/gbc/risk/risk-churn.yaml")
-			spec := store.Spec{DAG: tm.dag, ProjectID: 1, Path: "dags/gbc/risk/risk-churn.yaml", Source: dag.Source{Project: tm.project, Branch: "main", Commit: "c"}}
+			spec := store.Spec{DAG: tm.dag, ProjectID: 1, Path: "dags/gbc/risk/risk-churn.yaml",
+				Source: dag.Source{Project: tm.project, Branch: "main", Commit: "c"}}
 			f.ok(f.ClaimSpec(f.ctx(), spec))
 			return func(ctx context.Context) error {
 				_, err := f.RequestRestore(ctx, alice, tm.dag)
@@ -301,7 +304,8 @@ func doubtfulRunActs() []doubtfulWrite {
 		}),
 		plainly("CreateBackfill", func(ctx context.Context, f fixture, tm team) error {
 			b, err := f.CreateBackfill(ctx, store.BackfillRequest{
-				DAG: tm.dag, Dates: days(3), Conf: map[string]any{"n": 1}, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice,
+				DAG: tm.dag, Dates: days(3), Conf: map[string]any{"n": 1}, Reprocess: store.ReprocessNone,
+				MaxActiveRuns: 1, By: alice,
 			})
 			if err == nil {
 				f.equal([]any{b.DAG, b.User}, []any{tm.dag, "alice"})
@@ -317,9 +321,11 @@ func doubtfulRunActs() []doubtfulWrite {
 	}
 }
 
-func ofBackfill(method string, do func(ctx context.Context, f fixture, id int64) (store.Backfill, error)) doubtfulWrite {
+func ofBackfill(method string,
+	do func(ctx context.Context, f fixture, id int64) (store.Backfill, error)) doubtfulWrite {
 	return doubtfulWrite{method: method, prepare: func(f fixture, tm team) func(context.Context) error {
-		b, err := f.CreateBackfill(f.ctx(), store.BackfillRequest{DAG: tm.dag, Dates: days(3), Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice})
+		b, err := f.CreateBackfill(f.ctx(),
+			store.BackfillRequest{DAG: tm.dag, Dates: days(3), Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice})
 		f.ok(err)
 		return func(ctx context.Context) error {
 			got, err := do(ctx, f, b.ID)
@@ -336,7 +342,8 @@ func doubtfulSteps() []doubtfulWrite {
 	return []doubtfulWrite{
 		{method: "Advance", notices: true, prepare: func(f fixture, tm team) func(context.Context) error {
 			run := f.trigger(tm.dag)
-			ti := dag.TaskInstance{DAG: tm.dag, Run: run.ID, Task: "second", State: dag.TaskQueued, Try: 1, MaxTries: 1, QueuedAt: someTime}
+			ti := dag.TaskInstance{DAG: tm.dag, Run: run.ID, Task: "second", State: dag.TaskQueued, Try: 1, MaxTries: 1,
+				QueuedAt: someTime}
 			step := []store.Action{store.StartRun{DAG: tm.dag, Run: run.ID, At: someTime, Tasks: []dag.TaskInstance{ti}}}
 			return func(ctx context.Context) error {
 				_, err := f.Advance(ctx, []dag.ID{tm.dag}, func(store.Snapshot) []store.Action { return step })
@@ -344,10 +351,12 @@ func doubtfulSteps() []doubtfulWrite {
 			}
 		}},
 		plainly("SaveDAGs", func(ctx context.Context, f fixture, tm team) error {
-			_, err := f.SaveDAGs(ctx, store.Sync{Commit: "c7", Removed: []string{"dags/gbc/risk/risk-twin.yaml"}, Changed: []store.SpecFile{
-				file("dags/gbc/risk/risk-churn.yaml", "new", newDAG(tm.dag, "t")), file("dags/gbc/risk/more.yaml", "more", newDAG("more", "t")),
-				{Path: "broken.yaml", Blob: "b", Errors: dag.SpecErrors{{File: "broken.yaml", Reason: "broken"}}},
-			}})
+			_, err := f.SaveDAGs(ctx,
+				store.Sync{Commit: "c7", Removed: []string{"dags/gbc/risk/risk-twin.yaml"}, Changed: []store.SpecFile{
+					file("dags/gbc/risk/risk-churn.yaml", "new", newDAG(tm.dag, "t")),
+					file("dags/gbc/risk/more.yaml", "more", newDAG("more", "t")),
+					{Path: "broken.yaml", Blob: "b", Errors: dag.SpecErrors{{File: "broken.yaml", Reason: "broken"}}},
+				}})
 			return err
 		}),
 		plainly("SetUnplanned", func(ctx context.Context, f fixture, tm team) error {
@@ -385,11 +394,14 @@ func doubtfulPushes() []doubtfulWrite {
 			return err
 		}),
 		ofPush("FinishPushes", func(ctx context.Context, f fixture, id int64) error {
-			return f.FinishPushes(ctx, []store.PushResult{{ID: id, State: store.PushPending, RetryAt: someTime.Add(time.Minute), Reason: "GitLab is away"}})
+			return f.FinishPushes(ctx,
+				[]store.PushResult{{ID: id, State: store.PushPending, RetryAt: someTime.Add(time.Minute),
+					Reason: "GitLab is away"}})
 		}),
 		{method: "WakePushes", prepare: func(f fixture, _ team) func(context.Context) error {
 			id, _ := f.record(push("main", "c1", "delivery"))
-			waits := store.PushResult{ID: id, State: store.PushPending, RetryAt: someTime.Add(time.Minute), WaitsFor: store.WaitsForPipeline}
+			waits := store.PushResult{ID: id, State: store.PushPending, RetryAt: someTime.Add(time.Minute),
+				WaitsFor: store.WaitsForPipeline}
 			f.ok(f.FinishPushes(f.ctx(), []store.PushResult{waits}))
 			return func(ctx context.Context) error {
 				woken, err := f.WakePushes(ctx, 7, "c1")
@@ -403,7 +415,9 @@ func doubtfulPushes() []doubtfulWrite {
 			return f.WriteReports(ctx, []store.Report{{ID: id, Failed: true}})
 		}),
 		plainly("ClaimSpec", func(ctx context.Context, f fixture, _ team) error {
-			return f.ClaimSpec(ctx, store.Spec{DAG: "more", ProjectID: 7, Path: "dags/more.yaml", Source: dag.Source{Project: "g/more", Branch: "main"}})
+			return f.ClaimSpec(ctx,
+				store.Spec{DAG: "more", ProjectID: 7, Path: "dags/more.yaml",
+					Source: dag.Source{Project: "g/more", Branch: "main"}})
 		}),
 		plainly("ReleaseSpec", func(ctx context.Context, f fixture, tm team) error { return f.ReleaseSpec(ctx, tm.dag) }),
 		plainly("FinishRemoval", func(ctx context.Context, f fixture, tm team) error {
@@ -413,7 +427,8 @@ func doubtfulPushes() []doubtfulWrite {
 			id, err := f.RequestPromotion(f.ctx(), alice, tm.dag, 0, false)
 			f.ok(err)
 			return func(ctx context.Context) error {
-				return f.FinishPromotion(ctx, store.PromotionResult{ID: id, State: store.PromotionPending, Reason: "GitLab is away", RetryAt: someTime})
+				return f.FinishPromotion(ctx,
+					store.PromotionResult{ID: id, State: store.PromotionPending, Reason: "GitLab is away", RetryAt: someTime})
 			}
 		}},
 		plainly("WantPreview", func(ctx context.Context, f fixture, _ team) error { return f.WantPreview(ctx, preview) }),
@@ -448,7 +463,8 @@ func doubtfulProjects() []doubtfulWrite {
 			}
 		}},
 		plainly("SaveProject", func(ctx context.Context, f fixture, tm team) error {
-			return f.SaveProject(ctx, store.ModelProject{ID: tm.id, Path: "g/moved", State: store.ProjectArchived, CheckedAt: someTime})
+			return f.SaveProject(ctx,
+				store.ModelProject{ID: tm.id, Path: "g/moved", State: store.ProjectArchived, CheckedAt: someTime})
 		}),
 	}
 }
@@ -458,7 +474,8 @@ func doubtfulSignIns() []doubtfulWrite {
 	at := Standing()
 	session := store.Session{
 		Hash: "hash", ID: "id", Person: ada, SID: "sid", Agent: "Firefox", IDToken: "sealed", RefreshToken: "sealed too",
-		CreatedAt: at, SeenAt: at, IdleUntil: at.Add(time.Hour), ExpiresAt: at.Add(10 * time.Hour), RefreshAt: at.Add(5 * time.Minute),
+		CreatedAt: at, SeenAt: at, IdleUntil: at.Add(time.Hour), ExpiresAt: at.Add(10 * time.Hour),
+		RefreshAt: at.Add(5 * time.Minute),
 	}
 	inSession := func(method string, write func(ctx context.Context, f fixture) error) doubtfulWrite {
 		return doubtfulWrite{method: method, prepare: func(f fixture, _ team) func(context.Context) error {
@@ -500,7 +517,8 @@ func doubtfulSignIns() []doubtfulWrite {
 			return f.EndSession(ctx, alice, "end_session", session.ID, "", "")
 		}),
 		inSession("EndSessionsOf", func(ctx context.Context, f fixture) error {
-			_, err := f.EndSessionsOf(ctx, store.Logout{Issuer: ada.Issuer, Subject: ada.Subject, TokenID: "1", Expires: at.Add(time.Hour)})
+			_, err := f.EndSessionsOf(ctx,
+				store.Logout{Issuer: ada.Issuer, Subject: ada.Subject, TokenID: "1", Expires: at.Add(time.Hour)})
 			return err
 		}),
 		plainly("CreateToken", func(ctx context.Context, f fixture, _ team) error {
@@ -508,6 +526,7 @@ func doubtfulSignIns() []doubtfulWrite {
 			return err
 		}),
 		withToken("UseToken", func(ctx context.Context, f fixture) error { return f.UseToken(ctx, token.ID, at) }),
-		withToken("RevokeToken", func(ctx context.Context, f fixture) error { return f.RevokeToken(ctx, alice, token.ID, "", "") }),
+		withToken("RevokeToken",
+			func(ctx context.Context, f fixture) error { return f.RevokeToken(ctx, alice, token.ID, "", "") }),
 	}
 }

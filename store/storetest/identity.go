@@ -25,10 +25,13 @@ func identityTests() []test {
 // own gives a DAG to a project, as a push of it does.
 func (f fixture) own(id dag.ID, project int64, path, specFile string) {
 	f.Helper()
-	spec := store.Spec{DAG: id, ProjectID: project, Path: specFile, Source: dag.Source{Project: path, Branch: "main", Commit: "c"}}
+	spec := store.Spec{DAG: id, ProjectID: project, Path: specFile,
+		Source: dag.Source{Project: path, Branch: "main", Commit: "c"}}
 	f.ok(f.ClaimSpec(f.ctx(), spec))
-	push, _ := f.record(store.Push{ProjectID: project, Project: path, Branch: "main", Commit: "c of " + path + string(id), ReceivedAt: someTime})
-	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: push, State: store.PushRendered, DAG: id, Specs: []store.Spec{spec}}}))
+	push, _ := f.record(store.Push{ProjectID: project, Project: path, Branch: "main", Commit: "c of " + path + string(id),
+		ReceivedAt: someTime})
+	f.ok(f.FinishPushes(f.ctx(),
+		[]store.PushResult{{ID: push, State: store.PushRendered, DAG: id, Specs: []store.Spec{spec}}}))
 }
 
 // endAttempts writes the end of a DAG's active attempts.
@@ -66,7 +69,8 @@ func testFreedID(f fixture) {
 		pushes, err := f.Pushes(ctx, store.PushFilter{})
 		f.ok(err)
 		f.noWord("fraud", pushes)
-		seen, err := f.Sight().Sees(ctx, store.Change{Kind: store.ChangePush, DAG: risk.dag, Project: "gbc/fraud/fraud-churn", State: "rendered"})
+		seen, err := f.Sight().Sees(ctx,
+			store.Change{Kind: store.ChangePush, DAG: risk.dag, Project: "gbc/fraud/fraud-churn", State: "rendered"})
 		f.ok(err)
 		f.equal(seen, false)
 	}
@@ -159,13 +163,15 @@ func testFreedWhileRunning(f fixture) {
 	f.ok(err)
 	f.start(run, "t", "u")
 	next := file("b/d.yaml", "b", newDAG("d", "t"))
-	result, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{"a/d.yaml"}, Changed: []store.SpecFile{next}})
+	result, err := f.SaveDAGs(f.ctx(),
+		store.Sync{Commit: "c2", Removed: []string{"a/d.yaml"}, Changed: []store.SpecFile{next}})
 	f.ok(err)
 	f.equal(result, store.SyncResult{Archived: 1, Broken: 1, DAGs: []dag.ID{"d"}, Waiting: []dag.ID{"d"}})
 	// The import error names the file, which the next sync reads again; the old DAG ends.
 	faults, _, err := f.ImportErrors(f.ctx(), 10, 0)
 	f.ok(err)
-	if len(faults) != 1 || faults[0].Path != "b/d.yaml" || !strings.Contains(faults[0].Errors.Error(), "still being stopped") {
+	if len(faults) != 1 || faults[0].Path != "b/d.yaml" ||
+		!strings.Contains(faults[0].Errors.Error(), "still being stopped") {
 		f.Errorf("import errors: %+v", faults)
 	}
 	_, blobs, err := f.SyncedFiles(f.ctx())
@@ -191,18 +197,21 @@ func testFreedWhileRunning(f fixture) {
 	f.equal(f.save(next), store.SyncResult{Added: 1, DAGs: []dag.ID{"d"}})
 	row, err := f.DAG(f.ctx(), "d")
 	f.ok(err)
-	f.equal([]any{row.Paused, row.Version, row.File, len(row.RunCounts), row.ImportError}, []any{true, 1, "b/d.yaml", 0, false})
+	f.equal([]any{row.Paused, row.Version, row.File, len(row.RunCounts), row.ImportError},
+		[]any{true, 1, "b/d.yaml", 0, false})
 	// A run of the same name is another one, wherever it leaves traces.
 	fresh, err := f.TriggerRun(f.ctx(), store.Trigger{DAG: "d", Run: "same", LogicalDate: old.LogicalDate, By: alice})
 	f.ok(err)
 	f.start(fresh, "t")
 	attempts, err := f.ActiveAttempts(f.ctx())
 	f.ok(err)
-	f.equal([]any{len(attempts), attempts[0].Key()}, []any{1, dag.AttemptKey{DAG: "d", Run: "same", Task: "t", Try: 1, Epoch: 1}})
+	f.equal([]any{len(attempts), attempts[0].Key()},
+		[]any{1, dag.AttemptKey{DAG: "d", Run: "same", Task: "t", Try: 1, Epoch: 1}})
 	was, err := f.TaskInstance(f.ctx(), "d~1", "same", "t")
 	f.ok(err)
 	f.equal(was.Key(), dag.AttemptKey{DAG: "d", Run: "same", Task: "t", Try: 1})
-	f.equal([]dag.ID{was.Key().Place(), attempts[0].Key().Place(), fresh.Place(), old.Place()}, []dag.ID{"d", "d~2", "d~2", "d"})
+	f.equal([]dag.ID{was.Key().Place(), attempts[0].Key().Place(), fresh.Place(), old.Place()},
+		[]dag.ID{"d", "d~2", "d~2", "d"})
 	// Nobody acts on what is set aside.
 	_, err = f.TriggerRun(f.ctx(), store.Trigger{DAG: "d~1", By: alice})
 	f.is(err, dag.ErrInvalid)
@@ -230,7 +239,8 @@ func testSameOwner(f fixture) {
 	f.trigger("d")
 	move := func(from, to, source string) {
 		f.Helper()
-		_, err := f.SaveDAGs(f.ctx(), store.Sync{Commit: "c2", Removed: []string{from}, Changed: []store.SpecFile{file(to, source, newDAG("d", "t"))}})
+		_, err := f.SaveDAGs(f.ctx(),
+			store.Sync{Commit: "c2", Removed: []string{from}, Changed: []store.SpecFile{file(to, source, newDAG("d", "t"))}})
 		f.ok(err)
 	}
 	// The sync may come before the push that moved the file is written down as done.
@@ -314,7 +324,8 @@ func testOwnerByPath(f fixture) {
 func testDeletedID(f fixture) {
 	audit := func(owner string) int {
 		f.Helper()
-		_, n, err := f.Audit(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{Owners: []string{owner}}}}), store.AuditFilter{DAG: "d"})
+		_, n, err := f.Audit(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{Owners: []string{owner}}}}),
+			store.AuditFilter{DAG: "d"})
 		f.ok(err)
 		return n
 	}
@@ -353,7 +364,8 @@ func testTakeOver(f fixture) {
 	f.ok(f.SetPaused(f.ctx(), alice, "d", false))
 	old, err := f.TriggerRun(f.ctx(), store.Trigger{DAG: "d", Run: "old", By: alice})
 	f.ok(err)
-	b, err := f.CreateBackfill(f.ctx(), store.BackfillRequest{DAG: "d", Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice, Dates: days(2)})
+	b, err := f.CreateBackfill(f.ctx(),
+		store.BackfillRequest{DAG: "d", Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice, Dates: days(2)})
 	f.ok(err)
 	f.remove("a.yaml")
 	f.save(file("b.yaml", "3", newDAG("d", "x")))

@@ -77,7 +77,8 @@ func (m *model) archiveOrBack(id dag.ID) error {
 		}
 	}
 	source := fmt.Sprintf("source %d", m.rng.IntN(3))
-	_, err := m.SaveDAGs(m.ctx(), store.Sync{Commit: "x", Changed: []store.SpecFile{file(string(id)+".yaml", source, newDAG(id, "a", "b"))}})
+	_, err := m.SaveDAGs(m.ctx(),
+		store.Sync{Commit: "x", Changed: []store.SpecFile{file(string(id)+".yaml", source, newDAG(id, "a", "b"))}})
 	return err
 }
 

@@ -41,18 +41,22 @@ func testPromotions(f fixture) {
 	f.equal(pending(someTime, dry, real), time.Time{})
 
 	again := someTime.Add(time.Minute)
-	f.ok(f.FinishPromotion(f.ctx(), store.PromotionResult{ID: real, State: store.PromotionPending, Reason: "GitLab is down", RetryAt: again}))
+	f.ok(f.FinishPromotion(f.ctx(),
+		store.PromotionResult{ID: real, State: store.PromotionPending, Reason: "GitLab is down", RetryAt: again}))
 	f.ok(f.FinishPromotion(f.ctx(), store.PromotionResult{ID: dry, State: store.PromotionCompared, Reason: "+ a"}))
 	f.equal(pending(someTime), again)
 	f.equal(pending(again, real), time.Time{})
-	f.ok(f.FinishPromotion(f.ctx(), store.PromotionResult{ID: real, State: store.PromotionProposed, MergeRequest: "https://x/1"}))
+	f.ok(f.FinishPromotion(f.ctx(),
+		store.PromotionResult{ID: real, State: store.PromotionProposed, MergeRequest: "https://x/1"}))
 	f.ok(f.FinishPromotion(f.ctx(), store.PromotionResult{ID: real, State: store.PromotionRefused})) // too late
 	pending(again)
 
 	got, err := f.Promotions(f.ctx(), "d", 10)
 	f.ok(err)
-	if len(got) != 2 || got[0].ID != real || got[0].State != store.PromotionProposed || got[0].MergeRequest != "https://x/1" || got[0].Tries != 1 ||
-		got[0].Dry || got[0].By != alice || got[0].Version != 1 || got[0].Path == "" || got[0].DAGCommit == "" || got[0].FinishedAt.IsZero() ||
+	if len(got) != 2 || got[0].ID != real || got[0].State != store.PromotionProposed ||
+		got[0].MergeRequest != "https://x/1" || got[0].Tries != 1 ||
+		got[0].Dry || got[0].By != alice || got[0].Version != 1 || got[0].Path == "" || got[0].DAGCommit == "" ||
+		got[0].FinishedAt.IsZero() ||
 		got[1].ID != dry || !got[1].Dry || got[1].Reason != "+ a" {
 		f.Errorf("promotions: %+v", got)
 	}

@@ -31,8 +31,10 @@ func testProvenance(f fixture) {
 	if newest.SeenAt.IsZero() || newest.Run != nil || newest.Spec != nil || newest.Tries != nil {
 		f.Errorf("newest version: %+v", newest)
 	}
-	f.equal([]any{newest.Version, newest.DAGCommit, newest.Source, newest.Path, newest.Template, newest.TemplateDigest, newest.PromotedProject, newest.PromotedCommit},
-		[]any{2, "c2", dag.Source{Project: "g/p", Branch: "main", Commit: "m2"}, "d.yaml", "default.yaml.tmpl", "abc", "g/airflow-dev", "m2m2"})
+	f.equal([]any{newest.Version, newest.DAGCommit, newest.Source, newest.Path, newest.Template, newest.TemplateDigest,
+		newest.PromotedProject, newest.PromotedCommit},
+		[]any{2, "c2", dag.Source{Project: "g/p", Branch: "main", Commit: "m2"}, "d.yaml", "default.yaml.tmpl", "abc",
+			"g/airflow-dev", "m2m2"})
 
 	// The run stays with its version, and names every attempt's pod.
 	ti := f.start(r, "a", "b")[0]

@@ -216,7 +216,8 @@ func (c *proxied) requests() {
 			return
 		}
 		c.flow()
-		if strings.EqualFold(strings.TrimRight(string(message[min(5, len(message)):]), "\x00"), "commit") && message[0] == 'Q' {
+		if strings.EqualFold(strings.TrimRight(string(message[min(5, len(message)):]), "\x00"), "commit") &&
+			message[0] == 'Q' {
 			if told := c.takeSwallow(); told != nil {
 				c.swallow <- told
 			}

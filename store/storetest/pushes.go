@@ -121,25 +121,30 @@ func testPushRace(f fixture) {
 func testPushLife(f fixture) {
 	id, _ := f.record(push("main", "c1", ""))
 	later := someTime.Add(time.Hour)
-	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: id, State: store.PushPending, RetryAt: later, Reason: "GitLab is down"}}))
+	f.ok(f.FinishPushes(f.ctx(),
+		[]store.PushResult{{ID: id, State: store.PushPending, RetryAt: later, Reason: "GitLab is down"}}))
 	waiting, err := f.PendingPushes(f.ctx(), someTime, 10)
 	f.ok(err)
 	f.equal(len(waiting), 0)
 	waiting, err = f.PendingPushes(f.ctx(), later, 10)
 	f.ok(err)
-	if len(waiting) != 1 || waiting[0].Tries != 1 || waiting[0].Reason != "GitLab is down" || !waiting[0].FinishedAt.IsZero() {
+	if len(waiting) != 1 || waiting[0].Tries != 1 || waiting[0].Reason != "GitLab is down" ||
+		!waiting[0].FinishedAt.IsZero() {
 		f.Fatalf("wrong pending pushes: %+v", waiting)
 	}
 	spec := store.Spec{DAG: "churn-model", ProjectID: 7, Path: "dags/x.yaml", DAGCommit: "d1", UpdatedAt: someTime,
-		Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c1"}, Template: "default", TemplateDigest: "ab"}
-	done := store.PushResult{ID: id, State: store.PushRendered, DAG: "churn-model", DAGCommit: "d1", Specs: []store.Spec{spec}}
+		Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c1"}, Template: "default",
+		TemplateDigest: "ab"}
+	done := store.PushResult{ID: id, State: store.PushRendered, DAG: "churn-model", DAGCommit: "d1",
+		Specs: []store.Spec{spec}}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{done}))
 	late := store.PushResult{ID: id, State: store.PushRefused, Reason: "late"}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{late}))
 	got, err := f.Pushes(f.ctx(), store.PushFilter{})
 	f.ok(err)
 	p := got[0]
-	if p.State != store.PushRendered || p.Tries != 1 || p.FinishedAt.IsZero() || !p.RetryAt.IsZero() || p.Reason != "" || p.DAG != "churn-model" || p.DAGCommit != "d1" {
+	if p.State != store.PushRendered || p.Tries != 1 || p.FinishedAt.IsZero() || !p.RetryAt.IsZero() || p.Reason != "" ||
+		p.DAG != "churn-model" || p.DAGCommit != "d1" {
 		f.Errorf("wrong finished push: %+v", p)
 	}
 	stored, err := f.Spec(f.ctx(), "churn-model")
@@ -206,7 +211,8 @@ func testClaims(f fixture) {
 		f.Errorf("error %q does not name both projects", err)
 	}
 	like := store.Spec{DAG: "X", ProjectID: 3, Source: dag.Source{Project: "c/X"}}
-	if err := f.ClaimSpec(f.ctx(), like); !errors.Is(err, dag.ErrConflict) || !strings.Contains(err.Error(), "upper and lower case alone") {
+	if err := f.ClaimSpec(f.ctx(), like); !errors.Is(err, dag.ErrConflict) ||
+		!strings.Contains(err.Error(), "upper and lower case alone") {
 		f.Errorf("a name that differs by case alone: %v", err)
 	}
 	if _, err := f.Spec(f.ctx(), "X"); !errors.Is(err, dag.ErrNotFound) {

@@ -101,7 +101,8 @@ func testReplay(f fixture) {
 	f.ok(err)
 	got, err := f.PendingPushes(f.ctx(), time.Now(), 10)
 	f.ok(err)
-	if len(got) != 1 || got[0].ID != again || got[0].Commit != "c1" || got[0].Via != store.ViaReplay || got[0].User != "alice" {
+	if len(got) != 1 || got[0].ID != again || got[0].Commit != "c1" || got[0].Via != store.ViaReplay ||
+		got[0].User != "alice" {
 		f.Errorf("replayed: %+v", got)
 	}
 	entries, _, err := f.Audit(f.ctx(), store.AuditFilter{Event: "replay_push"})
@@ -192,7 +193,8 @@ func testSkipRepeats(f fixture) {
 
 func testRerender(f fixture) {
 	for id, branch := range map[dag.ID]string{"a": "main", "b": "main", "c": "retrain"} {
-		f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: id, ProjectID: 7, Source: dag.Source{Project: "g/p", Branch: branch, Commit: "c1"}}))
+		f.ok(f.ClaimSpec(f.ctx(),
+			store.Spec{DAG: id, ProjectID: 7, Source: dag.Source{Project: "g/p", Branch: branch, Commit: "c1"}}))
 	}
 	ids, err := f.RerenderPushes(f.ctx(), alice, []dag.ID{"a", "b", "c", "unknown"}, store.ViaOverwrite)
 	f.ok(err)
@@ -236,7 +238,9 @@ func testPendingRepeat(f fixture) {
 func testDryRun(f fixture) {
 	id, _ := f.record(push("main", "c1", ""))
 	f.finish(id, store.PushRendered)
-	f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: "a", ProjectID: 7, Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c9"}}))
+	f.ok(f.ClaimSpec(f.ctx(),
+		store.Spec{DAG: "a", ProjectID: 7,
+			Source: dag.Source{Project: "gbc/risk/churn-model", Branch: "main", Commit: "c9"}}))
 	ids, err := f.RerenderPushes(f.ctx(), alice, []dag.ID{"a"}, store.ViaDryRun)
 	f.ok(err)
 	if _, created := f.record(push("main", "c9", "")); !created {
@@ -284,8 +288,9 @@ func testReports(f fixture) {
 func testReleased(f fixture) {
 	f.ok(f.ClaimSpec(f.ctx(), store.Spec{DAG: "old", ProjectID: 7}))
 	id, _ := f.record(push("main", "c1", ""))
-	spec := store.Spec{DAG: "new", ProjectID: 7, Content: "new: {}", Previous: "old: {}", Model: "new", ModelPath: "m/new", MergeRequest: "https://x/1",
-		UpdatedAt: someTime, Source: dag.Source{Branch: "main"}}
+	spec := store.Spec{DAG: "new", ProjectID: 7, Content: "new: {}", Previous: "old: {}", Model: "new", ModelPath: "m/new",
+		MergeRequest: "https://x/1",
+		UpdatedAt:    someTime, Source: dag.Source{Branch: "main"}}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{
 		ID: id, State: store.PushProposed, MergeRequest: "https://x/1", Specs: []store.Spec{spec}, Released: []dag.ID{"old"},
 	}}))

@@ -74,7 +74,8 @@ func testTriggerGiven(f fixture) {
 	f.ok(err)
 	want := dag.Run{
 		DAG: "d", ID: "my-run:1", Type: dag.RunManual, State: dag.RunQueued, Version: 1, LogicalDate: someTime,
-		Interval: tr.Interval, RunAfter: r.RunAfter, QueuedAt: r.QueuedAt, Note: "why", TriggeredBy: "rest_api", User: "anonymous",
+		Interval: tr.Interval, RunAfter: r.RunAfter, QueuedAt: r.QueuedAt, Note: "why", TriggeredBy: "rest_api",
+		User: "anonymous",
 	}
 	f.equal(r, want)
 	got, err := f.Run(f.ctx(), "d", "my-run:1")
@@ -102,13 +103,16 @@ func testTriggerRefused(f fixture) {
 	}{
 		{"unknown DAG", store.Trigger{DAG: "absent"}, dag.ErrNotFound, `DAG "absent" does not exist`},
 		{"run id taken", store.Trigger{DAG: "d", Run: "taken"}, dag.ErrConflict, `"taken"`},
-		{"logical date taken", store.Trigger{DAG: "d", LogicalDate: someTime}, dag.ErrConflict, "2026-01-31T06:00:00.123456Z"},
+		{"logical date taken", store.Trigger{DAG: "d", LogicalDate: someTime}, dag.ErrConflict,
+			"2026-01-31T06:00:00.123456Z"},
 		{"both taken", store.Trigger{DAG: "d", Run: "taken", LogicalDate: someTime}, dag.ErrConflict, `"taken"`},
-		{"id of a scheduled run", store.Trigger{DAG: "d", Run: "scheduled__2026-01-01T00:00:00+00:00"}, dag.ErrInvalid, "scheduled__"},
+		{"id of a scheduled run", store.Trigger{DAG: "d", Run: "scheduled__2026-01-01T00:00:00+00:00"}, dag.ErrInvalid,
+			"scheduled__"},
 		{"id of a backfill run", store.Trigger{DAG: "d", Run: "backfill__x"}, dag.ErrInvalid, "backfill__"},
 		{"id with a space", store.Trigger{DAG: "d", Run: "a b"}, dag.ErrInvalid, "run id"},
 		{"id that is too long", store.Trigger{DAG: "d", Run: dag.RunID(strings.Repeat("x", 251))}, dag.ErrInvalid, "251"},
-		{"conf with a reserved key", store.Trigger{DAG: "d", Conf: map[string]any{"LD_PRELOAD": "x"}}, dag.ErrInvalid, "LD_PRELOAD"},
+		{"conf with a reserved key", store.Trigger{DAG: "d", Conf: map[string]any{"LD_PRELOAD": "x"}}, dag.ErrInvalid,
+			"LD_PRELOAD"},
 		{"conf that is not JSON", store.Trigger{DAG: "d", Conf: map[string]any{"F": func() {}}}, dag.ErrInvalid, "conf"},
 	} {
 		f.T.Run(c.name, func(t *testing.T) {
@@ -197,9 +201,13 @@ func testRunFilters(f fixture) {
 		{"unknown DAG", store.RunFilter{DAG: "absent"}, []dag.RunID{}},
 		{"state", store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunFailed}}, []dag.RunID{s(0)}},
 		{"DAG and state", store.RunFilter{DAG: "a", States: []dag.RunState{dag.RunQueued}}, []dag.RunID{s(3), s(2), s(1)}},
-		{"several states", store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued, dag.RunQueued}}, []dag.RunID{manual.ID, s(3), s(2), s(1), s(0)}},
-		{"a page of several states", store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued}, Limit: 2, Offset: 3}, []dag.RunID{s(1), s(0)}},
-		{"a page behind the last", store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued}, Limit: 2, Offset: 9}, []dag.RunID{}},
+		{"several states", store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued, dag.RunQueued}},
+			[]dag.RunID{manual.ID, s(3), s(2), s(1), s(0)}},
+		{"a page of several states",
+			store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued}, Limit: 2, Offset: 3},
+			[]dag.RunID{s(1), s(0)}},
+		{"a page behind the last",
+			store.RunFilter{States: []dag.RunState{dag.RunSuccess, dag.RunQueued}, Limit: 2, Offset: 9}, []dag.RunID{}},
 		{"type", store.RunFilter{Types: []dag.RunType{dag.RunManual}}, []dag.RunID{manual.ID}},
 		{"logical date", store.RunFilter{LogicalFrom: day(1), LogicalTo: day(2)}, []dag.RunID{s(2), s(1)}},
 		{"run after", store.RunFilter{RunAfterFrom: day(2), RunAfterTo: day(3)}, []dag.RunID{s(3), s(2)}},
@@ -258,7 +266,8 @@ func testKeyset(f fixture) {
 	seen := map[dag.RunID]bool{}
 	var after *dag.Run
 	for {
-		page, total, err := f.Runs(f.ctx(), store.RunFilter{DAG: "d", States: []dag.RunState{dag.RunQueued, dag.RunRunning}, Limit: 499, After: after})
+		page, total, err := f.Runs(f.ctx(),
+			store.RunFilter{DAG: "d", States: []dag.RunState{dag.RunQueued, dag.RunRunning}, Limit: 499, After: after})
 		f.ok(err)
 		if total < n {
 			f.Fatalf("total is %d, want at least %d", total, n)
@@ -378,9 +387,11 @@ func testTaskInstances(f fixture) {
 	full := dag.TaskInstance{
 		DAG: "d", Run: r.ID, Task: "zebra", State: dag.TaskFailed, Try: 2, MaxTries: 4, QueuedAt: someTime,
 		StartedAt: someTime.Add(1000), EndedAt: someTime.Add(2000), RetryAt: someTime.Add(3000), ExitCode: -9,
-		HasExitCode: true, Reason: reason.New(reason.LogEnds, reason.New(reason.ExitCode, 3), "почему\x00"), Hostname: "host", PID: 1 << 20, Lost: 2,
+		HasExitCode: true, Reason: reason.New(reason.LogEnds, reason.New(reason.ExitCode, 3), "почему\x00"), Hostname: "host",
+		PID: 1 << 20, Lost: 2,
 	}
-	f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime, Tasks: []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}}})
+	f.act("d", store.StartRun{DAG: "d", Run: r.ID, At: someTime,
+		Tasks: []dag.TaskInstance{full, {DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}}})
 	tasks, err = f.TaskInstances(f.ctx(), "d", r.ID)
 	f.ok(err)
 	ape := dag.TaskInstance{DAG: "d", Run: r.ID, Task: "ape", MaxTries: 3}
@@ -425,7 +436,8 @@ func testAudit(f fixture) {
 	f.equal(events, []string{"import_error", "request_removal", "mark_failed", "trigger"})
 	f.equal(entries[0].Extra, `{"path":"bad.yaml","reason":"bad.yaml: bad"}`)
 	f.equal(entries[0].DAG, dag.ID(""))
-	f.save(store.SpecFile{Path: "d.yaml", Errors: dag.SpecErrors{{File: "d.yaml", Line: 2, Reason: strings.Repeat("ü", 400)}, {File: "d.yaml", Reason: "bad"}}})
+	f.save(store.SpecFile{Path: "d.yaml",
+		Errors: dag.SpecErrors{{File: "d.yaml", Line: 2, Reason: strings.Repeat("ü", 400)}, {File: "d.yaml", Reason: "bad"}}})
 	broken, _, err := f.Audit(f.ctx(), store.AuditFilter{Event: "import_error", DAG: "d"})
 	f.ok(err)
 	f.equal(len(broken), 1)
@@ -458,7 +470,8 @@ func testTriggerKey(f fixture) {
 
 	other := tr
 	other.By = store.Actor{User: "bob", Via: "ui"}
-	for _, tr := range []store.Trigger{other, {DAG: "e", Key: "k", By: alice}, {DAG: "d", By: alice}, {DAG: "d", By: alice}} {
+	for _, tr := range []store.Trigger{other, {DAG: "e", Key: "k", By: alice}, {DAG: "d", By: alice},
+		{DAG: "d", By: alice}} {
 		r, err := f.TriggerRun(f.ctx(), tr)
 		f.ok(err)
 		if r.DAG == first.DAG && r.ID == first.ID {

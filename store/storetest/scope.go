@@ -58,10 +58,14 @@ func makeTeamOf(f fixture, name string, id int64, dagID dag.ID) team {
 		d.Tasks[i].Pod = map[string]any{"labels": map[string]any{"team": name, "part": fmt.Sprint(i)}}
 	}
 	path := "dags/gbc/" + name + "/" + name + "-churn.yaml"
-	p := store.Push{ProjectID: id, Project: tm.project, Branch: "main", Commit: name + "-commit", User: name + "-user", Title: name + " title", ReceivedAt: someTime}
+	p := store.Push{ProjectID: id, Project: tm.project, Branch: "main", Commit: name + "-commit", User: name + "-user",
+		Title: name + " title", ReceivedAt: someTime}
 	tm.push, _ = f.record(p)
-	spec := store.Spec{DAG: tm.dag, ProjectID: id, Path: path, DAGCommit: name, Source: dag.Source{Project: tm.project, Branch: "main", Commit: p.Commit}}
-	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: tm.push, State: store.PushRendered, DAG: tm.dag, DAGCommit: name, Specs: []store.Spec{spec}}}))
+	spec := store.Spec{DAG: tm.dag, ProjectID: id, Path: path, DAGCommit: name,
+		Source: dag.Source{Project: tm.project, Branch: "main", Commit: p.Commit}}
+	f.ok(f.FinishPushes(f.ctx(),
+		[]store.PushResult{{ID: tm.push, State: store.PushRendered, DAG: tm.dag, DAGCommit: name,
+			Specs: []store.Spec{spec}}}))
 	refused := p
 	refused.Commit = name + "-refused"
 	second, _ := f.record(refused)
@@ -75,18 +79,23 @@ func makeTeamOf(f fixture, name string, id int64, dagID dag.ID) team {
 	ended := f.trigger(tm.dag)
 	f.start(ended, dag.TaskID(name+"-task"), "second")
 	f.act(tm.dag, store.EndRun{DAG: tm.dag, Run: ended.ID, From: dag.RunRunning, State: dag.RunFailed, At: someTime})
-	run, err := f.TriggerRun(f.ctx(), store.Trigger{DAG: tm.dag, Conf: map[string]any{name: 1}, Note: name + " note", By: store.Actor{User: name + "-user", Via: "ui"}})
+	run, err := f.TriggerRun(f.ctx(),
+		store.Trigger{DAG: tm.dag, Conf: map[string]any{name: 1}, Note: name + " note",
+			By: store.Actor{User: name + "-user", Via: "ui"}})
 	f.ok(err)
 	tm.run = run.ID
 	f.start(run, dag.TaskID(name+"-task"), "second")
 	_, err = f.RequestPromotion(f.ctx(), alice, tm.dag, 0, true)
 	f.ok(err)
 	// One that is completed at once, since it has no dates.
-	b, err := f.CreateBackfill(f.ctx(), store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: store.Actor{User: name + "-user"}})
+	b, err := f.CreateBackfill(f.ctx(),
+		store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1,
+			By: store.Actor{User: name + "-user"}})
 	f.ok(err)
 	tm.backfill = b.ID
 	f.ok(f.RequestRemoval(f.ctx(), alice, tm.dag))
-	broken := store.SpecFile{Path: path, Blob: "broken", Errors: dag.SpecErrors{{File: path, Line: 1, Reason: name + " fault"}}}
+	broken := store.SpecFile{Path: path, Blob: "broken",
+		Errors: dag.SpecErrors{{File: path, Line: 1, Reason: name + " fault"}}}
 	f.save(broken)
 	return tm
 }
@@ -102,9 +111,11 @@ type scopedRead struct {
 
 func scopedReads() []scopedRead {
 	return []scopedRead{
-		{method: "DAGs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.DAGs(ctx, store.DAGFilter{})) }},
+		{method: "DAGs", want: 2,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.DAGs(ctx, store.DAGFilter{})) }},
 		{method: "DAGs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) {
-			return counted(f.DAGs(ctx, store.DAGFilter{Search: "churn", OrderBy: "-last_run_start_date", RunStates: []dag.RunState{dag.RunFailed}}))
+			return counted(f.DAGs(ctx,
+				store.DAGFilter{Search: "churn", OrderBy: "-last_run_start_date", RunStates: []dag.RunState{dag.RunFailed}}))
 		}},
 		{method: "CountDAGs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) {
 			c, err := f.CountDAGs(ctx, store.DAGFilter{})
@@ -114,10 +125,14 @@ func scopedReads() []scopedRead {
 			c, err := f.CountDAGs(ctx, store.DAGFilter{})
 			return map[string]any{"risk": c}, c.Running, err
 		}},
-		{method: "Tags", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Tags(ctx)) }},
-		{method: "Owners", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Owners(ctx, false, 10)) }},
-		{method: "CommonTags", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.CommonTags(ctx, false, 10)) }},
-		{method: "Runs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.Runs(ctx, store.RunFilter{})) }},
+		{method: "Tags", want: 2,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Tags(ctx)) }},
+		{method: "Owners", want: 1,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Owners(ctx, false, 10)) }},
+		{method: "CommonTags", want: 2,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.CommonTags(ctx, false, 10)) }},
+		{method: "Runs", want: 2,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.Runs(ctx, store.RunFilter{})) }},
 		{method: "Runs", want: 2, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Runs(ctx, store.RunFilter{States: []dag.RunState{dag.RunFailed, dag.RunRunning}, OrderBy: "state"}))
 		}},
@@ -133,8 +148,10 @@ func scopedReads() []scopedRead {
 		{method: "Refusals", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Refusals(ctx, store.RefusalFilter{}))
 		}},
-		{method: "Specs", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
-		{method: "ImportErrors", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
+		{method: "Specs", want: 1,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.Specs(ctx)) }},
+		{method: "ImportErrors", want: 1,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return counted(f.ImportErrors(ctx, 10, 0)) }},
 		{method: "Audit", want: 6, list: func(ctx context.Context, f fixture) (any, int, error) {
 			return counted(f.Audit(ctx, store.AuditFilter{}))
 		}},
@@ -145,7 +162,8 @@ func scopedReads() []scopedRead {
 			former, err := f.FormerDAGs(ctx, "risk-churn")
 			return map[string]any{"risk": former}, len(former), err
 		}},
-		{method: "PendingRemovals", want: 1, list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.PendingRemovals(ctx)) }},
+		{method: "PendingRemovals", want: 1,
+			list: func(ctx context.Context, f fixture) (any, int, error) { return length(f.PendingRemovals(ctx)) }},
 
 		{method: "DAG", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.DAG(ctx, tm.dag) }},
 		{method: "Visible", one: func(ctx context.Context, f fixture, tm team) (any, error) {
@@ -172,7 +190,8 @@ func scopedReads() []scopedRead {
 			cells, err := f.RunTasks(ctx, tm.dag, []dag.RunID{tm.run})
 			return notNone(cells, err, len(cells) > 0)
 		}},
-		{method: "Run", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Run(ctx, tm.dag, tm.run) }},
+		{method: "Run",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Run(ctx, tm.dag, tm.run) }},
 		{method: "TaskInstances", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.TaskInstances(ctx, tm.dag, tm.run)
 		}},
@@ -199,13 +218,17 @@ func scopedReads() []scopedRead {
 		{method: "ClearChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.ClearChoice(ctx, store.Clear{DAG: tm.dag}, []dag.RunID{tm.run})
 		}},
-		{method: "MarkChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.MarkChoice(ctx, marking(tm)) }},
-		{method: "Promotions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Promotions(ctx, tm.dag, 10) }},
+		{method: "MarkChoice",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.MarkChoice(ctx, marking(tm)) }},
+		{method: "Promotions",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Promotions(ctx, tm.dag, 10) }},
 		{method: "Provenance", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			return f.Provenance(ctx, tm.dag, tm.run)
 		}},
-		{method: "RunTries", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.RunTries(ctx, tm.dag, tm.run) }},
-		{method: "Backfill", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Backfill(ctx, tm.backfill) }},
+		{method: "RunTries",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.RunTries(ctx, tm.dag, tm.run) }},
+		{method: "Backfill",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Backfill(ctx, tm.backfill) }},
 		{method: "Backfills", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			found, n, err := f.Backfills(ctx, tm.dag, 10, 0)
 			return notNone(found, err, n > 0)
@@ -214,8 +237,10 @@ func scopedReads() []scopedRead {
 			found, err := f.BackfillChoice(ctx, store.BackfillRequest{DAG: tm.dag, Dates: days(1)})
 			return notNone(any(map[string]any{tm.name: found}), err, len(found) > 0)
 		}},
-		{method: "Version", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Version(ctx, tm.dag, 1) }},
-		{method: "Versions", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Versions(ctx, tm.dag) }},
+		{method: "Version",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Version(ctx, tm.dag, 1) }},
+		{method: "Versions",
+			one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Versions(ctx, tm.dag) }},
 		{method: "Spec", one: func(ctx context.Context, f fixture, tm team) (any, error) { return f.Spec(ctx, tm.dag) }},
 		{method: "SpecsOf", one: func(ctx context.Context, f fixture, tm team) (any, error) {
 			specs, err := f.SpecsOf(ctx, tm.id, "main")
@@ -225,7 +250,8 @@ func scopedReads() []scopedRead {
 }
 
 func marking(tm team) store.Mark {
-	return store.Mark{DAG: tm.dag, Runs: []dag.RunID{tm.run}, Task: dag.TaskID(tm.name + "-task"), State: dag.TaskSuccess, By: alice}
+	return store.Mark{DAG: tm.dag, Runs: []dag.RunID{tm.run}, Task: dag.TaskID(tm.name + "-task"),
+		State: dag.TaskSuccess, By: alice}
 }
 
 // scopedAct is one act of a person upon a DAG.
@@ -250,7 +276,8 @@ func scopedActs() []scopedAct {
 			return err
 		}},
 		{"CreateBackfill", func(ctx context.Context, f fixture, tm team) error {
-			_, err := f.CreateBackfill(ctx, store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice})
+			_, err := f.CreateBackfill(ctx,
+				store.BackfillRequest{DAG: tm.dag, Reprocess: store.ReprocessNone, MaxActiveRuns: 1, By: alice})
 			return err
 		}},
 		{"PauseBackfill", func(ctx context.Context, f fixture, tm team) error {
@@ -300,7 +327,8 @@ func scopedActs() []scopedAct {
 			_, err := f.DeleteRun(ctx, alice, tm.dag, tm.run)
 			return err
 		}},
-		{"RequestRemoval", func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
+		{"RequestRemoval",
+			func(ctx context.Context, f fixture, tm team) error { return f.RequestRemoval(ctx, alice, tm.dag) }},
 		{"TakeOver", func(ctx context.Context, f fixture, tm team) error { return f.TakeOver(ctx, alice, tm.dag) }},
 		{"RequestRestore", func(ctx context.Context, f fixture, tm team) error {
 			_, err := f.RequestRestore(ctx, alice, tm.dag)
@@ -330,9 +358,11 @@ func notArchived(err error) error {
 // are used with contexts that have no scope.
 var actorsOnly = map[string]string{
 	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "DueDAGs": "scheduler",
-	"SetUnplanned": "scheduler", "ClearUnplanned": "scheduler", "Unplanned": "scheduler", "SaveDAGs": "scheduler", "SyncedFiles": "scheduler",
+	"SetUnplanned": "scheduler", "ClearUnplanned": "scheduler", "Unplanned": "scheduler", "SaveDAGs": "scheduler",
+	"SyncedFiles":        "scheduler",
 	"SetRepositoryFault": "scheduler",
-	"RecordPush":         "webhook", "WantSync": "webhook", "WakePushes": "webhook", "WantPreview": "webhook", "TouchProject": "webhook",
+	"RecordPush":         "webhook", "WantSync": "webhook", "WakePushes": "webhook", "WantPreview": "webhook",
+	"TouchProject":  "webhook",
 	"PendingPushes": "generator", "FinishPushes": "generator", "SettledPush": "generator", "NextPushRetry": "generator",
 	"UnreportedPushes": "generator", "WriteReports": "generator", "NewestOfCommit": "generator",
 	"PendingPreviews": "generator", "FinishPreview": "generator",
@@ -341,7 +371,8 @@ var actorsOnly = map[string]string{
 	"ClaimSpec": "generator", "ReleaseSpec": "generator", "FinishRemoval": "generator",
 	"PendingPromotions": "generator", "FinishPromotion": "generator",
 	// Sessions and tokens are people's and not DAGs'; package auth asks by whom.
-	"StartSession": "auth", "Session": "auth", "Sessions": "auth", "UseSession": "auth", "ClaimRefresh": "auth", "RefreshSession": "auth",
+	"StartSession": "auth", "Session": "auth", "Sessions": "auth", "UseSession": "auth", "ClaimRefresh": "auth",
+	"RefreshSession": "auth",
 	// A person's own acts, whatever they were upon.
 	"Acted":      "api and ui",
 	"EndSession": "auth", "EndSessionsOf": "auth", "SavePerson": "auth", "Note": "auth",
@@ -398,16 +429,19 @@ func length[T any](rows []T, err error) (any, int, error) { return rows, len(row
 func riskScopes() map[string]store.Scope {
 	any := func(s ...store.Selection) store.Scope { return store.Scope{Any: s} }
 	return map[string]store.Scope{
-		"group":             any(store.Selection{Projects: []string{"gbc/risk"}}),
-		"group with slash":  any(store.Selection{Projects: []string{"/gbc/risk/"}}),
-		"owner":             any(store.Selection{Owners: []string{"risk-team", "nobody"}}),
-		"tag":               any(store.Selection{Tags: []string{"risk-tag"}}),
-		"label":             any(store.Selection{Labels: []string{"team=risk"}}),
-		"ids":               any(store.Selection{DAGs: []string{"risk-churn", "risk-twin"}}),
-		"pattern":           any(store.Selection{DAGs: []string{"risk-*"}}),
-		"all of it":         any(store.Selection{DAGs: []string{"r*k-*"}, Owners: []string{"risk-team"}, Tags: []string{"risk-tag"}, Labels: []string{"team=risk"}, Projects: []string{"gbc"}}),
-		"several":           any(store.Selection{Owners: []string{"nobody"}}, store.Selection{DAGs: []string{"risk-churn"}}, store.Selection{DAGs: []string{"*-twin"}, Tags: []string{"risk-tag"}}),
-		"project and owner": any(store.Selection{Projects: []string{"gbc/risk/risk-churn"}}, store.Selection{Owners: []string{"risk-team"}}),
+		"group":            any(store.Selection{Projects: []string{"gbc/risk"}}),
+		"group with slash": any(store.Selection{Projects: []string{"/gbc/risk/"}}),
+		"owner":            any(store.Selection{Owners: []string{"risk-team", "nobody"}}),
+		"tag":              any(store.Selection{Tags: []string{"risk-tag"}}),
+		"label":            any(store.Selection{Labels: []string{"team=risk"}}),
+		"ids":              any(store.Selection{DAGs: []string{"risk-churn", "risk-twin"}}),
+		"pattern":          any(store.Selection{DAGs: []string{"risk-*"}}),
+		"all of it": any(store.Selection{DAGs: []string{"r*k-*"}, Owners: []string{"risk-team"},
+			Tags: []string{"risk-tag"}, Labels: []string{"team=risk"}, Projects: []string{"gbc"}}),
+		"several": any(store.Selection{Owners: []string{"nobody"}}, store.Selection{DAGs: []string{"risk-churn"}},
+			store.Selection{DAGs: []string{"*-twin"}, Tags: []string{"risk-tag"}}),
+		"project and owner": any(store.Selection{Projects: []string{"gbc/risk/risk-churn"}},
+			store.Selection{Owners: []string{"risk-team"}}),
 	}
 }
 
@@ -536,10 +570,12 @@ func testSelections(f fixture) {
 		{"case of a path", []store.Selection{{Projects: []string{"GBC/risk"}}}, []dag.ID{}},
 		{"case of an id", []store.Selection{{DAGs: []string{"A", "B*", "c_*"}}}, []dag.ID{}},
 		{"everything by pattern", []store.Selection{{DAGs: []string{"*"}}}, []dag.ID{"C_[x]?", "a", "b", "gbc.risk"}},
-		{"a pattern's other signs", []store.Selection{{DAGs: []string{"?", "[ab]*", "_*", "%", "*_[x]?"}}}, []dag.ID{"C_[x]?"}},
+		{"a pattern's other signs", []store.Selection{{DAGs: []string{"?", "[ab]*", "_*", "%", "*_[x]?"}}},
+			[]dag.ID{"C_[x]?"}},
 		{"a dot is a dot", []store.Selection{{DAGs: []string{"gbc.*"}}}, []dag.ID{"gbc.risk"}},
 		{"any tag", []store.Selection{{Tags: []string{"y", "z"}}}, []dag.ID{"b"}},
-		{"every field", []store.Selection{{Tags: []string{"x"}, DAGs: []string{"b"}, Projects: []string{"gbc/risk"}}}, []dag.ID{}},
+		{"every field", []store.Selection{{Tags: []string{"x"}, DAGs: []string{"b"}, Projects: []string{"gbc/risk"}}},
+			[]dag.ID{}},
 		{"any selection", []store.Selection{{Tags: []string{"y"}}, {DAGs: []string{"a"}}}, []dag.ID{"a", "b"}},
 		{"SQL", []store.Selection{{Owners: []string{"' OR 1=1 --"}, DAGs: []string{"' OR '1'='1*"}}}, []dag.ID{}},
 	} {
@@ -553,7 +589,8 @@ func testSelections(f fixture) {
 	f.save(store.SpecFile{Path: "x.yaml", Blob: "b", Errors: dag.SpecErrors{{File: "x.yaml", Reason: "broken"}}})
 	_, all, err := f.Audit(f.ctx(), store.AuditFilter{Event: "import_error"})
 	f.ok(err)
-	_, some, err := f.Audit(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{}}}), store.AuditFilter{Event: "import_error"})
+	_, some, err := f.Audit(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{}}}),
+		store.AuditFilter{Event: "import_error"})
 	f.ok(err)
 	f.equal([]int{all, some}, []int{1, 0})
 }
@@ -610,7 +647,8 @@ func testSight(f fixture) {
 		{"unknown DAG", store.Change{Kind: store.ChangeTask, DAG: "absent"}, false},
 		{"push of one's project", store.Change{Kind: store.ChangePush, Project: risk.project}, true},
 		{"push of a foreign project", store.Change{Kind: store.ChangePush, Project: fraud.project}, false},
-		{"refused push of a foreign project for one's DAG", store.Change{Kind: store.ChangePush, DAG: risk.dag, Project: fraud.project, State: "refused"}, false},
+		{"refused push of a foreign project for one's DAG",
+			store.Change{Kind: store.ChangePush, DAG: risk.dag, Project: fraud.project, State: "refused"}, false},
 		{"a file's error", store.Change{Kind: store.ChangeImportError, Project: risk.project}, true},
 		{"work of the instance", store.Change{Kind: store.ChangeSyncWanted}, false},
 	} {
@@ -630,7 +668,8 @@ func testSight(f fixture) {
 	moved.Owner = "somebody"
 	f.save(file("dags/gbc/risk/risk-churn.yaml", "moved", moved))
 	for i, want := range []bool{true, false, false} {
-		got, err := v.Sees(ctx, store.Change{Kind: []store.ChangeKind{store.ChangeDAG, store.ChangeRun, store.ChangeDAG}[i], DAG: risk.dag})
+		got, err := v.Sees(ctx,
+			store.Change{Kind: []store.ChangeKind{store.ChangeDAG, store.ChangeRun, store.ChangeDAG}[i], DAG: risk.dag})
 		f.ok(err)
 		f.equal(got, want)
 	}
@@ -655,7 +694,8 @@ func testProjectOfDAG(f fixture) {
 		file("churn.yaml", "6", annotated("outside", "gbc/risk/churn")),
 	)
 	see := func(project string) []dag.ID {
-		rows, _, err := f.DAGs(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{Projects: []string{project}}}}), store.DAGFilter{})
+		rows, _, err := f.DAGs(store.WithScope(f.ctx(), store.Scope{Any: []store.Selection{{Projects: []string{project}}}}),
+			store.DAGFilter{})
 		f.ok(err)
 		return ids(rows)
 	}
@@ -666,7 +706,8 @@ func testProjectOfDAG(f fixture) {
 	// Provenance knows better, and the feed tells.
 	id, _ := f.record(push("main", "c1", ""))
 	sub := f.listen()
-	spec := store.Spec{DAG: "plain", ProjectID: 7, Path: "dags/gbc/risk/plain.yml", Source: dag.Source{Project: "gbc/moved/plain"}}
+	spec := store.Spec{DAG: "plain", ProjectID: 7, Path: "dags/gbc/risk/plain.yml",
+		Source: dag.Source{Project: "gbc/moved/plain"}}
 	f.ok(f.FinishPushes(f.ctx(), []store.PushResult{{ID: id, State: store.PushUnchanged, Specs: []store.Spec{spec}}}))
 	f.equal(see("gbc/moved"), []dag.ID{"plain"})
 	for f.next(sub).Kind != store.ChangeDAG {

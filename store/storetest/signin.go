@@ -23,13 +23,16 @@ func signInTests() []test {
 	}
 }
 
-var ada = store.Person{Issuer: "https://idp.example.com", Subject: "1", Name: "ada@example.com", Claims: `{"groups":["risk"]}`, ClaimedAt: someTime}
+var ada = store.Person{Issuer: "https://idp.example.com", Subject: "1", Name: "ada@example.com",
+	Claims: `{"groups":["risk"]}`, ClaimedAt: someTime}
 
 func newSession(id string, p store.Person) store.Session {
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	return store.Session{
-		Hash: "hash-" + id, ID: id, Person: p, SID: "sid-" + id, Agent: "Firefox", IDToken: "sealed", RefreshToken: "sealed too",
-		CreatedAt: now, SeenAt: now, IdleUntil: now.Add(time.Hour), ExpiresAt: now.Add(10 * time.Hour), RefreshAt: now.Add(5 * time.Minute),
+		Hash: "hash-" + id, ID: id, Person: p, SID: "sid-" + id, Agent: "Firefox", IDToken: "sealed",
+		RefreshToken: "sealed too",
+		CreatedAt:    now, SeenAt: now, IdleUntil: now.Add(time.Hour), ExpiresAt: now.Add(10 * time.Hour),
+		RefreshAt: now.Add(5 * time.Minute),
 	}
 }
 
@@ -132,8 +135,10 @@ func testOthersCredentials(f fixture) {
 	f.ok(err)
 	f.equal(len(all), 2)
 
-	f.ok(f.makeToken(alice, store.APIToken{ID: "t", Hash: "h", Name: "mine", Owner: ada, ExpiresAt: time.Now().Add(time.Hour)}))
-	f.ok(f.makeToken(alice, store.APIToken{ID: "u", Hash: "i", Name: "mine", Owner: bob, ExpiresAt: time.Now().Add(time.Hour)}))
+	f.ok(f.makeToken(alice,
+		store.APIToken{ID: "t", Hash: "h", Name: "mine", Owner: ada, ExpiresAt: time.Now().Add(time.Hour)}))
+	f.ok(f.makeToken(alice,
+		store.APIToken{ID: "u", Hash: "i", Name: "mine", Owner: bob, ExpiresAt: time.Now().Add(time.Hour)}))
 	f.is(f.RevokeToken(f.ctx(), alice, "t", bob.Issuer, bob.Subject), dag.ErrNotFound)
 	bobs, err := f.Tokens(f.ctx(), bob.Issuer, bob.Subject)
 	f.ok(err)
@@ -143,8 +148,9 @@ func testOthersCredentials(f fixture) {
 func testToken(f fixture) {
 	expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 	made := store.APIToken{
-		ID: "t1", Hash: "h1", Name: "nightly", Role: dag.RoleOperator, CreatedBy: "alice", CreatedAt: someTime, ExpiresAt: expires,
-		Scope: store.Scope{Any: []store.Selection{{DAGs: []string{"churn-*"}, Projects: []string{"gbc/risk"}}}},
+		ID: "t1", Hash: "h1", Name: "nightly", Role: dag.RoleOperator, CreatedBy: "alice", CreatedAt: someTime,
+		ExpiresAt: expires,
+		Scope:     store.Scope{Any: []store.Selection{{DAGs: []string{"churn-*"}, Projects: []string{"gbc/risk"}}}},
 	}
 	f.ok(f.makeToken(alice, made))
 	f.is(f.makeToken(alice, store.APIToken{ID: "t2", Hash: "h2", Name: "nightly"}), dag.ErrConflict)
@@ -175,13 +181,15 @@ func testToken(f fixture) {
 	// Those that have expired do not count.
 	for i := range store.MaxTokens {
 		id := strconv.Itoa(i)
-		f.ok(f.makeToken(alice, store.APIToken{ID: "old" + id, Hash: "old" + id, Name: "old" + id, Owner: p, ExpiresAt: someTime.Add(-time.Hour)}))
+		f.ok(f.makeToken(alice,
+			store.APIToken{ID: "old" + id, Hash: "old" + id, Name: "old" + id, Owner: p, ExpiresAt: someTime.Add(-time.Hour)}))
 	}
 	for i := range store.MaxTokens - 1 {
 		id := strconv.Itoa(i)
 		f.ok(f.makeToken(alice, store.APIToken{ID: "n" + id, Hash: "n" + id, Name: "n" + id, Owner: p, ExpiresAt: expires}))
 	}
-	f.is(f.makeToken(alice, store.APIToken{ID: "more", Hash: "more", Name: "more", Owner: p, ExpiresAt: expires}), dag.ErrConflict)
+	f.is(f.makeToken(alice, store.APIToken{ID: "more", Hash: "more", Name: "more", Owner: p, ExpiresAt: expires}),
+		dag.ErrConflict)
 }
 
 // testTokensAtOnce makes tokens at once when a person can have one more, and tokens of one

@@ -17,7 +17,8 @@ import (
 // it an empty store.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for _, group := range [][]test{
-		dagTests(), runTests(), actTests(), advanceTests(), backfillTests(), pushTests(), pushWorkTests(), feedTests(), scopeTests(), identityTests(), modelTests(), signInTests(),
+		dagTests(), runTests(), actTests(), advanceTests(), backfillTests(), pushTests(), pushWorkTests(), feedTests(),
+		scopeTests(), identityTests(), modelTests(), signInTests(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {

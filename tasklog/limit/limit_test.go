@@ -37,11 +37,13 @@ func TestAppenderCutsAtTheLimit(t *testing.T) {
 		want   string
 		cut    bool
 	}{
-		"below":           {[]string{"nineteen bytes here"}, "nineteen bytes here", false},
-		"exactly":         {[]string{"a line of 20 bytes.\n"}, "a line of 20 bytes.\n", false},
-		"one more":        {[]string{"a line of 20 bytes.\n", "x"}, "a line of 20 bytes.\n" + cutAt20 + dropped("1"), true},
-		"within a line":   {[]string{"short\n", strings.Repeat("x", 100)}, "short\n" + strings.Repeat("x", 14) + "\n" + cutAt20 + dropped("86"), true},
-		"goes on":         {[]string{strings.Repeat("y", 21), "more\n", "and more\n"}, strings.Repeat("y", 20) + "\n" + cutAt20 + dropped("15"), true},
+		"below":    {[]string{"nineteen bytes here"}, "nineteen bytes here", false},
+		"exactly":  {[]string{"a line of 20 bytes.\n"}, "a line of 20 bytes.\n", false},
+		"one more": {[]string{"a line of 20 bytes.\n", "x"}, "a line of 20 bytes.\n" + cutAt20 + dropped("1"), true},
+		"within a line": {[]string{"short\n", strings.Repeat("x", 100)},
+			"short\n" + strings.Repeat("x", 14) + "\n" + cutAt20 + dropped("86"), true},
+		"goes on": {[]string{strings.Repeat("y", 21), "more\n", "and more\n"},
+			strings.Repeat("y", 20) + "\n" + cutAt20 + dropped("15"), true},
 		"nothing written": {nil, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {

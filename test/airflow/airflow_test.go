@@ -155,9 +155,10 @@ func ours(d *dag.DAG) airflowDAG {
 		dag.ScheduleCronTrigger: "CronTriggerTimetable", dag.ScheduleCronInterval: "CronDataIntervalTimetable",
 	}
 	out := airflowDAG{
-		Description: d.Description, StartDate: iso(d.StartDate), EndDate: iso(d.EndDate), Catchup: d.Catchup, MaxActiveRuns: d.MaxActiveRuns,
-		Schedule: schedule{timetables[d.Schedule.Kind], d.Schedule.Expr, d.Schedule.Timezone},
-		Paused:   d.PausedUponCreation, Timeout: d.RunTimeout.Seconds(), Tags: append([]string{"dagfactory"}, d.Tags...),
+		Description: d.Description, StartDate: iso(d.StartDate), EndDate: iso(d.EndDate), Catchup: d.Catchup,
+		MaxActiveRuns: d.MaxActiveRuns,
+		Schedule:      schedule{timetables[d.Schedule.Kind], d.Schedule.Expr, d.Schedule.Timezone},
+		Paused:        d.PausedUponCreation, Timeout: d.RunTimeout.Seconds(), Tags: append([]string{"dagfactory"}, d.Tags...),
 		Params: map[string]param{}, Tasks: map[string]airflowTask{},
 	}
 	if expr, ok := presets[d.Schedule.Expr]; ok {
@@ -169,8 +170,9 @@ func ours(d *dag.DAG) airflowDAG {
 	}
 	for _, t := range d.Tasks {
 		out.Tasks[string(t.ID)] = airflowTask{
-			Operator: t.Operator, Owner: t.Owner, Upstream: []string{}, Downstream: []string{}, TriggerRule: string(t.TriggerRule),
-			Retries: t.Retries, RetryDelay: t.RetryDelay.Seconds(), Timeout: t.ExecutionTimeout.Seconds(),
+			Operator: t.Operator, Owner: t.Owner, Upstream: []string{}, Downstream: []string{},
+			TriggerRule: string(t.TriggerRule),
+			Retries:     t.Retries, RetryDelay: t.RetryDelay.Seconds(), Timeout: t.ExecutionTimeout.Seconds(),
 		}
 	}
 	for _, t := range d.Tasks {
@@ -275,7 +277,8 @@ func TestRealAirflow(t *testing.T) {
 // podDifferences compares Airflow's pod of a task with ours.
 func podDifferences(t *testing.T, airflow json.RawMessage, d *dag.DAG, task *dag.Task) []string {
 	t.Helper()
-	run := dag.Run{DAG: d.ID, ID: runID, LogicalDate: logicalDate, Interval: dag.DataInterval{Start: logicalDate, End: logicalDate}, RunAfter: logicalDate}
+	run := dag.Run{DAG: d.ID, ID: runID, LogicalDate: logicalDate,
+		Interval: dag.DataInterval{Start: logicalDate, End: logicalDate}, RunAfter: logicalDate}
 	rendered, err := macro.New().Render(t.Context(), macro.Context{DAG: d, Run: run, Task: task, Try: 1, MaxTries: 1})
 	if err != nil {
 		t.Fatalf("%s.%s: %v", d.ID, task.ID, err)

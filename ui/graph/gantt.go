@@ -53,9 +53,11 @@ func Gantt(bars []Bar, title string, mark func(at, step time.Duration) string) t
 	var b strings.Builder
 	growing := ""
 	if isOpen(bars) {
-		growing = fmt.Sprintf(` data-open="" data-from="%d" data-left="%d" data-width="%d"`, start.UnixMilli(), barLabel, chartTime)
+		growing = fmt.Sprintf(` data-open="" data-from="%d" data-left="%d" data-width="%d"`, start.UnixMilli(),
+			barLabel, chartTime)
 	}
-	fmt.Fprintf(&b, `<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+"\n",
+	fmt.Fprintf(&b,
+		`<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+"\n",
 		width, height, width, height, html.EscapeString(title), growing)
 	if !start.IsZero() {
 		writeScale(&b, whole, height-margin/2, isOpen(bars), mark)
@@ -69,7 +71,8 @@ func Gantt(bars []Bar, title string, mark func(at, step time.Duration) string) t
 
 // writeScale draws the marks of the scale down to bottom. One that grows has all that it
 // may ever have; those beyond its end are hidden.
-func writeScale(b *strings.Builder, whole time.Duration, bottom int, growing bool, mark func(at, step time.Duration) string) {
+func writeScale(b *strings.Builder, whole time.Duration, bottom int, growing bool,
+	mark func(at, step time.Duration) string) {
 	step := markStep(whole)
 	if growing {
 		step = max(step, time.Second) // as the script counts
@@ -83,7 +86,8 @@ func writeScale(b *strings.Builder, whole time.Duration, bottom int, growing boo
 			at, hidden = 0, ` visibility="hidden"`
 		}
 		x := barLabel + int(int64(chartTime)*int64(at)/int64(whole))
-		fmt.Fprintf(b, `<g class="mark" data-mark="%d" transform="translate(%d 0)"%s><path class="scale" d="M0 %dV%d"/><text class="detail" y="16" text-anchor="middle">%s</text></g>`+"\n",
+		fmt.Fprintf(b,
+			`<g class="mark" data-mark="%d" transform="translate(%d 0)"%s><path class="scale" d="M0 %dV%d"/><text class="detail" y="16" text-anchor="middle">%s</text></g>`+"\n",
 			i, x, hidden, chartHead-6, bottom, html.EscapeString(mark(at, step)))
 	}
 }
@@ -125,7 +129,8 @@ func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {
 		open, end = `<a class="bar"`+window+` href="`+html.EscapeString(bar.Href)+`">`, "</a>\n"
 	}
 	b.WriteString(open)
-	fmt.Fprintf(b, `<text class="label" x="%d" y="%d" text-anchor="end">%s<title>%s</title></text>`, barLabel-12, top+barHeight-4,
+	fmt.Fprintf(b, `<text class="label" x="%d" y="%d" text-anchor="end">%s<title>%s</title></text>`, barLabel-12,
+		top+barHeight-4,
 		html.EscapeString(short(bar.Label, (barLabel-20)/glyphWidth)), html.EscapeString(bar.Label))
 	for _, s := range bar.Spans {
 		from := x(s.From)
@@ -134,7 +139,8 @@ func writeBar(b *strings.Builder, bar Bar, top int, x func(time.Time) int) {
 			when = fmt.Sprintf(`data-from="%d" data-says="%s"`, s.From.UnixMilli(), html.EscapeString(s.Says))
 		}
 		fmt.Fprintf(b, `<rect class="%s" x="%d" y="%d" width="%d" height="%d" rx="3" %s><title>%s</title></rect>`,
-			html.EscapeString(s.Class), from, top, max(x(s.To)-from, minSpan), barHeight, when, html.EscapeString(s.Says+" "+s.Took))
+			html.EscapeString(s.Class), from, top, max(x(s.To)-from, minSpan), barHeight, when,
+			html.EscapeString(s.Says+" "+s.Took))
 	}
 	b.WriteString(end)
 }

@@ -53,8 +53,11 @@ func TestGanttPlacesSpans(t *testing.T) {
 	start := time.Date(2026, 1, 31, 6, 0, 0, 0, time.UTC)
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
 	got := string(Gantt([]Bar{
-		{Label: "prepare_data", Href: "/t/a", Spans: []Span{{From: at(0), To: at(50), Class: "s-success", Says: "a:", Took: "50s"}}},
-		{Label: "train_model", Spans: []Span{{From: at(50), To: at(100), Class: "s-failed"}, {From: at(100), To: at(100), Class: "s-queued", Says: "b waited", Took: "0s"}}},
+		{Label: "prepare_data", Href: "/t/a",
+			Spans: []Span{{From: at(0), To: at(50), Class: "s-success", Says: "a:", Took: "50s"}}},
+		{Label: "train_model",
+			Spans: []Span{{From: at(50), To: at(100), Class: "s-failed"},
+				{From: at(100), To: at(100), Class: "s-queued", Says: "b waited", Took: "0s"}}},
 	}, "Run", plainMark))
 	wellFormed(t, got)
 	for _, want := range []string{
@@ -79,11 +82,13 @@ func TestGanttGrows(t *testing.T) {
 	if strings.Contains(got, "data-open") {
 		t.Errorf("a chart of what ended grows:\n%s", got)
 	}
-	open := Span{From: start.Add(time.Second), To: start.Add(2 * time.Second), Open: true, Class: "s-running", Says: "b", Took: "1s"}
+	open := Span{From: start.Add(time.Second), To: start.Add(2 * time.Second), Open: true, Class: "s-running", Says: "b",
+		Took: "1s"}
 	got = string(Gantt([]Bar{{Label: "a", Spans: []Span{ended}}, {Label: "b", Spans: []Span{open}}}, "", plainMark))
 	wellFormed(t, got)
 	for _, want := range []string{
-		`data-open="" data-from="1000000" data-left="220" data-width="760"`, `data-from="1000000" data-to="1001000"><title>a 1s<`,
+		`data-open="" data-from="1000000" data-left="220" data-width="760"`,
+		`data-from="1000000" data-to="1001000"><title>a 1s<`,
 		`data-from="1001000" data-says="b"><title>b 1s<`, `data-mark="1" transform="translate(600 0)"`,
 	} {
 		if !strings.Contains(got, want) {
@@ -96,7 +101,8 @@ func TestGanttEscapesEveryText(t *testing.T) {
 	t.Parallel()
 	const evil = `"><script>alert(1)</script>&%s`
 	now := time.Now()
-	got := string(Gantt([]Bar{{evil, evil, false, []Span{{now, now, true, evil, evil, evil}}}}, evil, func(_, _ time.Duration) string { return evil }))
+	got := string(Gantt([]Bar{{evil, evil, false, []Span{{now, now, true, evil, evil, evil}}}}, evil,
+		func(_, _ time.Duration) string { return evil }))
 	wellFormed(t, got)
 	if strings.Contains(got, "<script>") {
 		t.Errorf("the payload came out unescaped:\n%s", got)

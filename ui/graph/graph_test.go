@@ -80,7 +80,8 @@ func TestSVGGolden(t *testing.T) {
 func TestSVGEscapesEveryText(t *testing.T) {
 	t.Parallel()
 	const hostile = `"><script>alert(1)</script>&%s`
-	node := Node{ID: "a", Label: hostile, Detail: hostile, Mark: hostile, Class: hostile, Group: hostile, Href: hostile, Title: hostile}
+	node := Node{ID: "a", Label: hostile, Detail: hostile, Mark: hostile, Class: hostile, Group: hostile, Href: hostile,
+		Title: hostile}
 	got := string(SVG(Layout([]Node{node}, nil), hostile))
 	if strings.Contains(got, "<script") {
 		t.Errorf("unescaped text in %s", got)
@@ -118,7 +119,8 @@ func TestLayoutUncrossesTwoChains(t *testing.T) {
 
 func TestLayoutDropsWhatCannotGoForward(t *testing.T) {
 	t.Parallel()
-	d := Layout([]Node{{ID: "a"}, {ID: "b"}, {ID: "c"}}, []Edge{{"a", "b"}, {"b", "c"}, {"c", "a"}, {"a", "a"}, {"a", "b"}, {"a", "nobody"}})
+	d := Layout([]Node{{ID: "a"}, {ID: "b"}, {ID: "c"}},
+		[]Edge{{"a", "b"}, {"b", "c"}, {"c", "a"}, {"a", "a"}, {"a", "b"}, {"a", "nobody"}})
 	var got []Edge
 	for _, l := range d.Lines {
 		got = append(got, l.Edge)

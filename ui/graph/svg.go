@@ -26,10 +26,12 @@ const arrowhead = `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" 
 // title is read to people who do not see the drawing.
 func SVG(d Drawing, title string) template.HTML {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="graph" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+"\n",
+	fmt.Fprintf(&b,
+		`<svg class="graph" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+"\n",
 		d.W, d.H, d.W, d.H, html.EscapeString(title))
 	for _, f := range d.Frames {
-		fmt.Fprintf(&b, `<g class="frame"><rect x="%d" y="%d" width="%d" height="%d" rx="10"/><text x="%d" y="%d">%s</text></g>`+"\n",
+		fmt.Fprintf(&b,
+			`<g class="frame"><rect x="%d" y="%d" width="%d" height="%d" rx="10"/><text x="%d" y="%d">%s</text></g>`+"\n",
 			f.X, f.Y, f.W, f.H, f.X+framePad, f.Y+frameTitle-2, html.EscapeString(short(f.Name, (f.W-2*framePad)/glyphWidth)))
 	}
 	if len(d.Lines) > 0 {
@@ -50,16 +52,20 @@ func writeBox(b *strings.Builder, box Box) {
 	if box.Href != "" {
 		element, href = "a", ` href="`+html.EscapeString(box.Href)+`"`
 	}
-	fmt.Fprintf(b, `<%s class="node %s" id="node-%s" data-live=""%s>`, element, html.EscapeString(box.Class), html.EscapeString(box.ID), href)
+	fmt.Fprintf(b, `<%s class="node %s" id="node-%s" data-live=""%s>`, element, html.EscapeString(box.Class),
+		html.EscapeString(box.ID), href)
 	fmt.Fprintf(b, `<title>%s</title>`, html.EscapeString(box.Title))
 	fmt.Fprintf(b, `<rect x="%d" y="%d" width="%d" height="%d" rx="8"/>`, box.X, box.Y, box.W, box.H)
-	fmt.Fprintf(b, `<text class="mark" x="%d" y="%d">%s</text>`, box.X+labelLeft/2, box.Y+box.H/2+5, html.EscapeString(box.Mark))
+	fmt.Fprintf(b, `<text class="mark" x="%d" y="%d">%s</text>`, box.X+labelLeft/2, box.Y+box.H/2+5,
+		html.EscapeString(box.Mark))
 	y := box.Y + box.H/2 + 5
 	if box.Detail != "" {
 		y = box.Y + box.H/2 - 3
-		fmt.Fprintf(b, `<text class="detail" x="%d" y="%d">%s</text>`, box.X+labelLeft, box.Y+box.H/2+14, html.EscapeString(short(box.Detail, (box.W-labelLeft)/detailWidth)))
+		fmt.Fprintf(b, `<text class="detail" x="%d" y="%d">%s</text>`, box.X+labelLeft, box.Y+box.H/2+14,
+			html.EscapeString(short(box.Detail, (box.W-labelLeft)/detailWidth)))
 	}
-	fmt.Fprintf(b, `<text class="label" x="%d" y="%d">%s</text>`, box.X+labelLeft, y, html.EscapeString(short(box.Label, (box.W-labelLeft-8)/glyphWidth)))
+	fmt.Fprintf(b, `<text class="label" x="%d" y="%d">%s</text>`, box.X+labelLeft, y,
+		html.EscapeString(short(box.Label, (box.W-labelLeft-8)/glyphWidth)))
 	fmt.Fprintf(b, "</%s>\n", element)
 }
 

@@ -15,7 +15,8 @@ import (
 func (c *Cluster) ConfigOf(account string) *rest.Config {
 	c.t.Helper()
 	request := &authenticationv1.TokenRequest{}
-	token, err := c.Client.CoreV1().ServiceAccounts(c.Namespace).CreateToken(c.t.Context(), account, request, metav1.CreateOptions{})
+	token, err := c.Client.CoreV1().ServiceAccounts(c.Namespace).CreateToken(c.t.Context(), account, request,
+		metav1.CreateOptions{})
 	if err != nil {
 		c.t.Fatalf("get a token of service account %s: %v", account, err)
 	}

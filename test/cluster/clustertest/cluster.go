@@ -147,7 +147,8 @@ func (c *Cluster) deleteNamespace(name string) {
 	defer cancel()
 	pods := c.Client.CoreV1().Pods(name)
 	grace := int64(1)
-	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &grace}, metav1.ListOptions{}); err != nil {
+	if err := pods.DeleteCollection(ctx, metav1.DeleteOptions{GracePeriodSeconds: &grace},
+		metav1.ListOptions{}); err != nil {
 		c.t.Errorf("delete the pods of namespace %s: %v", name, err)
 	}
 	if err := removeFinalizers(ctx, pods); err != nil {

@@ -149,7 +149,8 @@ func TestConfigOf(t *testing.T) {
 	t.Parallel()
 	c := clustertest.Open(t)
 	meta := metav1.ObjectMeta{Name: "reader"}
-	role := &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}
+	role := &rbacv1.Role{ObjectMeta: meta,
+		Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list"}}}}
 	if _, err := c.Client.RbacV1().Roles(c.Namespace).Create(t.Context(), role, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +159,8 @@ func TestConfigOf(t *testing.T) {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "reader"},
 		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "default", Namespace: c.Namespace}},
 	}
-	if _, err := c.Client.RbacV1().RoleBindings(c.Namespace).Create(t.Context(), binding, metav1.CreateOptions{}); err != nil {
+	if _, err := c.Client.RbacV1().RoleBindings(c.Namespace).Create(t.Context(), binding,
+		metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	client, err := kubernetes.NewForConfig(c.ConfigOf("default"))
@@ -168,7 +170,8 @@ func TestConfigOf(t *testing.T) {
 	if _, err := client.CoreV1().Pods(c.Namespace).List(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Errorf("list pods, which the role allows: %v", err)
 	}
-	_, err = client.CoreV1().Pods(c.Namespace).Create(t.Context(), clustertest.ShellPod("p", "true"), metav1.CreateOptions{})
+	_, err = client.CoreV1().Pods(c.Namespace).Create(t.Context(), clustertest.ShellPod("p", "true"),
+		metav1.CreateOptions{})
 	if !apierrors.IsForbidden(err) {
 		t.Errorf("create a pod, which the role does not allow: got error %v, want Forbidden", err)
 	}
@@ -186,7 +189,8 @@ func checkEnd(t *testing.T, pod *corev1.Pod, exitCode int32) {
 	}
 	status := pod.Status.ContainerStatuses[0]
 	if got := status.State.Terminated.ExitCode; got != exitCode || status.RestartCount != 0 {
-		t.Errorf("pod %s ended with %d after %d restarts, want %d: %+v", pod.Name, got, status.RestartCount, exitCode, status.State)
+		t.Errorf("pod %s ended with %d after %d restarts, want %d: %+v", pod.Name, got, status.RestartCount, exitCode,
+			status.State)
 	}
 }
 

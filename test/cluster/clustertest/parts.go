@@ -112,7 +112,8 @@ func (c *Cluster) OwnFakeNode() string {
 		},
 		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: FakeLabel, Value: "true", Effect: corev1.TaintEffectNoSchedule}}},
 		Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
-			corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourcePods: resource.MustParse("10"),
+			corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("64Gi"),
+			corev1.ResourcePods: resource.MustParse("10"),
 		}},
 	}
 	node.Status.Capacity = node.Status.Allocatable

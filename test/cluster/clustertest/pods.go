@@ -60,7 +60,8 @@ func FakePod(pod *corev1.Pod, run time.Duration, exitCode int) *corev1.Pod {
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "dagwright.dev/fake-run", run.String())
 	metav1.SetMetaDataAnnotation(&pod.ObjectMeta, "dagwright.dev/fake-exit-code", strconv.Itoa(exitCode))
 	pod.Spec.NodeSelector = map[string]string{FakeLabel: "true"}
-	pod.Spec.Tolerations = append(pod.Spec.Tolerations, corev1.Toleration{Key: FakeLabel, Operator: corev1.TolerationOpExists})
+	pod.Spec.Tolerations = append(pod.Spec.Tolerations,
+		corev1.Toleration{Key: FakeLabel, Operator: corev1.TolerationOpExists})
 	return pod
 }
 
@@ -105,14 +106,16 @@ func (c *Cluster) waitPod(which metav1.ListOptions, wanted func(*corev1.Pod) boo
 }
 
 // wait watches some objects until an event about one of them is the one wanted.
-func (c *Cluster) wait(resource, namespace string, which metav1.ListOptions, kind runtime.Object, wanted func(watch.Event) bool) error {
+func (c *Cluster) wait(resource, namespace string, which metav1.ListOptions, kind runtime.Object,
+	wanted func(watch.Event) bool) error {
 	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	// The watch's machinery would complain that it is ended.
 	ctx = klog.NewContext(ctx, logr.Discard())
-	source := cache.NewFilteredListWatchFromClient(c.Client.CoreV1().RESTClient(), resource, namespace, func(o *metav1.ListOptions) {
-		o.FieldSelector, o.LabelSelector = which.FieldSelector, which.LabelSelector
-	})
+	source := cache.NewFilteredListWatchFromClient(c.Client.CoreV1().RESTClient(), resource, namespace,
+		func(o *metav1.ListOptions) {
+			o.FieldSelector, o.LabelSelector = which.FieldSelector, which.LabelSelector
+		})
 	_, err := watchtools.UntilWithSync(ctx, source, kind, nil, func(e watch.Event) (bool, error) { return wanted(e), nil })
 	return err
 }
