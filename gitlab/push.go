@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strings"
 
@@ -241,8 +242,8 @@ func (e *event) finish() error {
 
 // complete checks the fields that name things and fills in Branch and Kind.
 func (p *Push) complete() error {
-	if p.ProjectID <= 0 {
-		return fmt.Errorf("project_id is missing or no positive number: %w", dag.ErrInvalid)
+	if p.ProjectID <= 0 || p.ProjectID == math.MaxInt64 { // which stands for all that are larger
+		return fmt.Errorf("project_id is missing, or no positive number that a project can have: %w", dag.ErrInvalid)
 	}
 	if p.Project != "" {
 		if err := checkProject(p.Project); err != nil {

@@ -197,6 +197,7 @@ func TestParsePushRefuses(t *testing.T) {
 		"deep":                 {body(`"push_options":{}`, `"x":`+strings.Repeat("[", 100_000)), "nested"},
 		"deep objects":         {body(`"push_options":{}`, `"x":`+strings.Repeat(`{"a":`, 100_000)), "nested"},
 		"no project id":        {body(`"project_id":7,`, "", `"id":7,`, ""), "project_id"},
+		"huge project id":      {body(`"project_id":7`, `"project_id":1`+strings.Repeat("0", 30)), "project_id"},
 		"negative project id":  {body(`"project_id":7`, `"project_id":-7`), "project_id"},
 		"no ref":               {body(`"ref"`, `"fer"`), "ref is missing"},
 		"ref of no type":       {body(`"refs/heads/main"`, `5`), "ref is missing"},
