@@ -11,8 +11,11 @@ import (
 )
 
 // BackfillChoice returns the dates of a request for which CreateBackfill would make
-// a run, or clear one.
+// a run, or clear one. It refuses what that refuses for its conf, limit or reprocess.
 func (s *Store) BackfillChoice(ctx context.Context, req BackfillRequest) (chosen []NextRun, err error) {
+	if _, err := req.check(); err != nil {
+		return nil, err
+	}
 	err = s.db.read(ctx, func(t *tx) error {
 		chosen = nil
 		if _, err := findDAG(t, req.DAG); err != nil {
@@ -62,10 +65,7 @@ func runOfDate(t *tx, id dag.ID, date time.Time) (*runRecord, error) {
 // DAG, dag.ErrInvalid for a wrong conf, limit or reprocess, and dag.ErrConflict when
 // the DAG is archived or has a backfill that is not completed.
 func (s *Store) CreateBackfill(ctx context.Context, req BackfillRequest) (b Backfill, err error) {
-	if err := req.check(); err != nil {
-		return b, err
-	}
-	conf, err := encodeConf(req.Conf)
+	conf, err := req.check()
 	if err != nil {
 		return b, err
 	}
@@ -121,16 +121,20 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 	return findBackfill(t, id)
 }
 
-func (req BackfillRequest) check() error {
+// check checks what needs no look at the DAG, and encodes the conf.
+func (req BackfillRequest) check() (conf string, err error) {
 	if req.MaxActiveRuns < 1 {
-		return fmt.Errorf("max_active_runs %d: want 1 or more: %w", req.MaxActiveRuns, dag.ErrInvalid)
+		return "", fmt.Errorf("max_active_runs %d: want 1 or more: %w", req.MaxActiveRuns, dag.ErrInvalid)
 	}
 	switch req.Reprocess {
 	case ReprocessNone, ReprocessFailed, ReprocessCompleted:
 	default:
-		return fmt.Errorf("reprocess behaviour %.60q: want none, failed or completed: %w", req.Reprocess, dag.ErrInvalid)
+		return "", fmt.Errorf("reprocess behaviour %.60q: want none, failed or completed: %w", req.Reprocess, dag.ErrInvalid)
 	}
-	return dag.CheckConf(req.Conf)
+	if err := dag.CheckConf(req.Conf); err != nil {
+		return "", err
+	}
+	return encodeConf(req.Conf)
 }
 
 // addBackfillRuns clears the runs that there are, as the request says, and makes one

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"dagwright/dag"
@@ -203,10 +204,16 @@ func testBackfillRefused(f fixture) {
 	req.MaxActiveRuns = 0
 	_, err = f.CreateBackfill(f.ctx(), req)
 	f.is(err, dag.ErrInvalid)
-	req = request(days(1))
-	req.Conf = map[string]any{"a b": 1}
-	_, err = f.CreateBackfill(f.ctx(), req)
+	_, err = f.BackfillChoice(f.ctx(), req)
 	f.is(err, dag.ErrInvalid)
+	for _, conf := range []map[string]any{{"a b": 1}, {"PATH": "/x"}, {"big": strings.Repeat("x", 1<<20)}} {
+		req = request(days(1))
+		req.Conf = conf
+		_, err = f.CreateBackfill(f.ctx(), req)
+		f.is(err, dag.ErrInvalid)
+		_, err = f.BackfillChoice(f.ctx(), req)
+		f.is(err, dag.ErrInvalid)
+	}
 	_, err = f.CreateBackfill(f.ctx(), request(days(1)))
 	f.ok(err)
 	_, err = f.CreateBackfill(f.ctx(), request(days(2)))
