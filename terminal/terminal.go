@@ -48,11 +48,11 @@ func controls(r rune) bool {
 	return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }
 
-// OneLine is a text with a space for each control character, so that it breaks neither a
-// table nor the terminal.
+// OneLine is a text with a space for each control character and each that turns the
+// direction of text, so that it breaks neither a table nor the terminal.
 func OneLine(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
+		if controls(r) {
 			return ' '
 		}
 		return r

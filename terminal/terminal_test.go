@@ -40,6 +40,7 @@ func TestOneLine(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"plain, größer": "plain, größer", "a\nb\tc\r": "a b c ", "a\x1b[2Jb\x7f": "a [2Jb ", "a\u009bb\u00a0": "a b\u00a0",
+		"a\u202eb\u2066c\u200dd": "a b c\u200dd",
 	} {
 		if got := terminal.OneLine(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
