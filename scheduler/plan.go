@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"slices"
 	"time"
 
 	"dagwright/dag"
@@ -44,13 +45,24 @@ type plan struct {
 
 // makePlan decides what happens next. It is pure except for the snapshot's
 // slices, which it uses as its working copy.
+//
+// The slots that ended attempts leave are free for every DAG of the plan, and the DAG
+// that holds the fewest is served first: one with a thousand runs would else take each
+// slot that its own attempts leave, and keep the others out for good.
 func makePlan(s situation) plan {
 	p := plan{wake: map[dag.ID]time.Time{}, free: s.maxTasks - s.snapshot.ActiveTasks}
 	byDAG := eventsByDAG(s.events)
+	plans := make([]*dagPlan, len(s.snapshot.DAGs))
 	for i := range s.snapshot.DAGs {
 		d := &dagPlan{situation: &s, plan: &p, state: &s.snapshot.DAGs[i]}
-		d.decide(byDAG[d.state.DAG.ID])
-		delete(byDAG, d.state.DAG.ID)
+		d.applyEvents(byDAG[d.id()])
+		delete(byDAG, d.id())
+		d.held = d.activeTasks()
+		plans[i] = d
+	}
+	slices.SortStableFunc(plans, func(a, b *dagPlan) int { return a.held - b.held })
+	for _, d := range plans {
+		d.decide()
 	}
 	// What is left is about DAGs that the store does not know any more.
 	for _, events := range byDAG {
@@ -75,6 +87,7 @@ type dagPlan struct {
 	*plan
 	state *store.DAGState
 
+	held    int // slots of the instance that its attempts hold when the plan begins
 	running int // runs that hold one of the DAG's run slots
 	started int // queued runs that this step started
 	// The same of the DAG's backfill, which has slots of its own.
@@ -84,10 +97,21 @@ type dagPlan struct {
 
 func (d *dagPlan) id() dag.ID { return d.state.DAG.ID }
 
-// decide takes the DAG through one step, in the order in which slots become
-// free: ends first, then what may start.
-func (d *dagPlan) decide(events []dag.AttemptEvent) {
-	d.applyEvents(events)
+// activeTasks counts the DAG's attempts that hold a slot of the instance.
+func (d *dagPlan) activeTasks() (n int) {
+	for _, run := range d.state.Runs {
+		for _, ti := range run.Tasks {
+			if ti.State.Active() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// decide takes the DAG through one step after its events, in the order in which slots
+// become free: ends first, then what may start.
+func (d *dagPlan) decide() {
 	for i := range d.state.Runs {
 		if r := &d.state.Runs[i]; r.State == dag.RunRunning {
 			*d.slots(r)++

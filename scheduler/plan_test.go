@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -528,6 +529,50 @@ func TestPlanTakenDateMovesOn(t *testing.T) {
 		timetables: map[dag.ID]*timetable.Timetable{"d": tt},
 	})
 	want(t, describe(p.actions), "next 2026-03-11T12:00")
+}
+
+// TestPlanSharesSlots has a DAG with many runs leave a slot, which goes to the DAG that
+// holds none, whichever of them stands first.
+func TestPlanSharesSlots(t *testing.T) {
+	t.Parallel()
+	many, one := chain(dag.Task{ID: "a"}), chain(dag.Task{ID: "a"})
+	many.ID, one.ID = "many", "one"
+	many.MaxActiveRuns = 100
+	other := running(many, dag.TaskRunning)
+	other.ID, other.Tasks[0].Run = "other", "other"
+	busy := store.DAGState{DAG: many, Queued: 1, Runs: []store.RunDetail{running(many, dag.TaskRunning), other,
+		queued(many, "more")}}
+	waiting := store.DAGState{DAG: one, Queued: 1, Runs: []store.RunDetail{queued(one, "r")}}
+	e := ended("a", 0)
+	e.Key.DAG = "many"
+	for _, dags := range [][]store.DAGState{{busy, waiting}, {waiting, busy}} {
+		p := makePlan(situation{
+			now: noon, maxTasks: 2, taken: map[dag.ID]time.Time{}, events: []dag.AttemptEvent{e},
+			snapshot: store.Snapshot{ActiveTasks: 2, DAGs: clone(dags)},
+		})
+		if diff := cmp.Diff([]dag.ID{"many"}, p.starved); diff != "" {
+			t.Errorf("starved (-want +got):\n%s", diff)
+		}
+		started := slices.ContainsFunc(p.actions, func(a store.Action) bool {
+			start, ok := a.(store.StartRun)
+			return ok && start.DAG == "one"
+		})
+		if !started {
+			t.Errorf("the DAG that holds no slot was not served: %v", describe(p.actions))
+		}
+	}
+}
+
+// clone copies states as deep as a plan changes them.
+func clone(states []store.DAGState) []store.DAGState {
+	states = slices.Clone(states)
+	for i := range states {
+		states[i].Runs = slices.Clone(states[i].Runs)
+		for j := range states[i].Runs {
+			states[i].Runs[j].Tasks = slices.Clone(states[i].Runs[j].Tasks)
+		}
+	}
+	return states
 }
 
 func TestPlanNoSlotForARun(t *testing.T) {
