@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -285,4 +286,40 @@ func TestUseAfterClose(t *testing.T) {
 	if err := s.WantSync(t.Context()); err == nil {
 		t.Error("writing after Close gave no error")
 	}
+}
+
+// TestSQLiteClosesItsFiles wants no descriptor of the database's files after Close: a file
+// that is removed would keep its place on the disk until the process ends.
+func TestSQLiteClosesItsFiles(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + path, Logger: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := descriptors(t, path); n == 0 {
+		t.Fatal("no file of an open database was found")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := descriptors(t, path); n != 0 {
+		t.Errorf("%d files of a closed database are open", n)
+	}
+}
+
+// descriptors counts the process's descriptors of files whose paths begin so.
+func descriptors(t *testing.T, path string) (n int) {
+	t.Helper()
+	const folder = "/proc/self/fd"
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if file, err := os.Readlink(filepath.Join(folder, e.Name())); err == nil && strings.HasPrefix(file, path) {
+			n++
+		}
+	}
+	return n
 }

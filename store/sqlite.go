@@ -153,13 +153,19 @@ func (d *sqliteDB) close() error {
 		close(d.closed)
 	}
 	d.writer.stop()
+	err := d.writer.session.conn.Close()
 	for range sqliteReaders {
-		<-d.readers
+		err = errors.Join(err, (<-d.readers).conn.Close())
 	}
-	return d.closeHandles()
+	return errors.Join(err, d.closeHandles())
 }
 
+// closeHandles closes the files, but for those of connections that are in use, which
+// database/sql leaves open.
 func (d *sqliteDB) closeHandles() error {
+	for len(d.readers) > 0 {
+		_ = (<-d.readers).conn.Close() // opening failed
+	}
 	var err error
 	for _, db := range []*sql.DB{d.reading, d.writing} {
 		if db != nil {
