@@ -234,7 +234,9 @@ func scopedReads() []scopedRead {
 			return notNone(found, err, n > 0)
 		}},
 		{method: "BackfillChoice", one: func(ctx context.Context, f fixture, tm team) (any, error) {
-			found, err := f.BackfillChoice(ctx, store.BackfillRequest{DAG: tm.dag, Dates: days(1)})
+			req := request(days(1))
+			req.DAG = tm.dag
+			found, err := f.BackfillChoice(ctx, req)
 			return notNone(any(map[string]any{tm.name: found}), err, len(found) > 0)
 		}},
 		{method: "Version",
