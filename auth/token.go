@@ -90,15 +90,20 @@ func (n NewToken) check() (store.Scope, error) {
 	return store.Scope{Any: []store.Selection{{DAGs: n.DAGs, Projects: n.Projects}}}, nil
 }
 
+// ErrSignInOff says that the instance asks nobody who they are, so that nobody has sessions
+// or tokens, whatever their role. It is a dag.ErrForbidden.
+var ErrSignInOff = fmt.Errorf("sign-in is off (auth: none), so there are neither sessions nor tokens: %w",
+	dag.ErrForbidden)
+
 // CreateToken makes an API token for whoever makes the request, and returns what a script
 // is to present, which is shown this once. The error is dag.ErrInvalid,
-// dag.ErrConflict for a name that is taken, or dag.ErrForbidden.
+// dag.ErrConflict for a name that is taken, dag.ErrForbidden, or ErrSignInOff.
 func (s *Service) CreateToken(ctx context.Context, n NewToken) (text string, made store.APIToken, err error) {
 	who := From(ctx)
 	scope, err := n.check()
 	switch {
 	case s.open():
-		return "", made, fmt.Errorf("sign-in is off (auth: none), so there are no tokens: %w", dag.ErrForbidden)
+		return "", made, ErrSignInOff
 	case !who.Person():
 		return "", made, fmt.Errorf("only a person who has signed in makes tokens, not another token: %w", dag.ErrForbidden)
 	case err != nil:
@@ -156,8 +161,7 @@ func (s *Service) whose(ctx context.Context, all bool) (issuer, subject string, 
 	who := From(ctx)
 	switch {
 	case s.open():
-		return "", "", fmt.Errorf("sign-in is off (auth: none), so there are neither sessions nor tokens: %w",
-			dag.ErrForbidden)
+		return "", "", ErrSignInOff
 	case all && who.InstanceRole() >= dag.RoleAdmin && who.Person():
 		return "", "", nil
 	case all:

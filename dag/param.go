@@ -52,12 +52,39 @@ func (p Param) checkAllowed(value any) string {
 				return ""
 			}
 		}
-		return "the value is none of those that the enum allows"
+		return "the value must be one of " + listed(allowed)
 	}
 	if c, ok := p.Schema["const"]; ok && !equalJSON(c, value) {
-		return "the value must be the constant of the schema"
+		return fmt.Sprintf("the value must be %s, the constant of the schema", shown(c))
 	}
 	return ""
+}
+
+// listed names values of a schema for a message: the first ten, each cut.
+func listed(values []any) string {
+	const most = 10
+	var names []string
+	for _, v := range values[:min(len(values), most)] {
+		names = append(names, shown(v))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(values) - most; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// shown is a value of a schema in a message: as JSON, or quoted and cut when it is long.
+func shown(value any) string {
+	const most = 80
+	text, err := confText(value)
+	if err != nil { // a number that JSON does not have
+		text = fmt.Sprint(value)
+	}
+	if _, isText := value.(string); isText || len(text) > most {
+		return clip(text)
+	}
+	return text
 }
 
 func (p Param) checkText(s string) string {

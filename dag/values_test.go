@@ -267,9 +267,13 @@ func TestParamCheckSays(t *testing.T) {
 		want         string
 	}{
 		{"of no type", `{"type": ["null", "string"]}`, 1, "the value must be of type null or string"},
-		{"outside the enum", `{"enum": [1, "a"]}`, "b", "the value is none of those that the enum allows"},
+		{"outside the enum", `{"enum": [1, "a"]}`, "b", `the value must be one of 1, "a"`},
+		{"outside a long enum", `{"enum": [1, 2, 3, 4, 5, 6, 7, 8, 9, true, "` + strings.Repeat("x", 100) + `", null]}`, "b",
+			"the value must be one of 1, 2, 3, 4, 5, 6, 7, 8, 9, true and 2 more"},
+		{"outside an enum of long values", `{"enum": ["` + strings.Repeat("x", 100) + `", [{"a": [1, 2]}]]}`, "b",
+			`the value must be one of "` + strings.Repeat("x", 80) + `"…, [{"a":[1,2]}]`},
 		{"the constant", `{"const": 1}`, 1.0, ""},
-		{"not the constant", `{"const": 1}`, 2, "the value must be the constant of the schema"},
+		{"not the constant", `{"const": 1}`, 2, "the value must be 1, the constant of the schema"},
 		{"as short as may be", `{"minLength": 2, "maxLength": 2}`, "äö", ""},
 		{"too short", `{"minLength": 2}`, "ä", "the text must have at least 2 characters"},
 		{"too long", `{"maxLength": 2}`, "äöü", "the text must have at most 2 characters"},

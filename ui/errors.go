@@ -13,6 +13,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"dagwright/auth"
 	"dagwright/dag"
 	"dagwright/store"
 )
@@ -53,10 +54,11 @@ func conflict(key string) error              { return &pageError{dag.ErrConflict
 var errorKinds = []struct {
 	kind        error
 	status      int
-	title, hint string
+	title, hint string // no hint when there is nothing to be done
 }{
 	{dag.ErrNotFound, http.StatusNotFound, say("Not found"),
 		say("It may have been deleted, or the address is mistyped. Look for it in the table of DAGs.")},
+	{auth.ErrSignInOff, http.StatusForbidden, say("There is no sign-in"), ""},
 	{dag.ErrForbidden, http.StatusForbidden, notAllowed, notAllowedHint},
 	{dag.ErrConflict, http.StatusConflict, say("Not possible now"),
 		say("Something has changed since the page was loaded. Go back, reload the page and check before you try again.")},

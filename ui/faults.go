@@ -15,14 +15,20 @@ import (
 type faultPattern struct {
 	*regexp.Regexp
 
-	russian string
-	literal int // bytes of the format that are not verbs
+	english, russian string
+	anyHead          bool // it begins with a value of any text, so that the start of the text says nothing
+	literal          int  // bytes of the format that are not verbs
 }
 
-var faultVerb = regexp.MustCompile(`%[.\d]*[a-z]`)
+var (
+	faultVerb = regexp.MustCompile(`%[.\d]*[a-z]`)
+	// anyHead is a format that begins with a text that is not quoted.
+	anyHead = regexp.MustCompile(`^%[.\d]*[sw]`)
+)
 
-// faultPatterns are made when a fault is first read in Russian; those that
-// say most come first.
+// faultPatterns are made when a fault is first read in Russian. Those that say most
+// come first; those that begin with any text come last, since they would take the
+// start of another sentence for a value.
 var faultPatterns = sync.OnceValue(func() []faultPattern {
 	var patterns []faultPattern
 	for _, w := range faultWords {
@@ -50,10 +56,20 @@ var faultPatterns = sync.OnceValue(func() []faultPattern {
 		} else {
 			b.WriteString(`()`)
 		}
-		patterns = append(patterns,
-			faultPattern{regexp.MustCompile(b.String() + `$`), w.russian, literal + len(w.english) - at})
+		patterns = append(patterns, faultPattern{
+			Regexp: regexp.MustCompile(b.String() + `$`), english: w.english, russian: w.russian,
+			anyHead: anyHead.MatchString(w.english), literal: literal + len(w.english) - at,
+		})
 	}
-	slices.SortStableFunc(patterns, func(a, b faultPattern) int { return cmp.Compare(b.literal, a.literal) })
+	slices.SortStableFunc(patterns, func(a, b faultPattern) int {
+		switch {
+		case a.anyHead && !b.anyHead:
+			return 1
+		case b.anyHead && !a.anyHead:
+			return -1
+		}
+		return cmp.Compare(b.literal, a.literal)
+	})
 	return patterns
 })
 
@@ -105,20 +121,27 @@ func russianText(text string, depth int) (string, bool) {
 	}
 	text = strings.TrimPrefix(text, "invalid ")
 	for _, p := range faultPatterns() {
-		found := p.FindStringSubmatch(text)
-		if found == nil {
-			continue
+		if whole, ok := p.translate(text, depth); ok {
+			return whole, true
 		}
-		whole := p.russian
-		if values := found[1 : len(found)-1]; len(values) > 0 {
-			whole = fmt.Sprintf(p.russian, russianValues(p.russian, values, depth)...)
-		}
-		if rest := found[len(found)-1]; rest != "" {
-			whole += ": " + russianPart(rest, depth)
-		}
-		return whole, true
 	}
 	return text, false
+}
+
+// translate puts a text that the pattern finds into Russian.
+func (p *faultPattern) translate(text string, depth int) (string, bool) {
+	found := p.FindStringSubmatch(text)
+	if found == nil {
+		return "", false
+	}
+	whole := p.russian
+	if values := found[1 : len(found)-1]; len(values) > 0 {
+		whole = fmt.Sprintf(p.russian, russianValues(p.russian, values, depth)...)
+	}
+	if rest := found[len(found)-1]; rest != "" {
+		whole += ": " + russianPart(rest, depth)
+	}
+	return whole, true
 }
 
 var (

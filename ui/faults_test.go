@@ -41,7 +41,7 @@ type sources struct {
 	names  []string // of fields and variables that hold reasons
 	calls  []string // of functions that take one as a literal
 	in     []string // of functions that return one
-	errs   bool     // whether its dag.ErrConflict, dag.ErrInvalid and dag.ErrNotFound reach a reader
+	errs   bool     // whether its errors of dag's kinds, such as dag.ErrConflict, reach a reader
 }
 
 var faultSources = []sources{
@@ -53,7 +53,7 @@ var faultSources = []sources{
 		calls: []string{"add", "addAt", "fault", "faultf", "faultKey", "Errorf", "New"}},
 	{folder: "../timetable", calls: []string{"Errorf", "New", "fail", "bad"}},
 	{folder: "../podspec", calls: []string{"add", "bad", "Errorf", "New"}},
-	{folder: "../auth", calls: []string{"refusef"}, names: []string{"errUnknown"}},
+	{folder: "../auth", calls: []string{"refusef"}, names: []string{"errUnknown"}, errs: true},
 }
 
 // fieldPath is a name of a field, and no words.
@@ -117,7 +117,7 @@ func keepReturns(n ast.Node, keep func(...ast.Expr)) {
 // keepError keeps the words of an error that is shown to the reader.
 func keepError(call *ast.CallExpr, keep func(...ast.Expr)) {
 	sentinel := func(e ast.Expr) bool {
-		return slices.Contains([]string{"ErrConflict", "ErrInvalid", "ErrNotFound"}, nameOf(e))
+		return slices.Contains([]string{"ErrConflict", "ErrForbidden", "ErrInvalid", "ErrNotFound"}, nameOf(e))
 	}
 	if slices.ContainsFunc(call.Args, sentinel) {
 		keep(call.Args[0])
@@ -185,15 +185,26 @@ func TestFaultsOfRealFiles(t *testing.T) {
 	for _, test := range []struct{ english, want string }{
 		{`unknown key "imag"; did you mean "image"?`, `неизвестный ключ "imag"; может быть, "image"?`},
 		{`.dagwright.yml:2: not YAML: did not find expected ',' or ']' (a "[" or "{" that is not closed?)`,
-			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого «,» или ']' (не закрыта скобка [ или {?)`},
+			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого «,» или «]» (не закрыта скобка [ или {?)`},
 		{`.dagwright.yml:2: not YAML: did not find expected node content (a "[" or "{" that is not closed?)`,
 			`.dagwright.yml:2: ошибка в YAML: нет ожидаемого значения (не закрыта скобка [ или {?)`},
 		{`invalid conf key "A B" is not a name of an environment variable: use letters, digits and "_", not beginning with a digit, at most 250 characters`,
 			`ключ конфигурации "A B" не может быть именем переменной окружения: нужны латинские буквы, цифры и «_», не с цифры, не больше 250 символов`},
 		{".dagwright.yml:3:4: scoring.schedule: is empty\n.dagwright.yml:5: must be a list, not a string",
 			".dagwright.yml:3:4: scoring.schedule: пусто\n.dagwright.yml:5: нужен список, а здесь строка"},
-		{`invalid conf key PATH: it is reserved: it would change how the task itself runs; choose another name`,
-			"ключ конфигурации PATH: зарезервирован: он изменил бы работу самой таски; выберите другое имя"},
+		{`invalid conf key "PATH": it is reserved: it would change how the task itself runs; choose another name`,
+			`ключ конфигурации "PATH" зарезервирован: он изменил бы работу самой таски; выберите другое имя`},
+		{`invalid conf key "A": it has a value larger than 64 KiB`, `ключ конфигурации "A": значение больше 64 КиБ`},
+		{`invalid param "mode": the value must be one of "full", "in parts"`,
+			`параметр "mode": нужно одно из значений "full", "in parts"`},
+		{`invalid param "mode": the value must be one of 1, 2 and 7 more`,
+			`параметр "mode": нужно одно из значений 1, 2 и ещё 7`},
+		{`invalid param "mode": the value must be 1, the constant of the schema`,
+			`параметр "mode": нужно значение 1 (const)`},
+		{`run id "a b/c" has a character that is not allowed; want letters, digits and _ . ~ : + -`,
+			`идентификатор запуска "a b/c": есть недопустимый символ; можно: латинские буквы, цифры и _ . ~ : + -`},
+		{`run id "aaa"… has 251 characters; want 250 at most`,
+			`идентификатор запуска "aaa"…: длина 251, а можно не больше 250 символов`},
 		{`hand.yaml:2:13: hand.schedule: minute field "*/x": step in "*/x": "x" is not understood; want 0-59, *, a range a-b, a step */n, or a list of them`,
 			`hand.yaml:2:13: hand.schedule: минуты "*/x": шаг в "*/x": "x" не читается; нужно 0-59, *, диапазон a-b, шаг */n или их список`},
 		{`.dagwright.yml:2: scoring.env: unknown key; there are command, schedule`,
@@ -217,6 +228,26 @@ func TestFaultsOfRealFiles(t *testing.T) {
 	english := &reader{lang: language.English}
 	if got := english.translated("is empty"); got != "is empty" {
 		t.Errorf("an English reader gets %q", got)
+	}
+}
+
+// TestFaultsAreTranslatedByTheirOwnWords wants each fault to be found by its own
+// pattern, alone and as what is wrong with a param, and never by a more general one.
+func TestFaultsAreTranslatedByTheirOwnWords(t *testing.T) {
+	t.Parallel()
+	for _, p := range faultPatterns() {
+		sample := sampleOf(p.english)
+		own, _ := p.translate(sample, maxNestedFaults)
+		if got, _ := russianText(sample, maxNestedFaults); got != own {
+			t.Errorf("%q in Russian:\n got %q\nwant %q", sample, got, own)
+		}
+		if !strings.Contains(sample, " ") {
+			continue // a name stays as it is within a fault
+		}
+		own = `параметр "x": ` + own
+		if got, _ := russianText(`param "x": `+sample, maxNestedFaults); got != own {
+			t.Errorf("%q of a param in Russian:\n got %q\nwant %q", sample, got, own)
+		}
 	}
 }
 

@@ -158,6 +158,14 @@ func (s *site) get(status int, path string) page {
 	return checkPage(s.T, path, w)
 }
 
+// russian reads a page as somebody whose browser is Russian.
+func (s *site) russian(path string) page {
+	s.Helper()
+	r := newGet(path)
+	r.Header.Set("Accept-Language", "ru")
+	return checkPage(s.T, path, s.do(r))
+}
+
 // post sends a form.
 func (s *site) post(path string, form url.Values, accept string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))

@@ -396,7 +396,8 @@ var russian = map[string]string{
 
 	// errors
 	"Not found": "Не найдено", "Not possible now": "Сейчас нельзя", "Not valid": "Неверно", "Not allowed": "Нет прав",
-	"You are signed out": "Вход не выполнен", "Too large": "Слишком много", "Too busy": "Сервер занят",
+	"There is no sign-in": "Вход отключён",
+	"You are signed out":  "Вход не выполнен", "Too large": "Слишком много", "Too busy": "Сервер занят",
 	"Not confirmed": "Не подтверждено",
 	"It may or may not have been done. Ask again in a moment: what was done is not done twice.": "Неизвестно, выполнено ли действие. Повторите запрос чуть позже: выполненное не будет сделано дважды.", "Ask again": "Повторить запрос",
 	"The database is not responding.": "База данных не отвечает.",
