@@ -89,7 +89,7 @@ func TestDecideSaysWhy(t *testing.T) {
 		letters, want string
 	}{
 		{dag.AllSuccess, "r", "waits for up0 (running)"},
-		{dag.AllSuccess, "s-y", "waits for up1 (not started), up2 (up_for_retry)"},
+		{dag.AllSuccess, "s-y", "waits for up1 (not started), up2 (up for retry)"},
 		{dag.AllSuccess, "-----", "waits for up0 (not started), up1 (not started), up2 (not started) and 2 more"},
 		{dag.AllSuccess, "sf", "trigger rule all_success cannot be met: up1 (failed)"},
 		{dag.AllSuccess, "kx", "trigger rule all_success cannot be met: up0 (skipped)"},

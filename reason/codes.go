@@ -175,7 +175,7 @@ var english = map[Code]string{
 	KilledByCode:   "killed by %s (exit code %s)",
 	LogEnds:        "%s; the log ends: %s",
 	Ended:          "ended",
-	AfterStop:      "%s after stop",
+	AfterStop:      "%s after it was stopped",
 	Lost:           "lost: no trace of the attempt was left after a restart",
 	Vanished:       "process vanished without an exit code: it was killed from outside or the machine went down",
 
@@ -202,7 +202,7 @@ var english = map[Code]string{
 	StoppedBeforeProcess: "stopped before its process was started",
 
 	NotStarted:      "not started: %s",
-	NeverStarts:     "not started, and not tried again since each try would end so: %s",
+	NeverStarts:     "not started and not retried, because every try would fail the same way: %s",
 	TriedAgain:      "is tried again: %s",
 	CommandNotFound: "command not found: %s",
 	CommandNoPath:   "command not found: %s (no PATH is set)",

@@ -129,6 +129,9 @@ func (r Reason) String() string {
 	for i, arg := range args {
 		values[i] = fmt.Sprint(arg)
 	}
+	if r.Code == TaskIs && len(values) == 2 {
+		values[1] = strings.ReplaceAll(values[1], "_", " ") // a state, in words as on the pages
+	}
 	return Fill(sentence, values)
 }
 

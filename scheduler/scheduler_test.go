@@ -307,9 +307,9 @@ func TestTemplateFailuresAreFinal(t *testing.T) {
 		reason string
 	}{
 		"never": {1, dag.RunFailed,
-			"task t1 failed: not started, and not tried again since each try would end so: cmds[2]: "},
+			"task t1 failed: not started and not retried, because every try would fail the same way: cmds[2]: "},
 		"large": {1, dag.RunFailed,
-			"task t1 failed: not started, and not tried again since each try would end so: invalid command: part 3"},
+			"task t1 failed: not started and not retried, because every try would fail the same way: invalid command: part 3"},
 		"later": {2, dag.RunSuccess, ""},
 	} {
 		w.awaitDAG(id)

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -39,9 +40,11 @@ func (s *server) setPaused(c echo.Context) error {
 // deletePage asks before a DAG's file is removed.
 type deletePage struct {
 	Page
-	DAG  DAGHead
-	Runs int
-	Back string // the table that the DAG was chosen in, "" for none
+	DAG     DAGHead
+	Runs    int
+	Running bool   // a run goes on
+	Return  string // how the file comes back; to be translated
+	Back    string // the table that the DAG was chosen in, "" for none
 }
 
 func (s *server) deleteForm(c echo.Context) error {
@@ -55,7 +58,25 @@ func (s *server) deleteForm(c echo.Context) error {
 	for _, n := range h.RunCounts {
 		p.Runs += n
 	}
+	p.Running = h.RunCounts[dag.RunRunning] > 0
+	if p.Return, err = s.returns(c, h.ID); err != nil {
+		return err
+	}
 	return s.render(c, http.StatusOK, "delete", p)
+}
+
+// returns says how a DAG's file would come back once it was removed.
+func (s *server) returns(c echo.Context, id dag.ID) (string, error) {
+	from, err := s.Store.Provenance(c.Request().Context(), id, "")
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("read provenance: %w", err)
+	case from.PromotedProject != "":
+		return say("The DAG comes back when it is promoted again."), nil
+	case from.Spec != nil:
+		return say("The next push to the model's repository makes the DAG again."), nil
+	}
+	return say("The file was written by hand: it comes back only when it is added again."), nil
 }
 
 // requestRemoval asks for the DAG's file to be removed from its repository.

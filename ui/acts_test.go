@@ -530,15 +530,20 @@ func TestRussianSaysWhoMarkedARun(t *testing.T) {
 	s := newSite(t)
 	r := s.stopped()
 	for _, path := range []string{runURL(r.DAG, r.ID), dagURL(r.DAG, "runs"), dagURL(r.DAG, "graph")} {
-		req := newGet(path)
-		req.Header.Set("Accept-Language", "ru")
-		p := checkPage(t, path, s.do(req))
-		p.wants(t, "запуск помечен как ошибочный")
+		p := s.russian(path)
+		p.wants(t, "запуск помечен как упавший")
 		p.lacks(t, "помечена")
 	}
-	req := newGet(dagURL(r.DAG, "code"))
-	req.Header.Set("Accept-Language", "ru")
-	checkPage(t, "code", s.do(req)).wants(t, "создана из gbc/risk/churn model (main) по коммиту 3f2a9c1d")
+	s.russian(dagURL(r.DAG, "code")).wants(t, "создана из gbc/risk/churn model (main) по коммиту 3f2a9c1d")
+}
+
+// TestGraphSaysStatesInShort wants no state that is cut within its box.
+func TestGraphSaysStatesInShort(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	s.russian(dagURL(r.DAG, "graph")).wants(t, ">не запущена</text>", "c: не запущена: ошибка в предыдущей таске")
+	s.get(http.StatusOK, dagURL(r.DAG, "graph")).wants(t, ">upstream failed</text>")
 }
 
 // TestGanttShowsWhatRanBeforeAClear wants the whole run to begin with its first task.
@@ -558,7 +563,7 @@ func TestClearSaysWhatTheTriggerRuleEnds(t *testing.T) {
 	c := runURL(r.DAG, r.ID) + "/tasks/c/clear"
 	s.asked(c, nil).wants(t, "will be skipped again: trigger rule all_success cannot be met: b (skipped)")
 	s.asked(runURL(r.DAG, r.ID)+"/tasks/b/clear", nil).wants(t,
-		"will be upstream_failed at once: trigger rule all_success cannot be met: a (failed)")
+		"will not run: trigger rule all_success cannot be met: a (failed)")
 	p := s.asked(runURL(r.DAG, r.ID)+"/clear", nil)
 	p.wants(t, "will run again")
 	p.lacks(t, "will be skipped")
@@ -609,6 +614,37 @@ func TestMarkingARunSaysWhatBecomesOfItsTasks(t *testing.T) {
 		""); w.Code != http.StatusConflict {
 		t.Errorf("marking an ended run: status %d, want 409", w.Code)
 	}
+}
+
+// TestMarkingATaskThatRuns previews the marks of a task that another one waits for.
+func TestMarkingATaskThatRuns(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn-model-retrain", "a", "b"))
+	r := s.run("churn-model-retrain", "one")
+	s.start(r, dag.TaskInstance{Task: "a", State: dag.TaskRunning, Try: 1, MaxTries: 1, QueuedAt: now, StartedAt: now},
+		dag.TaskInstance{Task: "b", MaxTries: 1})
+	path := taskURL(r.DAG, r.ID, "a") + "/state"
+	p := s.asked(path, url.Values{"state": {"success"}})
+	p.wants(t, "will be stopped and marked as success")
+	p.lacks(t, "will not run")
+	s.asked(path, url.Values{"state": {"failed"}}).wants(t, "will be stopped and marked as failed",
+		"will not run: trigger rule all_success cannot be met: a (failed)")
+}
+
+// TestClearSaysThatTheRunKeepsItsVersion clears a run of a DAG that has changed since.
+func TestClearSaysThatTheRunKeepsItsVersion(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	r := s.failed()
+	const kept = "The run keeps version 1 of the DAG; the newest is 2."
+	s.asked(runURL(r.DAG, r.ID)+"/clear", nil).lacks(t, "newest")
+	s.get(http.StatusOK, runURL(r.DAG, r.ID)).lacks(t, "newest")
+	s.save(newDAG(r.DAG, "a", "b", "c", "d"))
+	s.asked(runURL(r.DAG, r.ID)+"/clear", nil).wants(t, kept)
+	s.asked(runURL(r.DAG, r.ID)+"/clear", url.Values{"only_failed": {"1"}}).wants(t, kept)
+	s.asked(taskURL(r.DAG, r.ID, "b")+"/clear", nil).wants(t, kept)
+	s.get(http.StatusOK, runURL(r.DAG, r.ID)).wants(t, "the newest is 2")
 }
 
 func TestCancelNamesWhatWouldBeStopped(t *testing.T) {

@@ -238,7 +238,7 @@ func (s *server) bulkRunWords(c echo.Context, r dag.Run, act string) (words stri
 	if err != nil {
 		return "", 0, err
 	}
-	settled, err := s.settledAfter(c, cl, chosen)
+	settled, err := s.settledAfter(c, cl.DAG, cl.Run, chosen, dag.TaskNone)
 	if err != nil {
 		return "", 0, err
 	}

@@ -44,8 +44,8 @@ var plurals = []struct {
 		[3]string{"Пометить %d запуск как успешный", "Пометить %d запуска как успешные",
 			"Пометить %d запусков как успешные"}},
 	{"Mark %d runs as failed", [2]string{"Mark %d run as failed", "Mark %d runs as failed"},
-		[3]string{"Пометить %d запуск как ошибочный", "Пометить %d запуска как ошибочные",
-			"Пометить %d запусков как ошибочные"}},
+		[3]string{"Пометить %d запуск как упавший", "Пометить %d запуска как упавшие",
+			"Пометить %d запусков как упавшие"}},
 	{"Pause %d DAGs", [2]string{"Pause %d DAG", "Pause %d DAGs"},
 		[3]string{"Поставить на паузу %d DAG", "Поставить на паузу %d DAG-а", "Поставить на паузу %d DAG-ов"}},
 	{"Un-pause %d DAGs", [2]string{"Un-pause %d DAG", "Un-pause %d DAGs"},
@@ -59,9 +59,10 @@ var plurals = []struct {
 }
 
 // english holds the English text of keys that say more than their text: Russian
-// words agree with what they are about, such as a run or a task.
+// words agree with what they are about, such as a run or a task, or must be short.
 var english = map[string]string{
 	"Mark success (task)": "Mark success", "Mark failed (task)": "Mark failed",
+	"upstream failed (short)": "upstream failed",
 }
 
 // newCatalogue holds every text of the pages in every language. The key of a

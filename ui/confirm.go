@@ -19,6 +19,7 @@ type plan struct {
 	Danger  bool   // the act ends something that goes on
 	Run     dag.RunID
 	RunURL  string
+	Note    string // what else somebody should know before
 	Rows    []planRow
 	Left    []planRow // chosen, and not touched
 	Unpause bool      // offers to un-pause DAGs as well
@@ -153,18 +154,34 @@ func (s *server) clearPlan(c echo.Context, cl store.Clear) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	settled, err := s.settledAfter(c, cl, chosen)
+	settled, err := s.settledAfter(c, cl.DAG, cl.Run, chosen, dag.TaskNone)
 	if err != nil {
 		return p, err
 	}
 	for _, ti := range chosen {
 		p.add(rd, taskRow(ti, clearedWords(rd, ti, settled)), nil)
 	}
+	if p.Note, err = s.keptVersion(c, cl.DAG, cl.Run); err != nil {
+		return p, err
+	}
 	p.Button = rd.t("Clear %d tasks", len(p.Rows))
 	return p, nil
 }
 
-// clearedWords says what happens to a task that is cleared.
+// keptVersion says that a run goes on with another version than the newest, if so.
+func (s *server) keptVersion(c echo.Context, id dag.ID, run dag.RunID) (string, error) {
+	r, err := s.Store.Run(c.Request().Context(), id, run)
+	if err != nil {
+		return "", err
+	}
+	row, err := s.Store.DAG(c.Request().Context(), id)
+	if err != nil || r.Version == row.Version {
+		return "", err
+	}
+	return s.reader(c).t("The run keeps version %d of the DAG; the newest is %d.", r.Version, row.Version), nil
+}
+
+// clearedWords says what happens to a task that is cleared, or not started yet.
 func clearedWords(rd *reader, ti dag.TaskInstance, settled map[dag.TaskID]dag.Settlement) string {
 	end, ends := settled[ti.Task]
 	switch {
@@ -173,27 +190,27 @@ func clearedWords(rd *reader, ti dag.TaskInstance, settled map[dag.TaskID]dag.Se
 	case !ends:
 		return rd.t("will run again")
 	case end.State != dag.TaskSkipped:
-		return rd.t("will be upstream_failed at once: %s", rd.reason(end.Reason))
+		return rd.t("will not run: %s", rd.reason(end.Reason))
 	case ti.State == dag.TaskSkipped:
 		return rd.t("will be skipped again: %s", rd.reason(end.Reason))
 	}
 	return rd.t("will be skipped: %s", rd.reason(end.Reason))
 }
 
-// settledAfter are the tasks that would not run after a clear, since the scheduler
-// ends them at once by their trigger rules.
-func (s *server) settledAfter(c echo.Context, cl store.Clear,
-	cleared []dag.TaskInstance) (map[dag.TaskID]dag.Settlement, error) {
+// settledAfter are the tasks that would not run once the changed ones have a state,
+// since the scheduler ends them by their trigger rules.
+func (s *server) settledAfter(c echo.Context, id dag.ID, run dag.RunID, changed []dag.TaskInstance,
+	state dag.TaskState) (map[dag.TaskID]dag.Settlement, error) {
 	ctx := c.Request().Context()
-	run, err := s.Store.Run(ctx, cl.DAG, cl.Run)
+	r, err := s.Store.Run(ctx, id, run)
 	if err != nil {
 		return nil, err
 	}
-	version, err := s.Store.Version(ctx, cl.DAG, run.Version)
+	version, err := s.Store.Version(ctx, id, r.Version)
 	if err != nil {
 		return nil, err
 	}
-	tasks, err := s.Store.TaskInstances(ctx, cl.DAG, cl.Run)
+	tasks, err := s.Store.TaskInstances(ctx, id, run)
 	if err != nil {
 		return nil, err
 	}
@@ -201,8 +218,8 @@ func (s *server) settledAfter(c echo.Context, cl store.Clear,
 	for _, ti := range tasks {
 		states[ti.Task] = ti.State
 	}
-	for _, ti := range cleared {
-		states[ti.Task] = dag.TaskNone
+	for _, ti := range changed {
+		states[ti.Task] = state
 	}
 	settled := map[dag.TaskID]dag.Settlement{}
 	for _, end := range dag.Settle(version.Spec, states) {
@@ -211,8 +228,8 @@ func (s *server) settledAfter(c echo.Context, cl store.Clear,
 	return settled, nil
 }
 
-// markTaskPlan lists what a mark of one task would change: the task itself, and
-// those that had been given up because of it.
+// markTaskPlan lists what a mark of one task would change: the task itself, those that
+// had been given up because of it, and those that would not run then.
 func (s *server) markTaskPlan(c echo.Context, k dag.AttemptKey, state dag.TaskState) (plan, error) {
 	ctx, rd, p := c.Request().Context(), s.reader(c), runPlan(k.DAG, k.Run)
 	p.Back = taskURL(k.DAG, k.Run, k.Task)
@@ -224,25 +241,44 @@ func (s *server) markTaskPlan(c echo.Context, k dag.AttemptKey, state dag.TaskSt
 		return p, conflict(say("The task has this state already."))
 	}
 	p.Button, p.Danger = rd.t("Mark task %s as success", string(k.Task)), state == dag.TaskFailed
-	what := rd.t("will be marked as success")
+	ended, active := say("will be marked as success"), say("will be stopped and marked as success")
 	if state == dag.TaskFailed {
-		p.Button, what = rd.t("Mark task %s as failed", string(k.Task)), rd.t("will be marked as failed")
+		p.Button = rd.t("Mark task %s as failed", string(k.Task))
+		ended, active = say("will be marked as failed"), say("will be stopped and marked as failed")
 	}
 	for _, ti := range chosen {
-		row := taskRow(ti, what)
+		what := ended
 		if ti.State.Active() {
-			row.What = rd.t("will be stopped") + ", " + what
+			what = active
 		}
-		p.add(rd, row, nil)
+		p.add(rd, taskRow(ti, rd.t(what)), nil)
 	}
 	if state == dag.TaskFailed {
-		return p, nil
+		err = s.addNeverRun(c, &p, chosen)
+		return p, err
 	}
 	revived, err := s.givenUpAfter(c, k)
 	for _, ti := range revived {
 		p.add(rd, taskRow(ti, rd.t("will run after it")), nil)
 	}
 	return p, err
+}
+
+// addNeverRun lists the tasks of a run that would not run once the marked ones have failed.
+func (s *server) addNeverRun(c echo.Context, p *plan, marked []dag.TaskInstance) error {
+	id, run := marked[0].DAG, marked[0].Run
+	settled, err := s.settledAfter(c, id, run, marked, dag.TaskFailed)
+	if err != nil {
+		return err
+	}
+	tasks, err := s.Store.TaskInstances(c.Request().Context(), id, run)
+	rd := s.reader(c)
+	for _, ti := range tasks {
+		if _, ends := settled[ti.Task]; ends {
+			p.add(rd, taskRow(ti, clearedWords(rd, ti, settled)), nil)
+		}
+	}
+	return err
 }
 
 // givenUpAfter are the tasks after one that were given up.

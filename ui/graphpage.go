@@ -75,6 +75,14 @@ func (s *server) drawGraph(c echo.Context, p *graphPage) error {
 	return nil
 }
 
+// boxWords are the words of a state that fit into a box of the graph.
+func boxWords(v StateView) string {
+	if v.Name == string(dag.TaskUpstreamFailed) {
+		return say("upstream failed (short)")
+	}
+	return v.Words
+}
+
 // drawTasks draws a definition, with the states of a run and the addresses of its tasks
 // unless there is none.
 func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance,
@@ -91,7 +99,7 @@ func drawTasks(rd *reader, d *dag.DAG, states map[dag.TaskID]dag.TaskInstance,
 		if href != nil {
 			ti := states[task.ID]
 			v := taskStateView(ti.State)
-			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(v.Words), href(task.ID)
+			n.Class, n.Mark, n.Detail, n.Href = v.Class, v.Mark, rd.t(boxWords(v)), href(task.ID)
 			if took := rd.span(ti.StartedAt, ti.EndedAt).Text; took != "" && ti.State.Ended() && ti.Try > 0 {
 				n.Detail += " · " + took
 			}

@@ -331,7 +331,9 @@ func TestDelete(t *testing.T) {
 	d := newDAG("churn-model", "run_model")
 	d.Source = dag.Source{} // written by hand
 	s.save(d)
-	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "dags/churn-model.yaml", "History stays")
+	p := s.get(http.StatusOK, "/dags/churn-model/delete")
+	p.wants(t, "dags/churn-model.yaml", "History stays, with logs and code.", "written by hand")
+	p.lacks(t, "0 runs", "The next push", "Runs that have started")
 	s.posted("/dags/churn-model/delete", nil, "/dags/churn-model/details")
 	removals, err := s.store.PendingRemovals(t.Context())
 	if err != nil || len(removals) != 1 || removals[0].By.User != "alice" {
@@ -365,6 +367,34 @@ func TestDelete(t *testing.T) {
 	s.get(http.StatusOK, "/dags/churn-model/delete").wants(t, "Delete the history")
 	s.posted("/dags/churn-model/delete-history", nil, "/")
 	s.get(http.StatusNotFound, "/dags/churn-model/graph")
+}
+
+// TestDeleteSaysHowTheDAGComesBack asks to delete DAGs of which each came another way.
+func TestDeleteSaysHowTheDAGComesBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	generated, promoted := newDAG("generated", "run_model"), newDAG("promoted", "run_model")
+	promoted.Tasks[0].Pod = map[string]any{"annotations": map[string]any{
+		dag.AnnotationPromoted: "gbc/airflow-dev@fedcba9876543210",
+	}}
+	s.save(generated, promoted)
+	id, _, err := s.store.RecordPush(t.Context(),
+		store.Push{ProjectID: 7, Project: "gbc/churn-model", Branch: "main", Commit: "abc", ReceivedAt: now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := store.Spec{DAG: "generated", ProjectID: 7, Path: "dags/generated.yaml", DAGCommit: "d1",
+		Source: generated.Source}
+	result := store.PushResult{ID: id, State: store.PushRendered, DAG: "generated", Specs: []store.Spec{spec}}
+	if err := s.store.FinishPushes(t.Context(), []store.PushResult{result}); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.run("generated", "one"), dag.TaskInstance{Task: "run_model", MaxTries: 1})
+	s.get(http.StatusOK, "/dags/generated/delete").wants(t, "Runs that have started continue to their end.",
+		"History stays, with logs and code: 1 run.", "The next push to the model's repository makes the DAG again.")
+	p := s.get(http.StatusOK, "/dags/promoted/delete")
+	p.wants(t, "The DAG comes back when it is promoted again.")
+	p.lacks(t, "The next push", "Runs that have started")
 }
 
 func TestModelsAndImportErrors(t *testing.T) {

@@ -51,12 +51,12 @@ var reasonWords = map[reason.Code]string{
 
 	// what people did
 	reason.TaskMarkedSuccess: "помечена как успешная пользователем %s",
-	reason.TaskMarkedFailed:  "помечена как ошибочная пользователем %s",
+	reason.TaskMarkedFailed:  "помечена как упавшая пользователем %s",
 	reason.TaskMarkedSkipped: "помечена как пропущенная пользователем %s",
 	reason.RunMarkedSuccess:  "запуск помечен как успешный пользователем %s",
-	reason.RunMarkedFailed:   "запуск помечен как ошибочный пользователем %s",
+	reason.RunMarkedFailed:   "запуск помечен как упавший пользователем %s",
 	reason.WithRunSuccess:    "запуск помечен как успешный пользователем %s",
-	reason.WithRunFailed:     "запуск помечен как ошибочный пользователем %s",
+	reason.WithRunFailed:     "запуск помечен как упавший пользователем %s",
 	reason.Cancelled:         "прервана пользователем %s",
 	reason.Cleared:           "перезапущена пользователем %s",
 	reason.BackfillCancelled: "бэкфилл отменил пользователь %s",
@@ -72,7 +72,7 @@ var reasonWords = map[reason.Code]string{
 
 	// why an attempt could not start
 	reason.NotStarted:      "не начата: %s",
-	reason.NeverStarts:     "не начата, и новых попыток не будет: любая закончится тем же: %s",
+	reason.NeverStarts:     "не начата и не будет повторяться, потому что любая попытка закончится так же: %s",
 	reason.TriedAgain:      "повторяем: %s",
 	reason.CommandNotFound: "команда не найдена: %s",
 	reason.CommandNoPath:   "команда не найдена: %s (PATH не задан)",
