@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"dagwright/client"
+	"dagwright/dag"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -51,6 +53,21 @@ func argumentsBetween(least, most int) cobra.PositionalArgs {
 	}
 }
 
+var (
+	runStates = []string{"queued", "running", "success", "failed"}
+	runTypes  = []string{"manual", "scheduled", "backfill"}
+)
+
+// wantWords refuses a value of a flag that is none of the words.
+func wantWords(flag string, values, words []string) error {
+	for _, value := range values {
+		if !slices.Contains(words, value) {
+			return fmt.Errorf("%s %q: want %s%s", flag, value, oneWordOf(words), dag.DidYouMean(value, words))
+		}
+	}
+	return nil
+}
+
 func newRunsListCommand(f *clientFlags) *cobra.Command {
 	var states, kinds []string
 	var limit int
@@ -61,6 +78,10 @@ func newRunsListCommand(f *clientFlags) *cobra.Command {
   dagwright runs list churn-model --state failed --limit 5`,
 		Args: argumentsBetween(0, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			err := errors.Join(wantWords("--state", states, runStates), wantWords("--type", kinds, runTypes))
+			if err != nil {
+				return usage.New(err)
+			}
 			id := "~"
 			if len(args) == 1 {
 				id = args[0]
@@ -71,8 +92,8 @@ func newRunsListCommand(f *clientFlags) *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only runs that are queued, running, success or failed")
 	cmd.Flags().StringSliceVar(&kinds, "type", nil, "only runs that are manual, scheduled or backfill")
-	mustComplete(cmd, "state", completeFlag(oneOf("queued", "running", "success", "failed")))
-	mustComplete(cmd, "type", completeFlag(oneOf("manual", "scheduled", "backfill")))
+	mustComplete(cmd, "state", completeFlag(oneOf(runStates...)))
+	mustComplete(cmd, "type", completeFlag(oneOf(runTypes...)))
 	addLimitFlag(cmd, &limit)
 	return cmd
 }

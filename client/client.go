@@ -92,7 +92,8 @@ type Request struct {
 	Header http.Header
 }
 
-// Call sends a request and decodes the JSON answer unless answer is nil. It is answered
+// Call sends a request and decodes the JSON answer unless answer is nil. An answer without
+// the first field of answer's type is not one of dagwright's API. The request is answered
 // within 30 s or fails with an [UnreachableError]; other errors are [RefusedError]. An act has a key,
 // by which the server does it once: when the server was reached and its answer was lost,
 // or it could not answer now, the act is asked for again, for as long as patience.
@@ -126,10 +127,7 @@ func (c *Client) callOnce(ctx context.Context, r Request, answer any) error {
 	if answer == nil {
 		return nil
 	}
-	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
-		return fmt.Errorf("read answer of %s: %w", c.to, err)
-	}
-	return nil
+	return c.readOnly(resp.Body, answer)
 }
 
 // mayHeal reports whether the same request may be answered a moment later. A server

@@ -169,7 +169,10 @@ func (c *Client) suggestion(ctx context.Context, r Request, detail string) strin
 	if err != nil || slices.Contains(ids, r.Path[1]) {
 		return "" // the first error is the one to tell
 	}
-	return dag.DidYouMean(r.Path[1], ids)
+	if meant := dag.DidYouMean(r.Path[1], ids); meant != "" || !strings.HasSuffix(detail, "not found") {
+		return meant
+	}
+	return `; "dagwright dags list" shows which there are`
 }
 
 // similarDAGs lists DAGs that share a part with a name: its beginning, else its

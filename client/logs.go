@@ -55,7 +55,7 @@ func (c *Client) Log(ctx context.Context, t Try, line func(text []byte) error) e
 }
 
 func (c *Client) openLog(ctx context.Context, t Try) (*json.Decoder, func(), error) {
-	resp, err := c.Open(ctx, Request{Path: t.path(), Header: http.Header{"Accept": {"application/x-ndjson"}}})
+	resp, err := c.openAs(ctx, Request{Path: t.path()}, "application/x-ndjson")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -85,12 +85,11 @@ func (f *follower) follow(ctx context.Context) (bool, error) {
 	if f.polls {
 		return f.poll(ctx)
 	}
-	r := Request{Path: f.try.path(), Query: url.Values{"follow": {"true"}},
-		Header: http.Header{"Accept": {"text/event-stream"}}}
+	r := Request{Path: f.try.path(), Query: url.Values{"follow": {"true"}}, Header: http.Header{}}
 	if f.offset != "" {
 		r.Header.Set("Last-Event-ID", f.offset)
 	}
-	resp, err := f.client.Open(ctx, r)
+	resp, err := f.client.openAs(ctx, r, "text/event-stream")
 	if f.polls = unavailable(err); f.polls {
 		return f.poll(ctx)
 	}

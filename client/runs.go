@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,9 @@ func (i *Item[T]) UnmarshalJSON(text []byte) error {
 	i.raw = bytes.Clone(text)
 	return json.Unmarshal(text, &i.Fields)
 }
+
+// fields is what [Client.Call] looks for in an answer.
+func (i *Item[T]) fields() any { return &i.Fields }
 
 // MarshalJSON gives the text back.
 func (i Item[T]) MarshalJSON() ([]byte, error) { return i.raw, nil }
@@ -152,21 +156,33 @@ func (c *Client) Wait(ctx context.Context, run Run, seen func(state string)) (It
 			return false, err
 		}
 		defer resp.Body.Close()
-		lines := json.NewDecoder(resp.Body)
-		for {
-			var now Run
-			if err := lines.Decode(&now); err != nil {
-				return false, ctx.Err() // the stream broke; it is opened again
-			}
-			if ended(now) {
-				return true, nil
-			}
-		}
+		return c.readStates(ctx, json.NewDecoder(resp.Body), ended)
 	})
 	if err != nil {
 		return Item[Run]{}, err
 	}
 	return c.Run(ctx, run.DAG, run.ID)
+}
+
+// readStates reads the states of a run as they are sent, until it has ended. It is false when
+// the stream broke and has to be opened again; a stream without any state is an error.
+func (c *Client) readStates(ctx context.Context, lines *json.Decoder, ended func(Run) bool) (bool, error) {
+	for n := 0; ; n++ {
+		var now struct {
+			State string `json:"state"`
+		}
+		err := c.read(lines, &now)
+		switch {
+		case errors.As(err, new(*foreignError)), ctx.Err() != nil:
+			return false, cmp.Or(ctx.Err(), err)
+		case err != nil && n == 0:
+			return false, &UnreachableError{c.to, fmt.Errorf("it sent no state of the run: %w", err)}
+		case err != nil:
+			return false, nil
+		case ended(Run{State: now.State}):
+			return true, nil
+		}
+	}
 }
 
 // pollRun asks once for a run, and then pauses unless it has ended.

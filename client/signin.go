@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -80,8 +79,8 @@ func (c *Client) signIn(ctx context.Context) (signInConfig, error) {
 	if resp.StatusCode >= 300 {
 		return config, c.refusal(ctx, Request{}, resp)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&config); err != nil {
-		return config, fmt.Errorf("read answer of %s: %w", c.to, err)
+	if err := c.readOnly(io.LimitReader(resp.Body, 1<<20), &config); err != nil {
+		return config, err
 	}
 	switch {
 	case config.Auth == "none":
