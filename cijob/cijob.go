@@ -133,8 +133,7 @@ func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) 
 			"project %s is in none of the groups and projects whose models this dagwright takes; its administrators name them in gitlab.groups and gitlab.projects: %w",
 			job.Project, dag.ErrForbidden)
 	case !h.Branches.Has(job.Branch):
-		return Answer{}, fmt.Errorf("branch %q becomes no DAG; want %s: %w", job.Branch,
-			strings.Join(h.Branches.Names(), " or "), dag.ErrInvalid)
+		return Answer{}, fmt.Errorf("%s: %w", h.Branches.Refuse(job.Branch), dag.ErrInvalid)
 	}
 	changes := h.Store.Subscribe()
 	defer changes.Close()

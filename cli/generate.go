@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitrepo"
 	"dagwright/instance"
+	"dagwright/terminal"
 	"dagwright/usage"
 )
 
@@ -44,6 +46,9 @@ repository; the job proves its identity with its ID token, in ` + idTokenVariabl
 --push this command does both itself, with a token that may write to the DAG
 repository, in ` + pushTokenVariable + `. Both print what changes, the graph and the next
 runs. Exit code 1 means that the DAG was rejected or not delivered.
+
+An instance's models.branches are not known to this command: where branches have other
+names than main and retrain, --kind says which DAG a branch becomes.
 
 A spec names the commit that it is of. --push therefore refuses a model file that is
 not as in that commit, and templates that are not committed; else that is a warning.`,
@@ -101,6 +106,7 @@ func generate(ctx context.Context, dir string, f generateFlags, out, notes io.Wr
 	if err != nil {
 		return err
 	}
+	f.warnOfBranch(request, notes)
 	if err := f.checkCommitted(dir, request.Commit, notes); err != nil {
 		return err
 	}
@@ -124,6 +130,15 @@ func generate(ctx context.Context, dir string, f generateFlags, out, notes io.Wr
 		}
 	}
 	return nil
+}
+
+// warnOfBranch says as what a branch is rendered that has neither of the default names: the
+// command does not know an instance's models.branches.
+func (f generateFlags) warnOfBranch(r generator.Request, notes io.Writer) {
+	if names := dag.DefaultBranches(); f.kind == "" && !names.Has(r.Branch) {
+		fmt.Fprintf(notes, "warning: branch %q is neither %s: it is rendered as %s; --kind says as what else\n",
+			terminal.OneLine(r.Branch), strings.Join(names.Names(), " nor "), r.Kind)
+	}
 }
 
 // render renders every model of the checkout.

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"dagwright/cli/clitest"
@@ -28,6 +30,22 @@ func checkoutOf(t *testing.T, files map[string]string) string {
 		}
 	}
 	return dir
+}
+
+// TestGenerateOfOtherBranch warns where the kind is taken for granted.
+func TestGenerateOfOtherBranch(t *testing.T) {
+	t.Parallel()
+	p := clitest.NewWorkstation(t, "CI_COMMIT_BRANCH=")
+	dir := checkoutOf(t, map[string]string{".dagwright.yml": "timezone: Europe/Berlin\n"})
+	const warning = `warning: branch "release" is neither main nor retrain: it is rendered as scoring; --kind says as what else`
+	generate := []string{"generate", dir, "--check", "--project", "gbc/risk/churn-model"}
+	for _, more := range [][]string{nil, {"--branch", "retrain"}, {"--branch", "release", "--kind", "retrain"}} {
+		p.Run("", ExitDone, "", append(slices.Clone(generate), more...)...)
+	}
+	if strings.Contains(p.Shown.String(), "warning") {
+		t.Error(p.Shown.String())
+	}
+	p.Run("", ExitDone, warning, append(generate, "--branch", "release")...)
 }
 
 // TestGenerateOfUncommittedWork renders what is not in the commit whose name it would have: that is

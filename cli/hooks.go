@@ -96,6 +96,9 @@ func (f hooksFlags) check() error {
 		return usage.New(errors.New("name at least one --group or --project"))
 	}
 	for _, b := range f.branches {
+		if err := dag.CheckBranchName(b); err != nil {
+			return usage.New(fmt.Errorf("--branch: %w", err))
+		}
 		if b == "" || strings.ContainsAny(b, `\^$.|?*+()[]{} `) {
 			return usage.New(fmt.Errorf("--branch %q: want the plain name of a branch", b))
 		}

@@ -22,6 +22,9 @@ func TestHooksInstallRefusals(t *testing.T) {
 			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "d.example.com/hooks/gitlab"}},
 		{"name at least one --group or --project",
 			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/hooks/gitlab"}},
+		{`--branch: is "refs/heads/main", Git's reference to a branch; write main`,
+			[]string{"--gitlab", "x", "--token-file", "x", "--secret-file", "x", "--url", "https://d.example.com/hooks/gitlab",
+				"--group", "gbc", "--branch", "refs/heads/main"}},
 	} {
 		p.Run("", ExitUsage, test.words, append([]string{"hooks", "install"}, test.flags...)...)
 	}

@@ -14,9 +14,9 @@ import (
 func TestSendPushWords(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]string{
-		`{"status": "accepted"}`: "accepted",
-		`{"status": "ignored", "reason": "the branch becomes no DAG"}`: "ignored: the branch becomes no DAG",
-		`{"error": "the push could not be recorded; see the log"}`:     "the push could not be recorded; see the log",
+		`{"status": "accepted"}`:                                   "accepted",
+		`{"status": "ignored", "reason": "tags become no DAG"}`:    "ignored: tags become no DAG",
+		`{"error": "the push could not be recorded; see the log"}`: "the push could not be recorded; see the log",
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		got, err := sendPush(t.Context(), server.URL, "secret",

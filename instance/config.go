@@ -220,8 +220,7 @@ func (c Config) check(f *configFile) {
 	f.want(c.Models.Registry != "", "models.registry", "want the image registry, such as registry.example.com")
 	f.want((c.Models.RegistryUsername == "") == (c.Models.RegistryPasswordFile == ""),
 		"models.registry_username", "want registry_password_file with it, or neither")
-	f.want(c.Models.Branches.Scoring != c.Models.Branches.Retrain, "models.branches",
-		"want two branches, such as {scoring: main, retrain: retrain}: one of them becomes both DAGs")
+	c.checkBranches(f)
 	c.checkDAGRepository(f)
 	c.checkGitLab(f)
 	if c.Data != "" {
@@ -229,6 +228,32 @@ func (c Config) check(f *configFile) {
 	}
 	c.Promotion.check(f, c.DAGRepository.Project)
 	c.Kubernetes.check(f, c.Scheduler.Executor == "kubernetes")
+}
+
+// checkBranches wants names of branches that a push can have, and two of models.
+func (c Config) checkBranches(f *configFile) {
+	models := c.Models.Branches
+	for _, one := range []struct{ key, name string }{
+		{"models.branches.scoring", models.Scoring}, {"models.branches.retrain", models.Retrain},
+		{"dag_repository.branch", c.DAGRepository.Branch},
+	} {
+		if err := dag.CheckBranchName(one.name); err != nil {
+			f.fault(one.key, "%s", err)
+		}
+		if n := aliased(f.find(one.key)); f.has(one.key) && n.Tag != "!!str" {
+			f.fault(one.key, "is %s, which YAML reads as no text; write \"%s\" if a branch has this name", n.Value, n.Value)
+		}
+	}
+	if models.Scoring != models.Retrain {
+		return
+	}
+	why := "one branch cannot become both DAGs"
+	for _, key := range []string{"scoring", "retrain"} {
+		if !f.has("models.branches." + key) {
+			why = fmt.Sprintf("%s is left out and therefore %q, the same branch", key, models.Scoring)
+		}
+	}
+	f.fault("models.branches", "want two branches, such as {scoring: main, retrain: retrain}: %s", why)
 }
 
 func (c Config) checkDAGRepository(f *configFile) {

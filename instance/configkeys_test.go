@@ -135,40 +135,47 @@ func TestEmptyStandsForLeftOut(t *testing.T) {
 func TestConfigurationRefusals(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"webhook: {secret_files: [x], previews: true}":              "FILE:7:40: webhook.previews: needs gitlab.token_file: notes are written with its token",
-		"dag_repository: {url: x, project: g/d, username: u}":       "FILE:5:50: dag_repository.username: needs password_file beside it",
-		"dag_repository: {url: x, project: g/d, branch: a..b}":      `FILE:5:48: dag_repository.branch: is "a..b"; want the name of a branch, such as main`,
-		"dag_repository: {url: x, project: g/d, deliver: mail}":     `FILE:5:49: dag_repository.deliver: is "mail"; want "push" or "merge_request"`,
-		"scheduler: {poll: -1s}":                                    `FILE:9:19: scheduler.poll: is "-1s"; want a time such as 30s, of 1s or more`,
-		"scheduler: {poll: 0s}":                                     `FILE:9:19: scheduler.poll: is "0s"`,
-		"scheduler: {poll: 30}":                                     `FILE:9:19: scheduler.poll: is "30"`,
-		"scheduler: {max_active_tasks: 0}":                          `FILE:9:31: scheduler.max_active_tasks: is "0"; want a number of tasks from 1`,
-		"gitlab: {url: https://gitlab.example.com, reconcile: 1ns}": `gitlab.reconcile: is "1ns"; want a time such as 5m, of 1s or more`,
-		"gitlab: {url: gitlab.example.com}":                         `FILE:6:15: gitlab.url: is "gitlab.example.com"; want GitLab's address`,
-		"sibling: {name: PROD}":                                     "FILE:9:10: sibling: want a name and the address of the other instance",
-		"sibling: {}":                                               "FILE:9:10: sibling: want a name",
-		"tls: {}":                                                   "FILE:9:6: tls: want cert_file and key_file, or leave the section out",
-		"listen: 8080":                                              `FILE:9:9: listen: is "8080"; want an address such as`,
-		"probes: 127.0.0.1:8080":                                    "FILE:9:9: probes: want another address than that of listen",
-		"database: dagwright.db":                                    `FILE:3:11: database: is "dagwright.db"; want sqlite:PATH, or a postgres:// URL`,
-		"models: {registry: x.org, branches: {scoring: a..b}}":      `models.branches.scoring: is "a..b"; want the name of a branch, such as main`,
-		`models: {registry: x.org, branches: {retrain: ""}}`:        "models.branches.retrain: is empty; want the name of a branch, such as retrain, or leave the key out",
-		"models: {registry: x.org, branches: {scoring: retrain}}":   "models.branches: want two branches, such as {scoring: main, retrain: retrain}",
-		"models: {registry: x.org, branches: {scoring: a, x: b}}":   `models.branches: unknown key "x"`,
-		"models: {registry: x.org, branches: [main]}":               "models.branches: is a list; want a section with keys such as scoring",
-		"models: {registry: r.example.com, timezone: Mars/Base}":    `models.timezone: is "Mars/Base"; want the name of a time zone`,
-		"promotion: {overlay: {tags: [x]}}":                         "promotion.overlay: is of use only beside url and project",
-		"promotion: {url: x, project: gbc/airflow-dev}":             "promotion.project: is the instance's own DAG repository",
-		"promotion: {from: {branch: x}}":                            "promotion.from: is of use with only_promoted: true alone",
-		"kubernetes: {qps: -1}":                                     `FILE:9:19: kubernetes.qps: is "-1"; want requests a second`,
-		"kubernetes: {policy: {max_resources: {cpu: [1]}}}":         "kubernetes.policy.max_resources.cpu: is a list; want resources with quantities",
-		"logs: {dags: {a: -1d}}":                                    `FILE:9:18: logs.dags.a: is "-1d"; want`,
-		"production: perhaps":                                       `FILE:9:13: production: is "perhaps"; want true or false`,
-		"---\nproduction: true":                                     "FILE:9:1: another document begins here; want one",
-		"production: true\nproduction: false":                       "FILE:10:1: production: is here a second time, first in line 9; want it once",
-		"logs: {dags: {a: 1d, a: 2d}}":                              "FILE:9:22: logs.dags.a: is here a second time, first in line 9; want it once",
-		"logs:\n  bucket: s3://x\n\tretention: 1d":                  "FILE:11: not YAML: found a tab character that violates indentation",
-		"gitlab: {url: https://gitlab.example.com, groups: ['*']}":  `gitlab.groups[0]: "*" is not the path of a group; want one such as gbc or gbc/risk`,
+		"webhook: {secret_files: [x], previews: true}":                  "FILE:7:40: webhook.previews: needs gitlab.token_file: notes are written with its token",
+		"dag_repository: {url: x, project: g/d, username: u}":           "FILE:5:50: dag_repository.username: needs password_file beside it",
+		"dag_repository: {url: x, project: g/d, branch: a..b}":          `FILE:5:48: dag_repository.branch: is "a..b"; want the name of a branch, such as main`,
+		"dag_repository: {url: x, project: g/d, deliver: mail}":         `FILE:5:49: dag_repository.deliver: is "mail"; want "push" or "merge_request"`,
+		"scheduler: {poll: -1s}":                                        `FILE:9:19: scheduler.poll: is "-1s"; want a time such as 30s, of 1s or more`,
+		"scheduler: {poll: 0s}":                                         `FILE:9:19: scheduler.poll: is "0s"`,
+		"scheduler: {poll: 30}":                                         `FILE:9:19: scheduler.poll: is "30"`,
+		"scheduler: {max_active_tasks: 0}":                              `FILE:9:31: scheduler.max_active_tasks: is "0"; want a number of tasks from 1`,
+		"gitlab: {url: https://gitlab.example.com, reconcile: 1ns}":     `gitlab.reconcile: is "1ns"; want a time such as 5m, of 1s or more`,
+		"gitlab: {url: gitlab.example.com}":                             `FILE:6:15: gitlab.url: is "gitlab.example.com"; want GitLab's address`,
+		"sibling: {name: PROD}":                                         "FILE:9:10: sibling: want a name and the address of the other instance",
+		"sibling: {}":                                                   "FILE:9:10: sibling: want a name",
+		"tls: {}":                                                       "FILE:9:6: tls: want cert_file and key_file, or leave the section out",
+		"listen: 8080":                                                  `FILE:9:9: listen: is "8080"; want an address such as`,
+		"probes: 127.0.0.1:8080":                                        "FILE:9:9: probes: want another address than that of listen",
+		"database: dagwright.db":                                        `FILE:3:11: database: is "dagwright.db"; want sqlite:PATH, or a postgres:// URL`,
+		"models: {registry: x.org, branches: {scoring: a..b}}":          `models.branches.scoring: is "a..b"; want the name of a branch, such as main`,
+		`models: {registry: x.org, branches: {retrain: ""}}`:            "models.branches.retrain: is empty; want the name of a branch, such as retrain, or leave the key out",
+		"models: {registry: x.org, branches: {scoring: retrain}}":       `models.branches: want two branches, such as {scoring: main, retrain: retrain}: retrain is left out and therefore "retrain", the same branch`,
+		"models: {registry: x.org, branches: {retrain: main}}":          `retrain: retrain}: scoring is left out and therefore "main", the same branch`,
+		"models: {registry: x.org, branches: {scoring: a, retrain: a}}": `retrain: retrain}: one branch cannot become both DAGs`,
+		"models: {registry: x.org, branches: {scoring: refs/heads/b}}":  `models.branches.scoring: is "refs/heads/b", Git's reference to a branch; write b`,
+		"models: {registry: x.org, branches: {retrain: HEAD}}":          `models.branches.retrain: is "HEAD", which is not a branch; want its name, such as main`,
+		"models: {registry: x.org, branches: {scoring: 5}}":             `models.branches.scoring: is 5, which YAML reads as no text; write "5" if a branch has this name`,
+		"models: {registry: x.org, branches: {retrain: true}}":          `models.branches.retrain: is true, which YAML reads as no text; write "true" if a branch has this name`,
+		"dag_repository: {url: x, project: g/d, branch: HEAD}":          `dag_repository.branch: is "HEAD", which is not a branch; want its name`,
+		"models: {registry: x.org, branches: {scoring: a, x: b}}":       `models.branches: unknown key "x"`,
+		"models: {registry: x.org, branches: [main]}":                   "models.branches: is a list; want a section with keys such as scoring",
+		"models: {registry: r.example.com, timezone: Mars/Base}":        `models.timezone: is "Mars/Base"; want the name of a time zone`,
+		"promotion: {overlay: {tags: [x]}}":                             "promotion.overlay: is of use only beside url and project",
+		"promotion: {url: x, project: gbc/airflow-dev}":                 "promotion.project: is the instance's own DAG repository",
+		"promotion: {from: {branch: x}}":                                "promotion.from: is of use with only_promoted: true alone",
+		"kubernetes: {qps: -1}":                                         `FILE:9:19: kubernetes.qps: is "-1"; want requests a second`,
+		"kubernetes: {policy: {max_resources: {cpu: [1]}}}":             "kubernetes.policy.max_resources.cpu: is a list; want resources with quantities",
+		"logs: {dags: {a: -1d}}":                                        `FILE:9:18: logs.dags.a: is "-1d"; want`,
+		"production: perhaps":                                           `FILE:9:13: production: is "perhaps"; want true or false`,
+		"---\nproduction: true":                                         "FILE:9:1: another document begins here; want one",
+		"production: true\nproduction: false":                           "FILE:10:1: production: is here a second time, first in line 9; want it once",
+		"logs: {dags: {a: 1d, a: 2d}}":                                  "FILE:9:22: logs.dags.a: is here a second time, first in line 9; want it once",
+		"logs:\n  bucket: s3://x\n\tretention: 1d":                      "FILE:11: not YAML: found a tab character that violates indentation",
+		"gitlab: {url: https://gitlab.example.com, groups: ['*']}":      `gitlab.groups[0]: "*" is not the path of a group; want one such as gbc or gbc/risk`,
 	} {
 		_, fault := readConfig(t, replaced(minimalConfig, text))
 		if !strings.Contains(fault, want) {
@@ -212,7 +219,7 @@ func TestDocumentedConfiguration(t *testing.T) {
 	if _, fault := readConfig(t, shown); fault != "" {
 		t.Errorf("the documented file: %s", fault)
 	}
-	policy := blocks[1][1]
+	policy := blocks[2][1]
 	if _, fault := readConfig(t, minimalConfig+"kubernetes:\n  "+strings.ReplaceAll(policy, "\n", "\n  ")); fault != "" {
 		t.Errorf("the documented policy: %s", fault)
 	}
@@ -220,6 +227,40 @@ func TestDocumentedConfiguration(t *testing.T) {
 		key := leaf.key[strings.LastIndexByte(leaf.key, '.')+1:]
 		if !strings.HasPrefix(leaf.key, "promotion.") && !regexp.MustCompile(fmt.Sprintf(`(?m)\b%s:`, key)).Match(text) {
 			t.Errorf("docs/configuration.md lacks %s", leaf.key)
+		}
+	}
+}
+
+// TestLeastConfiguration reads the least file of docs/configuration.md, and then without each key that it calls required.
+func TestLeastConfiguration(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## The least file\n")
+	_, shown, _ := strings.Cut(section, "```yaml\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	read := func(text string) string {
+		c, fault := readConfig(t, text)
+		if fault == "" {
+			if err := c.checkStart(); err != nil {
+				fault = err.Error()
+			}
+		}
+		return fault
+	}
+	if fault := read(shown); fault != "" {
+		t.Fatalf("the least file: %s", fault)
+	}
+	for key, line := range map[string]string{
+		"auth": "auth: none", "database": "database: ", "data": "data: ", "dag_repository.url": "  url: ",
+		"dag_repository.project": "  project: ", "gitlab.groups": "  groups: ", "webhook.secret_files": "  secret_files: ",
+		"models.registry": "  registry: ",
+	} {
+		without := regexp.MustCompile("(?m)^"+line+".*\n").ReplaceAllString(shown, "")
+		if fault := read(without); without == shown || !strings.Contains(fault, key+": want ") {
+			t.Errorf("without %s: %q", key, fault)
 		}
 	}
 }

@@ -26,10 +26,12 @@ func (r *Receiver) preview(ctx context.Context, m gitlab.MergeRequestEvent) answ
 	switch {
 	case !r.Previews:
 		return ignore(m.Project, "previews are switched off")
-	case m.Project == r.DAGProject || !r.Branches.Has(m.Target):
-		return ignore(m.Project, "the branch to merge into becomes no DAG")
+	case m.Project == r.DAGProject:
+		return ignore(m.Project, "the DAG repository is not a model")
 	case !r.takes(m.Project):
 		return ignore(m.Project, notTaken)
+	case !r.Branches.Has(m.Target):
+		return ignore(m.Project, "it is to be merged into a branch without a DAG: "+r.Branches.Refuse(m.Target))
 	case m.SourceID != m.ProjectID:
 		return ignore(m.Project, "merge requests from forks get no preview")
 	case m.Action != "open" && m.Action != "reopen" && m.Action != "update":

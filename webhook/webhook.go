@@ -202,7 +202,7 @@ func (r *Receiver) push(ctx context.Context, p gitlab.Push, delivery string) ans
 	case !r.takes(p.Project):
 		return ignore(p.Project, notTaken)
 	case !r.Branches.Has(p.Branch):
-		return ignore(p.Project, "the branch becomes no DAG")
+		return ignore(p.Project, r.Branches.Refuse(p.Branch))
 	}
 	return r.record(ctx, p, delivery)
 }

@@ -204,6 +204,10 @@ func TestIgnored(t *testing.T) {
 		if status != http.StatusOK || got.Status != "ignored" || got.Reason == "" {
 			t.Errorf("%s: %d %+v, want 200 ignored with a reason", name, status, got)
 		}
+		want := `branch "feature/main" becomes no DAG; want main or retrain`
+		if name == "other branch" && got.Reason != want {
+			t.Errorf("%s: %s, want %s", name, got.Reason, want)
+		}
 	}
 	if got := h.pushes(t); len(got) != 0 {
 		t.Errorf("pushes recorded: %+v", got)

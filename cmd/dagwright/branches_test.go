@@ -40,7 +40,7 @@ func TestBranchesOfOtherNames(t *testing.T) {
 	gl.HookURL = in.url + "/hooks/gitlab"
 	gl.Commit(testModel, "main", model("ignored"))
 	if d := gl.Deliveries(); d[len(d)-1].Status != http.StatusOK ||
-		!strings.Contains(d[len(d)-1].Answer, "the branch becomes no DAG") {
+		!strings.Contains(d[len(d)-1].Answer, `branch \"main\" becomes no DAG; want release/score or train`) {
 		t.Errorf("a push to main: %+v", d[len(d)-1])
 	}
 	for branch, id := range map[string]string{"release/score": "churn-model", "train": "churn-model-retrain"} {
