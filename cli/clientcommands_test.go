@@ -39,6 +39,7 @@ func TestClientCommands(t *testing.T) {
 			"dags list --state archived", "dags list", "dags list --state archived --search nothing",
 			"dags list --state archived --limit 1 --no-headers",
 			"dags trigger churn-model-retrain", "dags backfill churn-model-retrain --from 2026-01-10 --to 2026-01-11",
+			"dags next churn-model-retrain", "dags unpause churn-model-retrain", "dags pause churn-model-retrain",
 		}},
 		{name: "dags_show",
 			lines: []string{"dags show churn-model-retrain", "dags show churn-model", "dags show absent", "dags show"}},

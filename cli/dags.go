@@ -311,6 +311,11 @@ func showNext(cmd *cobra.Command, f *clientFlags, d dagFields) error {
 		next = &scheduledRun{moment(d.NextDate), moment(d.NextStart), moment(d.NextEnd), moment(d.NextRunAfter)}
 	}
 	return f.show(cmd.OutOrStdout(), next, func(t *table) {
+		if d.Stale {
+			t.line("%s is archived: its file is gone, so it has no next run. An administrator can bring the file back: "+
+				"\"Restore the file\" on the DAG's page", d.ID)
+			return
+		}
 		if next == nil && !d.Paused {
 			t.line("%s has no next run", d.ID)
 		}

@@ -112,6 +112,9 @@ func (p *logPrinter) print() error {
 	if err != nil {
 		return err
 	}
+	if newest := newestTry(tasks, a.task); a.try > newest {
+		return fmt.Errorf("task %s of run %s has no try %d: its newest is %d", a.task, p.run.ID, a.try, newest)
+	}
 	out := bufio.NewWriter(p.cmd.OutOrStdout())
 	err = p.client.Log(p.cmd.Context(), p.tried(a), func(text []byte) error { return p.line(out, text) })
 	return errors.Join(err, out.Flush())
@@ -234,6 +237,16 @@ func (p *logPrinter) choose(tasks []client.TaskInstance) (attempt, error) {
 		return attempt{best.Task, p.try}, nil
 	}
 	return attempt{best.Task, best.Try}, nil
+}
+
+// newestTry is the number of a task's newest try, 0 for none.
+func newestTry(tasks []client.TaskInstance, task string) int {
+	for _, t := range tasks {
+		if t.Task == task {
+			return t.Try
+		}
+	}
+	return 0
 }
 
 func startedAfter(a, b *client.TaskInstance) bool {

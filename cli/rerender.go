@@ -50,9 +50,9 @@ func newRerenderCommand() *cobra.Command {
 or those whose id or project contains PATTERN. What changes is one commit of the DAG
 repository, or a merge request for each model, where the instance is set up so.
 
-With --dry-run nothing is written and the difference of each is printed, with what
-was edited by hand. Such files are left alone unless --overwrite is given. The exit
-code is 1 when any was rejected.`,
+With --dry-run no file is written and the difference of each is printed, with what was
+edited by hand; "dagwright models list" keeps it. Files that were edited by hand are left
+alone unless --overwrite is given. The exit code is 1 when any was rejected.`,
 		Example: `  dagwright rerender --dry-run
   dagwright rerender gbc/risk/
   dagwright rerender churn-model --overwrite`,
@@ -79,7 +79,7 @@ code is 1 when any was rejected.`,
 		},
 	}
 	f.addTo(cmd)
-	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show what would change and write nothing")
+	cmd.Flags().BoolVar(&r.DryRun, "dry-run", false, "show what would change and write no file")
 	cmd.Flags().BoolVar(&r.Overwrite, "overwrite", false, "overwrite files that were edited by hand")
 	cmd.Flags().DurationVar(&patience, "timeout", 10*time.Minute, "how long to wait for all of them")
 	return cmd

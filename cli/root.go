@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -76,7 +77,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage.New(fmt.Errorf("%w%s (see %q)", err, flagMeant(cmd, err), cmd.CommandPath()+" --help"))
+		return usage.New(fmt.Errorf("%w%s (see %q)", inUnits(err), flagMeant(cmd, err), cmd.CommandPath()+" --help"))
 	})
 	root.AddGroup(
 		&cobra.Group{ID: "server", Title: "Run dagwright:"},
@@ -98,6 +99,18 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	add("sign-in", newContextCommand(), newLoginCommand(), newLogoutCommand(), newWhoamiCommand(), newTokensCommand())
 	root.AddCommand(newVersionCommand(), newPostReceiveCommand(), newManCommand())
 	return root
+}
+
+// inUnits says what is missing where a flag for a time has a mere number.
+func inUnits(err error) error {
+	var wrong *pflag.InvalidValueError
+	if !errors.As(err, &wrong) || wrong.GetFlag().Value.Type() != "duration" {
+		return err
+	}
+	if _, number := strconv.ParseFloat(wrong.GetValue(), 64); number != nil {
+		return fmt.Errorf("--%s %q: want a time such as 5s or 5m", wrong.GetFlag().Name, wrong.GetValue())
+	}
+	return fmt.Errorf("--%s: %s has no unit; want a time such as %[2]ss or %[2]sm", wrong.GetFlag().Name, wrong.GetValue())
 }
 
 // flagMeant names the flag that is most like one that is not known.

@@ -47,8 +47,9 @@ func newRunsMarkCommand(f *clientFlags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mark DAG RUN success|failed",
 		Short: "End a run by hand, as success or failed",
-		Long: `End a run by hand, as success or failed. Its running tasks are stopped. If the run
-has ended, mark or clear its tasks instead: the run follows them.`,
+		Long: `End a run by hand, as success or failed. Its running tasks are stopped. A run that has
+ended takes the other state, and its tasks stay as they are; mark or clear tasks to have
+the run follow them.`,
 		Example: `  dagwright runs mark churn-model manual__2026-01-31T10:00:00+00:00 success`,
 		Args:    exactArguments(3),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -267,7 +268,7 @@ of the last day is not among them with --to 2026-01-31, but with --to 2026-01-31
 
 func (b backfillFlags) body(cmd *cobra.Command, id string) (map[string]any, error) {
 	if b.from == "" || b.to == "" {
-		return nil, usage.New(errors.New("want both --from and --to, as in --from 2026-01-01 --to 2026-01-31"))
+		return nil, usage.New(errors.New("want both --from and --to, as in --from 2026-01-01 --to 2026-01-31T23:59"))
 	}
 	from, err := parseMoment("--from", b.from, time.UTC, time.Time{})
 	if err != nil {

@@ -39,8 +39,8 @@ func newScheduleCommand() *cobra.Command {
 changes of daylight saving time. Times are printed in UTC; the table adds local
 time.
 
-EXPRESSION is a cron expression of five fields (six: seconds last) or a preset
-such as @daily.`,
+EXPRESSION is a cron expression of five fields, of six with seconds last, or of
+seven with years after the seconds; or a preset such as @daily.`,
 		Example: `  dagwright schedule "30 2 * * *" --timezone Europe/Berlin --start 2026-03-27 --count 8
   dagwright schedule @monthly --data-intervals --output json`,
 		Args: exactArguments(1),
@@ -88,6 +88,9 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 	runs, err := tt.Upcoming(time.Time{}, bounds, f.count)
 	if err != nil {
 		return usage.New(err)
+	}
+	if len(runs) == 0 && schedule.Expr != "" && bounds.End.IsZero() {
+		return usage.New(fmt.Errorf("schedule %q never matches again after %s: its years are past", expr, utc(bounds.Start)))
 	}
 	return printSchedule(w, runs, zone, f.output)
 }

@@ -149,7 +149,7 @@ func yamlReason(err error) (line int, reason string) {
 		line = 1
 	}
 	if strings.Contains(reason, "cannot start any token") {
-		reason += " (a tab? YAML wants spaces)"
+		reason += " (a tab? YAML wants spaces; a value that begins with @? put it in quotes)"
 	}
 	if strings.Contains(reason, "alphabetic or numeric character") {
 		reason += " (a value that begins with * or &? put it in quotes)"

@@ -59,7 +59,10 @@ func CheckSchedule(s dag.Schedule) error {
 		return err
 	}
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	_, _, err = tt.Next(time.Time{}, timetable.Bounds{Start: start, Catchup: true}, start)
+	_, ok, err := tt.Next(time.Time{}, timetable.Bounds{Start: start, Catchup: true}, start)
+	if err == nil && !ok && s.Expr != "" {
+		return fmt.Errorf("schedule %q calls for no run in its years from 2000 on: %w", s.Expr, dag.ErrInvalid)
+	}
 	return err
 }
 

@@ -45,7 +45,7 @@ func TestUnreadableFile(t *testing.T) {
 func TestCheckSchedule(t *testing.T) {
 	t.Parallel()
 	for expr, good := range map[string]bool{"0 6 * * *": true, "0 0 29 2 *": true, "61 * * * *": false,
-		"0 0 30 2 *": false} {
+		"0 0 30 2 *": false, "0 0 1 1 * 0 2027": true, "0 0 30 2 * 0 2027": false} {
 		err := CheckSchedule(dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: expr, Timezone: "UTC"})
 		if (err == nil) != good {
 			t.Errorf("CheckSchedule(%q) = %v, want good %t", expr, err, good)

@@ -90,7 +90,7 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 		return b, err
 	}
 	if d.archived {
-		return b, fmt.Errorf("DAG %q is archived, its file is gone: %w", d.id, dag.ErrConflict)
+		return b, archivedAct(d.id)
 	}
 	active, err := activeBackfill(t, d.id)
 	if err != nil {

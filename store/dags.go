@@ -156,6 +156,16 @@ func (s *Store) addLastRuns(t *tx, rows []DAGRow, records []*dagRecord) error {
 	return nil
 }
 
+// archivedAct refuses an act on a DAG whose file is gone, and says how the file comes back.
+func archivedAct(id dag.ID) error {
+	if id.Former() {
+		return fmt.Errorf("DAG %q is archived: its id %s belongs to another project or file now: %w", id, id.Taken(),
+			dag.ErrConflict)
+	}
+	return fmt.Errorf("DAG %q is archived, its file is gone; an administrator can bring it back: "+
+		"\"Restore the file\" on the DAG's page: %w", id, dag.ErrConflict)
+}
+
 // SetPaused pauses or un-pauses a DAG. Setting what is set already changes
 // nothing and is not an error. The error is dag.ErrNotFound when there is no such
 // DAG and dag.ErrConflict when it is archived.
@@ -166,7 +176,7 @@ func (s *Store) SetPaused(ctx context.Context, by Actor, id dag.ID, paused bool)
 			return err
 		}
 		if d.archived {
-			return fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrConflict)
+			return archivedAct(id)
 		}
 		if d.paused == paused {
 			return nil

@@ -70,27 +70,41 @@ func (k *ticks) skipToLatest(earliest, now time.Time) (time.Time, error) {
 	return latest(start, first), err
 }
 
+// latestComplete is the start of the latest complete interval; of the first one where the
+// schedule's years are to come.
 func (k *ticks) latestComplete(now time.Time) (time.Time, error) {
 	// An hourly schedule on few days can, after a change of the clock, find a
 	// previous tick that lies hours too early; Airflow fails there with
 	// "next schedule shouldn't be earlier". Stepping on finds the interval.
 	start, err := k.prev(now)
+	if k.outsideYears(err) {
+		return k.alignNext(now)
+	}
 	for range maxSteps {
 		if err != nil {
 			return start, err
 		}
 		end, err := k.next(start)
 		switch {
+		case k.outsideYears(err), err == nil && end.After(now) && !sameMoment(end, now):
+			return k.prevInYears(start)
 		case err != nil:
 			return end, err
 		case sameMoment(end, now):
 			return start, nil
-		case end.After(now):
-			return k.prev(start)
 		}
 		start = end
 	}
 	return start, fmt.Errorf("schedule %q: no complete interval found before %s", k.text, now.UTC().Format(time.RFC3339))
+}
+
+// prevInYears is the tick before a tick, or that one where the schedule's years begin with it.
+func (k *ticks) prevInYears(tick time.Time) (time.Time, error) {
+	before, err := k.prev(tick)
+	if k.outsideYears(err) {
+		return tick, nil
+	}
+	return before, err
 }
 
 // lastComplete is the interval of a manual run: the last complete one.

@@ -62,6 +62,13 @@ func (k *ticks) moment(wall int64, offset int) time.Time {
 	return k.zone.moment(wall)
 }
 
+// outsideYears reports whether an error is that a schedule of certain years has no tick on
+// one side of a time: those years are all past, or all to come. Airflow fails there, so that
+// it never makes the first run of a schedule whose years are to come.
+func (k *ticks) outsideYears(err error) bool {
+	return errors.Is(err, errNoDate) && !k.expr.everyYear
+}
+
 func (k *ticks) noDate(where string, t time.Time) error {
 	return fmt.Errorf("schedule %q: %w: nothing matches in the %d years %s %s",
 		k.text, errNoDate, searchYears, where, t.UTC().Format(time.RFC3339))
@@ -70,12 +77,18 @@ func (k *ticks) noDate(where string, t time.Time) error {
 // alignNext returns t when it is a tick, else the next tick.
 func (k *ticks) alignNext(t time.Time) (time.Time, error) {
 	next, err := k.next(t)
+	if k.outsideYears(err) && k.isTick(t) {
+		return t, nil
+	}
 	if err != nil {
 		return next, err
 	}
 	back, err := k.prev(next)
-	if err == nil && sameMoment(back, t) {
+	switch {
+	case err == nil && sameMoment(back, t):
 		return back, nil
+	case k.outsideYears(err):
+		return next, nil
 	}
 	return next, err
 }
@@ -83,14 +96,25 @@ func (k *ticks) alignNext(t time.Time) (time.Time, error) {
 // alignPrev returns t when it is a tick, else the last tick before it.
 func (k *ticks) alignPrev(t time.Time) (time.Time, error) {
 	prev, err := k.prev(t)
+	if k.outsideYears(err) && k.isTick(t) {
+		return t, nil
+	}
 	if err != nil {
 		return prev, err
 	}
 	forth, err := k.next(prev)
-	if err == nil && sameMoment(forth, t) {
+	switch {
+	case err == nil && sameMoment(forth, t):
 		return forth, nil
+	case k.outsideYears(err):
+		return prev, nil
 	}
 	return prev, err
+}
+
+func (k *ticks) isTick(t time.Time) bool {
+	last, err := k.prev(t.Add(time.Microsecond))
+	return err == nil && sameMoment(last, t)
 }
 
 // sameMoment compares to the microsecond, as Airflow's clock does.

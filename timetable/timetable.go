@@ -87,7 +87,8 @@ func (b Bounds) ended(t time.Time) bool { return !b.End.IsZero() && t.After(b.En
 // no run yet) and false when there is none, ever. now matters only without
 // catchup or start date: missed runs are skipped except for the latest one, by
 // Airflow's rules for catchup=False. The run's logical date is always after
-// last. The error says that the schedule names no date in the next 50 years.
+// last. The error says that the schedule names no date in the next 50 years; one of certain
+// years, in its seventh field, has no next run after the last of them.
 //
 // With @continuous the caller asks when the previous run has ended; last is
 // that run's logical date, and the new run is due at once.
@@ -95,6 +96,9 @@ func (t *Timetable) Next(last time.Time, b Bounds, now time.Time) (Run, bool, er
 	var interval dag.DataInterval
 	if t.kind == dag.ScheduleCronInterval && !last.IsZero() {
 		end, err := t.ticks.next(last)
+		if t.ticks.outsideYears(err) {
+			return Run{}, false, nil
+		}
 		if err != nil {
 			return Run{}, false, fmt.Errorf("compute next run: %w", err)
 		}
@@ -125,18 +129,29 @@ func (t *Timetable) following(last dag.DataInterval, b Bounds, now time.Time) (R
 	case dag.ScheduleContinuous:
 		run, ok := nextContinuous(last.End, b, now)
 		return run, ok, nil
-	case dag.ScheduleCronTrigger:
+	}
+	if !t.isCron() {
+		return Run{}, false, nil
+	}
+	run, ok, err := t.followingTick(last, b, now)
+	if t.ticks.outsideYears(err) {
+		return Run{}, false, nil // its years are over
+	}
+	return run, ok, err
+}
+
+// followingTick is following for the two cron kinds.
+func (t *Timetable) followingTick(last dag.DataInterval, b Bounds, now time.Time) (Run, bool, error) {
+	if t.kind == dag.ScheduleCronTrigger {
 		tick, err := t.ticks.triggerNext(last.End, b, now)
 		return tickRun(tick), err == nil && !b.ended(tick), err
-	case dag.ScheduleCronInterval:
-		start, ok, err := t.ticks.intervalNext(last, b, now)
-		if err != nil || !ok || b.ended(start) {
-			return Run{}, false, err
-		}
-		run, err := t.ticks.intervalRun(start)
-		return run, err == nil, err
 	}
-	return Run{}, false, nil
+	start, ok, err := t.ticks.intervalNext(last, b, now)
+	if err != nil || !ok || b.ended(start) {
+		return Run{}, false, err
+	}
+	run, err := t.ticks.intervalRun(start)
+	return run, err == nil, err
 }
 
 // Upcoming returns the next n runs as with catchup: those whose RunAfter is
@@ -144,7 +159,7 @@ func (t *Timetable) following(last dag.DataInterval, b Bounds, now time.Time) (R
 // on (a start on a tick counts). Fewer come back when b.End cuts them off, when
 // the schedule is none, or @continuous, whose runs cannot be foretold. The
 // error, which matches dag.ErrInvalid, says that neither after nor b.Start is
-// given; another that the schedule names no date.
+// given; another that the schedule names no date. A schedule whose years are over has none.
 func (t *Timetable) Upcoming(after time.Time, b Bounds, n int) ([]Run, error) {
 	if after.IsZero() && b.Start.IsZero() && t.isCron() {
 		return nil, fmt.Errorf("list runs: %w: neither a start date nor a time after which is given", dag.ErrInvalid)
@@ -157,6 +172,9 @@ func (t *Timetable) Upcoming(after time.Time, b Bounds, n int) ([]Run, error) {
 		return nil, nil
 	}
 	b, err := t.startAfter(after, b)
+	if t.ticks.outsideYears(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
@@ -191,7 +209,7 @@ func (t *Timetable) startAfter(after time.Time, b Bounds) (Bounds, error) {
 	}
 	first, err := t.ticks.next(after)
 	if err == nil && t.kind == dag.ScheduleCronInterval {
-		first, err = t.ticks.prev(first)
+		first, err = t.ticks.prevInYears(first)
 	}
 	if err != nil {
 		return b, err

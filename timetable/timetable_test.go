@@ -273,7 +273,7 @@ func TestParseErrors(t *testing.T) {
 func TestNoDateFailsWhenComputed(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	for _, expr := range []string{"0 0 30 2 *", "0 0 31 4,6 *", "0 0 15W * sat", "0 0 31 * mon#1", "0 0 1 1 * 0 2020"} {
+	for _, expr := range []string{"0 0 30 2 *", "0 0 31 4,6 *", "0 0 15W * sat", "0 0 31 * mon#1"} {
 		for _, kind := range []dag.ScheduleKind{dag.ScheduleCronTrigger, dag.ScheduleCronInterval} {
 			tt := parse(t, kind, expr, "UTC")
 			_, ok, err := tt.Next(time.Time{}, timetable.Bounds{Start: start, Catchup: true}, start)

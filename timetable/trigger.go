@@ -23,7 +23,7 @@ func (k *ticks) triggerNext(last time.Time, b Bounds, now time.Time) (time.Time,
 		return k.alignNext(b.Start)
 	}
 	tick, err := k.alignPrev(now)
-	if err != nil {
+	if err != nil && !k.outsideYears(err) {
 		return tick, err
 	}
 	if !last.IsZero() || b.Start.IsZero() {
@@ -53,6 +53,9 @@ func (k *ticks) afterLast(last, now time.Time) (time.Time, error) {
 // too, in spite of its documentation).
 func (k *ticks) firstRun(now time.Time) (time.Time, error) {
 	past, err := k.alignPrev(now)
+	if k.outsideYears(err) {
+		return k.next(now)
+	}
 	if err != nil {
 		return past, err
 	}

@@ -353,7 +353,9 @@ func TestDelete(t *testing.T) {
 		"<option>risk-team</option>")
 	s.get(http.StatusOK, "/?state=archived").wants(t, `id="dag-churn-model"`, "/dags/churn-model/restore",
 		"Delete the history of churn-model")
+	s.get(http.StatusOK, "/?state=archived").lacks(t, "none of these runs starts", "<p>Next runs:")
 	for _, tab := range []string{"graph", "grid", "gantt", "runs"} {
+		s.get(http.StatusOK, "/dags/churn-model/"+tab).lacks(t, "none of these runs starts", "<p>Next runs:")
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).wants(t, "archived: its file is gone", "/dags/churn-model/restore")
 		s.get(http.StatusOK, "/dags/churn-model/"+tab).lacks(t, "/dags/churn-model/trigger")
 	}

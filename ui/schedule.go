@@ -24,7 +24,7 @@ type ScheduleView struct {
 	Words    string
 	Timezone string
 	DSTNote  string
-	Upcoming []UpcomingRun
+	Upcoming []UpcomingRun // none of an archived DAG
 	// Paused says that the upcoming runs will not start by themselves.
 	Paused bool
 }
@@ -46,6 +46,9 @@ func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
 		return v
 	}
 	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)
+	if row.Archived {
+		return v
+	}
 	// An error here means that no run follows, which the empty list says too.
 	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup},
 		upcomingRuns)
