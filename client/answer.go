@@ -18,7 +18,8 @@ type foreignError struct{ to Server }
 
 // Error names the server and what may be wrong.
 func (e *foreignError) Error() string {
-	return fmt.Sprintf("%s answered with something that is not an answer of dagwright's API: is it the right server?", e.to)
+	return fmt.Sprintf("%s answered with something that is not an answer of dagwright's API: is it the right server?",
+		e.to)
 }
 
 // read decodes the next value of an answer. It wants an object that has the first field of
