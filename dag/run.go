@@ -141,9 +141,13 @@ func (ti TaskInstance) Key() AttemptKey {
 	return AttemptKey{DAG: ti.DAG.Taken(), Run: ti.Run, Task: ti.Task, Try: ti.Try, Epoch: ti.Epoch}
 }
 
-// SkipWithRun skips a task instance that waits when its run ends before its turn.
+// SkipWithRun skips a task instance that waits when its run ends before its turn. One
+// whose last try has ended, and that waits for its retry, keeps the end of that try.
 func (ti *TaskInstance) SkipWithRun(why reason.Reason, now time.Time) {
-	ti.State, ti.SkippedWithRun, ti.Reason, ti.EndedAt = TaskSkipped, true, why, now
+	ti.State, ti.SkippedWithRun, ti.Reason = TaskSkipped, true, why
+	if ti.EndedAt.IsZero() {
+		ti.EndedAt = now
+	}
 }
 
 // GivenUp reports whether the task instance did not come to its end because of

@@ -82,6 +82,10 @@ func TestGivenUp(t *testing.T) {
 	}); withRun != want {
 		t.Errorf("skipped with its run: %+v, want %+v", withRun, want)
 	}
+	withRun.SkipWithRun(reason.New(reason.RunTimeout, "1h"), now.Add(time.Hour))
+	if !withRun.EndedAt.Equal(now) {
+		t.Errorf("a task whose try has ended is skipped: it ends %v, want %v", withRun.EndedAt, now)
+	}
 	for name, c := range map[string]struct {
 		task dag.TaskInstance
 		want bool

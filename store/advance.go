@@ -91,9 +91,9 @@ type StartRun struct {
 }
 
 // UpdateTask replaces the task instance that is now in state From at try
-// FromTry by Task. When Task has a higher Try, the earlier one is kept as
-// history, as failed if it had not ended (as Airflow keeps it); a lower Try is
-// dag.ErrInvalid.
+// FromTry by Task. When Task has a higher Try, or waited for its retry, the earlier
+// one is kept as history, as failed if it had not ended (as Airflow keeps it); a
+// lower Try is dag.ErrInvalid.
 type UpdateTask struct {
 	From    dag.TaskState
 	FromTry int
@@ -263,7 +263,7 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 	if err != nil || r == nil {
 		return false, err
 	}
-	if x.FromTry > 0 && x.Task.Try > x.FromTry {
+	if x.FromTry > 0 && (x.Task.Try > x.FromTry || x.From == dag.TaskUpForRetry) {
 		if err := keepTry(a.t, r, x.Task.Task, x.From, x.FromTry); err != nil {
 			return false, err
 		}
@@ -284,7 +284,8 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 }
 
 // keepTry copies the task instance into the history, if it is still the one
-// that was decided on. A try that is there already was kept when it was cleared.
+// that was decided on. A try that is there already was kept when it was cleared, or
+// when it ended while it waited for its retry.
 func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int) error {
 	_, err := t.exec(`INSERT INTO task_instance_history (dag_run, task_id, state, try_number, max_tries, queued_at,
 			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args, hostname, pid, wish, lost,
@@ -300,6 +301,15 @@ func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int)
 		return fmt.Errorf("keep try %d of task %q: %w", try, task, err)
 	}
 	return nil
+}
+
+// keepEndedTry keeps the try of a task instance that waits for its retry: the try has
+// ended by itself, whatever becomes of the task.
+func keepEndedTry(t *tx, r *runRecord, ti dag.TaskInstance) error {
+	if ti.State != dag.TaskUpForRetry || ti.Try == 0 {
+		return nil
+	}
+	return keepTry(t, r, ti.Task, ti.State, ti.Try)
 }
 
 // noteStopping keeps the mark of an ended run that still has active attempts.

@@ -96,11 +96,15 @@ func (s *Store) skipWaiting(t *tx, d *dagRecord, r *runRecord, why reason.Reason
 		if ti.State.Ended() || ti.State.Active() {
 			continue
 		}
+		before := ti
 		ti.SkipWithRun(why, t.now)
 		t.announce(taskChange(ti))
 		if r.State == dag.RunQueued && !r.Cleared {
 			fresh = append(fresh, ti)
 			continue
+		}
+		if err := keepEndedTry(t, r, before); err != nil {
+			return err
 		}
 		_, err := t.exec(`UPDATE task_instance SET state = $3, reason_code = $4, reason_args = $5, end_date = $6,
 			skipped_with_run = 1 WHERE dag_run = $1 AND task_id = $2`, r.pk, ti.Task, ti.State, ti.Reason.Code, ti.Reason.Args,

@@ -191,11 +191,14 @@ func (s *Store) openTaskAct(t *tx, by Actor, key dag.AttemptKey) (*taskAct, dag.
 
 // mark writes the state of a task instance that holds no slot.
 func (a *taskAct) mark(ti dag.TaskInstance, state dag.TaskState, why reason.Reason) error {
+	if err := keepEndedTry(a.t, a.run, ti); err != nil {
+		return err
+	}
 	// A task that has run keeps its times: they say how long it ran. One that has not was over in no time.
 	if ti.StartedAt.IsZero() {
 		ti.StartedAt, ti.EndedAt = a.t.now, a.t.now
 	}
-	if !ti.State.Ended() || ti.EndedAt.IsZero() {
+	if ti.EndedAt.IsZero() {
 		ti.EndedAt = a.t.now
 	}
 	if ti.EndedAt.Before(ti.StartedAt) { // another clock said when it started

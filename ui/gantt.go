@@ -45,15 +45,23 @@ func (s *server) drawGantt(c echo.Context, p *ganttPage, run dag.Run) error {
 	if err != nil {
 		return fmt.Errorf("read the tries of a run: %w", err)
 	}
+	now, err := s.Store.TaskInstances(c.Request().Context(), run.DAG, run.ID)
+	if err != nil {
+		return fmt.Errorf("read the tasks of a run: %w", err)
+	}
 	rd := s.reader(c)
 	bars := []graph.Bar{{Label: rd.t("Whole run"), Href: p.Choice.Run.Href, Page: true}}
-	for _, tries := range tasks {
+	for i, tries := range tasks {
 		ti := tries[len(tries)-1]
 		bar := graph.Bar{Label: string(ti.Task), Href: p.Choice.taskURL(ti.Task)}
 		for _, try := range tries {
 			bar.Spans = append(bar.Spans, ganttSpans(rd, try)...)
 		}
 		bars = append(bars, bar)
+		// A task that waited for its retry may have been skipped or marked since its last try.
+		if i < len(now) && now[i].Task == ti.Task && now[i].State.Ended() {
+			ti = now[i]
+		}
 		row := rd.taskView(ti, p.DAG.Timezone)
 		row.Href = bar.Href
 		p.Rows = append(p.Rows, row)

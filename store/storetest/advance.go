@@ -19,6 +19,7 @@ func advanceTests() []test {
 		{"actions decided on an old view are left out", testStaleActions},
 		{"a scheduled run is made once", testCreateRun},
 		{"a retry keeps the earlier try", testRetry},
+		{"a task that waits for its retry keeps its try when it is ended", testEndedBeforeRetry},
 		{"wrong actions are refused as a whole", testWrongActions},
 		{"ending a run whose attempt goes on", testEndWithActive},
 		{"an error in the middle writes nothing", testAdvanceAtomic},
@@ -211,6 +212,54 @@ func testRetry(f fixture) {
 	tries, err = f.Tries(f.ctx(), "d", r.ID, "t")
 	f.ok(err)
 	f.equal(len(tries), 3)
+}
+
+// A try that has ended stays as it was, whatever ends the task that waits for its retry.
+func testEndedBeforeRetry(f fixture) {
+	f.define("d", "t")
+	for name, end := range map[string]struct {
+		state dag.TaskState // of the task afterwards
+		do    func(dag.AttemptKey, dag.TaskInstance)
+	}{
+		"the time limit of the run": {dag.TaskSkipped, func(_ dag.AttemptKey, ti dag.TaskInstance) {
+			skip := ti
+			skip.SkipWithRun(reason.New(reason.RunTimeout, time.Second), time.Now())
+			f.equal(len(f.act("d", store.UpdateTask{From: ti.State, FromTry: 1, Task: skip})), 1)
+		}},
+		"the run is marked failed": {dag.TaskSkipped, func(k dag.AttemptKey, _ dag.TaskInstance) {
+			f.ok(f.SetRunState(f.ctx(), alice, "d", k.Run, dag.RunFailed))
+		}},
+		"the task is marked failed": {dag.TaskFailed, func(k dag.AttemptKey, _ dag.TaskInstance) {
+			f.ok(f.MarkTask(f.ctx(), alice, k, dag.TaskFailed))
+		}},
+		"the task is marked success": {dag.TaskSuccess, func(k dag.AttemptKey, _ dag.TaskInstance) {
+			f.ok(f.MarkTask(f.ctx(), alice, k, dag.TaskSuccess))
+		}},
+		"the task is cleared": {dag.TaskNone, func(k dag.AttemptKey, _ dag.TaskInstance) {
+			_, err := f.ClearTasks(f.ctx(), store.Clear{DAG: "d", Run: k.Run, By: alice})
+			f.ok(err)
+		}},
+	} {
+		r := f.trigger("d")
+		waiting := move(f.start(r, "t")[0], dag.TaskUpForRetry)
+		ti := &waiting.Task
+		ti.StartedAt, ti.EndedAt, ti.RetryAt = someTime, someTime.Add(time.Second), someTime.Add(time.Hour)
+		ti.Reason, ti.ExitCode, ti.HasExitCode, ti.MaxTries = reason.New(reason.ExitCode, 1), 1, true, 2
+		f.equal(len(f.act("d", waiting)), 1)
+		end.do(dag.AttemptKey{DAG: "d", Run: r.ID, Task: "t"}, *ti)
+
+		tries, err := f.Tries(f.ctx(), "d", r.ID, "t")
+		f.ok(err)
+		first := *ti
+		first.State = dag.TaskFailed
+		f.equal(tries, []dag.TaskInstance{first})
+		got, err := f.TaskInstance(f.ctx(), "d", r.ID, "t")
+		f.ok(err)
+		ended := got.State.Ended()
+		if got.State != end.state || ended && (got.Reason == first.Reason || !got.EndedAt.Equal(first.EndedAt)) {
+			f.Errorf("%s: the task is %+v", name, got)
+		}
+	}
 }
 
 func testWrongActions(f fixture) {
