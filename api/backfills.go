@@ -147,7 +147,7 @@ func (s *server) dateBackfill(ctx context.Context, req *store.BackfillRequest) e
 		return refuse(http.StatusUnprocessableEntity, "Backfill cannot be executed for future dates. from_date (%s) is not before now (%s).",
 			req.From.Format(time.RFC3339), now.Format(time.RFC3339))
 	}
-	if err := checkParams(row.DAG, req.Conf); err != nil {
+	if err := dag.CheckParams(row.Params, req.Conf); err != nil {
 		p, _ := asProblem(err)
 		return refuse(http.StatusUnprocessableEntity, "%v", p.detail)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"dagwright/dag"
 )
 
 // backfillOf is the body for the DAG with a daily schedule, at 06:00 in Moscow.
@@ -68,6 +70,44 @@ func TestBackfills(t *testing.T) {
 			`, "reprocess_behavior": "failed", "run_backwards": true`)).body)
 	if again["id"] != float64(2) {
 		t.Errorf("one that reprocesses: %v", again)
+	}
+}
+
+// A param without a default must be given to each run that somebody asks for.
+func TestRequiredParam(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	d := scoring()
+	d.Params = append(d.Params, dag.Param{Name: "REQ", Schema: map[string]any{"type": "string"}},
+		dag.Param{Name: "NULLABLE", Schema: map[string]any{"type": []any{"null", "string"}}}, dag.Param{Name: "PLAIN"})
+	f.sync("c0ffee", specFile("dags/risk/churn-model.yaml", d))
+	const needs = `param \"REQ\": it has no default, so a run must give it a value`
+	run := func(conf string) answer {
+		return f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null, "conf": `+conf+`}`)
+	}
+	backfill := func(path string) func(string) answer {
+		return func(conf string) answer {
+			return f.do("POST", path,
+				backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z", `, "dag_run_conf": `+conf))
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		ask    func(conf string) answer
+		status int
+	}{
+		{"run", run, http.StatusBadRequest},
+		{"dry run of a backfill", backfill("/api/v2/backfills/dry_run"), http.StatusUnprocessableEntity},
+		{"backfill", backfill("/api/v2/backfills"), http.StatusUnprocessableEntity},
+	} {
+		for _, conf := range []string{"null", "{}", `{"REQ": null}`} {
+			if a := c.ask(conf); a.status != c.status || !strings.Contains(a.body, needs) {
+				t.Errorf("%s with the conf %s: %d %s\nwant %d with %q", c.name, conf, a.status, a.body, c.status, needs)
+			}
+		}
+		if a := c.ask(`{"REQ": "given"}`); a.status != http.StatusOK {
+			t.Errorf("%s with the param: %d %s", c.name, a.status, a.body)
+		}
 	}
 }
 

@@ -127,8 +127,8 @@ func duplicate(err error) error {
 	}}
 }
 
-// checkTrigger refuses what dagwright cannot do and values that break the
-// schema of their param. The store checks the conf's keys.
+// checkTrigger refuses what dagwright cannot do, values that break the schema of
+// their param, and a conf that lacks one. The store checks the conf's keys.
 func (s *server) checkTrigger(d *dag.DAG, t triggerBody) error {
 	if t.partitioned {
 		return refuse(http.StatusBadRequest, "Dag with dag_id: '%s' is not partitioned; partition_key is not supported.",
@@ -137,21 +137,7 @@ func (s *server) checkTrigger(d *dag.DAG, t triggerBody) error {
 	if t.runAfter.After(s.Now()) {
 		return refuse(http.StatusBadRequest, "A run_after in the future is not supported: the run starts as soon as it can")
 	}
-	return checkParams(d, t.conf)
-}
-
-// checkParams checks a conf against the schemas of the DAG's params.
-func checkParams(d *dag.DAG, conf map[string]any) error {
-	for _, p := range d.Params {
-		value, given := conf[p.Name]
-		if !given && p.Default != nil {
-			continue // its default was accepted with the spec
-		}
-		if err := p.Check(value); err != nil {
-			return err // it names the param
-		}
-	}
-	return nil
+	return dag.CheckParams(d.Params, t.conf)
 }
 
 // interval is the run's data interval: what the caller said, else what the

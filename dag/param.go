@@ -14,6 +14,26 @@ import (
 // jsonTypes are the types that a JSON Schema can name.
 var jsonTypes = []string{"string", "number", "integer", "boolean", "array", "object", "null"}
 
+// CheckParams says whether a run of a DAG with these params may be asked for with a conf:
+// each value that it gives passes [Param.Check], and each param that it leaves out has a
+// default or needs none. The error is an [ErrInvalid] that names the first wrong param.
+func CheckParams(params []Param, conf map[string]any) error {
+	for _, p := range params {
+		value, given := conf[p.Name]
+		if !given && p.Default != nil {
+			continue // its default was accepted with the file
+		}
+		if err := p.Check(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Required reports whether a run must give the param a value: it has no default, and its
+// type does not allow null. One without a type allows it.
+func (p Param) Required() bool { return p.Default == nil && !hasType(nil, p.Schema["type"]) }
+
 // Check says whether a run may be asked for with this value of the param. It
 // checks the schema's type, enum, const, minimum, maximum, exclusiveMinimum,
 // exclusiveMaximum, minLength, maxLength, pattern, and the formats date, time and
@@ -21,6 +41,9 @@ var jsonTypes = []string{"string", "number", "integer", "boolean", "array", "obj
 // since a form sends it back untouched. The error is an [ErrInvalid] that names
 // the param and what is wanted, never the value.
 func (p Param) Check(value any) error {
+	if value == nil && p.Required() {
+		return fmt.Errorf("%w param %s: it has no default, so a run must give it a value", ErrInvalid, clip(p.Name))
+	}
 	if reflect.DeepEqual(value, p.Default) || len(p.Schema) == 0 {
 		return nil
 	}

@@ -109,8 +109,7 @@ func (s *server) plainTrigger(c echo.Context, row store.DAGRow) error {
 		return err
 	}
 	for _, param := range row.Params {
-		f := newParamField(param)
-		if f.requireDefault(s.reader(c)); f.Error != "" {
+		if param.Required() {
 			return invalid("The param %s needs a value.", param.Name)
 		}
 	}

@@ -129,6 +129,8 @@ var faultWords = []struct{ english, russian string }{
 		"идентификатор запуска %s имеет в путях особое значение; выберите другой"},
 	{"id %q is a name of a folder", "идентификатор %s — имя папки"},
 	{"param %s: %s", "параметр %s: %s"},
+	{"param %s: it has no default, so a run must give it a value",
+		"параметр %s: у него нет значения по умолчанию, поэтому для запуска нужно указать значение"},
 	{"the value must be of type %s", "значение должно иметь тип %s"},
 	{"the value must be one of %s", "нужно одно из значений %s"},
 	{"the value must be one of %s and %d more", "нужно одно из значений %s и ещё %s"},

@@ -41,7 +41,7 @@ func newParamField(p dag.Param) ParamField {
 		Min: display(p.Schema["minimum"]), Max: display(p.Schema["maximum"]), MaxLength: display(p.Schema["maxLength"]),
 	}
 	f.Checked = f.Value == "true"
-	f.Required = p.Default == nil && !f.nullable() && f.valueType() != "boolean" // a box that is not ticked says false
+	f.Required = p.Required() && f.valueType() != "boolean" // a box that is not ticked says false
 	if title, ok := p.Schema["title"].(string); ok {
 		f.Label = title
 	}
@@ -113,7 +113,7 @@ func (f *ParamField) nullable() bool {
 
 // requireDefault complains when the param has no default and needs a value.
 func (f *ParamField) requireDefault(rd *reader) {
-	if f.param.Default == nil && !f.nullable() {
+	if f.param.Required() {
 		f.Error = rd.t("This param has no default: it needs a value.")
 	}
 }

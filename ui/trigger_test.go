@@ -326,6 +326,10 @@ func TestTriggerNeedsAValueWithoutDefault(t *testing.T) {
 			t.Errorf("%s: status %d, want 422 and why", mode, w.Code)
 		}
 	}
+	w := s.post("/dags/churn-model/trigger", url.Values{"mode": {"config"}, "conf": {`{"TARGET": null}`}}, "")
+	if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "a run must give it a value") {
+		t.Errorf("null in the JSON: status %d, want 422 and why", w.Code)
+	}
 }
 
 func FuzzParseConf(f *testing.F) {
