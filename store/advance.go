@@ -304,7 +304,7 @@ func keepTry(t *tx, r *runRecord, task dag.TaskID, state dag.TaskState, try int)
 }
 
 // keepEndedTry keeps the try of a task instance that waits for its retry: the try has
-// ended by itself, whatever becomes of the task.
+// ended by itself, whatever happens to the task.
 func keepEndedTry(t *tx, r *runRecord, ti dag.TaskInstance) error {
 	if ti.State != dag.TaskUpForRetry || ti.Try == 0 {
 		return nil
