@@ -1,9 +1,11 @@
 package dagwright
 
 import (
+	"bytes"
 	"cmp"
 	"go/ast"
 	"go/parser"
+	"go/scanner"
 	"go/token"
 	"io/fs"
 	"os"
@@ -13,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // stylePage lists the phrases that the project does not write, in the table whose
@@ -234,4 +237,28 @@ func readText(t *testing.T, file string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// TestLineWidth wants nothing but a text beyond 120 columns in Go code: what comes behind it
+// there closes brackets, or is aligned by gofmt. A tab counts as one column, and a line with
+// a directive for the linter may be longer.
+func TestLineWidth(t *testing.T) {
+	allowed := []token.Token{token.STRING, token.RPAREN, token.RBRACE, token.RBRACK, token.COMMA, token.SEMICOLON,
+		token.COLON, token.LBRACE, token.ADD, token.COMMENT}
+	for _, file := range goFiles(t) {
+		source := []byte(readText(t, file))
+		files := token.NewFileSet()
+		var s scanner.Scanner
+		s.Init(files.AddFile(file, -1, len(source)), source, nil, scanner.ScanComments)
+		for pos, tok, _ := s.Scan(); tok != token.EOF; pos, tok, _ = s.Scan() {
+			at := files.Position(pos)
+			begin := at.Offset - at.Column + 1
+			line, _, _ := bytes.Cut(source[begin:], []byte("\n"))
+			n := utf8.RuneCount(source[begin:at.Offset]) + 1
+			if n > maxComment && !slices.Contains(allowed, tok) && !bytes.Contains(line, []byte("//nolint")) {
+				t.Errorf("%s:%d: %s begins in column %d; break the line before it", file, at.Line, tok, n)
+				break
+			}
+		}
+	}
 }

@@ -144,7 +144,8 @@ func (s *server) dateBackfill(ctx context.Context, req *store.BackfillRequest) e
 		return refuse(http.StatusUnprocessableEntity, "from_date (%s) must not be after to_date (%s).",
 			req.From.Format(time.RFC3339), req.To.Format(time.RFC3339))
 	case !req.From.Before(now):
-		return refuse(http.StatusUnprocessableEntity, "Backfill cannot be executed for future dates. from_date (%s) is not before now (%s).",
+		return refuse(http.StatusUnprocessableEntity,
+			"Backfill cannot be executed for future dates. from_date (%s) is not before now (%s).",
 			req.From.Format(time.RFC3339), now.Format(time.RFC3339))
 	}
 	if err := dag.CheckParams(row.Params, req.Conf); err != nil {

@@ -75,10 +75,12 @@ func (r Rules) checkClaim(what, value, project string) (reason string) {
 		return ""
 	case len(allowed) == 0:
 		return fmt.Sprintf(
-			"%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)", value, what, project)
+			"%.80q gives roles (auth rules), and no rule names projects that may have it: write another %s, or have an administrator name the project %s beside it (projects)",
+			value, what, project)
 	}
 	return fmt.Sprintf(
-		"%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)", value, strings.Join(allowed, ", "), what, project)
+		"%.80q gives roles (auth rules), and is for projects of %s alone: write another %s, or have an administrator name the project %s beside it (projects)",
+		value, strings.Join(allowed, ", "), what, project)
 }
 
 // named are the owners or tags that a rule with DAGs selects by.

@@ -168,7 +168,8 @@ func (s *Service) whose(ctx context.Context, all bool) (issuer, subject string, 
 		return "", "", fmt.Errorf("only an administrator of the instance sees what others have: %w", dag.ErrForbidden)
 	case who.Subject == "" || !who.Person():
 		return "", "", fmt.Errorf(
-			"a person's own sign-in manages sessions and tokens, not a token: run \"dagwright login\", or open the page \"API tokens\": %w", dag.ErrForbidden)
+			"a person's own sign-in manages sessions and tokens, not a token: run \"dagwright login\", or open the page \"API tokens\": %w",
+			dag.ErrForbidden)
 	}
 	return who.Issuer, who.Subject, nil
 }

@@ -15,7 +15,8 @@ func TestForeignAnswers(t *testing.T) {
 		DAGs  []client.Item[client.Run] `json:"dags"`
 		Total int                       `json:"total_entries"`
 	}
-	run, try := client.Run{ID: "r", DAG: "churn", State: "running"}, client.Try{DAG: "churn", Run: "r", Task: "a", Number: 1}
+	run, try := client.Run{ID: "r", DAG: "churn", State: "running"}, client.Try{DAG: "churn", Run: "r",
+		Task: "a", Number: 1}
 	calls := map[string]func(*client.Client) error{
 		"list": func(c *client.Client) error {
 			return c.Call(t.Context(), client.Request{Path: []string{"dags"}}, &list)

@@ -87,7 +87,8 @@ func (c *Client) signIn(ctx context.Context) (signInConfig, error) {
 		return config, ErrNoSignIn
 	case config.Issuer == "" || config.ClientID == "":
 		return config, fmt.Errorf(
-			"%s has no client for the command line at its identity provider (auth.oidc.cli_client_id): use --token-file with a token of its page Tokens instead", c.to)
+			"%s has no client for the command line at its identity provider (auth.oidc.cli_client_id): use --token-file with a token of its page Tokens instead",
+			c.to)
 	}
 	return config, nil
 }

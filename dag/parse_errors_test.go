@@ -30,7 +30,8 @@ func TestParseErrors(t *testing.T) {
 			`s:2: not YAML: did not find expected alphabetic or numeric character (a value that begins with * or &? put it in quotes)`},
 		{"tab after a mapping", "a:\n  b: 1\n\tc: 1\n", `s:3: not YAML: found a tab character that violates indentation`},
 		{"syntax", "a:\n  b: [1\n", `s:2: not YAML: did not find expected ',' or ']' (a "[" or "{" that is not closed?)`},
-		{"tab", "a:\n\tb: 1\n", `s:2: not YAML: found character that cannot start any token (a tab? YAML wants spaces; a value that begins with @? put it in quotes)`},
+		{"tab", "a:\n\tb: 1\n",
+			`s:2: not YAML: found character that cannot start any token (a tab? YAML wants spaces; a value that begins with @? put it in quotes)`},
 		{"syntax behind other lines", "a:\n  b: 1\n c: [x", `s:3: not YAML: did not find expected key`},
 		{"syntax in the first line", "a: 'x' y\nb: @\n", `s:1: not YAML: did not find expected key`},
 		{"scanner in the first line", "a: @b\nc: 1\n",
@@ -108,7 +109,8 @@ s:2:11: d.tasks[0]: a task needs an image`},
 		{"misspelt operator", "d:\n  tasks:\n    - task_id: a\n      operater: x\n      image: i\n",
 			`s:4:7: d.tasks[0].operater: unknown key "operater"; did you mean "operator"?`},
 		{"other operator", "d:\n  tasks:\n    - {task_id: a, image: i, operator: airflow.operators.bash.BashOperator}\n",
-			`s:3:40: d.tasks[0].operator: operator "airflow.operators.bash.BashOperator" is not supported by dagwright; the only one is ` + operator},
+			`s:3:40: d.tasks[0].operator: operator "airflow.operators.bash.BashOperator" is not supported by dagwright; the only one is ` +
+				operator},
 		{"key of the DAG", withTask("      schedule: x\n"),
 			`s:6:7: d.tasks[0].schedule: schedule is a key of the DAG, not of a task`},
 		{"xcom", withTask("      do_xcom_push: true\n"),
@@ -141,7 +143,9 @@ s:6:29: d.tasks[0].env_vars.C: must be a string, not a list`},
 			`s:2:27: d.default_args.retries: must be a whole number from 0 to 2147483647
 s:2:31: d.default_args.retris: unknown key "retris"; did you mean "retries"?
 s:2:42: d.default_args.task_id: task_id belongs to a single task, not to default_args`},
-		{"group", "d:\n  task_groups: [{group_name: a.b}, {group_name: g, dependencies: [modle]}]\n  tasks:\n    - {task_id: model, task_group_name: gg, image: i, operator: " + operator + "}\n", `s:2:17: d.task_groups[0]: group name "a.b" is wrong: use letters, digits, "-" and "_", at most 250
+		{"group", "d:\n  task_groups: [{group_name: a.b}, {group_name: g, dependencies: [modle]}]\n  tasks:\n    - {task_id: model, task_group_name: gg, image: i, operator: " +
+			operator + "}\n",
+			`s:2:17: d.task_groups[0]: group name "a.b" is wrong: use letters, digits, "-" and "_", at most 250
 s:2:67: d.task_groups[1].dependencies[0]: there is no task or task group "modle"; did you mean "model"?
 s:4:41: d.tasks[0].task_group_name: there is no task group "gg"; did you mean "g"?`},
 		{"param", head("  params: {p: {__type__: airflow.sdk.Param, default: x, type: number}}\n"),

@@ -192,7 +192,8 @@ func (r reader) checkEnvName(n *node, p pair) bool {
 		return true
 	}
 	r.faults.addKey(n, p,
-		"%s is not a name for an environment variable: use letters, digits, \"_\", \"-\" and \".\", not beginning with a digit, at most 250 characters", clip(p.key))
+		"%s is not a name for an environment variable: use letters, digits, \"_\", \"-\" and \".\", not beginning with a digit, at most 250 characters",
+		clip(p.key))
 	return false
 }
 

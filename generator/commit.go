@@ -239,10 +239,12 @@ type driftError struct {
 func (e *driftError) Error() string {
 	if e.foreign {
 		return fmt.Sprintf(
-			"%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"", e.path)
+			"%s is there already, written by hand, and is left as it is: remove or rename it in the DAG repository, or run \"dagwright rerender --overwrite\"",
+			e.path)
 	}
 	return fmt.Sprintf(
-		"%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"", e.path, ModelFile)
+		"%s was edited by hand since dagwright wrote it, and is left as it is: take the edit into the model's %s or the template, then run \"dagwright rerender --overwrite\"",
+		e.path, ModelFile)
 }
 
 // delivered reports whether dagwright has written or proposed the file before.

@@ -293,7 +293,8 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 	kind, ok := g.kindOf(p.Branch)
 	if g.OnlyPromoted {
 		return nil, fmt.Errorf(
-			"this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w", dag.ErrInvalid)
+			"this instance takes only DAGs that were promoted to it (promotion.only_promoted): push to the instance that they are promoted from: %w",
+			dag.ErrInvalid)
 	}
 	if !ok {
 		return nil, fmt.Errorf("branch %q makes no DAG: %w", p.Branch, dag.ErrInvalid)
@@ -312,7 +313,8 @@ func (g *Generator) render(ctx context.Context, p store.Push, head string) (*cha
 		}
 		if !g.takes(p.Project) {
 			return nil, fmt.Errorf(
-				"project %s is in none of the groups and projects whose models this instance takes (gitlab.groups, gitlab.projects): %w", p.Project, dag.ErrInvalid)
+				"project %s is in none of the groups and projects whose models this instance takes (gitlab.groups, gitlab.projects): %w",
+				p.Project, dag.ErrInvalid)
 		}
 	}
 	c := &change{push: p}

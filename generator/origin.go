@@ -66,7 +66,8 @@ func (o *Origin) Check(ctx context.Context, path string, content []byte, default
 	switch {
 	case commit == "":
 		return o.refuse(path,
-			"it did not come by promotion, and this instance takes nothing else: promote the DAG from %s and merge the merge request", o.Project)
+			"it did not come by promotion, and this instance takes nothing else: promote the DAG from %s and merge the merge request",
+			o.Project)
 	case project != o.Project:
 		return o.refuse(path, "it says that it was promoted from %.200s; this instance takes promotions from %s alone",
 			project, o.Project)

@@ -41,10 +41,12 @@ func checkPlace(r Request, id dag.ID, file string) error {
 		switch ending := strings.ToLower(path.Ext(folder)); {
 		case strings.HasPrefix(folder, "."):
 			return fmt.Errorf(
-				"project %.80q: its DAG would stand in a folder %.80q, and what begins with a dot is not read: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
+				"project %.80q: its DAG would stand in a folder %.80q, and what begins with a dot is not read: rename the project or group: %w",
+				r.Project, folder, dag.ErrInvalid)
 		case ending == ".yaml", ending == ".yml", ending == ".py":
 			return fmt.Errorf(
-				"project %.80q: its DAG would stand in a folder %.80q, where another project's file may have to be: rename the project or group: %w", r.Project, folder, dag.ErrInvalid)
+				"project %.80q: its DAG would stand in a folder %.80q, where another project's file may have to be: rename the project or group: %w",
+				r.Project, folder, dag.ErrInvalid)
 		}
 	}
 	return nil

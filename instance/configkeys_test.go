@@ -231,7 +231,8 @@ func TestDocumentedConfiguration(t *testing.T) {
 	}
 }
 
-// TestLeastConfiguration reads the least file of docs/configuration.md, and then without each key that it calls required.
+// TestLeastConfiguration reads the least file of docs/configuration.md, and then without each key that it calls
+// required.
 func TestLeastConfiguration(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/configuration.md")

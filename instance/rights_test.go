@@ -72,7 +72,8 @@ func TestRights(t *testing.T) {
 		t.Fatalf("%v: run the test with -update, then read the file", err)
 	}
 	if diff := gocmp.Diff(string(want), got); diff != "" {
-		t.Errorf("routes answer otherwise than testdata/rights.txt says (-want +got); if that is meant, run the test with -update and read the file:\n%s", diff)
+		t.Errorf("routes answer otherwise than testdata/rights.txt says (-want +got); if that is meant, run the test with -update and read the file:\n%s",
+			diff)
 	}
 }
 

@@ -23,9 +23,11 @@ func TestCheck(t *testing.T) {
 		{"{{ nope | default('x') }} {{ dag_run.nope | d(1) }}", ""},
 		{"{{ nope if nope is defined else 'x' }}", ""},
 		{"{% if nope is not defined %}a{% else %}{{ nope.deeper }}{% endif %}", ""},
-		{"{% set a = 1 %}{{ a.b }}{% for x, y in params.items() if y %}{{ x }}{{ y }}{{ loop.index }}{{ a }}{% else %}{{ a }}{% endfor %}", ""},
+		{"{% set a = 1 %}{{ a.b }}{% for x, y in params.items() if y %}{{ x }}{{ y }}{{ loop.index }}{{ a }}{% else %}{{ a }}{% endfor %}",
+			""},
 		{"{% if true %}{% set a = 1 %}{% endif %}{{ a }}", ""},
-		{"{{ range(3) | join(',') }} {{ macros.datetime(2026, 1, 1) }} {{ (1 if ds else 2) }} {{ ds[1:] }} {{ -1 }} {{ not ds }}", ""},
+		{"{{ range(3) | join(',') }} {{ macros.datetime(2026, 1, 1) }} {{ (1 if ds else 2) }} {{ ds[1:] }} {{ -1 }} {{ not ds }}",
+			""},
 		{"{{ ti.task.task_id }} {{ ti.dag_run.conf.x }} {{ data_interval_end.year }} {{ dag.tags[0] }}", ""},
 		{"{% raw %}{{ nope }}{% endraw %} {{ '{{' }} nope {{ '}}' }}", ""},
 		{"{% set a %}{{ ds }}{% endset %}{{ a.upper() }} {{ none }} {{ {'a': ds}.a }} {{ 'x' in [ds, (1,)] }}", ""},
@@ -36,7 +38,8 @@ func TestCheck(t *testing.T) {
 			""},
 		{"{% for i in range(9000) %}{% if params.x %}{% for k in range(9000) %}x{% endfor %}{% endif %}{% endfor %}", ""},
 		{"{% for i in range(9000) if i == 3 %}{% for k in range(9000) %}x{% endfor %}{% endfor %}", ""},
-		{"{% for i in params.x %}x{% else %}{% for i in range(9000) %}{% for k in range(params.n) %}x{% endfor %}{% endfor %}{% endfor %}", ""},
+		{"{% for i in params.x %}x{% else %}{% for i in range(9000) %}{% for k in range(params.n) %}x{% endfor %}{% endfor %}{% endfor %}",
+			""},
 		{"{% set range = params.x %}{% for i in range %}{{ i }}{% endfor %}", ""},
 
 		// wrong in every run

@@ -75,12 +75,16 @@ func TestStrict(t *testing.T) {
 			`container_resources.limits.memory: must be a quantity such as 500m or 2Gi, not a boolean`},
 		{"numbers as quantities", "container_resources: {limits: {cpu: 1.5, memory: 1073741824}}", ""},
 		{"port by name and number",
-			"pod_template_dict: {spec: {containers: [{name: b, livenessProbe: {tcpSocket: {port: web}}, readinessProbe: {tcpSocket: {port: 80}}}]}}", ""},
+			"pod_template_dict: {spec: {containers: [{name: b, livenessProbe: {tcpSocket: {port: web}}, readinessProbe: {tcpSocket: {port: 80}}}]}}",
+			""},
 		{"what Kubernetes sets",
 			"pod_template_dict: {metadata: {uid: a, finalizers: [x], ownerReferences: []}, spec: {containers: []}, status: {phase: Running}}",
-			`pod_template_dict.metadata.finalizers: must not be set; a spec gives its pod a name, a namespace, labels and annotations` + "\n" +
-				`pod_template_dict.metadata.ownerReferences: must not be set; a spec gives its pod a name, a namespace, labels and annotations` + "\n" +
-				`pod_template_dict.metadata.uid: must not be set; a spec gives its pod a name, a namespace, labels and annotations` + "\n" +
+			`pod_template_dict.metadata.finalizers: must not be set; a spec gives its pod a name, a namespace, labels and annotations` +
+				"\n" +
+				`pod_template_dict.metadata.ownerReferences: must not be set; a spec gives its pod a name, a namespace, labels and annotations` +
+				"\n" +
+				`pod_template_dict.metadata.uid: must not be set; a spec gives its pod a name, a namespace, labels and annotations` +
+				"\n" +
 				`pod_template_dict.status: must not be set: Kubernetes sets it`},
 		{"a time that Kubernetes sets", "full_pod_spec: {metadata: {creationTimestamp: a}}",
 			`full_pod_spec.metadata.creationTimestamp: must not be set: Kubernetes sets it`},
@@ -116,7 +120,8 @@ func TestForm(t *testing.T) {
 		{"name of a volume", "volumes: [{name: My_Volume, emptyDir: {}}]",
 			`volumes[0]: volume name "My_Volume": want at most 63 lower-case letters, digits and '-'`},
 		{"two volumes of one name",
-			"volumes: [{name: v, emptyDir: {}}]\npod_template_dict: {spec: {volumes: [{name: v, emptyDir: {}}], containers: []}}", `volumes[0]: volume name "v" is taken already`},
+			"volumes: [{name: v, emptyDir: {}}]\npod_template_dict: {spec: {volumes: [{name: v, emptyDir: {}}], containers: []}}",
+			`volumes[0]: volume name "v" is taken already`},
 		{"volume of two sources", "volumes: [{name: v, emptyDir: {}, configMap: {name: c}}]",
 			`volumes[0]: volume "v" has 2 sources; want exactly one, such as emptyDir: {}`},
 		{"mount of no volume", "volume_mounts: [{name: v, mountPath: /x}]",

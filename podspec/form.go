@@ -40,7 +40,8 @@ func (k checker) checkLabels(pod *corev1.Pod) {
 				clip(name))
 		}
 		if !k.unknown(value) && len(validation.IsValidLabelValue(value)) > 0 {
-			k.bad(path, "%s is not the value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends", clip(value))
+			k.bad(path, "%s is not the value of a label; want at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+				clip(value))
 		}
 	}
 	for _, name := range sortedKeys(pod.Annotations) {

@@ -78,7 +78,8 @@ func (c Config) mark(pod *corev1.Pod, in Input, o Options) error {
 		marks[annotationVersion] = strconv.Itoa(in.Version)
 	}
 	if in.Source != (dag.Source{}) {
-		marks[annotationProject], marks[annotationRef], marks[annotationCommit] = in.Source.Project, in.Source.Branch, in.Source.Commit
+		marks[annotationProject], marks[annotationRef] = in.Source.Project, in.Source.Branch
+		marks[annotationCommit] = in.Source.Commit
 	}
 	pod.Annotations = joinMaps(pod.Annotations, marks)
 	pod.Finalizers = []string{Finalizer}

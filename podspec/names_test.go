@@ -133,7 +133,9 @@ pod_template_dict:
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: "s"}, Key: "k"}}
+	secret := &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: "s"}, Key: "k",
+	}}
 	for container, want := range map[*corev1.Container][]corev1.EnvVar{
 		&pod.Spec.Containers[0]: {
 			{Name: "T", Value: "$(A) $$ 5$"}, {Name: "SECRET", ValueFrom: secret},

@@ -28,7 +28,8 @@ func TestOutside(t *testing.T) {
 		{"volume_claims", "others", "volumes: [{name: v, persistentVolumeClaim: {claimName: others}}]",
 			`volumes[0]: volume claim "others": not in the instance's volume claims (none)`},
 		{"storage_classes", "gold",
-			"volumes: [{name: v, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: gold, accessModes: [ReadWriteOnce]}}}}]", `storage class "gold": not in`},
+			"volumes: [{name: v, ephemeral: {volumeClaimTemplate: {spec: {storageClassName: gold, accessModes: [ReadWriteOnce]}}}}]",
+			`storage class "gold": not in`},
 		{"csi_drivers", "secrets-store.csi.k8s.io", "volumes: [{name: v, csi: {driver: secrets-store.csi.k8s.io}}]",
 			`volumes[0]: CSI driver "secrets-store.csi.k8s.io": not in the instance's csi drivers (none)`},
 		{"csi_attributes", "secretProviderClass=prod",
@@ -100,9 +101,12 @@ func TestRefusedFields(t *testing.T) {
 			"schedulingGates: must not be set: a task must not wait"},
 		"trust of a cluster": {"volumes: [{name: v, projected: {sources: [{clusterTrustBundle: {name: b, path: p}}]}}]",
 			"clusterTrustBundle: must not be set"},
-		"all namespaces":    {"affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, namespaceSelector: {matchLabels: {a: b}}}]}}", "namespaceSelector: must not be set: write namespaces"},
-		"another namespace": {"affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, namespaces: [kube-system]}]}}", `namespace "kube-system": not in the instance's namespaces`},
-		"a zone for itself": {"affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: topology.kubernetes.io/zone, labelSelector: {}}]}}", "a pod may keep others from its node only"},
+		"all namespaces": {"affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, namespaceSelector: {matchLabels: {a: b}}}]}}",
+			"namespaceSelector: must not be set: write namespaces"},
+		"another namespace": {"affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: kubernetes.io/hostname, namespaces: [kube-system]}]}}",
+			`namespace "kube-system": not in the instance's namespaces`},
+		"a zone for itself": {"affinity: {podAntiAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: topology.kubernetes.io/zone, labelSelector: {}}]}}",
+			"a pod may keep others from its node only"},
 	} {
 		if got := reasons(t, check(opened(podspec.Policy{}), task(t, test.fields))); !strings.Contains(got, test.want) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)

@@ -70,7 +70,8 @@ func inputs(tb testing.TB, file string, source []byte) []podspec.Input {
 
 func input(tb testing.TB, d *dag.DAG, t *dag.Task) podspec.Input {
 	tb.Helper()
-	run := dag.Run{DAG: d.ID, ID: runID, LogicalDate: time.Date(2026, 11, 23, 19, 23, 13, 982876000, time.UTC), Conf: map[string]any{}}
+	run := dag.Run{DAG: d.ID, ID: runID, Conf: map[string]any{},
+		LogicalDate: time.Date(2026, 11, 23, 19, 23, 13, 982876000, time.UTC)}
 	rendered, err := macro.New().Render(tb.Context(), macro.Context{DAG: d, Run: run, Task: t, Try: 2, MaxTries: 3})
 	if err != nil {
 		tb.Fatal(err)

@@ -145,7 +145,8 @@ pod_template_dict:
       - {name: sidecar, image: busybox, resources: {limits: {memory: 4Gi}}}`,
 			`container_resources: limits of the pod's containers come to 9Gi of memory; the instance allows 8Gi at most`},
 		{"an init container, alone", ceilings,
-			"container_resources: {limits: {memory: 5Gi}}\ninit_containers: [{name: i, image: busybox, resources: {limits: {memory: 8Gi}}}]", ""},
+			"container_resources: {limits: {memory: 5Gi}}\ninit_containers: [{name: i, image: busybox, resources: {limits: {memory: 8Gi}}}]",
+			""},
 		{"an init container that stays", ceilings,
 			"container_resources: {limits: {memory: 5Gi}}\ninit_containers: [{name: i, image: busybox, restartPolicy: Always, resources: {limits: {memory: 4Gi}}}]",
 			`container_resources: limits of the pod's containers come to 9Gi of memory; the instance allows 8Gi at most`},
@@ -161,7 +162,8 @@ pod_template_dict:
 			`container_resources: container "base" has no limit of memory; the instance requires one: limits: {memory: …}`},
 		{"required of each container", required,
 			"container_resources: {limits: {memory: 1Gi, cpu: 1}}\ninit_containers: [{name: i, image: busybox}]",
-			`init_containers[0].resources: container "i" has no limit of memory; the instance requires one: limits: {memory: …}` + "\n" +
+			`init_containers[0].resources: container "i" has no limit of memory; the instance requires one: limits: {memory: …}` +
+				"\n" +
 				`init_containers[0].resources: container "i" has no request of cpu; the instance requires one: requests: {cpu: …}`},
 		{"a request above its limit", podspec.Policy{},
 			"container_resources: {limits: {memory: 1Gi}, requests: {memory: 2Gi}}",
@@ -170,7 +172,8 @@ pod_template_dict:
 		{"nodes within the policy", nodes, `node_selector: {pool: models, disk: ssd}
 tolerations: [{key: spot, operator: Exists}]
 priority_class_name: batch-low
-affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: Exists}]}]}}}`, ""},
+affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: topology.kubernetes.io/zone, operator: Exists}]}]}}}`,
+			""},
 		{"against the forced selector", nodes, "node_selector: {pool: others}",
 			`node_selector.pool: "others": the instance's node selector wants "models"`},
 		{"another node label", nodes, "node_selector: {gpu: a100}",
@@ -179,7 +182,8 @@ affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeS
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: gpu, operator: Exists}]}]}
     preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: cpu, operator: Exists}]}}]`,
-			`affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0]: node label "gpu": not in the instance's node labels disk, topology.kubernetes.io/*` + "\n" +
+			`affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms[0].matchExpressions[0]: node label "gpu": not in the instance's node labels disk, topology.kubernetes.io/*` +
+				"\n" +
 				`affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0]: node label "cpu": not in the instance's node labels disk, topology.kubernetes.io/*`},
 		{"a node by its name", podspec.Policy{},
 			"affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [n]}]}]}}}",

@@ -200,7 +200,8 @@ func repositoryFault(a *gitrepo.Absence, synced bool) string {
 
 func noRepository(where string) string {
 	return fmt.Sprintf(
-		"there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file", where)
+		"there is no DAG repository at %s, or the instance may not read it: check dag_repository.url, username and password_file",
+		where)
 }
 
 // tellFault writes a fault of the whole repository down, and logs it, when it is

@@ -41,7 +41,8 @@ func migrate(ctx context.Context, db *sql.DB, s schema, log *slog.Logger) error 
 		}
 		if current > newest {
 			return fmt.Errorf(
-				"the database has schema version %d, made by a newer dagwright; this one knows versions up to %d: start the newer dagwright, or open another database", current, newest)
+				"the database has schema version %d, made by a newer dagwright; this one knows versions up to %d: start the newer dagwright, or open another database",
+				current, newest)
 		}
 		if current == newest {
 			return nil

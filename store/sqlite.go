@@ -160,7 +160,7 @@ func (d *sqliteDB) close() error {
 	return errors.Join(err, d.closeHandles())
 }
 
-// closeHandles closes the files, but for those of connections that are in use, which
+// closeHandles closes the files, except for those of connections that are in use, which
 // database/sql leaves open.
 func (d *sqliteDB) closeHandles() error {
 	for len(d.readers) > 0 {

@@ -71,7 +71,8 @@ func parseExpression(text string) (*expression, error) {
 	cols := columns(strings.ToLower(text))
 	if len(cols) < 5 || len(cols) > 7 {
 		return nil, fmt.Errorf(
-			"expression %q has %d fields: want 5 (minute hour day-of-month month day-of-week), 6 (seconds last) or 7 (years last)", text, len(cols))
+			"expression %q has %d fields: want 5 (minute hour day-of-month month day-of-week), 6 (seconds last) or 7 (years last)",
+			text, len(cols))
 	}
 	parsed := make([]values, 7)
 	for i, f := range fields()[:len(cols)] {

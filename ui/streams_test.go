@@ -169,7 +169,8 @@ func (s *site) running() dag.Run {
 // line is how a line of a log without times is sent.
 func line(at int, text string) string {
 	out := fmt.Sprintf(
-		"<div class=\"ll\" id=\"b%d\"><a class=\"lt none\" tabindex=\"-1\" href=\"?try=1&amp;at=%d#b%d\">·</a><span class=\"lx\">%s</span></div>\n", at, at, at, html.EscapeString(text))
+		"<div class=\"ll\" id=\"b%d\"><a class=\"lt none\" tabindex=\"-1\" href=\"?try=1&amp;at=%d#b%d\">·</a><span class=\"lx\">%s</span></div>\n",
+		at, at, at, html.EscapeString(text))
 	b, err := json.Marshal(out)
 	if err != nil {
 		panic(err)

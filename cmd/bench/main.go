@@ -37,7 +37,8 @@ func main() {
 
 // sizes says how often each thing is measured.
 type sizes struct {
-	pushes, triggers, chains, single, dags, runsEach, execs, projects, specs, starts, runsOfDAG, pageLoads, pods, burst, fakes, live int
+	pushes, triggers, chains, single, dags, runsEach, execs, projects, specs, starts, runsOfDAG, pageLoads, pods, burst int
+	fakes, live                                                                                                         int
 }
 
 func run(ctx context.Context, out, only string, quick bool) error {

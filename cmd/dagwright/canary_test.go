@@ -102,7 +102,8 @@ func TestNoSightingOfSecrets(t *testing.T) {
 
 	// A task that gets hold of them prints them: the pages and the API mask them.
 	leak := map[string]string{"main.py": fmt.Sprintf(
-		"for name in ('token', 'key', 'hook', 'mounted', 'dsn'):\n    print('read', name, open(%q + name).read(), flush=True)\n", in.dir+"/")}
+		"for name in ('token', 'key', 'hook', 'mounted', 'dsn'):\n    print('read', name, open(%q + name).read(), flush=True)\n",
+		in.dir+"/")}
 	newCheckout(t, gl, testModel, "main", leak, exampleModel(t))
 	in.awaitText("/api/v2/pushes?limit=1", `"rendered"`)
 	in.client("dags", "trigger", "churn-model", "--wait")
@@ -242,7 +243,8 @@ func wrongPasswords(t *testing.T, c canaries, gl *gitlabtest.Server) {
 	t.Cleanup(refusing.Close)
 	host := strings.TrimPrefix(refusing.URL, "http://")
 	kubeconfig := fmt.Sprintf(
-		"apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {token: %s}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n", refusing.URL, c.newCanary("kubernetes"))
+		"apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{name: c, cluster: {server: %q}}]\nusers: [{name: u, user: {token: %s}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n",
+		refusing.URL, c.newCanary("kubernetes"))
 	for name, change := range map[string]struct {
 		config func(in *site) string
 		// says is what the log must tell, to know that it was refused.

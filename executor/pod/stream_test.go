@@ -461,7 +461,8 @@ func TestTwoContainers(t *testing.T) {
 
 func TestFollowedContainers(t *testing.T) {
 	t.Parallel()
-	never := corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "StartError", ContainerID: "containerd://1"}}}
+	never := corev1.ContainerStatus{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "StartError",
+		ContainerID: "containerd://1"}}}
 	if hasOutput(&never) {
 		t.Error("a container that could not be started has no output")
 	}

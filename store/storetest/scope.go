@@ -398,7 +398,8 @@ func CheckScopes(t *testing.T) {
 		takes := m.Type.NumIn() > 1 && m.Type.In(1) == ctx
 		switch who := actorsOnly[m.Name]; {
 		case takes && !proved[m.Name] && who == "":
-			t.Errorf("Store.%s takes a context: add it to scopedReads or scopedActs, which prove that it keeps to the scope, or to actorsOnly with who calls it", m.Name)
+			t.Errorf("Store.%s takes a context: add it to scopedReads or scopedActs, which prove that it keeps to the scope, or to actorsOnly with who calls it",
+				m.Name)
 		case proved[m.Name] && who != "":
 			t.Errorf("Store.%s is proved and in actorsOnly", m.Name)
 		}

@@ -57,7 +57,8 @@ func Gantt(bars []Bar, title string, mark func(at, step time.Duration) string) t
 			barLabel, chartTime)
 	}
 	fmt.Fprintf(&b,
-		`<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+"\n",
+		`<svg class="graph gantt" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s"%s>`+
+			"\n",
 		width, height, width, height, html.EscapeString(title), growing)
 	if !start.IsZero() {
 		writeScale(&b, whole, height-margin/2, isOpen(bars), mark)
@@ -87,7 +88,8 @@ func writeScale(b *strings.Builder, whole time.Duration, bottom int, growing boo
 		}
 		x := barLabel + int(int64(chartTime)*int64(at)/int64(whole))
 		fmt.Fprintf(b,
-			`<g class="mark" data-mark="%d" transform="translate(%d 0)"%s><path class="scale" d="M0 %dV%d"/><text class="detail" y="16" text-anchor="middle">%s</text></g>`+"\n",
+			`<g class="mark" data-mark="%d" transform="translate(%d 0)"%s><path class="scale" d="M0 %dV%d"/><text class="detail" y="16" text-anchor="middle">%s</text></g>`+
+				"\n",
 			i, x, hidden, chartHead-6, bottom, html.EscapeString(mark(at, step)))
 	}
 }

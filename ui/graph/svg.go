@@ -16,7 +16,8 @@ const (
 )
 
 // arrowhead ends every line: it shows which task comes first.
-const arrowhead = `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="5" markerHeight="5" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5z"/></marker></defs>` + "\n"
+const arrowhead = `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="5" markerHeight="5" orient="auto"><path class="arrow" d="M0 0.5L8 4L0 7.5z"/></marker></defs>` +
+	"\n"
 
 // SVG draws a layout as an SVG element for an HTML page. Every text is
 // escaped. It carries no style: classes "node", "mark", "label", "detail",
@@ -27,7 +28,8 @@ const arrowhead = `<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" 
 func SVG(d Drawing, title string) template.HTML {
 	var b strings.Builder
 	fmt.Fprintf(&b,
-		`<svg class="graph" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+"\n",
+		`<svg class="graph" xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="group" aria-label="%s">`+
+			"\n",
 		d.W, d.H, d.W, d.H, html.EscapeString(title))
 	for _, f := range d.Frames {
 		fmt.Fprintf(&b,
