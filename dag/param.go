@@ -42,7 +42,8 @@ func (p Param) Required() bool { return p.Default == nil && !hasType(nil, p.Sche
 // the param and what is wanted, never the value.
 func (p Param) Check(value any) error {
 	if value == nil && p.Required() {
-		return fmt.Errorf("%w param %s: it has no default, so a run must give it a value", ErrInvalid, clip(p.Name))
+		const reason = "it has no default, so a run must give it a value"
+		return fmt.Errorf("%w param %s: %s", ErrInvalid, clip(p.Name), reason)
 	}
 	if reflect.DeepEqual(value, p.Default) || len(p.Schema) == 0 {
 		return nil
