@@ -103,7 +103,7 @@ type Settings struct {
 
 // databaseReserve is how many bytes of the disk are kept for the database, and for
 // its write-ahead log.
-var databaseReserve int64 = 32 << 20
+const databaseReserve = 32 << 20
 
 // Components are the parts that "serve --run" can name.
 var Components = []string{"webhook", "generator", "scheduler", "ui"}

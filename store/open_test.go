@@ -293,8 +293,15 @@ func TestUseAfterClose(t *testing.T) {
 func TestSQLiteClosesItsFiles(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
-	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + path, Logger: quiet()})
+	s, err := store.Open(t.Context(), store.Config{DSN: "sqlite:" + path, Logger: quiet(), Reserve: 1 << 20})
 	if err != nil {
+		t.Fatal(err)
+	}
+	// A connection that has prepared statements is another case than one without.
+	if _, err := s.DAG(t.Context(), "d"); !errors.Is(err, dag.ErrNotFound) {
+		t.Fatal(err)
+	}
+	if _, err := s.TriggerRun(t.Context(), store.Trigger{DAG: "d"}); !errors.Is(err, dag.ErrNotFound) {
 		t.Fatal(err)
 	}
 	if n := descriptors(t, path); n == 0 {

@@ -153,9 +153,9 @@ func (d *sqliteDB) close() error {
 		close(d.closed)
 	}
 	d.writer.stop()
-	err := d.writer.session.conn.Close()
+	err := d.writer.session.close()
 	for range sqliteReaders {
-		err = errors.Join(err, (<-d.readers).conn.Close())
+		err = errors.Join(err, (<-d.readers).close())
 	}
 	return errors.Join(err, d.closeHandles())
 }
@@ -164,7 +164,7 @@ func (d *sqliteDB) close() error {
 // database/sql leaves open.
 func (d *sqliteDB) closeHandles() error {
 	for len(d.readers) > 0 {
-		_ = (<-d.readers).conn.Close() // opening failed
+		_ = (<-d.readers).close() // opening failed
 	}
 	var err error
 	for _, db := range []*sql.DB{d.reading, d.writing} {
@@ -192,6 +192,16 @@ type sqliteSession struct {
 
 func newSQLiteSession(conn *sql.Conn) *sqliteSession {
 	return &sqliteSession{conn: conn, stmts: map[string]*sql.Stmt{}}
+}
+
+// close closes the statements first: SQLite keeps a connection, and its files, open for each
+// that is left.
+func (s *sqliteSession) close() error {
+	var err error
+	for _, stmt := range s.stmts {
+		err = errors.Join(err, stmt.Close())
+	}
+	return errors.Join(err, s.conn.Close())
 }
 
 func (s *sqliteSession) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
