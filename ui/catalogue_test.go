@@ -111,16 +111,24 @@ func walk(node parse.Node, visit func(*parse.CommandNode)) {
 	}
 }
 
+// parseFolder parses the Go files of a folder, by package, except for tests.
+func parseFolder(t *testing.T, folder string) (map[string]*ast.Package, *token.FileSet) {
+	t.Helper()
+	fset := token.NewFileSet()
+	noTest := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
+	packages, err := parser.ParseDir(fset, folder, noTest, 0) //nolint:staticcheck // one folder without build tags
+	if err != nil {
+		t.Fatal(err)
+	}
+	return packages, fset
+}
+
 // codeTexts collects the literal first arguments of the functions that take a
 // key.
 func codeTexts(t *testing.T, used map[string]string) {
 	t.Helper()
 	takers := []string{"say", "t", "invalid", "notFound", "text", "jsonError"}
-	fset := token.NewFileSet()
-	packages, err := parser.ParseDir(fset, ".", func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
-	if err != nil {
-		t.Fatal(err)
-	}
+	packages, fset := parseFolder(t, ".")
 	ast.Inspect(packages["ui"], func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
 		if !ok || len(call.Args) == 0 {
@@ -294,11 +302,7 @@ var eventName = regexp.MustCompile(`^[a-z_]+$`)
 // auditEvents collects the events that a package writes, with their place.
 func auditEvents(t *testing.T, folder string, found map[string]string) {
 	t.Helper()
-	fset := token.NewFileSet()
-	packages, err := parser.ParseDir(fset, folder, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
-	if err != nil {
-		t.Fatal(err)
-	}
+	packages, fset := parseFolder(t, folder)
 	keep := func(e ast.Expr) {
 		if sum, ok := e.(*ast.BinaryExpr); ok {
 			e = sum.X

@@ -2,9 +2,7 @@ package ui
 
 import (
 	"go/ast"
-	"go/parser"
 	"go/token"
-	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -61,11 +59,7 @@ var fieldPath = regexp.MustCompile(`^[^ ]*[._][^ ]*$`)
 
 func collectFaults(t *testing.T, s sources, found map[string]string) {
 	t.Helper()
-	fset := token.NewFileSet()
-	packages, err := parser.ParseDir(fset, s.folder, func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0) //nolint:staticcheck // one folder without build tags
-	if err != nil {
-		t.Fatal(err)
-	}
+	packages, fset := parseFolder(t, s.folder)
 	keep := func(exprs ...ast.Expr) {
 		for _, e := range exprs {
 			format, ok := formatOf(e)
