@@ -108,10 +108,8 @@ func (c *Client) Call(ctx context.Context, r Request, answer any) error {
 		if err == nil || !mayHeal(err) || time.Now().After(end) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, pause) != nil {
 			return err
-		case <-time.After(pause):
 		}
 	}
 }
@@ -230,10 +228,8 @@ func persist(ctx context.Context, stream func() (done bool, err error)) error {
 		case now.Sub(broken) > patience:
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(pause):
+		if err := sleep(ctx, pause); err != nil {
+			return err
 		}
 	}
 }
