@@ -130,18 +130,21 @@ func withLists(values map[string]configValue) map[string]configValue {
 		"schedulers", "resource_claims", "volume_claims", "storage_classes", "csi_drivers", "csi_attributes", "node_profiles",
 		"labels", "annotations", "secrets", "config_maps",
 	} {
-		values["kubernetes.policy."+
-			list] = configValue{want: "a list of names, of which one that ends in * stands for all that begin so", empty: true}
+		values["kubernetes.policy."+list] = configValue{
+			want: "a list of names, of which one that ends in * stands for all that begin so", empty: true,
+		}
 	}
 	for _, section := range []string{"promotion.", "promotion.from."} {
 		for _, key := range []string{"url", "branch", "project", "username", "password_file"} {
 			values[section+key] = values["dag_repository."+key]
 		}
 		values[section+"overlay.namespace"] = configValue{want: "a namespace"}
-		values[section+
-			"overlay.images"] = configValue{want: "beginnings of images with what replaces them, such as {registry.example.com: registry.prod.example.com}"}
-		values[section+"overlay.resources"] = configValue{want: "requests and limits, such as {limits: {memory: 4Gi}}",
-			name: oneWord("requests", "limits")}
+		values[section+"overlay.images"] = configValue{
+			want: "beginnings of images with what replaces them, such as {registry.example.com: registry.prod.example.com}",
+		}
+		values[section+"overlay.resources"] = configValue{
+			want: "requests and limits, such as {limits: {memory: 4Gi}}", name: oneWord("requests", "limits"),
+		}
 		values[section+"overlay.tags"] = configValue{want: "tags, such as [prod]"}
 	}
 	return values

@@ -63,8 +63,8 @@ func (c promotionConfig) check(f *configFile, own string) {
 func (c promotionConfig) settings(secrets *Secrets) promotionSettings {
 	s := promotionSettings{To: c.repo(secrets.Read(c.PasswordFile).Reveal()), ToProject: c.Project, Overlay: c.Overlay}
 	if c.OnlyPromoted {
-		s.From, s.FromProject, s.FromOverlay = c.From.repo(
-			secrets.Read(c.From.PasswordFile).Reveal()), c.From.Project, c.From.Overlay
+		s.From = c.From.repo(secrets.Read(c.From.PasswordFile).Reveal())
+		s.FromProject, s.FromOverlay = c.From.Project, c.From.Overlay
 	}
 	return s
 }

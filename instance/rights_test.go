@@ -222,8 +222,8 @@ func (h *house) open(t *testing.T) servedHouse {
 func serveHouse(t *testing.T, dsn string, s Settings) servedHouse {
 	t.Helper()
 	s.Listen, s.Components, s.Database = "127.0.0.1:0", []string{"webhook", "ui"}, dag.NewSecret(dsn)
-	s.Secrets, s.DAGProject, s.GitLabURL = []dag.Secret{dag.NewSecret(
-		"hook-secret")}, "gbc/airflow-dev", "https://gitlab.example.com"
+	s.Secrets = []dag.Secret{dag.NewSecret("hook-secret")}
+	s.DAGProject, s.GitLabURL = "gbc/airflow-dev", "https://gitlab.example.com"
 	s.Logger = slog.New(slog.DiscardHandler)
 	a, err := Open(t.Context(), s)
 	if err != nil {
