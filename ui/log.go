@@ -21,6 +21,7 @@ type logPage struct {
 	RunID      dag.RunID
 	RunURL     string
 	Task       TaskView // the chosen try
+	Fate       string   // what became of the task after its last try, "" when that try says it
 	Tries      []TryView
 	Try        int
 	Containers []FilterView
@@ -77,13 +78,21 @@ func (s *server) logPage(c echo.Context) error {
 	for i := range p.Tries {
 		if p.Tries[i].Try == key.Try {
 			p.Tries[i].Current = true
-			p.Task = p.Tries[i].TaskView
+			p.choose(p.Tries[i].TaskView)
 		}
 	}
 	if err := s.readLog(c, key, &p); err != nil {
 		return err
 	}
 	return s.render(c, http.StatusOK, "log", p)
+}
+
+// choose shows one try instead of the task as it stands now.
+func (p *logPage) choose(try TaskView) {
+	if task := p.Task; try.Try == task.Try && try.Reason != task.Reason {
+		p.Fate = task.Reason
+	}
+	p.Task = try
 }
 
 // logKey is the try that the request names, the newest one otherwise. Before

@@ -8,10 +8,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"dagwright/dag"
+	"dagwright/reason"
+	"dagwright/store"
 	"dagwright/tasklog"
 )
 
@@ -122,6 +125,29 @@ func TestLogShowsTimesAndContainers(t *testing.T) {
 	req := newGet(here)
 	req.Header.Set("Cookie", zoneCookie+"="+zoneDAG)
 	checkPage(t, here, s.do(req)).wants(t, "15:00:00.000", "Europe/Moscow")
+}
+
+// A try that ended by itself keeps its reason; the page of its log says, too, what was
+// done to the task afterwards.
+func TestLogSaysWhatBecameOfTheTask(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.save(newDAG("churn", "run_model"))
+	r := s.run("churn", "r1")
+	waiting := dag.TaskInstance{
+		DAG: r.DAG, Run: r.ID, Task: "run_model", State: dag.TaskUpForRetry, Try: 1, MaxTries: 2, StartedAt: now,
+		EndedAt: now.Add(time.Second), RetryAt: now.Add(time.Hour), Reason: reason.New(reason.ExitCode, 1), ExitCode: 1,
+		HasExitCode: true,
+	}
+	s.start(r, waiting)
+	here := logURL(r.DAG, r.ID, "run_model", 1)
+	before := s.get(http.StatusOK, here)
+	before.wants(t, "exit code 1")
+	before.lacks(t, "marked failed")
+	if err := s.store.MarkTask(s.Context(), store.Actor{User: "bob", Via: "ui"}, waiting.Key(), dag.TaskFailed); err != nil {
+		t.Fatal(err)
+	}
+	s.get(http.StatusOK, here).wants(t, "exit code 1", "marked failed by bob")
 }
 
 func TestSearchFindsLinesOnce(t *testing.T) {
