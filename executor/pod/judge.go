@@ -9,9 +9,13 @@ import (
 	"dagwright/reason"
 )
 
-// unconfirmed is how long after a deleted pod's grace period its node may take
-// to say that the containers have ended, before the node counts as lost.
-const unconfirmed = 30 * time.Second
+// How long after a deleted pod's grace period its node may take to say that the
+// containers have ended, before it counts as lost: one that the control plane knows to
+// be away, and one that may be only slow. The container of a slow one still runs.
+const (
+	unconfirmedAway = 30 * time.Second
+	unconfirmedSlow = 5 * time.Minute
+)
 
 // verdict is what a pod's status means for its attempt.
 type verdict struct {
@@ -135,12 +139,24 @@ func judgeDeleted(pod *corev1.Pod, base *corev1.ContainerStatus, now time.Time) 
 		v.over = &outcome{at: now, lost: true, reason: why}
 		return v
 	}
-	if limit := pod.DeletionTimestamp.Add(unconfirmed); now.Before(limit) {
+	if limit := pod.DeletionTimestamp.Add(patienceWithNode(pod, base)); now.Before(limit) {
 		v.waiting, v.again = reason.New(reason.PodDeleting), limit
 		return v
 	}
 	v.over = &outcome{at: now, lost: true, reason: reason.New(reason.NodeSilent, pod.Spec.NodeName)}
 	return v
+}
+
+// patienceWithNode is how long a deleted pod's node may be silent. Of the pods of a node
+// that is away, the control plane says that they are not ready any more (MarkPodsNotReady
+// of its node lifecycle controller), and of no other container that runs without probes.
+func patienceWithNode(pod *corev1.Pod, base *corev1.ContainerStatus) time.Duration {
+	ready := condition(pod, corev1.PodReady)
+	ran := base != nil && base.State.Running != nil
+	if ran && ready != nil && ready.Status != corev1.ConditionTrue {
+		return unconfirmedAway
+	}
+	return unconfirmedSlow
 }
 
 // judgePending is about a pod whose base container has not started.

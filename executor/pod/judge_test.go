@@ -74,6 +74,12 @@ func deletedAt(seconds int, grace int64) func(*corev1.Pod) {
 	}
 }
 
+func ready(status corev1.ConditionStatus) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodReady, Status: status})
+	}
+}
+
 func disrupted(reason, message string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
@@ -239,7 +245,9 @@ func TestJudgeEnd(t *testing.T) {
 			ending{exitCode: 143, reason: "killed by SIGTERM (exit code 143)", bare: true}},
 		{"deleted before it had a node", onNode(func(p *corev1.Pod) { p.Spec.NodeName = ""; deletedAt(5, 0)(p) }), false, 10,
 			ending{lost: true, reason: "the pod was deleted from outside dagwright"}},
-		{"deleted, and the node says nothing", base(running, deletedAt(5, 30)), false, 66,
+		{"deleted, and the node is away", base(running, deletedAt(5, 30), ready(corev1.ConditionFalse)), false, 66,
+			ending{lost: true, reason: "node node-1 is lost: it did not confirm the end of the deleted pod"}},
+		{"deleted, and the node says nothing", base(running, deletedAt(5, 30)), false, 336,
 			ending{lost: true, reason: "node node-1 is lost: it did not confirm the end of the deleted pod"}},
 		{"an init container failed", failedPod(initState(ended(7, "Error", "no such bucket"))), false, 10,
 			ending{exitCode: 7, reason: "init container fetch: exit code 7: no such bucket"}},
@@ -274,9 +282,19 @@ func TestJudgeRunning(t *testing.T) {
 		!v.doomed.IsZero() {
 		t.Errorf("a running container is judged as %+v", v)
 	}
-	v := judge(base(running, deletedAt(5, 30)), o, true, after(10).Time)
-	if v.over != nil || !v.again.Equal(after(65).Time) {
-		t.Errorf("a container with time to end is judged as %+v, want a look %s after its grace", v, unconfirmed)
+	for name, c := range map[string]struct {
+		pod   *corev1.Pod
+		again int
+	}{
+		"its node is away":             {base(running, deletedAt(5, 30), ready(corev1.ConditionFalse)), 65},
+		"its node is slow":             {base(running, deletedAt(5, 30), ready(corev1.ConditionTrue)), 335},
+		"nobody knows":                 {base(running, deletedAt(5, 30)), 335},
+		"it was not ready before, too": {base(corev1.ContainerState{}, deletedAt(5, 30), ready(corev1.ConditionFalse)), 335},
+	} {
+		v := judge(c.pod, o, true, after(c.again-1).Time)
+		if v.over != nil || !v.again.Equal(after(c.again).Time) {
+			t.Errorf("%s: a container with time to end is judged as %+v, want a look after %d s", name, v, c.again)
+		}
 	}
 	early := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: after(-1)}}
 	if v := judge(base(early), o, false, after(3).Time); !v.startedAt.Equal(noon) {
