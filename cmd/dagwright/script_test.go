@@ -23,7 +23,7 @@ import (
 
 // scriptPatience bounds each wait of a script. It is not a speed target: a script that
 // reaches it is broken.
-const scriptPatience = 2 * time.Minute
+const scriptPatience = 5 * time.Minute
 
 func TestMain(m *testing.M) {
 	if clitest.IsProgram() {
