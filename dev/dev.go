@@ -70,7 +70,7 @@ func Run(ctx context.Context, c Config, out, errOut io.Writer) error {
 	}
 	defer home.close()
 	s := home.settings(c.Listen, logger) //nolint:contextcheck // a check of a spec has bounds of its own
-	s.Listener = l
+	s.Pages.Listener = l
 	a, err := instance.Open(ctx, s)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -192,27 +192,29 @@ func (h *home) writeListen(addr string) error {
 func (h *home) settings(listen string, logger *slog.Logger) instance.Settings {
 	work := &checkout.Workspaces{Root: h.dir, Clone: h.modelClone}
 	return instance.Settings{
-		Listen: listen, Environment: "DEV", Components: instance.Components, Logger: logger,
+		Components: instance.Components, Logger: logger,
 		Database: dag.NewSecret("sqlite:" + h.path("dagwright.db")),
 		Logs:     tasklog.Config{Dir: h.path("logs")},
-		CloneDir: h.path("clones"),
-
-		DAGRepo:    gitrepo.Config{URL: h.path(DAGRepository), Branch: "main"},
-		DAGProject: dagProject,
-		Secrets:    []dag.Secret{dag.NewSecret(h.secret)},
-
-		Models:    localModels{h},
-		Projects:  func(context.Context) ([]generator.Project, error) { return exampleProjects(), nil },
-		Instance:  instance.DefaultInstance(),
-		Reconcile: 30 * time.Second,
-		Pods:      instance.AnyInstance(),
-
-		// Attempts are processes of this machine, in checkouts of the models' commits.
-		Executor: func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-			return instance.OpenProcesses(h.dir, work, logs, logger)
+		Pages:    instance.PageSettings{Listen: listen, Environment: "DEV"},
+		GitLab:   instance.GitLabSettings{HookSecrets: []dag.Secret{dag.NewSecret(h.secret)}},
+		DAGs: instance.RepositorySettings{
+			Repo: gitrepo.Config{URL: h.path(DAGRepository), Branch: "main"}, Project: dagProject, CloneDir: h.path("clones"),
 		},
-		Workspaces: work,
-		Poll:       10 * time.Second,
+		Models: instance.ModelSettings{
+			Files:     localModels{h},
+			Projects:  func(context.Context) ([]generator.Project, error) { return exampleProjects(), nil },
+			Defaults:  instance.DefaultInstance(),
+			Reconcile: 30 * time.Second,
+		},
+		Scheduling: instance.SchedulingSettings{
+			// Attempts are processes of this machine, in checkouts of the models' commits.
+			Executor: func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+				return instance.OpenProcesses(h.dir, work, logs, logger)
+			},
+			Workspaces: work,
+			Poll:       10 * time.Second,
+		},
+		Pods: instance.AnyInstance(),
 	}
 }
 

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -320,42 +321,42 @@ func (c Config) Settings(run []string) (Settings, error) {
 		return Settings{}, err
 	}
 	s := Settings{
-		Listen: c.Listen, Probes: c.Probes, Environment: c.Environment, Production: c.Production, Components: run,
-		Sibling:  ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
-		Database: dag.NewSecret(c.Database), Auth: authSettings{authConfig: c.Auth, file: c.file}, TLS: c.TLS,
-		Logs: c.Logs.config(c.Data), CloneDir: filepath.Join(c.Data, "clones"),
-		DAGRepo: gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch,
-			Username: c.DAGRepository.Username},
-		DAGProject: c.DAGRepository.Project, GitLabURL: c.GitLab.URL,
-		Instance: DefaultInstance(), Templates: c.Models.Templates, Branches: c.Models.Branches,
-		Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
+		Components: run, Database: dag.NewSecret(c.Database), Logs: c.Logs.config(c.Data),
+		Auth: authSettings{authConfig: c.Auth, file: c.file},
+		Pages: PageSettings{
+			Listen: c.Listen, Probes: c.Probes, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), TLS: c.TLS,
+			Environment: c.Environment, Production: c.Production,
+			Sibling: ui.Sibling{Name: c.Sibling.Name, URL: c.Sibling.URL},
+		},
+		GitLab: GitLabSettings{URL: c.GitLab.URL, Previews: c.Webhook.Previews, Takes: c.allowList().Has},
+		DAGs: RepositorySettings{
+			Repo: gitrepo.Config{URL: c.DAGRepository.URL, Branch: c.DAGRepository.Branch,
+				Username: c.DAGRepository.Username},
+			Project: c.DAGRepository.Project, CloneDir: filepath.Join(c.Data, "clones"),
+			Deliver: generator.Delivery(c.DAGRepository.Deliver), AutoMerge: c.DAGRepository.AutoMerge,
+			Loaders: c.DAGRepository.Loader,
+		},
+		Models: ModelSettings{
+			Branches: c.Models.Branches, Defaults: c.modelDefaults(), Templates: c.Models.Templates,
+			Reconcile: c.GitLab.Reconcile,
+		},
+		Scheduling: SchedulingSettings{
+			Poll: c.Scheduler.Poll, MaxActiveTasks: c.Scheduler.MaxActiveTasks, MaxLost: c.Scheduler.InfrastructureRetries,
+		},
 		Pods: c.Kubernetes.pods(),
 	}
-	if s.MaxLost == 0 {
-		s.MaxLost = -1 // to the scheduler, 0 is the default
+	if s.Scheduling.MaxLost == 0 {
+		s.Scheduling.MaxLost = -1 // to the scheduler, 0 is the default
 	}
-	s.Instance.Registry = c.Models.Registry
-	s.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
-	s.Audience, s.Previews, s.Reconcile = s.PublicURL, c.Webhook.Previews, c.GitLab.Reconcile
-	s.Loaders = c.DAGRepository.Loader
-	s.Deliver, s.AutoMerge = generator.Delivery(c.DAGRepository.Deliver), c.DAGRepository.AutoMerge
-	if c.Models.WaitFor != "" {
-		s.Instance.WaitFor = c.Models.WaitFor
-	}
-	if c.Models.WaitStages != nil {
-		s.Instance.WaitStages = c.Models.WaitStages
-	}
-	if c.Models.Timezone != "" {
-		s.Instance.Timezone = c.Models.Timezone
-	}
+	s.GitLab.Audience = s.Pages.PublicURL
 	secrets := Secrets{}
 	if c.DatabaseFile != "" {
 		s.Database = secrets.Read(c.DatabaseFile)
 	}
-	s.DAGPassword = secrets.Read(c.DAGRepository.PasswordFile)
+	s.DAGs.Password = secrets.Read(c.DAGRepository.PasswordFile)
 	s.Auth.clientSecret, s.Auth.key = secrets.Read(c.Auth.OIDC.ClientSecretFile), secrets.Read(c.Auth.KeyFile)
 	for _, file := range c.Webhook.SecretFiles {
-		s.Secrets = append(s.Secrets, secrets.Read(file))
+		s.GitLab.HookSecrets = append(s.GitLab.HookSecrets, secrets.Read(file))
 	}
 	s.Promotion = c.Promotion.settings(&secrets)
 	token := secrets.Read(c.GitLab.TokenFile)
@@ -369,22 +370,33 @@ func (c Config) Settings(run []string) (Settings, error) {
 	if err != nil {
 		return s, usage.New(fmt.Errorf("models.registry: %w", err))
 	}
-	s.Registry = images
+	s.Models.Registry = images
 	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal()})
 	if err != nil {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
-	s.Models, s.GitLab = client, client
-	s.Takes = c.allowList().Has
-	s.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
-	s.Executor = c.Kubernetes.open
+	s.Models.Files, s.GitLab.Client = client, client
+	s.Models.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
+	s.Scheduling.Executor = c.Kubernetes.open
 	if c.Scheduler.Executor == "process" {
-		s.Workspaces = c.workspaces(token)
-		s.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-			return OpenProcesses(c.Data, s.Workspaces, logs, logger)
+		s.Scheduling.Workspaces = c.workspaces(token)
+		s.Scheduling.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+			return OpenProcesses(c.Data, s.Scheduling.Workspaces, logs, logger)
 		}
 	}
 	return s, nil
+}
+
+// modelDefaults are what counts where a model's file is silent.
+func (c Config) modelDefaults() generator.Instance {
+	d := DefaultInstance()
+	d.Registry = c.Models.Registry
+	d.WaitFor = cmp.Or(c.Models.WaitFor, d.WaitFor)
+	d.Timezone = cmp.Or(c.Models.Timezone, d.Timezone)
+	if c.Models.WaitStages != nil {
+		d.WaitStages = c.Models.WaitStages
+	}
+	return d
 }
 
 // workspaces are checkouts of the models' GitLab repositories for local

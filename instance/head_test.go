@@ -1,31 +1,14 @@
 package instance
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
-	"path/filepath"
 	"testing"
-
-	"dagwright/dag"
-	"dagwright/tasklog"
 )
 
 // TestHead asks for headers alone: each address answers as to GET, and a stream ends.
 func TestHead(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	a, err := Open(t.Context(), Settings{
-		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")},
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
+	a := running(t)
 
 	probes := "http://" + a.probes.Addr().String()
 	for url, want := range map[string]int{
@@ -48,13 +31,5 @@ func TestHead(t *testing.T) {
 		if want == 200 && response.Header.Get("Content-Type") == "" {
 			t.Errorf("HEAD %s has no Content-Type", url)
 		}
-	}
-
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("run: %v", err)
-	}
-	if err := a.Close(); err != nil {
-		t.Errorf("close: %v", err)
 	}
 }

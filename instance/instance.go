@@ -24,15 +24,11 @@ import (
 	"dagwright/auth"
 	"dagwright/cijob"
 	"dagwright/dag"
-	"dagwright/executor"
-	"dagwright/executor/checkout"
 	"dagwright/filelock"
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
-	"dagwright/podspec"
 	"dagwright/reason"
-	"dagwright/registry"
 	"dagwright/scheduler"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -41,74 +37,9 @@ import (
 	"dagwright/webhook"
 )
 
-// Settings is everything that tells one instance from another. "dev" fills it
-// with defaults, "serve" from its configuration file.
-type Settings struct {
-	Listen string
-	// Listener is where the pages answer, instead of a new one at Listen; may be nil.
-	Listener net.Listener
-	// Probes is the address of the probes alone; none when empty.
-	Probes      string
-	Environment string // DEV, PROD: shown on every page
-	Production  bool   // gives the environment the colour that warns
-	Sibling     ui.Sibling
-	// Components says which of webhook, generator, scheduler and ui run here.
-	Components []string
-
-	Database dag.Secret     // DSN, which may have a password in it
-	Auth     authSettings   // asks nobody when it names no provider
-	TLS      tlsConfig      // without files the pages speak http
-	Logs     tasklog.Config // Dir, Bucket, Retention
-	// CloneDir holds the clones of the DAG repository.
-	CloneDir string
-
-	DAGRepo     gitrepo.Config // URL, Branch, Username
-	DAGPassword dag.Secret
-	DAGProject  string       // its GitLab path
-	Secrets     []dag.Secret // of the webhook
-	GitLabURL   string       // for links; may be empty
-	PublicURL   string       // where people reach the pages; may be empty
-	Audience    string       // of CI jobs' ID tokens; without one they are not answered
-	Previews    bool         // on merge requests of models
-
-	GitLab *gitlab.Client // nil where there is none
-	// Takes says which projects' models are taken; nil takes every project's.
-	Takes     func(project string) bool
-	Deliver   generator.Delivery
-	AutoMerge bool
-	Loaders   bool // for Airflow, beside each spec
-	Promotion promotionSettings
-	Registry  *registry.Client // nil where images are not asked for
-	Models    generator.Models
-	Branches  dag.Branches // of models, which become DAGs; the default for what is empty
-	Projects  func(context.Context) ([]generator.Project, error)
-	Instance  generator.Instance
-	Templates string // folder; empty for the embedded ones
-	Reconcile time.Duration
-
-	// Pods is what the instance adds to the pods of its tasks and allows them,
-	// whatever runs them.
-	Pods podspec.Config
-
-	// Executor opens what runs the attempts.
-	Executor func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
-	// Workspaces are the working folders of local processes; nil without those.
-	Workspaces     *checkout.Workspaces
-	Poll           time.Duration
-	MaxActiveTasks int
-	MaxLost        int // see scheduler.Config
-
-	Logger *slog.Logger
-}
-
 // databaseReserve is how many bytes of the disk are kept for the database, and for
 // its write-ahead log.
 const databaseReserve = 32 << 20
-
-// Components are the parts that "serve --run" can name.
-var Components = []string{"webhook", "generator", "scheduler", "ui"}
-
-func (s Settings) runs(component string) bool { return slices.Contains(s.Components, component) }
 
 // Instance is a running instance. Open makes it.
 type Instance struct {
@@ -143,7 +74,7 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
-	if a.auth, err = s.Auth.open(a.store, s.PublicURL, s.Logger); err != nil {
+	if a.auth, err = s.Auth.open(a.store, s.Pages.PublicURL, s.Logger); err != nil {
 		return nil, err
 	}
 	a.onClose(a.auth.Close)
@@ -151,8 +82,8 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 		return nil, err
 	}
 	a.onClose(a.logs.Close)
-	if s.Audience != "" {
-		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLabURL, s.Audience, nil); err != nil { //nolint:contextcheck // keys are fetched by requests that come later
+	if s.GitLab.Audience != "" {
+		if a.tokens, err = gitlab.NewTokenVerifier(s.GitLab.URL, s.GitLab.Audience, nil); err != nil { //nolint:contextcheck // keys are fetched by requests that come later
 			return nil, err
 		}
 	}
@@ -166,16 +97,16 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 			return nil, err
 		}
 	}
-	if a.listener = s.Listener; a.listener == nil {
-		if a.listener, err = Listen(ctx, s.Listen); err != nil {
+	if a.listener = s.Pages.Listener; a.listener == nil {
+		if a.listener, err = Listen(ctx, s.Pages.Listen); err != nil {
 			return nil, AddressHint(err, "choose another with listen: in the configuration")
 		}
 	}
 	a.listener = boundConnections(a.listener, a.auth.Proxies)
-	if a.listener, err = s.TLS.wrap(a.listener); err != nil {
+	if a.listener, err = s.Pages.TLS.wrap(a.listener); err != nil {
 		return nil, err
 	}
-	if s.Probes != "" {
+	if s.Pages.Probes != "" {
 		if err := a.addProbes(ctx); err != nil {
 			return nil, errors.Join(err, a.listener.Close())
 		}
@@ -240,16 +171,16 @@ func (a *Instance) Addr() net.Addr { return a.listener.Addr() }
 func (a *Instance) Store() *store.Store { return a.store }
 
 // URL is where the pages are.
-func (a *Instance) URL() string { return a.TLS.scheme() + "://" + a.listener.Addr().String() }
+func (a *Instance) URL() string { return a.Pages.TLS.scheme() + "://" + a.listener.Addr().String() }
 
 // openDAGRepo opens a clone of the DAG repository for one actor, of which there is one.
 func (a *Instance) openDAGRepo(actor string) (*gitrepo.Repo, error) {
-	if err := a.hold(filelock.TakeRole(a.CloneDir, actor)); err != nil {
+	if err := a.hold(filelock.TakeRole(a.DAGs.CloneDir, actor)); err != nil {
 		return nil, err
 	}
-	c := a.DAGRepo
-	c.Dir = filepath.Join(a.CloneDir, actor+".git")
-	c.Logger, c.Password = a.Logger, a.DAGPassword.Reveal()
+	c := a.DAGs.Repo
+	c.Dir = filepath.Join(a.DAGs.CloneDir, actor+".git")
+	c.Logger, c.Password = a.Logger, a.DAGs.Password.Reveal()
 	repo, err := gitrepo.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("open clone of the DAG repository: %w", err)
@@ -262,7 +193,7 @@ func (a *Instance) addGenerator() error {
 	if err != nil {
 		return err
 	}
-	set, err := LoadTemplates(a.Templates)
+	set, err := LoadTemplates(a.Models.Templates)
 	if err != nil {
 		return err
 	}
@@ -270,14 +201,14 @@ func (a *Instance) addGenerator() error {
 	if err != nil {
 		return err
 	}
-	instance := a.Instance
+	instance := a.Models.Defaults
 	withChecks(&instance, a.Pods)
 	instance.CheckClaims = a.auth.CheckClaims
 	g := generator.New(generator.Config{
-		Store: a.store, Repo: repo, Models: a.Models, Projects: a.Projects, Templates: set, Branches: a.Branches,
-		Instance: instance, Reconcile: a.Reconcile, Logger: a.Logger,
-		GitLab: a.GitLab, DAGProject: a.DAGProject, Deliver: a.Deliver, AutoMerge: a.AutoMerge, PublicURL: a.PublicURL,
-		Loaders: a.Loaders, Registry: a.Registry, Takes: a.Takes, Promoter: promoter,
+		Store: a.store, Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set, Branches: a.Models.Branches,
+		Instance: instance, Reconcile: a.Models.Reconcile, Logger: a.Logger,
+		GitLab: a.GitLab.Client, DAGProject: a.DAGs.Project, Deliver: a.DAGs.Deliver, AutoMerge: a.DAGs.AutoMerge, PublicURL: a.Pages.PublicURL,
+		Loaders: a.DAGs.Loaders, Registry: a.Models.Registry, Takes: a.GitLab.Takes, Promoter: promoter,
 		OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
@@ -289,7 +220,7 @@ func (a *Instance) addScheduler() error {
 	if err != nil {
 		return err
 	}
-	exec, err := a.Executor(a.logs, a.Logger)
+	exec, err := a.Scheduling.Executor(a.logs, a.Logger)
 	if err != nil {
 		return fmt.Errorf("open executor: %w", err)
 	}
@@ -305,15 +236,15 @@ func (a *Instance) addScheduler() error {
 		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
 		CheckClaims: a.auth.CheckClaims, ClaimsVersion: a.auth.ClaimsVersion,
 		CheckTask: CheckTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
-		Poll: a.Poll, MaxActiveTasks: a.MaxActiveTasks, MaxLost: a.MaxLost, Logger: a.Logger,
+		Poll: a.Scheduling.Poll, MaxActiveTasks: a.Scheduling.MaxActiveTasks, MaxLost: a.Scheduling.MaxLost, Logger: a.Logger,
 	}
 	if origin != nil {
 		config.CheckSpec = origin.Check
 	}
 	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
-	if a.Workspaces != nil {
-		a.Workspaces.Logger, a.Workspaces.Short = a.Logger, a.logs.Short
-		a.actors = append(a.actors, func(ctx context.Context) error { return a.Workspaces.Sweep(ctx, a.store) })
+	if a.Scheduling.Workspaces != nil {
+		a.Scheduling.Workspaces.Logger, a.Scheduling.Workspaces.Short = a.Logger, a.logs.Short
+		a.actors = append(a.actors, func(ctx context.Context) error { return a.Scheduling.Workspaces.Sweep(ctx, a.store) })
 	}
 	return nil
 }
@@ -343,14 +274,14 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
-			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.Secrets)...), DAGProject: a.DAGProject,
-			DAGBranch: a.DAGRepo.Branch, Branches: a.Branches, Takes: a.Takes, Previews: a.Previews, Logger: a.Logger,
+			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.GitLab.HookSecrets)...), DAGProject: a.DAGs.Project,
+			DAGBranch: a.DAGs.Repo.Branch, Branches: a.Models.Branches, Takes: a.GitLab.Takes, Previews: a.GitLab.Previews, Logger: a.Logger,
 			Client: a.auth.ClientAddress,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
-				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGProject, Branches: a.Branches, Takes: a.Takes,
-				PublicURL: a.PublicURL, Logger: a.Logger,
+				Store: a.store, Tokens: a.tokens, DAGProject: a.DAGs.Project, Branches: a.Models.Branches, Takes: a.GitLab.Takes,
+				PublicURL: a.Pages.PublicURL, Logger: a.Logger,
 			})))
 		}
 	}
@@ -362,9 +293,9 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 			Auth: a.auth, User: auth.User, PromotesTo: a.Promotion.ToProject, Allow: a.auth.Allow,
 		})
 		ui.Register(e, ui.Config{
-			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLabURL, Done: done,
-			Environment: a.Environment, Production: a.Production, Sibling: a.Sibling,
-			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGProject, Branches: a.Branches,
+			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLab.URL, Done: done,
+			Environment: a.Pages.Environment, Production: a.Pages.Production, Sibling: a.Pages.Sibling,
+			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGs.Project, Branches: a.Models.Branches,
 			Auth: a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
 		})
 	}

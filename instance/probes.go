@@ -17,7 +17,7 @@ import (
 // the loopback inside.
 func (a *Instance) addProbes(ctx context.Context) error {
 	var err error
-	if a.probes, err = Listen(ctx, a.Probes); err != nil {
+	if a.probes, err = Listen(ctx, a.Pages.Probes); err != nil {
 		return fmt.Errorf("probes: %w", AddressHint(err, "choose another with probes: in the configuration"))
 	}
 	a.probes = boundConnections(a.probes, nil)

@@ -2,6 +2,7 @@ package instance
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -16,18 +17,7 @@ import (
 // hooks.
 func TestProbes(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	a, err := Open(t.Context(), Settings{
-		Listen: "127.0.0.1:0", Probes: "127.0.0.1:0", Components: []string{"webhook", "ui"},
-		Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")), Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")},
-		Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
+	a := running(t)
 
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/api/v2/dags": 404,
 		"/hooks/gitlab": 404} {
@@ -37,14 +27,6 @@ func TestProbes(t *testing.T) {
 	}
 	if got := status(t, a.URL()+"/readyz"); got != 200 {
 		t.Errorf("pages' address, GET /readyz: got %d, want 200", got)
-	}
-
-	cancel()
-	if err := <-ended; err != nil {
-		t.Errorf("run: %v", err)
-	}
-	if err := a.Close(); err != nil {
-		t.Errorf("close: %v", err)
 	}
 }
 
@@ -86,4 +68,29 @@ func TestTroubles(t *testing.T) {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
+}
+
+// running is an instance of pages and hooks over a new database that answers until the
+// test ends.
+func running(t *testing.T) *Instance {
+	t.Helper()
+	dir := t.TempDir()
+	a, err := Open(t.Context(), Settings{
+		Components: []string{"webhook", "ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
+		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, Logger: slog.New(slog.DiscardHandler),
+		Pages: PageSettings{Listen: "127.0.0.1:0", Probes: "127.0.0.1:0"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-ended, a.Close()); err != nil {
+			t.Errorf("end of the instance: %v", err)
+		}
+	})
+	return a
 }

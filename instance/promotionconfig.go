@@ -97,7 +97,7 @@ func (a *Instance) openOrigin() (*generator.Origin, error) {
 	if p.FromProject == "" {
 		return nil, nil
 	}
-	p.From.Dir, p.From.Logger = filepath.Join(a.CloneDir, "promoted-from.git"), a.Logger
+	p.From.Dir, p.From.Logger = filepath.Join(a.DAGs.CloneDir, "promoted-from.git"), a.Logger
 	repo, err := gitrepo.Open(p.From)
 	if err != nil {
 		return nil, fmt.Errorf("open clone of %s: %w", p.FromProject, err)
@@ -109,16 +109,16 @@ func (a *Instance) openOrigin() (*generator.Origin, error) {
 // none.
 func (a *Instance) openPromoter(from *gitrepo.Repo) (*generator.Promoter, error) {
 	p := a.Promotion
-	if p.ToProject == "" || a.GitLab == nil {
+	if p.ToProject == "" || a.GitLab.Client == nil {
 		return nil, nil
 	}
-	p.To.Dir, p.To.Logger = filepath.Join(a.CloneDir, "promote-to.git"), a.Logger
+	p.To.Dir, p.To.Logger = filepath.Join(a.DAGs.CloneDir, "promote-to.git"), a.Logger
 	to, err := gitrepo.Open(p.To)
 	if err != nil {
 		return nil, fmt.Errorf("open clone of %s: %w", p.ToProject, err)
 	}
 	return &generator.Promoter{
-		From: from, To: to, FromProject: a.DAGProject, ToProject: p.ToProject, GitLab: a.GitLab, Overlay: p.Overlay,
+		From: from, To: to, FromProject: a.DAGs.Project, ToProject: p.ToProject, GitLab: a.GitLab.Client, Overlay: p.Overlay,
 		Now: time.Now,
 	}, nil
 }

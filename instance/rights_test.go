@@ -215,15 +215,15 @@ func (h *house) open(t *testing.T) servedHouse {
 		}
 	}
 	return serveHouse(t, "sqlite:"+filepath.Join(dir, "db"),
-		Settings{Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, Audience: "dagwright"})
+		Settings{Logs: tasklog.Config{Dir: filepath.Join(h.dir, "logs")}, GitLab: GitLabSettings{Audience: "dagwright"}})
 }
 
 // serveHouse makes the routes of an instance of pages and hooks over a database.
 func serveHouse(t *testing.T, dsn string, s Settings) servedHouse {
 	t.Helper()
-	s.Listen, s.Components, s.Database = "127.0.0.1:0", []string{"webhook", "ui"}, dag.NewSecret(dsn)
-	s.Secrets = []dag.Secret{dag.NewSecret("hook-secret")}
-	s.DAGProject, s.GitLabURL = "gbc/airflow-dev", "https://gitlab.example.com"
+	s.Pages.Listen, s.Components, s.Database = "127.0.0.1:0", []string{"webhook", "ui"}, dag.NewSecret(dsn)
+	s.GitLab.HookSecrets = []dag.Secret{dag.NewSecret("hook-secret")}
+	s.DAGs.Project, s.GitLab.URL = "gbc/airflow-dev", "https://gitlab.example.com"
 	s.Logger = slog.New(slog.DiscardHandler)
 	a, err := Open(t.Context(), s)
 	if err != nil {

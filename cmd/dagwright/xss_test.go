@@ -34,8 +34,9 @@ func TestScriptInjection(t *testing.T) {
 	}
 	dir := t.TempDir()
 	a, err := instance.Open(t.Context(), instance.Settings{
-		Listen: "127.0.0.1:0", Components: []string{"ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
-		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLabURL: "https://gitlab.example.com", Environment: "DEV",
+		Components: []string{"ui"}, Database: dag.NewSecret("sqlite:" + filepath.Join(dir, "db")),
+		Logs: tasklog.Config{Dir: filepath.Join(dir, "logs")}, GitLab: instance.GitLabSettings{URL: "https://gitlab.example.com"},
+		Pages:  instance.PageSettings{Listen: "127.0.0.1:0", Environment: "DEV"},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
