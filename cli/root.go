@@ -92,7 +92,8 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 		}
 	}
 	add("server", newDevCommand(), newServeCommand())
-	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(), newHooksCommand())
+	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(),
+		newHooksCommand(), newImportCommand())
 	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(),
 		newImportErrorsCommand(),
 		newAuditCommand(), newRerenderCommand())

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dagwright/dag"
+	"dagwright/importer"
+	"dagwright/instance"
+	"dagwright/scheduler"
+	"dagwright/terminal"
+	"dagwright/usage"
+)
+
+// importFlags are the flags of "dagwright import".
+type importFlags struct{ out, report string }
+
+// errLeft says that an import has left something for a person to do.
+var errLeft = errors.New("something is left to do")
+
+func newImportCommand() *cobra.Command {
+	var f importFlags
+	cmd := &cobra.Command{
+		Use:   "import PATH… --out DIR",
+		Short: "Make specs from an Airflow's Python DAG files",
+		Long: `Read Python DAG files and write for each a file of specs below --out, at the same
+place as below PATH. A folder stands for every .py file in it.
+
+The files are not run and nothing of them is imported: Python 3.9 or later, which must be
+installed, reads their syntax, and what is constant in it is evaluated: texts, dates,
+dictionaries, loops over lists, functions, and the modules beside the files. Every spec is
+checked as "dagwright validate" does before it is written. A file of the same name that no
+import wrote is not overwritten.
+
+What cannot be carried over is printed with file, line and what to do, and so is what is
+only known where Airflow runs (os.environ, Variable.get): CHANGE_ME stands for it. Exit
+code 1 means that there is something to do. docs/from-airflow.md is the way from there to
+running DAGs.`,
+		Example: `  dagwright import dags --out ../airflow-dev/dags --report import.md
+  dagwright import dags/churn.py --out specs`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage.New(fmt.Errorf("name at least one file or folder: %s", cmd.UseLine()))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	cmd.Flags().StringVar(&f.out, "out", "", "folder to write to; it is made if it is not there")
+	cmd.Flags().StringVar(&f.report, "report", "", "also write what was done, and what is left, to this file, in Markdown")
+	return cmd
+}
+
+func (f importFlags) run(cmd *cobra.Command, paths []string) error {
+	if f.out == "" {
+		return usage.New(errors.New("--out is required: the folder to write to"))
+	}
+	im := importer.Importer{
+		Parser:    dag.Parser{CheckSchedule: scheduler.CheckSchedule},
+		CheckTask: instance.CheckTask(instance.AnyInstance()),
+		Now:       time.Now(),
+	}
+	r, err := im.Specs(cmd.Context(), paths, f.out)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, importer.ErrPython) {
+		return usage.New(err)
+	}
+	if err != nil {
+		return err
+	}
+	if f.report != "" {
+		if err := os.WriteFile(f.report, []byte(r.Markdown()), 0o644); err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+	}
+	printImport(cmd.OutOrStdout(), r)
+	if n := r.Left(); n > 0 {
+		return fmt.Errorf("%w: %s", errLeft, counted(n, "line"))
+	}
+	return nil
+}
+
+// printImport prints what was done.
+func printImport(w io.Writer, r importer.Report) {
+	for _, written := range r.Written {
+		fmt.Fprintf(w, "%s: %s\n", terminal.OneLine(written.Path), counted(len(written.DAGs), "DAG"))
+	}
+	for _, l := range r.Lines {
+		kind := "note: "
+		if l.Left {
+			kind = ""
+		}
+		fmt.Fprintf(w, "%s%s\n", kind, terminal.OneLine(l.String()))
+	}
+	fmt.Fprintf(w, "%s read, %s written\n", counted(len(r.Files), "file"), counted(r.DAGs(), "DAG"))
+}
