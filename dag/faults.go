@@ -23,6 +23,9 @@ type faults struct {
 	// known keeps a fault that several tasks inherit from being reported twice.
 	known map[SpecError]bool
 	more  bool
+	// notes are kept beside the faults, and noted is to them what known is to faults.
+	notes []SpecNote
+	noted map[SpecError]bool
 }
 
 func (f *faults) add(at place, path, format string, args ...any) {
@@ -57,12 +60,16 @@ func (f *faults) addKey(m *node, p pair, format string, args ...any) {
 		f.more = true
 		return
 	}
-	path := joinPath(m.path(), p.key)
+	f.add(p.at, pathOf(m, p), format, args...)
+}
+
+// pathOf is the path of an entry of a mapping, which may come from defaults that have a
+// path of their own.
+func pathOf(m *node, p pair) string {
 	if p.value.parent != nil && p.value.key == p.key {
-		// The entry may come from defaults, which have a path of their own.
-		path = p.value.path()
+		return p.value.path()
 	}
-	f.add(p.at, path, format, args...)
+	return joinPath(m.path(), p.key)
 }
 
 // reasonOf is an ErrInvalid's message without the sentinel's own word.

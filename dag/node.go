@@ -25,10 +25,12 @@ const (
 type node struct {
 	kind kind
 	at   place
-	// text is a scalar as it is written.
-	text  string
-	items []*node
-	pairs []pair
+	// text is a scalar as it is written, and quoted says that it stands in quotes or in a
+	// block of lines, so that it is a string for every parser of YAML.
+	text   string
+	quoted bool
+	items  []*node
+	pairs  []pair
 
 	// parent and key (or index, in a list) lead to the path of the node.
 	parent *node

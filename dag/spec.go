@@ -52,6 +52,12 @@ const maxEffort = 300_000
 // environment variables are never put in for $NAME; a DAG's timezone counts for
 // its start_date, its end_date and its cron expression wherever they stand.
 func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG, error) {
+	r, err := p.Read(file, source, defaults...)
+	return r.DAGs, err
+}
+
+// Read is [Parser.Parse] with notes, which are there whether the file has faults or not.
+func (p Parser) Read(file string, source []byte, defaults ...Defaults) (Reading, error) {
 	f := &faults{}
 	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, checkDAG: p.CheckDAG, file: file}
 	s.readDefaults(defaults)
@@ -60,10 +66,11 @@ func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG,
 	} else if len(f.list) == 0 {
 		f.add(place{file: file}, "", "the file is empty; it must map a DAG's id to the DAG")
 	}
+	notes := f.sortedNotes()
 	if err := f.err(); err != nil {
-		return nil, err
+		return Reading{Notes: notes}, err
 	}
-	return s.dags, nil
+	return Reading{DAGs: s.dags, Notes: notes}, nil
 }
 
 // specReader reads one spec file.

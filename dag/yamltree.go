@@ -194,6 +194,7 @@ var scalarKinds = map[string]kind{
 
 func (t *treeReader) readScalar(n *node, y *yaml.Node) {
 	n.text = y.Value
+	n.quoted = y.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
 	k, ok := scalarKinds[y.ShortTag()]
 	if !ok {
 		t.checkTag(n, y, "!!str")
