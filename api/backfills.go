@@ -134,7 +134,7 @@ func (s *server) dateBackfill(ctx context.Context, req *store.BackfillRequest) e
 	case row.Archived:
 		return archived(req.DAG)
 	}
-	if k := row.Schedule.Kind; k != dag.ScheduleCronTrigger && k != dag.ScheduleCronInterval {
+	if !row.Schedule.Periodic() {
 		return refuse(http.StatusUnprocessableEntity, "%s has a non-periodic schedule that does not support backfills",
 			row.ID)
 	}

@@ -56,7 +56,7 @@ type tagAnswer struct {
 }
 
 func newDAGAnswer(r store.DAGRow) dagAnswer {
-	periodic := r.Schedule.Kind == dag.ScheduleCronTrigger || r.Schedule.Kind == dag.ScheduleCronInterval
+	periodic := r.Schedule.Periodic()
 	words := scheduleWords(r.Schedule)
 	return dagAnswer{
 		DAG: r.ID, DisplayName: displayName(r.DAG), Paused: r.Paused, Stale: r.Archived,
@@ -80,31 +80,18 @@ func displayName(d *dag.DAG) string {
 
 // scheduleSummary is the schedule as it was written; null when there is none.
 func scheduleSummary(s dag.Schedule) *string {
-	summary := s.Expr
-	switch s.Kind {
-	case dag.ScheduleNone:
+	if s.Kind == dag.ScheduleNone {
 		return nil
-	case dag.ScheduleOnce:
-		summary = "@once"
-	case dag.ScheduleContinuous:
-		summary = "@continuous"
 	}
+	summary := s.Summary()
 	return &summary
 }
 
 // scheduleWords says the schedule in words, as Airflow does.
 func scheduleWords(s dag.Schedule) string {
-	switch s.Kind {
-	case dag.ScheduleNone:
-		return "Never, external triggers only"
-	case dag.ScheduleOnce:
-		return "Once, as soon as possible"
-	case dag.ScheduleContinuous:
-		return "As frequently as possible, but only one run at a time."
-	}
 	t, err := timetable.Parse(s)
 	if err != nil {
-		return s.Expr
+		return s.Summary()
 	}
 	return t.Description()
 }

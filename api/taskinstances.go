@@ -64,6 +64,7 @@ type runContext struct {
 	spec    *dag.DAG
 	version versionAnswer
 	weights map[dag.TaskID]int
+	empty   map[dag.TaskID]bool // tasks that run nothing
 }
 
 func (s *server) loadRunContext(c echo.Context) (runContext, error) {
@@ -79,7 +80,13 @@ func newRunContext(ctx context.Context, known *versions, run dag.Run) (runContex
 	if err != nil {
 		return runContext{}, err
 	}
-	return runContext{run, v.Spec, newVersionAnswer(v, displayName(v.Spec)), totalWeights(v.Spec)}, nil
+	empty := map[dag.TaskID]bool{}
+	for i := range v.Spec.Tasks {
+		if v.Spec.Tasks[i].Empty() {
+			empty[v.Spec.Tasks[i].ID] = true
+		}
+	}
+	return runContext{run, v.Spec, newVersionAnswer(v, displayName(v.Spec)), totalWeights(v.Spec), empty}, nil
 }
 
 // instanceAnswers shows task instances of several runs.
@@ -144,7 +151,7 @@ func (r runContext) try(t dag.TaskInstance) tryAnswer {
 		State: orNull(t.State), Try: t.Try, MaxTries: max(0, t.MostTries()-1),
 		TaskName: string(t.Task), DisplayName: displayName(r.spec), Hostname: t.Hostname,
 		Pool: "default_pool", PoolSlots: 1, Queue: "default", PriorityWeight: r.weights[t.Task],
-		Operator: operatorName, OperatorName: operatorName,
+		Operator: r.operator(t.Task), OperatorName: r.operator(t.Task),
 		QueuedAt: timestamp(t.QueuedAt), ScheduledAt: timestamp(t.QueuedAt), ExecutorConfig: "{}",
 		Version: r.version, reasonAnswer: newReasonAnswer(t.Reason),
 	}
@@ -152,6 +159,15 @@ func (r runContext) try(t dag.TaskInstance) tryAnswer {
 		answer.PID = &t.PID
 	}
 	return answer
+}
+
+// operator is the name of a task's operator.
+func (r runContext) operator(id dag.TaskID) string {
+	if r.empty[id] {
+		_, class := operatorClass(dag.EmptyOperator)
+		return class
+	}
+	return operatorName
 }
 
 func (r runContext) instance(t dag.TaskInstance) instanceAnswer {

@@ -11,7 +11,7 @@ import (
 	"dagwright/dag"
 )
 
-// Every task is run by this one operator.
+// operatorName is the operator of every task but those that run nothing.
 const operatorName = "KubernetesPodOperator"
 
 // taskAnswer is Airflow's TaskResponse.

@@ -146,7 +146,7 @@ func (s *server) interval(schedule dag.Schedule, t triggerBody) (dag.DataInterva
 	if !t.intervalStart.IsZero() {
 		return dag.DataInterval{Start: t.intervalStart, End: t.intervalEnd}, nil
 	}
-	if schedule.Kind != dag.ScheduleCronInterval {
+	if schedule.Kind != dag.ScheduleCronInterval && schedule.Interval == 0 {
 		return dag.DataInterval{}, nil // of no length, at the logical date that the store settles
 	}
 	tt, err := timetable.Parse(schedule)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -33,19 +34,26 @@ type scheduledRun struct {
 func newScheduleCommand() *cobra.Command {
 	var f scheduleFlags
 	cmd := &cobra.Command{
-		Use:   "schedule EXPRESSION",
+		Use:   "schedule EXPRESSION…",
 		Short: "Show when a cron expression or preset runs",
 		Long: `Show the runs that a schedule calls for, by Airflow's rules, including across
 changes of daylight saving time. Times are printed in UTC; the table adds local
 time.
 
 EXPRESSION is a cron expression of five fields, of six with seconds last, or of
-seven with years after the seconds; or a preset such as @daily.`,
+seven with years after the seconds; or a preset such as @daily. Of several the
+schedule has the runs of all, as MultipleCronTriggerTimetable has.`,
 		Example: `  dagwright schedule "30 2 * * *" --timezone Europe/Berlin --start 2026-03-27 --count 8
-  dagwright schedule @monthly --data-intervals --output json`,
-		Args: exactArguments(1),
+  dagwright schedule @monthly --data-intervals --output json
+  dagwright schedule "0 6 * * 1-5" "0 9 * * 0,6"`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usage.New(fmt.Errorf("name at least one expression: %s", cmd.UseLine()))
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return showSchedule(cmd.OutOrStdout(), args[0], f)
+			return showSchedule(cmd.OutOrStdout(), args, f)
 		},
 	}
 	cmd.Flags().StringVar(&f.timezone, "timezone", "UTC", "IANA time zone in which the expression is read")
@@ -59,7 +67,7 @@ seven with years after the seconds; or a preset such as @daily.`,
 	return cmd
 }
 
-func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
+func showSchedule(w io.Writer, exprs []string, f scheduleFlags) error {
 	if f.count < 1 || f.count > 10000 {
 		return usage.New(fmt.Errorf("--count %d: want 1 to 10000", f.count))
 	}
@@ -67,9 +75,12 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 	if err != nil || f.timezone == "" || f.timezone == "Local" {
 		return usage.New(fmt.Errorf("--timezone %q is not an IANA time zone such as Europe/Berlin", f.timezone))
 	}
-	schedule, err := dag.ParseSchedule(expr, zone)
+	schedule, err := dag.ParseSchedules(exprs, zone)
 	if err != nil {
 		return usage.New(err)
+	}
+	if f.intervals && len(exprs) > 1 {
+		return usage.New(errors.New("--data-intervals takes one expression"))
 	}
 	if f.intervals && schedule.Kind == dag.ScheduleCronTrigger {
 		schedule.Kind = dag.ScheduleCronInterval
@@ -90,7 +101,8 @@ func showSchedule(w io.Writer, expr string, f scheduleFlags) error {
 		return usage.New(err)
 	}
 	if len(runs) == 0 && schedule.Expr != "" && bounds.End.IsZero() {
-		return usage.New(fmt.Errorf("schedule %q never matches again after %s: its years are past", expr, utc(bounds.Start)))
+		return usage.New(fmt.Errorf("schedule %q never matches again after %s: its years are past", schedule.Summary(),
+			utc(bounds.Start)))
 	}
 	return printSchedule(w, runs, zone, f.output)
 }

@@ -80,7 +80,7 @@ var arguments = map[string]argument{
 	"env_from":                          kept(reader.readMaps),
 	"secrets":                           kept(reader.readSecrets),
 	"configmaps":                        kept(reader.readNames),
-	"volume_mounts":                     kept(reader.readMaps),
+	"volume_mounts":                     kept(readModels("kubernetes.client.models.V1VolumeMount")),
 	"container_security_context":        kept(reader.readMap),
 	"ports":                             kept(reader.readMaps),
 	"termination_message_policy":        kept(oneOf("File", "FallbackToLogsOnError")),
@@ -93,7 +93,7 @@ var arguments = map[string]argument{
 	"namespace":                       kept(reader.readAnyText),
 	"labels":                          kept(reader.readTextMap),
 	"annotations":                     kept(reader.readTextMap),
-	"volumes":                         kept(reader.readMaps),
+	"volumes":                         kept(readModels("kubernetes.client.models.V1Volume")),
 	"service_account_name":            kept(reader.readAnyText),
 	"automount_service_account_token": kept(reader.readAnyBool),
 	"node_selector":                   kept(reader.readTextMap),
@@ -173,9 +173,9 @@ var arguments = map[string]argument{
 	"sla":                           refused("service level agreements"),
 	"start_date":                    refused("a task's own start_date (give it to the DAG)"),
 	"end_date":                      refused("a task's own end_date (give it to the DAG)"),
-	"email":                         refused("e-mail"),
-	"email_on_failure":              only("e-mail", "false"),
-	"email_on_retry":                only("e-mail", "false"),
+	"email":                         field(),
+	"email_on_failure":              field(),
+	"email_on_retry":                field(),
 	"on_execute_callback":           refused("callbacks"),
 	"on_failure_callback":           refused("callbacks"),
 	"on_retry_callback":             refused("callbacks"),
@@ -196,3 +196,37 @@ var arguments = map[string]argument{
 
 // finishActions are what may happen to a pod when its task has ended.
 var finishActions = []string{"delete_pod", "keep_pod", "delete_succeeded_pod", "delete_active_pod"}
+
+// emptyOperators are the names of the operator that does nothing.
+var emptyOperators = map[string]bool{
+	EmptyOperator:                                    true,
+	"airflow.operators.empty.EmptyOperator":          true,
+	"airflow.operators.dummy.DummyOperator":          true,
+	"airflow.operators.dummy_operator.DummyOperator": true,
+}
+
+// baseArguments are those that every operator has, among the arguments that are not
+// ignored.
+var baseArguments = setOf(
+	"task_id", "operator", "dependencies", "task_group_name", "owner", "doc_md", "trigger_rule",
+	"depends_on_past", "priority_weight", "weight_rule", "wait_for_downstream", "ignore_first_depends_on_past",
+	"wait_for_past_depends_before_skipping", "retries", "retry_delay", "retry_exponential_backoff",
+	"max_retry_delay", "execution_timeout", "do_xcom_push", "multiple_outputs", "pool", "pool_slots", "queue",
+	"executor", "executor_config", "max_active_tis_per_dag", "max_active_tis_per_dagrun", "run_as_user",
+	"resources", "expand", "partial", "map_index_template", "inlets", "outlets", "params", "sla", "start_date",
+	"end_date", "email", "email_on_failure", "email_on_retry", "on_execute_callback", "on_failure_callback",
+	"on_retry_callback", "on_skipped_callback", "on_success_callback", "pre_execute", "post_execute",
+	"retry_policy", "doc", "doc_json", "doc_yaml", "doc_rst", "task_display_name", "logger_name",
+	"allow_nested_operators", "render_template_as_native_obj",
+)
+
+func setOf(names ...string) map[string]bool {
+	set := make(map[string]bool, len(names))
+	for _, n := range names {
+		set[n] = true
+	}
+	return set
+}
+
+// takes reports whether the task's operator has an argument that is known.
+func (t *Task) takes(name string) bool { return !t.Empty() || baseArguments[name] }

@@ -101,33 +101,14 @@ func (d *DAG) PromotedFrom() (project, commit string) {
 	return project, commit
 }
 
-// ScheduleKind says which of Airflow's timetables a schedule is.
-type ScheduleKind string
-
-// The timetables that a spec can name. A plain cron string or preset is
-// ScheduleCronTrigger, as in Airflow 3 ([scheduler] create_cron_data_intervals
-// is off by default there).
-const (
-	ScheduleNone         ScheduleKind = "none"          // only manual runs
-	ScheduleOnce         ScheduleKind = "once"          // @once
-	ScheduleContinuous   ScheduleKind = "continuous"    // @continuous
-	ScheduleCronTrigger  ScheduleKind = "cron_trigger"  // CronTriggerTimetable
-	ScheduleCronInterval ScheduleKind = "cron_interval" // CronDataIntervalTimetable
-)
-
-// Schedule is when a DAG runs by itself. Expr holds the cron expression or
-// preset for the two cron kinds and Timezone the IANA zone it is read in.
-type Schedule struct {
-	Kind     ScheduleKind `json:"kind"`
-	Expr     string       `json:"expr,omitempty"`
-	Timezone string       `json:"timezone,omitempty"`
-}
-
 // Param is one entry of a DAG's params: a default and, where the spec gives
 // one, the JSON Schema that a value must satisfy.
 type Param struct {
-	Name        string         `json:"name"`
-	Default     any            `json:"default"`
+	Name    string `json:"name"`
+	Default any    `json:"default"`
+	// NoDefault says that the spec gives no default at all, not even null: a run must be
+	// given a value.
+	NoDefault   bool           `json:"no_default,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Schema      map[string]any `json:"schema,omitempty"`
 }
@@ -139,8 +120,15 @@ type TaskGroup struct {
 	Tooltip string `json:"tooltip,omitempty"`
 }
 
-// KubernetesPodOperator is the one operator that a spec may name.
+// KubernetesPodOperator is the operator of a task that runs in a pod.
 const KubernetesPodOperator = "airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator"
+
+// EmptyOperator is the operator of a task that runs nothing: it is done as soon as its turn
+// comes.
+const EmptyOperator = "airflow.providers.standard.operators.empty.EmptyOperator"
+
+// Empty reports whether the task runs nothing.
+func (t *Task) Empty() bool { return t.Operator == EmptyOperator }
 
 // Task is one step of a DAG: a container to run, what it waits for, and how
 // often it may be tried.

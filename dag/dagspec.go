@@ -19,7 +19,6 @@ var dagKeys = []string{
 // what to tell their author.
 var refusedDAGKeys = map[string]string{
 	"access_control":                  "access by DAG",
-	"default_view":                    "the page that opens first",
 	"doc_md_file_path":                "documentation in another file (write it as doc_md)",
 	"doc_md_python_arguments":         "documentation made by Python (write it as doc_md)",
 	"doc_md_python_callable_file":     "documentation made by Python (write it as doc_md)",
@@ -31,7 +30,6 @@ var refusedDAGKeys = map[string]string{
 	"on_success_callback":             "callbacks",
 	"on_success_callback_file":        "callbacks",
 	"on_success_callback_name":        "callbacks",
-	"orientation":                     "the direction of the graph",
 	"sla_miss_callback":               "callbacks",
 	"template_searchpath":             "templates in other files",
 	"template_undefined":              "settings of Jinja",
@@ -41,6 +39,12 @@ var refusedDAGKeys = map[string]string{
 	"fail_fast":                       "failing a run at the first failed task; dag-factory drops this key without a word",
 	"max_consecutive_failed_dag_runs": "pausing after failed runs; dag-factory drops this key without a word",
 	"owner_links":                     "links for owners; dag-factory drops this key without a word",
+}
+
+// leftOutDAGKeys mean nothing to Airflow 3 either: dag-factory leaves them out there.
+var leftOutDAGKeys = map[string]string{
+	"default_view": "the page that opens first; Airflow 3 has no such setting either",
+	"orientation":  "the direction of the graph; Airflow 3 has no such setting either",
 }
 
 // replacedDAGKeys have been renamed in Airflow.
@@ -62,6 +66,8 @@ type dagReader struct {
 	groups       []*group
 	groupsByName map[string]*group
 	tasks        []*taskSpec
+	// native is render_template_as_native_obj: true, nil when it is not there.
+	native *pair
 }
 
 func (d *dagReader) read() *DAG {
@@ -75,10 +81,13 @@ func (d *dagReader) read() *DAG {
 	d.checkDefaultArgs()
 	if n := d.mapping("params"); n != nil {
 		d.dag.Params = d.readParams(n)
+		d.checkScheduledParams(n)
 	}
 	d.readGroups()
 	d.readTasks()
 	d.connect()
+	d.checkNative()
+	d.checkStart()
 	d.dag.Owner = d.owners()
 	d.dag.Source = d.source()
 	return d.dag
@@ -156,9 +165,9 @@ func (d *dagReader) readKey(p pair) {
 	case "doc_md":
 		d.dag.DocMD, _ = d.readText(n)
 	case "catchup":
-		d.dag.Catchup, _ = d.readBool(n)
+		d.dag.Catchup, _ = d.readDAGBool(n)
 	case "is_paused_upon_creation":
-		d.dag.PausedUponCreation, _ = d.readBool(n)
+		d.dag.PausedUponCreation, _ = d.readDAGBool(n)
 	case "max_active_runs":
 		d.dag.MaxActiveRuns, _ = d.readInt(n, 1)
 	case "max_active_tasks", "concurrency":
@@ -168,8 +177,9 @@ func (d *dagReader) readKey(p pair) {
 	case "tags":
 		d.dag.Tags = d.readTags(n)
 	case "render_template_as_native_obj":
-		if native, ok := d.readBool(n); ok && native {
-			d.faults.addKey(d.node, p, "not supported by dagwright: templates that give other values than strings, remove it")
+		// Looked at when the tasks are there: checkNative.
+		if native, ok := d.readDAGBool(n); ok && native {
+			d.native = &p
 		}
 	default:
 		d.checkKey(p)
@@ -189,11 +199,83 @@ func (r reader) readTimeout(n *node) time.Duration {
 	if ok && v == 0 {
 		r.faults.addAt(n, "must be longer than 0; leave it out for no limit")
 	}
+	if ok && n.kind != mapKind {
+		r.faults.airflow(n, "it takes no number of seconds here; write {%s: %s, seconds: %s}", typeKey, timedeltaType,
+			clip(n.text))
+	}
 	return v
 }
 
+// readDAGBool reads a boolean of the DAG, which Airflow takes as such alone. Its parser of
+// YAML reads yes, no, on and off without quotes as booleans.
+func (r reader) readDAGBool(n *node) (bool, bool) {
+	v, ok := r.readBool(n)
+	if ok && n.quoted {
+		r.faults.airflow(n, "a boolean in quotes is a string; write %v", v)
+	}
+	return v, ok
+}
+
+// checkStart notes a catchup that has nothing to begin with.
+func (d *dagReader) checkStart() {
+	if d.dag.Catchup && d.dag.StartDate.IsZero() && d.dag.Schedule.Kind != ScheduleNone {
+		if n := d.node.get("catchup"); n != nil {
+			d.faults.airflow(n, "catchup needs a start_date")
+		}
+	}
+}
+
+// checkNative decides on render_template_as_native_obj: it changes nothing where there is
+// no template. With one, a task could be given a number or a list in place of a string.
+func (d *dagReader) checkNative() {
+	if d.native == nil {
+		return
+	}
+	for i := range d.dag.Tasks {
+		if d.dag.Tasks[i].hasTemplate() {
+			d.faults.addKey(d.node, *d.native,
+				"not supported by dagwright: templates that give other values than strings, remove it")
+			return
+		}
+	}
+	d.faults.leftOut(d.node, *d.native, "there is no template that it could change")
+}
+
+// hasTemplate reports whether a value of the task is a template.
+func (t *Task) hasTemplate() bool {
+	for _, v := range t.Env {
+		if isTemplate(v.Name) || isTemplate(v.Value) {
+			return true
+		}
+	}
+	return isTemplate(t.Image) || slices.ContainsFunc(t.Cmds, isTemplate) || slices.ContainsFunc(t.Arguments, isTemplate) ||
+		anyTemplate(t.Pod)
+}
+
+func anyTemplate(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return isTemplate(v)
+	case []any:
+		return slices.ContainsFunc(v, anyTemplate)
+	case map[string]any:
+		for k, e := range v {
+			if isTemplate(k) || anyTemplate(e) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isTemplate(s string) bool { return strings.Contains(s, "{{") || strings.Contains(s, "{%") }
+
 func (d *dagReader) checkKey(p pair) {
 	if slices.Contains(dagKeys, p.key) {
+		return
+	}
+	if what, ok := leftOutDAGKeys[p.key]; ok {
+		d.faults.leftOut(d.node, p, "%s", what)
 		return
 	}
 	if why, ok := refusedDAGKeys[p.key]; ok {
@@ -221,7 +303,11 @@ func (d *dagReader) readTags(n *node) []string {
 		return nil
 	}
 	var tags []string
+	items, _ := d.unwrapList(n)
 	for i, tag := range texts {
+		if k := items[i].kind; k != textKind {
+			d.faults.airflow(items[i], "a tag must be a string; put it in quotes")
+		}
 		switch {
 		case strings.TrimSpace(tag) == "":
 			d.faults.addAt(n.items[i], "a tag must not be empty")

@@ -133,12 +133,14 @@ func (d *dagReader) lookUp(g *graph, n *node, near *group) []int {
 	}
 	for outer := near; outer != nil; outer = outer.parent {
 		if found := g.byName[outer.prefix()+name]; len(found) == 1 {
+			d.noteFullID(n, found[0])
 			return found
 		}
 	}
 	found := g.byName[name]
 	switch {
 	case len(found) == 1:
+		d.noteFullID(n, found[0])
 		return found
 	case len(found) > 1:
 		d.faults.addAt(n, "%s may be %s or %s; write one of these", clip(name), d.tasks[found[0]].task.ID,
@@ -156,6 +158,14 @@ func (d *dagReader) lookUp(g *graph, n *node, near *group) []int {
 		d.faults.addAt(n, "there is no task or task group %s%s", clip(name), didYouMean(name, d.dependencyNames()))
 	}
 	return nil
+}
+
+// noteFullID notes a dependency by the id that a task has with its groups: dag-factory
+// finds tasks by the id that the file writes.
+func (d *dagReader) noteFullID(n *node, task int) {
+	if name := d.tasks[task].name; n.text != name {
+		d.faults.airflow(n, "dependencies name a task without its groups; write %s", clip(name))
+	}
 }
 
 // maxCandidates bounds the names that a misspelt one is compared with.

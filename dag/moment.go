@@ -40,6 +40,11 @@ func (r reader) readTimedelta(o object) (time.Duration, bool) {
 	if !ok {
 		return 0, false
 	}
+	return r.readUnits(o.node, kw)
+}
+
+// readUnits adds up the units of a duration.
+func (r reader) readUnits(at *node, kw map[string]*node) (time.Duration, bool) {
 	sum := 0.0
 	for _, unit := range durationUnits {
 		n := kw[unit]
@@ -53,7 +58,7 @@ func (r reader) readTimedelta(o object) (time.Duration, bool) {
 		}
 		sum += v * unitSeconds[unit]
 	}
-	return r.duration(o.node, sum)
+	return r.duration(at, sum)
 }
 
 func (r reader) duration(n *node, seconds float64) (time.Duration, bool) {
@@ -64,8 +69,87 @@ func (r reader) duration(n *node, seconds float64) (time.Duration, bool) {
 	return time.Duration(math.Round(seconds*1e6)) * time.Microsecond, true
 }
 
-// readZone reads the name of an IANA time zone.
+// deltaTypes are the classes of a step on the calendar.
+var deltaTypes = map[string]bool{timedeltaType: true, pendulumDurationType: true, relativedeltaType: true}
+
+// relativeUnits are relativedelta's arguments that move a date on; the others set a part of it.
+var relativeUnits = []string{"years", "months", "days", "weeks", "hours", "minutes", "seconds", "microseconds"}
+
+// readDelta reads a timedelta, or a relativedelta of units that move a date on. It may
+// not be negative.
+func (r reader) readDelta(n *node) (Delta, bool) {
+	if typeName(n) != relativedeltaType {
+		d, ok := r.readDuration(n)
+		return Delta{Duration: d}, ok
+	}
+	o, ok := r.takeApart(n)
+	if !ok {
+		return Delta{}, false
+	}
+	if len(o.args) > 0 {
+		r.faults.addAt(n.get(argsKey), "%s takes its units by name, as in months: 1", relativedeltaType)
+		return Delta{}, false
+	}
+	kw, ok := r.keywords(o, nil, relativeUnits...)
+	if !ok {
+		return Delta{}, false
+	}
+	const maxMonths = 100 * 12
+	months := 0
+	for unit, length := range map[string]int{"years": 12, "months": 1} {
+		if kw[unit] == nil {
+			continue
+		}
+		count, good := r.readInt(kw[unit], 0)
+		if good && count > maxMonths/length {
+			r.faults.addAt(kw[unit], "must be between 0 and 100 years")
+			good = false
+		}
+		months, ok = months+count*length, ok && good
+	}
+	if !ok {
+		return Delta{}, false
+	}
+	d, ok := r.readUnits(o.node, kw)
+	return Delta{Months: months, Duration: d}, ok
+}
+
+// zoneTypes are the classes that stand for a time zone by its name.
+var zoneTypes = []string{"pendulum.timezone", "pendulum.tz.timezone", "pendulum.tz.timezone.Timezone",
+	"pendulum.timezone.Timezone", "pendulum.Timezone", "zoneinfo.ZoneInfo"}
+
+// zoneName gives the name of a time zone, which may stand in an object of its class.
+func (r reader) zoneName(n *node) (*node, bool) {
+	class := typeName(n)
+	if class == "" {
+		return n, true
+	}
+	if !contains(zoneTypes, class) {
+		r.faults.addAt(n.get(typeKey), "%s is not a time zone; write its name, such as UTC or Europe/Moscow", clip(class))
+		return nil, false
+	}
+	o, ok := r.takeApart(n)
+	if !ok {
+		return nil, false
+	}
+	name := "name"
+	if class == "zoneinfo.ZoneInfo" || strings.HasSuffix(class, ".Timezone") {
+		name = "key"
+	}
+	kw, ok := r.keywords(o, []string{name})
+	if ok && kw[name] == nil {
+		r.faults.addAt(n, "%s needs a %s", class, name)
+		return nil, false
+	}
+	return kw[name], ok
+}
+
+// readZone reads an IANA time zone: its name, or an object of its name.
 func (r reader) readZone(n *node) (*time.Location, bool) {
+	n, ok := r.zoneName(n)
+	if !ok {
+		return nil, false
+	}
 	name, ok := r.readText(n)
 	if !ok {
 		return nil, false
@@ -110,6 +194,7 @@ func (r reader) readMoment(n *node) (time.Time, bool) {
 	text := dropOffset(strings.TrimSpace(n.text))
 	for _, layout := range momentLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
+			r.noteMoment(n, layout)
 			return r.checkYear(n, t)
 		}
 	}
@@ -119,6 +204,16 @@ func (r reader) readMoment(n *node) (time.Time, bool) {
 		r.faults.addAt(n, "%s is not a date; write one such as \"2026-01-31\" or \"2026-01-31T05:00:00\"", clip(n.text))
 	}
 	return time.Time{}, false
+}
+
+// noteMoment notes a date whose form Airflow does not read.
+func (r reader) noteMoment(n *node, layout string) {
+	switch {
+	case layout == "2006-1-2", layout == "2006-1-2 15:04:05" && n.quoted:
+		r.faults.airflow(n, "months and days have two digits, as in \"2026-01-31\"")
+	case n.kind == intKind:
+		r.faults.airflow(n, "it is a number; put the date in quotes")
+	}
 }
 
 // checkYear keeps dates where databases, JSON and cron can handle them.
@@ -145,6 +240,7 @@ func dropOffset(s string) string {
 }
 
 func isRelative(s string) bool {
+	s = strings.TrimSpace(strings.TrimSuffix(strings.ToLower(s), "ago"))
 	for _, unit := range []string{"day", "hour", "minute", "second", "week", "month", "year"} {
 		if strings.HasSuffix(strings.TrimSuffix(s, "s"), unit) {
 			return true

@@ -22,6 +22,7 @@ const (
 	dateType             = "datetime.date"
 	pendulumType         = "pendulum.datetime"
 	pendulumDurationType = "pendulum.duration"
+	relativedeltaType    = "dateutil.relativedelta.relativedelta"
 	listType             = "builtins.list"
 	secretType           = "airflow.providers.cncf.kubernetes.secret.Secret"
 	paramType            = "airflow.sdk.Param"

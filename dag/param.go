@@ -30,9 +30,11 @@ func CheckParams(params []Param, conf map[string]any) error {
 	return nil
 }
 
-// Required reports whether a run must give the param a value: it has no default, and its
-// type does not allow null. One without a type allows it.
-func (p Param) Required() bool { return p.Default == nil && !hasType(nil, p.Schema["type"]) }
+// Required reports whether a run must give the param a value: it has no default, or its
+// default is null and its type does not allow that. One without a type allows it.
+func (p Param) Required() bool {
+	return p.Default == nil && (p.NoDefault || !hasType(nil, p.Schema["type"]))
+}
 
 // Check says whether a run may be asked for with this value of the param. It
 // checks the schema's type, enum, const, minimum, maximum, exclusiveMinimum,
@@ -48,6 +50,14 @@ func (p Param) Check(value any) error {
 	if reflect.DeepEqual(value, p.Default) || len(p.Schema) == 0 {
 		return nil
 	}
+	if reason := p.checkSchema(value); reason != "" {
+		return fmt.Errorf("%w param %s: %s", ErrInvalid, clip(p.Name), reason)
+	}
+	return nil
+}
+
+// checkSchema says which rule of the schema a value breaks, "" when none.
+func (p Param) checkSchema(value any) string {
 	reason := p.checkAllowed(value)
 	if reason == "" {
 		switch v := value.(type) {
@@ -60,10 +70,7 @@ func (p Param) Check(value any) error {
 			}
 		}
 	}
-	if reason != "" {
-		return fmt.Errorf("%w param %s: %s", ErrInvalid, clip(p.Name), reason)
-	}
-	return nil
+	return reason
 }
 
 func (p Param) checkAllowed(value any) string {

@@ -27,7 +27,7 @@ func (r reader) readParams(n *node) []Param {
 }
 
 func (r reader) readParam(name string, n *node) Param {
-	param := Param{Name: name}
+	param := Param{Name: name, NoDefault: true}
 	o, ok := r.takeApart(n)
 	if !ok {
 		return param
@@ -56,6 +56,7 @@ func (r reader) readParamField(param *Param, p pair) {
 	switch p.key {
 	case "default":
 		param.Default, _ = r.readPlain(p.value)
+		param.NoDefault = false
 	case "description":
 		if p.value.kind != nullKind {
 			param.Description, _ = r.readText(p.value)
@@ -74,6 +75,23 @@ func (r reader) readParamField(param *Param, p pair) {
 	default:
 		if v, ok := r.readPlain(p.value); ok {
 			param.setSchema(p.key, v)
+		}
+	}
+}
+
+// checkScheduledParams holds Airflow's rule that a DAG which runs by itself must have a
+// value for each of its params.
+func (d *dagReader) checkScheduledParams(n *node) {
+	if k := d.dag.Schedule.Kind; k == ScheduleNone || k == "" {
+		return
+	}
+	for _, p := range d.dag.Params {
+		at := n.get(p.Name)
+		switch {
+		case p.Required():
+			d.faults.addAt(at, "a param of a DAG with a schedule needs a default: its runs are given no value")
+		case p.checkSchema(p.Default) != "":
+			d.faults.airflow(at, "the default of a DAG with a schedule must keep to the schema: %s", p.checkSchema(p.Default))
 		}
 	}
 }

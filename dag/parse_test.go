@@ -222,6 +222,43 @@ func TestParseSchedules(t *testing.T) {
 			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin},
 		},
 		{
+			"several", "{schedule: {__type__: airflow.timetables.trigger.MultipleCronTriggerTimetable, __args__: [0 6 * * *, '@monthly'], timezone: Europe/Berlin}}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *\n@monthly", Timezone: berlin},
+		},
+		{
+			"several of the sdk, with extras",
+			"schedule: {__type__: airflow.sdk.MultipleCronTriggerTimetable, __args__: [0 6 * * *, 0 9 * * *], timezone: UTC, interval: {__type__: datetime.timedelta, hours: 3}, run_immediately: true}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *\n0 9 * * *", Timezone: "UTC", Interval: 3 * time.Hour,
+				Late: 100 * 365 * 24 * time.Hour},
+		},
+		{
+			"zone as an object",
+			"schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *, timezone: {__type__: pendulum.timezone, __args__: [Europe/Berlin]}}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin},
+		},
+		{
+			"run_immediately within a time",
+			"schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *, run_immediately: {__type__: datetime.timedelta, hours: 2}, interval: {__type__: dateutil.relativedelta.relativedelta, days: 1}}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: "UTC", Interval: 24 * time.Hour,
+				Late: 2 * time.Hour},
+		},
+		{
+			"run_immediately within no time",
+			"schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *, run_immediately: {__type__: datetime.timedelta}}",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: "UTC", Late: -1},
+		},
+		{"timedelta", "{timezone: Europe/Berlin, schedule: {__type__: datetime.timedelta, hours: 6}}",
+			dag.Schedule{Kind: dag.ScheduleDelta, Every: dag.Delta{Duration: 6 * time.Hour}, Timezone: "UTC"}},
+		{"relativedelta", "schedule: {__type__: dateutil.relativedelta.relativedelta, years: 1, months: 2, days: 3}",
+			dag.Schedule{Kind: dag.ScheduleDelta, Every: dag.Delta{Months: 14, Duration: 72 * time.Hour}, Timezone: "UTC"}},
+		{
+			"delta timetable",
+			"schedule: {__type__: airflow.timetables.trigger.DeltaTriggerTimetable, delta: {__type__: datetime.timedelta, days: 1}, interval: {__type__: datetime.timedelta, hours: 1}}",
+			dag.Schedule{Kind: dag.ScheduleDelta, Every: dag.Delta{Duration: 24 * time.Hour}, Timezone: "UTC", Interval: time.Hour},
+		},
+		{"lines within an expression", "schedule: |\n  0 6\n  * * *\n",
+			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "UTC"}},
+		{
 			"timetable without a zone",
 			"{timezone: Europe/Berlin, schedule: {__type__: airflow.sdk.CronTriggerTimetable, cron: 0 1 * * *}}",
 			dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 1 * * *", Timezone: berlin},

@@ -56,6 +56,21 @@ func (r reader) readMaps(n *node) (any, bool) {
 	return list, ok
 }
 
+// readModels reads a list of Kubernetes objects of one class, which Airflow takes with
+// their class alone.
+func readModels(class string) func(reader, *node) (any, bool) {
+	return func(r reader, n *node) (any, bool) {
+		v, ok := r.readMaps(n)
+		items, _ := r.unwrapList(n)
+		for _, item := range items {
+			if ok && typeName(item) == "" {
+				r.faults.airflow(item, "it takes no plain mapping here; write {%s: %s, …}", typeKey, class)
+			}
+		}
+		return v, ok
+	}
+}
+
 // readTextMap reads labels, annotations and the like; values count as written.
 func (r reader) readTextMap(n *node) (any, bool) {
 	if n.kind != mapKind || typeName(n) != "" {
@@ -116,6 +131,7 @@ func (r reader) readSecretItem(n *node) (any, bool) {
 		return nil, false
 	}
 	if n.get(typeKey) == nil {
+		r.faults.airflow(n, "it takes no plain mapping here; write {%s: %s, …}", typeKey, secretType)
 		return r.readSecret(object{node: n, class: "a secret", fields: n.pairs})
 	}
 	o, ok := r.takeApart(n)

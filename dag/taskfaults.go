@@ -2,16 +2,31 @@ package dag
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// addTaskFaults reports what [Parser.CheckTask] found, each fault at the value
-// that it is about, or as near to it as the file has something.
-func (d *dagReader) addTaskFaults(t *taskSpec, err error) {
+// addCheckedFaults reports what [Parser.CheckTask] found, each fault at the value that it
+// is about, or as near to it as the file has something. Of a task that has been read with
+// faults, only what is about an argument without one counts: the others may be missing
+// from the task for their fault alone.
+func (d *dagReader) addCheckedFaults(t *taskSpec, err error, read SpecErrors) {
 	for _, e := range specErrors(err) {
+		if len(read) > 0 {
+			n := t.argument(d, pathSteps(e.Path)[0])
+			if n == nil || slices.ContainsFunc(read, func(f *SpecError) bool { return isBelow(f.Path, n.path()) }) {
+				continue
+			}
+		}
 		d.addTaskFault(t, e)
 	}
+}
+
+// isBelow reports whether a path is another one or leads on from it.
+func isBelow(path, parent string) bool {
+	rest, ok := strings.CutPrefix(path, parent)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // addDAGFaults reports what [Parser.CheckDAG] found, likewise.

@@ -2,6 +2,7 @@ package dag_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,7 +82,8 @@ func TestCheckTaskFaults(t *testing.T) {
 	}
 }
 
-// TestCheckTaskSeesGoodTasks asks the hook about whole tasks only, and once.
+// TestCheckTaskSeesGoodTasks asks the hook about each task once. Of one that could not be
+// read whole, what the hook says of other arguments counts, and nothing else.
 func TestCheckTaskSeesGoodTasks(t *testing.T) {
 	t.Parallel()
 	var asked []dag.Task
@@ -95,9 +97,15 @@ func TestCheckTaskSeesGoodTasks(t *testing.T) {
 	if len(asked) != 1 || asked[0].ID != "g.a" || asked[0].Image != "busybox" || asked[0].Pod["namespace"] != "other" {
 		t.Errorf("the hook was asked about %+v, want the whole task once", asked)
 	}
-	asked = nil
-	if _, err := p.Parse("f.yaml", []byte(faultySpec+"      imagine: x\n")); err == nil || asked != nil {
-		t.Errorf("a task with an unknown key: error %v, hook asked about %v", err, asked)
+	p.CheckTask = func(dag.Task) error {
+		return dag.SpecErrors{{Path: "image", Reason: "wrong image"}, {Path: "retries", Reason: "wrong too"},
+			{Path: "cmds", Reason: "missing"}, {Reason: "wrong in all"}}
+	}
+	_, err := p.Parse("f.yaml", []byte(faultySpec+"      retries: x\n"))
+	if err == nil || !strings.Contains(err.Error(), "wrong image") || strings.Contains(err.Error(), "wrong too") ||
+		strings.Contains(err.Error(), "missing") || strings.Contains(err.Error(), "in all") ||
+		!strings.Contains(err.Error(), "must be a whole number") {
+		t.Errorf("a task that cannot be read whole: %v", err)
 	}
 }
 

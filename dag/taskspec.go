@@ -62,11 +62,12 @@ func (d *dagReader) readTask(n, id *node, key string) {
 		Owner: "airflow", TriggerRule: AllSuccess, PriorityWeight: 1, RetryDelay: 5 * time.Minute,
 	}}
 	switch {
+	case id != nil && key != "":
+		if id.kind != textKind || id.text != key {
+			d.faults.note(NoteLeftOut, id.at, id.path(), "left out: the key %s is the task's id, in Airflow too", clip(key))
+		}
 	case id != nil:
 		t.name, _ = d.readText(id)
-		if key != "" && t.name != key {
-			d.faults.addAt(id, "task_id differs from its key %s; remove one of them", clip(key))
-		}
 	case key == "":
 		d.faults.addAt(n, "a task needs a task_id")
 	}
@@ -75,10 +76,12 @@ func (d *dagReader) readTask(n, id *node, key string) {
 	if t.name != "" {
 		d.checkTaskID(t, id)
 	}
+	d.readOperator(t)
 	meant := d.readArguments(t)
+	d.readEmail(t)
 	d.checkArguments(t, meant)
-	if d.checkTask != nil && len(d.faults.list) == before && !d.faults.full() {
-		d.addTaskFaults(t, d.checkTask(t.task))
+	if d.checkTask != nil && !d.faults.full() && !t.task.Empty() {
+		d.addCheckedFaults(t, d.checkTask(t.task), d.faults.list[before:])
 	}
 	d.tasks = append(d.tasks, t)
 }
@@ -125,7 +128,7 @@ func (d *dagReader) readArguments(t *taskSpec) map[string]bool {
 			continue
 		}
 		for _, p := range defaults.pairs {
-			if !seen[p.key] && !dagDefaults[p.key] && inheritable(p.key) {
+			if !seen[p.key] && !dagDefaults[p.key] && inheritable(p.key) && t.task.takes(p.key) {
 				seen[p.key] = true
 				d.readArgument(t, p, meant)
 			}
@@ -161,9 +164,20 @@ func (d *dagReader) checkDefaultKeys(n *node) {
 		case ownArguments[p.key]:
 			d.faults.addKey(n, p, "%s belongs to a single task, not to default_args", p.key)
 		case !known:
-			d.unknownArgument(n, p)
+			d.leaveOutDefault(n, p)
 		}
 	}
+}
+
+// leaveOutDefault notes a key of default_args that no task takes. Airflow gives a task
+// those of them that its operator has, so that files share them.
+func (d *dagReader) leaveOutDefault(n *node, p pair) {
+	if slices.Contains(dagKeys, p.key) || refusedDAGKeys[p.key] != "" || leftOutDAGKeys[p.key] != "" {
+		d.faults.leftOut(n, p, "%s is a key of the DAG and means nothing in default_args, in Airflow neither", p.key)
+		return
+	}
+	d.faults.leftOut(n, p, "no task here has an argument %s%s", clip(p.key),
+		didYouMean(p.key, slices.Sorted(maps.Keys(arguments))))
 }
 
 // unknownArgument reports a key and returns what it was probably meant to be.
@@ -171,7 +185,7 @@ func (d *dagReader) unknownArgument(n *node, p pair) string {
 	if d.faults.full() {
 		return ""
 	}
-	if slices.Contains(dagKeys, p.key) || refusedDAGKeys[p.key] != "" {
+	if slices.Contains(dagKeys, p.key) || refusedDAGKeys[p.key] != "" || leftOutDAGKeys[p.key] != "" {
 		d.faults.addKey(n, p, "%s is a key of the DAG, not of a task", p.key)
 		return ""
 	}
@@ -187,6 +201,15 @@ func (d *dagReader) unknownArgument(n *node, p pair) string {
 func (d *dagReader) readArgument(t *taskSpec, p pair, meant map[string]bool) {
 	a, known := arguments[p.key]
 	switch {
+	case emailKeys[p.key]:
+		// The three together are looked at by readEmail.
+	case p.key == "decorator":
+		d.faults.addKey(t.node, p,
+			"not supported by dagwright: tasks made of Python functions; put the function into an image and write operator: %s",
+			KubernetesPodOperator)
+		meant["operator"], meant["image"] = true, true
+	case known && !t.task.takes(p.key):
+		d.faults.addKey(t.node, p, "%s has no argument %s: it runs nothing", EmptyOperator, p.key)
 	case !known:
 		meant[d.unknownArgument(t.node, p)] = true
 	case a.handling == refusedArgument && !emptyValue(p.value):
@@ -222,8 +245,6 @@ func (t *taskSpec) keep(key string, v any) {
 func (d *dagReader) readField(t *taskSpec, p pair) {
 	n, task := p.value, &t.task
 	switch p.key {
-	case "operator":
-		d.readOperator(t, n)
 	case "dependencies":
 		t.dependencies, _ = d.unwrapList(n)
 	case "owner":
@@ -282,12 +303,50 @@ func (d *dagReader) readBackoff(n *node) float64 {
 	return 0
 }
 
-func (d *dagReader) readOperator(t *taskSpec, n *node) {
+// readOperator reads the task's operator first: it says which arguments there are.
+func (d *dagReader) readOperator(t *taskSpec) {
+	n := t.argument(d, "operator")
+	if n == nil || n.kind == nullKind {
+		return
+	}
+	if t.node.get("operator") == nil {
+		d.faults.airflow(n, "each task names its operator itself")
+	}
 	name, ok := d.readText(n)
-	if ok && name != KubernetesPodOperator {
-		d.faults.addAt(n, "operator %s is not supported by dagwright; the only one is %s", clip(name), KubernetesPodOperator)
+	switch {
+	case emptyOperators[name]:
+		name = EmptyOperator
+	case ok && name != KubernetesPodOperator:
+		d.faults.addAt(n, "operator %s is not supported by dagwright; known are %s and %s", clip(name), KubernetesPodOperator,
+			EmptyOperator)
 	}
 	t.task.Operator = name
+}
+
+// emailKeys are about the mails that Airflow sends.
+var emailKeys = map[string]bool{"email": true, "email_on_failure": true, "email_on_retry": true}
+
+// readEmail refuses mails, and notes an address that none is sent to. In Airflow both flags
+// are on where nothing is said.
+func (d *dagReader) readEmail(t *taskSpec) {
+	email := t.argument(d, "email")
+	if email == nil || emptyValue(email) || email.kind == textKind && strings.TrimSpace(email.text) == "" {
+		return
+	}
+	for _, flag := range []string{"email_on_failure", "email_on_retry"} {
+		n := t.argument(d, flag)
+		if n == nil || n.kind == nullKind {
+			d.faults.addAt(email, "not supported by dagwright: e-mail, remove it or write %s: false", flag)
+			return
+		}
+		if on, ok := d.readBool(n); !ok {
+			return
+		} else if on || n.quoted {
+			d.faults.addAt(n, "not supported by dagwright: e-mail, remove it or write false")
+			return
+		}
+	}
+	d.faults.note(NoteLeftOut, email.at, email.path(), "left out: no mail is sent, as both flags say")
 }
 
 func (d *dagReader) readEnvVars(t *taskSpec, n *node) {
@@ -314,6 +373,9 @@ func (d *dagReader) readDeletePod(t *taskSpec, n *node) {
 
 func (d *dagReader) checkArguments(t *taskSpec, meant map[string]bool) {
 	task := &t.task
+	if task.Empty() {
+		return
+	}
 	if task.Operator == "" && !meant["operator"] && t.node.get("operator") == nil {
 		d.faults.addAt(t.node, "a task needs an operator; write operator: %s", KubernetesPodOperator)
 	}

@@ -50,6 +50,9 @@ func (n *names) paramsDict() (*dict, error) {
 	}
 	params := newDict()
 	for _, p := range n.DAG.Params {
+		if p.NoDefault {
+			continue // None would be a value that nobody gave
+		}
 		v, err := n.budget.fromGo(p.Default)
 		if err != nil {
 			return nil, err

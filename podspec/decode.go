@@ -246,6 +246,9 @@ func jsonFields(t reflect.Type) map[string]reflect.Type {
 // hint says what an unknown field was probably meant to be: another spelling, a
 // field of one of its neighbours, or a name that is nearly the same.
 func hint(name string, known map[string]reflect.Type) string {
+	if kind, amount, ok := strings.Cut(name, "_"); ok && known[kind+"s"] != nil && (kind == "request" || kind == "limit") {
+		return fmt.Sprintf("; write %ss: {%s: …}", kind, strings.ReplaceAll(amount, "_", "-"))
+	}
 	names := sortedKeys(known)
 	flat := strings.ToLower(strings.ReplaceAll(name, "_", ""))
 	for _, n := range names {

@@ -156,14 +156,16 @@ func TestForm(t *testing.T) {
 			`init_container_logs: there is no container "fetch"; the pod's are (none)`},
 		{"secret as files without a folder", "secrets: [{deploy_type: volume, secret: s}]",
 			`secrets[0]: a secret as a volume needs deploy_target, the folder of its files`},
-		{"secret as files with a key", "secrets: [{deploy_type: volume, deploy_target: /k, secret: s, key: k}]",
-			`secrets[0].key: means nothing for a volume; choose files with items: [{key: …, path: …}]`},
+		{"secret as files with a key", "secrets: [{deploy_type: volume, deploy_target: /k, secret: s, key: k}]", ""},
 		{"secret as variables with items", "secrets: [{deploy_type: env, secret: s, items: [{key: a, path: b}]}]",
 			`secrets[0].items: means nothing for variables; it chooses the files of a volume`},
 		{"secret's key without a variable", "secrets: [{deploy_type: env, secret: s, key: k}]",
 			`secrets[0]: a secret's key needs deploy_target, the name of its variable`},
-		{"variable without a secret's key", "secrets: [{deploy_type: env, deploy_target: A, secret: s}]",
-			`secrets[0]: deploy_target needs a key; without both of them each key of the secret is a variable`},
+		{"variable without a secret's key", "secrets: [{deploy_type: env, deploy_target: A, secret: s}]", ""},
+		{"resources by the names of old", "container_resources: {request_memory: 1Gi, limit_cpu: 2, limit_ephemeral_storage: 1Gi}",
+			`container_resources.limit_cpu: unknown field; write limits: {cpu: …}
+container_resources.limit_ephemeral_storage: unknown field; write limits: {ephemeral-storage: …}
+container_resources.request_memory: unknown field; write requests: {memory: …}`},
 	})
 }
 

@@ -37,17 +37,13 @@ func (o *operatorPod) addSecret(i int, s secret) {
 	switch {
 	case s.DeployType == "volume" && s.DeployTarget == "":
 		o.faults.add(argument, "a secret as a volume needs deploy_target, the folder of its files")
-	case s.DeployType == "volume" && s.Key != "":
-		o.faults.add(argument+".key", "means nothing for a volume; choose files with items: [{key: …, path: …}]")
-	case s.DeployType == "volume":
+	case s.DeployType == "volume": // a key means nothing here, as in Airflow
 		o.addSecretVolume(i, s)
 	case len(s.Items) > 0:
 		o.faults.add(argument+".items", "means nothing for variables; it chooses the files of a volume")
 	case s.DeployTarget == "" && s.Key != "":
 		o.faults.add(argument, "a secret's key needs deploy_target, the name of its variable")
-	case s.DeployTarget != "" && s.Key == "":
-		o.faults.add(argument, "deploy_target needs a key; without both of them each key of the secret is a variable")
-	case s.Key == "":
+	case s.Key == "": // all of it, whatever the target says, as in Airflow
 		o.addEnvFrom(argument, corev1.EnvFromSource{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: ref}})
 	default:
 		c := base(o.pod)

@@ -76,7 +76,7 @@ func lines(source string) []string {
 // NextRuns returns the next n runs of a DAG after now, in the schedule's own
 // zone. A DAG without a schedule, or one that has ended, has none.
 func NextRuns(d *dag.DAG, now time.Time, n int) ([]time.Time, error) {
-	if d.Schedule.Expr == "" {
+	if !d.Schedule.Periodic() {
 		return nil, nil
 	}
 	tt, err := timetable.Parse(d.Schedule)
@@ -87,11 +87,14 @@ func NextRuns(d *dag.DAG, now time.Time, n int) ([]time.Time, error) {
 	if err != nil {
 		zone = time.UTC
 	}
-	start := now
-	if d.StartDate.After(now) {
+	after, start := time.Time{}, now
+	switch {
+	case d.StartDate.After(now):
 		start = d.StartDate
+	case d.Schedule.Kind == dag.ScheduleDelta && d.Catchup && !d.StartDate.IsZero():
+		after, start = now, d.StartDate // its runs count from there
 	}
-	runs, err := tt.Upcoming(time.Time{}, timetable.Bounds{Start: start, End: d.EndDate, Catchup: true}, n)
+	runs, err := tt.Upcoming(after, timetable.Bounds{Start: start, End: d.EndDate, Catchup: true}, n)
 	if err != nil {
 		return nil, fmt.Errorf("next runs of %s: %w", d.ID, err)
 	}

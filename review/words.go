@@ -70,10 +70,10 @@ func plain(s string) string {
 }
 
 func schedule(s dag.Schedule) string {
-	if s.Expr == "" {
+	if !s.Periodic() {
 		return string(s.Kind)
 	}
-	text := s.Expr + " " + s.Timezone
+	text := s.Summary() + " " + s.Timezone
 	if tt, err := timetable.Parse(s); err == nil {
 		return text + " (" + tt.Description() + ")"
 	}

@@ -51,9 +51,37 @@ func (d *dagPlan) endRun(run *store.RunDetail, state dag.RunState, why reason.Re
 	*d.slots(run)--
 }
 
-// settle gives a final state to the tasks whose trigger rule says that they
-// will never run.
+// settle gives a final state to the tasks that can be decided without running: those whose
+// trigger rule says that they will never run, and those that run nothing. One leads to the other.
 func (d *dagPlan) settle(run *store.RunDetail) {
+	d.settleRules(run)
+	for d.passEmpty(run) {
+		d.settleRules(run)
+	}
+}
+
+// passEmpty makes the empty tasks whose turn has come a success, as Airflow's scheduler does,
+// and reports whether there was one.
+func (d *dagPlan) passEmpty(run *store.RunDetail) (passed bool) {
+	if !slices.ContainsFunc(run.Spec.Tasks, func(t dag.Task) bool { return t.Empty() }) {
+		return false
+	}
+	now := states(run)
+	for _, id := range dag.Order(run.Spec) {
+		task, _ := run.Spec.Task(id)
+		ti := instance(run, id)
+		if ti == nil || !task.Empty() || ti.State != dag.TaskNone || !dag.MayStart(run.Spec, id, now) {
+			continue
+		}
+		d.update(ti, func(ti *dag.TaskInstance) {
+			ti.State, ti.StartedAt, ti.EndedAt = dag.TaskSuccess, d.now, d.now
+		})
+		now[id], passed = dag.TaskSuccess, true
+	}
+	return passed
+}
+
+func (d *dagPlan) settleRules(run *store.RunDetail) {
 	for _, s := range dag.Settle(run.Spec, states(run)) {
 		d.update(instance(run, s.Task), func(ti *dag.TaskInstance) {
 			ti.State, ti.Reason = s.State, s.Reason

@@ -75,15 +75,20 @@ func (d *dagPlan) nextRun() (timetable.Run, bool) {
 		return timetable.Run{}, false
 	}
 	bounds := timetable.Bounds{Start: d.state.DAG.StartDate, End: d.state.DAG.EndDate, Catchup: d.state.DAG.Catchup}
-	if bounds.Start.IsZero() {
+	schedule, last, now := d.state.DAG.Schedule, d.lastDate(), d.now
+	// A schedule can say itself whether its first run may be one that has passed.
+	mayBeLate := schedule.Late != 0 && last.IsZero() && bounds.Start.IsZero()
+	if bounds.Start.IsZero() && !mayBeLate {
 		bounds.Start = d.state.UnpausedAt
 	}
-	last := d.lastDate()
-	next, ok, err := tt.Next(last, bounds, d.now)
+	if schedule.Kind == dag.ScheduleDelta && last.IsZero() && !d.state.UnpausedAt.IsZero() {
+		now = d.state.UnpausedAt // the moment from which it counts; the answer must stay the same
+	}
+	next, ok, err := tt.Next(last, bounds, now)
 	// Without catchup the timetable offers the latest missed run; one that
 	// fell into the time before the DAG was un-paused is passed over.
-	for n := 0; err == nil && ok && !bounds.Catchup && n < 3 && d.beforeUnpause(next); n++ {
-		next, ok, err = tt.Next(next.LogicalDate, bounds, d.now)
+	for n := 0; err == nil && ok && !bounds.Catchup && !mayBeLate && n < 3 && d.beforeUnpause(next); n++ {
+		next, ok, err = tt.Next(next.LogicalDate, bounds, now)
 	}
 	if err != nil || !ok {
 		return timetable.Run{}, false

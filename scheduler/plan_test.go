@@ -499,6 +499,74 @@ func TestPlanSchedule(t *testing.T) {
 	}
 }
 
+// An empty task never reaches an executor: it is done when its turn comes.
+func TestPlanEmptyTasks(t *testing.T) {
+	t.Parallel()
+	empty := func(id dag.TaskID) dag.Task { return dag.Task{ID: id, Operator: dag.EmptyOperator} }
+	d := chain(empty("start"), dag.Task{ID: "work"}, empty("join"), empty("end"))
+	_, got := planned(store.DAGState{DAG: d, Runs: []store.RunDetail{queued(d, "r")}})
+	want(t, got, "start r: start=success/0 work=queued/1 join=/0 end=/0")
+	run := running(d, dag.TaskSuccess, dag.TaskRunning, dag.TaskNone, dag.TaskNone)
+	_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, ended("work", 0))
+	want(t, got, "work running/1 -> success/1", "join /0 -> success/0", "end /0 -> success/0",
+		"end r running -> success")
+	run = running(d, dag.TaskSuccess, dag.TaskRunning, dag.TaskNone, dag.TaskNone)
+	_, got = planned(store.DAGState{DAG: d, Runs: []store.RunDetail{run}}, ended("work", 1))
+	want(t, got, "work running/1 -> failed/1 exit code 1",
+		"join /0 -> upstream_failed/0 trigger rule all_success cannot be met: work (failed)",
+		"end /0 -> upstream_failed/0 trigger rule all_success cannot be met: join (upstream failed)",
+		"end r running -> failed task work failed: exit code 1")
+
+	only := chain(empty("a"), empty("b"))
+	_, got = planned(store.DAGState{DAG: only, Runs: []store.RunDetail{queued(only, "r")}})
+	want(t, got, "start r: a=success/0 b=success/0", "end r running -> success")
+
+	// Its success decides on others, whose skipping decides on it.
+	rules := chain(empty("a"), dag.Task{ID: "b"}, empty("c"))
+	rules.Tasks[1].TriggerRule, rules.Tasks[2].TriggerRule = dag.AllFailed, dag.AllDone
+	_, got = planned(store.DAGState{DAG: rules, Runs: []store.RunDetail{queued(rules, "r")}})
+	want(t, got, "start r: a=success/0 b=skipped/0 c=success/0", "end r running -> success")
+}
+
+// A schedule that says itself when its first run is, without a start date.
+func TestPlanScheduleFirstRun(t *testing.T) {
+	t.Parallel()
+	begin := func(s dag.Schedule) *dag.DAG {
+		d := chain(dag.Task{ID: "a"})
+		d.Schedule = s
+		return d
+	}
+	daily := dag.Schedule{Kind: dag.ScheduleCronTrigger, Expr: "0 6 * * *", Timezone: "UTC"}
+	late := func(s dag.Schedule, d time.Duration) dag.Schedule { s.Late = d; return s }
+	every := dag.Schedule{Kind: dag.ScheduleDelta, Every: dag.Delta{Duration: 6 * time.Hour}}
+	unpaused := noon.Add(-10 * time.Minute)
+	tests := []struct {
+		name  string
+		state store.DAGState
+		want  []string
+	}{
+		{"the tick of this morning has passed", store.DAGState{DAG: begin(daily)}, []string{"next 2026-03-11T06:00"}},
+		{"it may be late", store.DAGState{DAG: begin(late(daily, 7*time.Hour))},
+			[]string{"create scheduled__2026-03-10T06:00:00+00:00 next 2026-03-11T06:00"}},
+		{"but not that late", store.DAGState{DAG: begin(late(daily, 5*time.Hour))}, []string{"next 2026-03-11T06:00"}},
+		{"a DAG that has had a run", store.DAGState{DAG: begin(late(daily, 7*time.Hour)), LastScheduled: noon.AddDate(0, 0, -2)},
+			[]string{"next 2026-03-11T06:00"}},
+		{"steps begin when the DAG is un-paused", store.DAGState{DAG: begin(every)},
+			[]string{"create scheduled__2026-03-10T11:50:00+00:00 next 2026-03-10T17:50"}},
+		{"and go on from there", store.DAGState{DAG: begin(every), LastScheduled: unpaused}, []string{"next 2026-03-10T17:50"}},
+		{"after a paused time they begin again", store.DAGState{DAG: begin(every), LastScheduled: noon.Add(-50 * time.Hour)},
+			[]string{"create scheduled__2026-03-10T11:50:00+00:00 next 2026-03-10T17:50"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.state.UnpausedAt = unpaused
+			_, got := planned(test.state)
+			want(t, got, test.want...)
+		})
+	}
+}
+
 func TestPlanScheduleWaitsForASlot(t *testing.T) {
 	t.Parallel()
 	d := chain(dag.Task{ID: "a"})

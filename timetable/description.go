@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"dagwright/dag"
 )
@@ -12,26 +13,73 @@ import (
 // Description says the schedule in English words, the same ones that Airflow's
 // pages show: "At 02:30", "At 06:00, Monday through Friday". An expression
 // with seconds or years, or one that words would not make plainer, comes back
-// as it is written.
-func (t *Timetable) Description() string {
+// as it is written. Those of several expressions are joined by commas.
+func (t *Timetable) Description() string { return strings.Join(t.Descriptions(), ", ") }
+
+// Descriptions is the [Timetable.Description] of each expression of the schedule; a
+// schedule without any has one.
+func (t *Timetable) Descriptions() []string {
 	switch t.kind {
 	case dag.ScheduleNone:
-		return "Never, external triggers only"
+		return []string{"Never, external triggers only"}
 	case dag.ScheduleOnce:
-		return "Once, as soon as possible"
+		return []string{"Once, as soon as possible"}
 	case dag.ScheduleContinuous:
-		return "As frequently as possible, but only one run at a time."
+		return []string{"As frequently as possible, but only one run at a time."}
+	case dag.ScheduleDelta:
+		return []string{"Every " + stepWords(t.every)}
 	}
-	text, _ := preset(t.ticks.text)
+	all := make([]string, len(t.crons))
+	for i, k := range t.crons {
+		all[i] = k.description()
+	}
+	return all
+}
+
+func (k *ticks) description() string {
+	text, _ := preset(k.text)
 	cols := columns(text)
 	if len(cols) != 5 {
-		return t.ticks.text
+		return k.text
 	}
 	words, ok := describe(cols)
 	if !ok {
-		return t.ticks.text
+		return k.text
 	}
 	return words
+}
+
+// stepWords says a step in words: "day", "6 hours", "3 months and 2 days".
+func stepWords(d dag.Delta) string {
+	var parts []string
+	if d.Months%12 == 0 && d.Months > 0 {
+		parts = append(parts, counted(d.Months/12, "year"))
+	} else if d.Months > 0 {
+		parts = append(parts, counted(d.Months, "month"))
+	}
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{
+		{7 * 24 * time.Hour, "week"}, {24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"},
+		{time.Second, "second"},
+	} {
+		if d.Duration > 0 && d.Duration%unit.length == 0 {
+			parts = append(parts, counted(int(d.Duration/unit.length), unit.name))
+			break
+		}
+	}
+	if len(parts) == 1 {
+		return strings.TrimPrefix(parts[0], "1 ")
+	}
+	return strings.Join(parts, " and ")
+}
+
+func counted(n int, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return strconv.Itoa(n) + " " + unit + "s"
 }
 
 // describe puts five columns into words. Where both day columns are written,

@@ -12,16 +12,25 @@ import (
 // a run, and for schedules of every hour, which keep their pace through a
 // change.
 func (t *Timetable) DSTNote(now time.Time) string {
-	if !t.isCron() || t.ticks.expr.everyHour {
+	for _, k := range t.crons {
+		if note := k.note(now); note != "" {
+			return note
+		}
+	}
+	return ""
+}
+
+func (k *ticks) note(now time.Time) string {
+	if k.expr.everyHour {
 		return ""
 	}
 	limit := now.AddDate(1, 0, 0)
-	for at := now.In(t.ticks.zone.loc); ; {
+	for at := now.In(k.zone.loc); ; {
 		_, change := at.ZoneBounds()
 		if change.IsZero() || change.After(limit) {
 			return ""
 		}
-		if note := t.ticks.changeNote(change); note != "" {
+		if note := k.changeNote(change); note != "" {
 			return note
 		}
 		at = change

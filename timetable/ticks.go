@@ -16,6 +16,8 @@ type ticks struct {
 	text string
 	expr *expression
 	zone zone
+	// late is how late the first run may be, as in dag.Schedule.
+	late time.Duration
 }
 
 // next returns the first tick after t.

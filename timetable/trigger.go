@@ -50,7 +50,7 @@ func (k *ticks) afterLast(last, now time.Time) (time.Time, error) {
 // firstRun is the first tick of a schedule without a start date: the next one,
 // or the past one when it is at most a tenth of the way to the next, or five
 // minutes, ago (Airflow's _calc_first_run; its run_immediately=False behaves so
-// too, in spite of its documentation).
+// too, in spite of its documentation). A schedule may give the time itself.
 func (k *ticks) firstRun(now time.Time) (time.Time, error) {
 	past, err := k.alignPrev(now)
 	if k.outsideYears(err) {
@@ -63,7 +63,11 @@ func (k *ticks) firstRun(now time.Time) (time.Time, error) {
 	if err != nil {
 		return next, err
 	}
-	if now.Sub(past) <= max(next.Sub(past)/10, firstRunWindow) {
+	late := k.late
+	if late == 0 {
+		late = max(next.Sub(past)/10, firstRunWindow)
+	}
+	if now.Sub(past) <= late {
 		return past, nil
 	}
 	return next, nil

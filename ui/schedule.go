@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"time"
 
 	"dagwright/dag"
@@ -30,28 +31,30 @@ type ScheduleView struct {
 }
 
 func scheduleView(rd *reader, row store.DAGRow) ScheduleView {
-	v := ScheduleView{Expr: row.Schedule.Expr, Timezone: row.Schedule.Timezone, Paused: row.Paused}
-	switch row.Schedule.Kind {
-	case dag.ScheduleNone:
+	v := ScheduleView{Expr: row.Schedule.Summary(), Timezone: row.Schedule.Timezone, Paused: row.Paused}
+	if row.Schedule.Kind == dag.ScheduleNone {
 		v.Expr, v.Words = rd.t("None"), rd.t("Runs only when it is triggered.")
 		return v
-	case dag.ScheduleOnce:
-		v.Expr = "@once"
-	case dag.ScheduleContinuous:
-		v.Expr = "@continuous"
 	}
 	table, err := timetable.Parse(row.Schedule)
 	if err != nil {
 		v.Words = rd.t("This schedule cannot be read: %s", rd.words(err))
 		return v
 	}
-	v.Words, v.DSTNote = rd.scheduleWords(table.Description()), rd.dstNote(table)
-	if row.Archived {
+	words := table.Descriptions()
+	for i := range words {
+		words[i] = rd.scheduleWords(words[i])
+	}
+	v.Words, v.DSTNote = strings.Join(words, "; "), rd.dstNote(table)
+	start := row.StartDate
+	if row.Schedule.Kind == dag.ScheduleDelta && !row.Next.RunAfter.IsZero() {
+		start = row.Next.RunAfter // its runs count from the next one
+	}
+	if row.Archived || row.Schedule.Kind == dag.ScheduleDelta && start.IsZero() {
 		return v
 	}
 	// An error here means that no run follows, which the empty list says too.
-	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: row.StartDate, End: row.EndDate, Catchup: row.Catchup},
-		upcomingRuns)
+	runs, _ := table.Upcoming(rd.now, timetable.Bounds{Start: start, End: row.EndDate, Catchup: row.Catchup}, upcomingRuns)
 	for _, r := range runs {
 		v.Upcoming = append(v.Upcoming, rd.upcoming(r.RunAfter, v.Timezone))
 	}

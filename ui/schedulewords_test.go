@@ -2,6 +2,7 @@ package ui
 
 import (
 	"testing"
+	"time"
 
 	"golang.org/x/text/language"
 
@@ -48,6 +49,23 @@ func TestScheduleInRussian(t *testing.T) {
 		}
 		if got := rd.scheduleWords(table.Description()); got != test.want {
 			t.Errorf("%s: %q, want %q", test.expr, got, test.want)
+		}
+	}
+	for _, c := range []struct {
+		every dag.Delta
+		want  string
+	}{
+		{dag.Delta{Duration: 6 * time.Hour}, "Каждые 6 ч"}, {dag.Delta{Duration: 24 * time.Hour}, "Каждый день"},
+		{dag.Delta{Duration: 7 * 24 * time.Hour}, "Каждую неделю"}, {dag.Delta{Duration: 90 * time.Second}, "Каждые 90 с"},
+		{dag.Delta{Months: 1}, "Каждый месяц"}, {dag.Delta{Months: 24}, "Раз в 2 г."},
+		{dag.Delta{Months: 1, Duration: 48 * time.Hour}, "Раз в 1 мес. и 2 дн."},
+	} {
+		table, err := timetable.Parse(dag.Schedule{Kind: dag.ScheduleDelta, Every: c.every})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := rd.scheduleWords(table.Description()); got != c.want {
+			t.Errorf("%s: %q, want %q", c.every, got, c.want)
 		}
 	}
 	for english, want := range map[string]string{
