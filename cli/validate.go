@@ -23,6 +23,7 @@ type reports struct{ codeQuality, junit string }
 
 func newValidateCommand() *cobra.Command {
 	var config string
+	var airflow bool
 	var r reports
 	cmd := &cobra.Command{
 		Use:   "validate PATH…",
@@ -31,13 +32,18 @@ func newValidateCommand() *cobra.Command {
 fault is printed as file:line:column; the exit code is 1 if there is any. This is
 what the DAG repository's own pipeline runs.
 
+A note tells what means nothing here and is left out. A warning tells
+what the real Airflow with dag-factory would refuse, so that the repository would not
+load there; with --airflow it is a fault.
+
 The pods of tasks are checked against Kubernetes' Pod Security "restricted" or, with
 --config, against the whole policy of an instance. Only the section kubernetes of
 that file is used; no secret is read.`,
 		Example: `  dagwright validate dags
   dagwright validate dags/gbc/risk/churn-model.yaml
   dagwright validate --code-quality gl-code-quality-report.json --junit junit.xml dags
-  dagwright validate --config dagwright.yml dags`,
+  dagwright validate --config dagwright.yml dags
+  dagwright validate --airflow dags`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage.New(fmt.Errorf("name at least one file or folder: %s", cmd.UseLine()))
@@ -52,10 +58,13 @@ that file is used; no secret is read.`,
 					return err
 				}
 			}
-			return validate(cmd.OutOrStdout(), pods, args, r)
+			v := newValidator(cmd.OutOrStdout(), pods)
+			v.airflow = airflow
+			return v.validate(args, r)
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "configuration file of the instance whose policy applies")
+	cmd.Flags().BoolVar(&airflow, "airflow", false, "take for a fault what the real Airflow would refuse")
 	cmd.Flags().StringVar(&r.codeQuality, "code-quality", "", "write GitLab's code-quality report to this file")
 	cmd.Flags().StringVar(&r.junit, "junit", "", "write a JUnit report to this file")
 	return cmd
@@ -67,13 +76,21 @@ type validator struct {
 	parser  dag.Parser
 	files   map[dag.ID]string
 	checked []string
+	// airflow says that what Airflow would refuse is a fault.
+	airflow bool
 	faults  []*dag.SpecError
+	notes   []dag.SpecNote
+	noted   map[dag.SpecNote]bool
 }
 
-func validate(out io.Writer, pods podspec.Config, paths []string, r reports) error {
-	v := &validator{out: out, files: map[dag.ID]string{}, parser: dag.Parser{
+func newValidator(out io.Writer, pods podspec.Config) *validator {
+	return &validator{out: out, files: map[dag.ID]string{}, noted: map[dag.SpecNote]bool{}, parser: dag.Parser{
 		CheckSchedule: scheduler.CheckSchedule, CheckTask: instance.CheckTask(pods),
 	}}
+}
+
+// validate checks files and folders. The error says how many faults there are.
+func (v *validator) validate(paths []string, r reports) error {
 	for _, p := range paths {
 		if err := v.walk(p); err != nil {
 			return err
@@ -85,14 +102,18 @@ func validate(out io.Writer, pods podspec.Config, paths []string, r reports) err
 	if len(v.faults) > 0 {
 		return fmt.Errorf("%s in %s", counted(len(v.faults), "fault"), counted(len(v.checked), "file"))
 	}
-	fmt.Fprintf(out, "%s with %s: no faults\n", counted(len(v.checked), "file"), counted(len(v.files), "DAG"))
+	said := ""
+	if len(v.notes) > 0 {
+		said = ", " + counted(len(v.notes), "note")
+	}
+	fmt.Fprintf(v.out, "%s with %s: no faults%s\n", counted(len(v.checked), "file"), counted(len(v.files), "DAG"), said)
 	return nil
 }
 
 // report writes the reports that are asked for.
 func (v *validator) report(r reports) error {
 	if r.codeQuality != "" {
-		if err := writeCodeQuality(r.codeQuality, v.faults); err != nil {
+		if err := writeCodeQuality(r.codeQuality, v.faults, v.notes); err != nil {
 			return err
 		}
 	}
@@ -148,7 +169,10 @@ func (v *validator) check(path string, entry fs.DirEntry) error {
 	if err != nil {
 		return err
 	}
-	dags, err := v.parser.Parse(path, content, nearestDefaults(path)...)
+	reading, err := v.parser.Read(path, content, nearestDefaults(path)...)
+	for _, n := range reading.Notes {
+		v.note(n)
+	}
 	var many dag.SpecErrors
 	switch {
 	case errors.As(err, &many):
@@ -158,7 +182,7 @@ func (v *validator) check(path string, entry fs.DirEntry) error {
 	case err != nil:
 		v.fault(&dag.SpecError{File: path, Reason: err.Error()})
 	}
-	for _, d := range dags {
+	for _, d := range reading.DAGs {
 		if other, ok := v.files[d.ID]; ok {
 			v.fault(&dag.SpecError{File: path, Path: string(d.ID), Reason: "this DAG is defined in " + other + " already"})
 			continue
@@ -166,6 +190,26 @@ func (v *validator) check(path string, entry fs.DirEntry) error {
 		v.files[d.ID] = path
 	}
 	return nil
+}
+
+// note prints a note. One of a file of defaults, which many files share, is printed once.
+func (v *validator) note(n dag.SpecNote) {
+	word := "note"
+	if n.Kind == dag.NoteAirflow {
+		word = "warning"
+	}
+	if v.noted[n] {
+		return
+	}
+	v.noted[n] = true
+	if n.Kind == dag.NoteAirflow && v.airflow {
+		v.fault(&n.At)
+		return
+	}
+	v.notes = append(v.notes, n)
+	shown := n.At
+	shown.Reason = word + ": " + n.At.Reason
+	fmt.Fprintln(v.out, &shown)
 }
 
 func (v *validator) fault(e *dag.SpecError) {

@@ -31,20 +31,29 @@ type qualityLines struct {
 	Begin int `json:"begin"`
 }
 
-// writeCodeQuality writes the faults so that GitLab shows each beside its line. A
-// fingerprint does not hold the line: a fault that only moves stays the same one.
-func writeCodeQuality(file string, faults []*dag.SpecError) error {
-	issues := make([]qualityIssue, len(faults))
+// severities are how GitLab ranks a note.
+var severities = map[dag.SpecNoteKind]string{dag.NoteLeftOut: "info", dag.NoteAirflow: "minor"}
+
+// writeCodeQuality writes the faults and the notes so that GitLab shows each beside its
+// line. A fingerprint does not hold the line: a fault that only moves stays the same one.
+func writeCodeQuality(file string, faults []*dag.SpecError, notes []dag.SpecNote) error {
+	issues := []qualityIssue{}
 	seen := map[string]int{}
-	for i, f := range faults {
+	add := func(f *dag.SpecError, severity string) {
 		key := f.File + "\x00" + f.Path + "\x00" + f.Reason
 		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", key, seen[key]))
 		seen[key]++
-		issues[i] = qualityIssue{
+		issues = append(issues, qualityIssue{
 			Description: strings.TrimPrefix(f.Path+": "+f.Reason, ": "), CheckName: "dagwright-validate",
-			Fingerprint: hex.EncodeToString(sum[:]), Severity: "blocker",
+			Fingerprint: hex.EncodeToString(sum[:]), Severity: severity,
 			Location: qualityLocation{Path: f.File, Lines: qualityLines{Begin: max(f.Line, 1)}},
-		}
+		})
+	}
+	for _, f := range faults {
+		add(f, "blocker")
+	}
+	for _, n := range notes {
+		add(&n.At, severities[n.Kind])
 	}
 	text, err := json.MarshalIndent(issues, "", "  ")
 	if err == nil {
