@@ -2,7 +2,7 @@ package importer
 
 import "strings"
 
-// advice says what to do instead of an argument or key that a spec cannot have.
+// advice says what to do about an argument or key that is refused.
 var advice = map[string]string{
 	"access_control":           "give the rights in the instance's configuration (docs/auth.md)",
 	"depends_on_past":          "max_active_runs: 1 keeps runs in order",
@@ -23,14 +23,6 @@ var advice = map[string]string{
 	"user_defined_filters":     "compute such values in the image",
 	"user_defined_macros":      "write the values into the spec, or compute them in the image",
 	"xcom_push":                "hand results on in a volume or in object storage",
-}
-
-// adviceFor is what to do instead of a key, as the end of a sentence; "" for none.
-func adviceFor(key string) string {
-	if text := advice[key]; text != "" {
-		return "; " + text
-	}
-	return ""
 }
 
 // operatorAdvice is what to do instead of an operator, by a part of its name.

@@ -224,8 +224,7 @@ func (im Importer) sayPolicy(d *dagBuilder, s *spec, text []byte) {
 		return
 	}
 	for _, f := range faultsOf(err) {
-		t := s.target(f)
-		d.left(t.at, t.task, "a usual instance does not allow this: %s%s", prefixed(t.key), f.Reason)
+		d.refused(s.target(f), "a usual instance does not allow this", f.Reason)
 	}
 }
 

@@ -13,8 +13,12 @@ type Line struct {
 	Line int // from 1; 0 for the file as a whole
 	DAG  string
 	Task string
-	// Text says what is otherwise than in the file, and what to do.
+	// Text says what is otherwise than in the file.
 	Text string
+	// Reason are the words of what refused it, such as the parser of specs; "" for none.
+	Reason string
+	// Advice says what to do, where Text does not; "" for none.
+	Advice string
 	// Left says that something of the file is not carried over, or must be filled in. Else
 	// the line is for information.
 	Left bool
@@ -26,7 +30,19 @@ func (l Line) String() string {
 	if l.Line > 0 {
 		at = fmt.Sprintf("%s:%d", l.File, l.Line)
 	}
-	return at + ": " + l.about() + l.Text
+	return at + ": " + l.words()
+}
+
+// words is the line without its place.
+func (l Line) words() string {
+	text := l.about() + l.Text
+	if l.Reason != "" {
+		text += ": " + l.Reason
+	}
+	if l.Advice != "" {
+		text += "; " + l.Advice
+	}
+	return text
 }
 
 func (l Line) about() string {
@@ -116,7 +132,7 @@ func (r Report) list(b *strings.Builder, title string, left bool) {
 		if l.Line > 0 {
 			at = fmt.Sprintf("line %d: ", l.Line)
 		}
-		fmt.Fprintf(b, "- %s%s%s\n", at, l.about(), l.Text)
+		fmt.Fprintf(b, "- %s%s\n", at, l.words())
 	}
 }
 

@@ -492,18 +492,26 @@ func (d *dagBuilder) check(s *spec, parser dag.Parser) (text []byte, ok bool) {
 		}
 		faults := faultsOf(err)
 		if first := s.target(faults[0]); first.canGo() {
-			d.left(first.at, first.task, "%s is left out: %s%s", first.key, faults[0].Reason, adviceFor(first.key))
+			d.refused(first, first.key+" is left out", faults[0].Reason)
 			s.take(first)
 			continue
 		}
 		for _, f := range faults {
-			t := s.target(f)
-			d.left(t.at, t.task, "the DAG is not written: %s%s", prefixed(t.key), f.Reason)
+			d.refused(s.target(f), "the DAG is not written", f.Reason)
 		}
 		return nil, false
 	}
 	d.left(d.at, "", "the DAG is not written: it has too many faults")
 	return nil, false
+}
+
+// refused reports what a parser or policy has refused.
+func (d *dagBuilder) refused(t target, text, reason string) {
+	if t.key != "" && !strings.HasPrefix(text, t.key) {
+		reason = t.key + ": " + reason
+	}
+	d.report(Line{File: t.at.file, Line: t.at.line, DAG: d.id, Task: t.task, Text: text, Reason: reason,
+		Advice: advice[t.key], Left: true})
 }
 
 func faultsOf(err error) dag.SpecErrors {
@@ -560,13 +568,6 @@ func (s *spec) take(t target) {
 	default:
 		s.root = rest
 	}
-}
-
-func prefixed(key string) string {
-	if key == "" {
-		return ""
-	}
-	return key + ": "
 }
 
 func index(step string, length int) int {
