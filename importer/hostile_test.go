@@ -59,7 +59,7 @@ func TestHostileFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			in := t.TempDir()
-			writeFile(t, filepath.Join(in, "bad.py"), strings.ReplaceAll(tt.source, `DAG("good"`, `DAG("bad"`))
+			writeFile(t, filepath.Join(in, "bad.py"), "# airflow dag\n"+strings.ReplaceAll(tt.source, `DAG("good"`, `DAG("bad"`))
 			writeFile(t, filepath.Join(in, "good.py"), good)
 			r := importSpecs(t, in)
 			if !strings.Contains(linesOf(r, "bad.py"), tt.want) {

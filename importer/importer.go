@@ -130,7 +130,9 @@ func find(paths []string, r *Report) (sources []source, roots []string, err erro
 				r.Lines = append(r.Lines, Line{File: file, Text: "the file is not carried over: " + reason, Left: true})
 				return nil
 			}
-			sources = append(sources, source{file, root})
+			if mayHaveDAGs(file) {
+				sources = append(sources, source{file, root})
+			}
 			return nil
 		})
 		if err != nil {
@@ -138,6 +140,14 @@ func find(paths []string, r *Report) (sources []source, roots []string, err erro
 		}
 	}
 	return sources, roots, nil
+}
+
+// mayHaveDAGs reports whether a file has the words without which Airflow does not load it
+// (core.dag_discovery_safe_mode). One that cannot be read may have them.
+func mayHaveDAGs(file string) bool {
+	text, err := os.ReadFile(file)
+	text = bytes.ToLower(text)
+	return err != nil || bytes.Contains(text, []byte("dag")) && bytes.Contains(text, []byte("airflow"))
 }
 
 // skipped reports whether a folder has no DAG files by its name.
