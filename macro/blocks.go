@@ -4,30 +4,8 @@ import (
 	"fmt"
 
 	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/parser"
 	"github.com/nikolalohinski/gonja/v2/tokens"
 )
-
-// blockParsers are the {% … %} blocks that a template may use. None of them
-// reads another template.
-type blockParsers struct{}
-
-// Get returns the parser of a block by its name.
-func (blockParsers) Get(name string) (parser.ControlStructureParser, bool) {
-	switch name {
-	case "if":
-		return parseIf, true
-	case "for":
-		return parseFor, true
-	case "set":
-		return parseSet, true
-	case "raw":
-		return parseRaw, true
-	}
-	return func(p, _ *parser.Parser) (nodes.ControlStructure, error) {
-		return nil, &blockError{name: name}
-	}, true
-}
 
 // blockError says that a block is not available here.
 type blockError struct{ name string }
@@ -36,7 +14,7 @@ func (e *blockError) Error() string {
 	return fmt.Sprintf("{%% %s %%} is not available: a template may use if, for, set and raw", clip(e.name, 40))
 }
 
-// block gives our blocks what gonja wants of a node.
+// block gives our nodes what gonja wants of one.
 type block struct{ at *tokens.Token }
 
 func (b block) Position() *tokens.Token { return b.at }
@@ -55,7 +33,7 @@ type branch struct {
 
 type forBlock struct {
 	block
-	targets   []string
+	target    *target
 	items     nodes.Expression
 	condition nodes.Expression // may be nil
 	body      []nodes.Node
@@ -64,11 +42,9 @@ type forBlock struct {
 
 type setBlock struct {
 	block
-	name  string
-	value nodes.Expression // nil when body counts
-	// condition and alternative of an inline if; may be nil.
-	condition, alternative nodes.Expression
-	body                   []nodes.Node
+	target *target
+	value  nodes.Expression // nil when body counts
+	body   []nodes.Node
 }
 
 type rawBlock struct {
@@ -76,131 +52,132 @@ type rawBlock struct {
 	body []nodes.Node
 }
 
-func parseIf(p, args *parser.Parser) (nodes.ControlStructure, error) {
-	b := &ifBlock{block: block{p.Current()}}
-	for {
-		condition, err := onlyExpression(args)
-		if err != nil {
-			return nil, err
-		}
-		body, rest, err := p.WrapUntil("elif", "else", "endif")
-		if err != nil {
-			return nil, err
-		}
-		b.branches = append(b.branches, branch{condition, body.Nodes})
-		switch body.EndTag {
-		case "elif":
-			args = rest
-			continue
-		case "else":
-			if err := atEnd(rest); err != nil {
-				return nil, err
-			}
-			if body, rest, err = p.WrapUntil("endif"); err != nil {
-				return nil, err
-			}
-			b.branches = append(b.branches, branch{nil, body.Nodes})
-		}
-		return b, atEnd(rest)
-	}
+// target is what a loop or {% set %} gives values: a name, an attribute of a
+// namespace, or several targets, which take the value apart.
+type target struct {
+	name, attribute string
+	parts           []*target
 }
 
-func parseFor(p, args *parser.Parser) (nodes.ControlStructure, error) {
-	b := &forBlock{block: block{p.Current()}}
-	for {
-		target := args.Match(tokens.Name)
-		if target == nil {
-			return nil, args.Error("expected a name after for", args.Current())
-		}
-		b.targets = append(b.targets, target.Val)
-		if args.Match(tokens.Comma) == nil {
-			break
-		}
-	}
-	if args.Match(tokens.In) == nil {
-		return nil, args.Error("expected in", args.Current())
-	}
-	var err error
-	if b.items, err = args.ParseExpression(); err != nil {
-		return nil, err
-	}
-	if args.MatchName("if") != nil {
-		if b.condition, err = args.ParseExpression(); err != nil {
-			return nil, err
+// block reads a {% … %} behind its opening mark. None of them reads another template.
+func (p *parser) block() nodes.Node {
+	at := block{p.current()}
+	switch name := p.expect(tokens.Name, "the name of a block"); name.Val {
+	case "if":
+		return p.ifBlock(at)
+	case "for":
+		return p.forBlock(at)
+	case "set":
+		return p.setBlock(at)
+	case "raw":
+		p.blockEnd()
+		body, _ := p.body("endraw")
+		p.blockEnd()
+		return &rawBlock{at, body}
+	default:
+		if p.err == nil {
+			p.err = &blockError{name.Val}
 		}
 	}
-	if err := atEnd(args); err != nil {
-		return nil, err
-	}
-	body, rest, err := p.WrapUntil("else", "endfor")
-	if err != nil {
-		return nil, err
-	}
-	b.body = body.Nodes
-	if body.EndTag == "else" {
-		if err := atEnd(rest); err != nil {
-			return nil, err
-		}
-		if body, rest, err = p.WrapUntil("endfor"); err != nil {
-			return nil, err
-		}
-		b.otherwise = body.Nodes
-	}
-	return b, atEnd(rest)
+	return &rawBlock{block: at}
 }
 
-func parseSet(p, args *parser.Parser) (nodes.ControlStructure, error) {
-	b := &setBlock{block: block{p.Current()}}
-	name := args.Match(tokens.Name)
-	if name == nil {
-		return nil, args.Error("expected a name after set", args.Current())
-	}
-	b.name = name.Val
-	if args.End() {
-		body, rest, err := p.WrapUntil("endset")
-		if err != nil {
-			return nil, err
+func (p *parser) blockEnd() { p.expect(tokens.BlockEnd, "%}") }
+
+func (p *parser) ifBlock(at block) nodes.Node {
+	b := &ifBlock{block: at}
+	for end := "elif"; p.err == nil && end != "endif"; {
+		var condition nodes.Expression
+		ends := []string{"endif"}
+		if end == "elif" {
+			condition = p.withoutIf()
+			ends = []string{"elif", "else", "endif"}
 		}
-		b.body = body.Nodes
-		return b, atEnd(rest)
+		p.blockEnd()
+		var body []nodes.Node
+		body, end = p.body(ends...)
+		b.branches = append(b.branches, branch{condition, body})
 	}
-	if args.Match(tokens.Assign) == nil {
-		return nil, args.Error("expected = after the name", args.Current())
-	}
-	var err error
-	if b.value, err = args.ParseExpression(); err != nil {
-		return nil, err
-	}
-	if b.condition, b.alternative, err = args.ParseCondition(); err != nil {
-		return nil, err
-	}
-	return b, atEnd(args)
+	p.blockEnd()
+	return b
 }
 
-func parseRaw(p, args *parser.Parser) (nodes.ControlStructure, error) {
-	b := &rawBlock{block: block{p.Current()}}
-	if err := atEnd(args); err != nil {
-		return nil, err
+// withoutIf reads an expression, or several, which an if may follow that is not theirs.
+func (p *parser) withoutIf() nodes.Expression {
+	at := p.current()
+	x := p.or()
+	if !p.is(tokens.Comma) {
+		return x
 	}
-	body, rest, err := p.WrapUntil("endraw")
-	if err != nil {
-		return nil, err
+	all := []nodes.Expression{x}
+	for p.err == nil && p.skip(tokens.Comma) && !p.is(tokens.BlockEnd) {
+		all = append(all, p.or())
 	}
-	b.body = body.Nodes
-	return b, atEnd(rest)
+	return &nodes.Tuple{Location: at, Val: all}
 }
 
-func onlyExpression(args *parser.Parser) (nodes.Expression, error) {
-	e, err := args.ParseExpression()
-	if err != nil {
-		return nil, err
+func (p *parser) forBlock(at block) nodes.Node {
+	b := &forBlock{block: at, target: p.target(false)}
+	p.expect(tokens.In, "in")
+	b.items = p.withoutIf()
+	if p.skipName("if") {
+		b.condition = p.expression()
 	}
-	return e, atEnd(args)
+	p.blockEnd()
+	var end string
+	if b.body, end = p.body("else", "endfor"); end == "else" {
+		p.blockEnd()
+		b.otherwise, _ = p.body("endfor")
+	}
+	p.blockEnd()
+	return b
 }
 
-func atEnd(args *parser.Parser) error {
-	if !args.End() {
-		return args.Error("unexpected words", args.Current())
+func (p *parser) setBlock(at block) nodes.Node {
+	b := &setBlock{block: at, target: p.target(true)}
+	if p.skip(tokens.Assign) {
+		b.value = p.tuple(false)
+		p.blockEnd()
+		return b
 	}
-	return nil
+	if p.is(tokens.Pipe) {
+		p.fail("expected =; a filter of {% set %} stands behind the value")
+	}
+	p.blockEnd()
+	b.body, _ = p.body("endset")
+	p.blockEnd()
+	return b
+}
+
+// target reads the names that values go to. Those of {% set %} may be attributes of a
+// namespace.
+func (p *parser) target(attributes bool) *target {
+	t := p.oneTarget(attributes)
+	if !p.is(tokens.Comma) {
+		return t
+	}
+	all := &target{parts: []*target{t}}
+	for p.err == nil && p.skip(tokens.Comma) && !p.is(tokens.In, tokens.Assign, tokens.RightParenthesis) {
+		all.parts = append(all.parts, p.oneTarget(attributes))
+	}
+	return all
+}
+
+func (p *parser) oneTarget(attributes bool) *target {
+	p.deeper()
+	defer p.shallower()
+	if p.skip(tokens.LeftParenthesis) {
+		t := p.target(attributes)
+		p.expect(tokens.RightParenthesis, ")")
+		return t
+	}
+	name := p.expect(tokens.Name, "a name")
+	t := &target{name: name.Val}
+	if _, isName := nameOrConstant(name).(*nodes.Name); !isName {
+		p.fail(name.Val + " cannot be given a value")
+	}
+	if attributes && p.skip(tokens.Dot) {
+		t.attribute = p.expect(tokens.Name, "a name").Val
+	}
+	return t
 }

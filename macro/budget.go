@@ -45,8 +45,26 @@ type budget struct {
 	work     int
 	memory   int
 	unseen   int // work since the clock was read
+	depth    int // of values that are gone over within each other
 	late     bool
 }
+
+// maxDepthOfValues bounds how deep values that are gone over lie in each other.
+const maxDepthOfValues = 500
+
+var errDepth = fmt.Errorf("values lie deeper than %d in each other", maxDepthOfValues)
+
+// deeper says that what lies in a value is gone over. Each call without an error has
+// one of shallower.
+func (b *budget) deeper() error {
+	if b.depth >= maxDepthOfValues {
+		return errDepth
+	}
+	b.depth++
+	return nil
+}
+
+func (b *budget) shallower() { b.depth-- }
 
 func newBudget(ctx context.Context, timeout time.Duration) *budget {
 	return &budget{ctx: ctx, deadline: time.Now().Add(timeout), timeout: timeout}

@@ -188,6 +188,148 @@ var costly = []struct {
 	{"macros.datetime.strptime", "macros.datetime.strptime('2026', '%Y')", 0},
 	{"macros.datetime.fromisoformat", "macros.datetime.fromisoformat('2026-01-31')", 0},
 	{"macros.json.dumps", "macros.json.dumps(d)", 100 * 4000},
+	{"filter map", "n|map('string')", 20_000 * 16},
+	{"filter rejectattr", "n|rejectattr('nope', 'defined')", 20_000 * 16},
+	{"filter safe", "n|safe", 20_000 * 8},
+	{"filter groupby", "([d] * 1000)|groupby(k)", 1000 * 2000},
+	{"filter striptags", "('<a>' ~ x)|striptags", textSize},
+	{"filter forceescape", "x|forceescape", textSize},
+	{"filter batch", "n|batch(1)", 20_000 * 24},
+	{"filter selectattr", "n|selectattr('nope', 'undefined')", 20_000 * 16},
+	{"filter attr", "m|attr('year')", 0},
+	{"filter format", "'%s%s'|format(x, x)", 2 * textSize},
+	{"filter indent", "('\\n' * 100_000)|indent(1, true, true)", 200_000},
+	{"filter reject", "l|reject('eq', k)", 100 * 2000},
+	{"filter slice", "n|slice(10000, 1)", 30_000 * 16},
+	{"filter center", "x|center(1000000)", 1_000_000},
+	{"filter filesizeformat", "zeros|filesizeformat", textSize},
+	{"filter select", "l|select('eq', k)", 100 * 2000},
+	{"filter wordcount", "x|wordcount", textSize},
+	{"filter wordwrap", "(x[:20000])|wordwrap(1)", 20_000},
+	{"filter xmlattr", "d|xmlattr", 100 * 4000},
+	{"filter dictsort", "d|dictsort", 100 * 2000},
+	{"filter truncate", "x|truncate(1000)", textSize},
+	{"test !=", "[x]|select('!=', z)|list", textSize},
+	{"test <", "[x]|select('<', y)|list", textSize - 10},
+	{"test ==", "[x]|select('==', z)|list", textSize},
+	{"test >", "[x]|select('>', y)|list", textSize - 10},
+	{"test >=", "[x]|select('>=', y)|list", textSize - 10},
+	{"test <=", "[x]|select('<=', y)|list", textSize - 10},
+	{"test callable", "x is callable", 0},
+	{"test sameas", "x is sameas none", 0},
+	{"test filter", "x is filter", 0},
+	{"method center", "x.center(1000000, 'é')", 2_000_000},
+	{"method ljust", "x.ljust(1000000)", 1_000_000},
+	{"method rjust", "x.rjust(1000000)", 1_000_000},
+	{"method removesuffix", "x.removesuffix(z)", textSize},
+	{"method removeprefix", "x.removeprefix(z)", textSize},
+	{"method rfind", "x.rfind('nowhere')", textSize},
+	{"method rindex", "x.rindex('a')", textSize},
+	{"method find", "x.find('nowhere')", textSize},
+	{"method index", "y.rindex('b') + y.index('b')", textSize},
+	{"method count", "x.count('a')", textSize},
+	{"method format", "'{}{:1000}'.format(x, x)", 2 * textSize},
+	{"method swapcase", "x.swapcase()", textSize},
+	{"method casefold", "x.casefold()", textSize},
+	{"method partition", "x.partition('nowhere')", textSize},
+	{"method rpartition", "x.rpartition('nowhere')", textSize},
+	{"method rsplit", "a.rsplit('a', 100000)", textSize * 16},
+	{"method splitlines", "('\\n' * 100_000).splitlines()", 100_000 * 16},
+	{"method isalpha", "a.isalpha()", textSize},
+	{"method isalnum", "a.isalnum()", textSize},
+	{"method isdecimal", "zeros.isdecimal()", textSize},
+	{"method isspace", "spaces.isspace()", textSize},
+	{"method istitle", "a.istitle()", textSize},
+	{"method islower", "a.islower()", textSize},
+	{"method isnumeric", "zeros.isnumeric()", textSize},
+	{"method isupper", "a.isupper()", textSize},
+	{"moment to_rfc2822_string", "m.to_rfc2822_string()", 0},
+	{"moment to_rss_string", "m.to_rss_string()", 0},
+	{"moment to_w3c_string", "m.to_w3c_string()", 0},
+	{"moment is_utc", "m.is_utc()", 0},
+	{"moment on", "m.on(2026, 1, 31)", 0},
+	{"moment tzname", "m.tzname()", 0},
+	{"moment to_rfc1123_string", "m.to_rfc1123_string()", 0},
+	{"moment last_of", "m.last_of('year', 3)", 0},
+	{"moment replace", "m.replace(year=2026, tzinfo=m.tz)", 0},
+	{"moment to_atom_string", "m.to_atom_string()", 0},
+	{"moment diff_for_humans", "m.diff_for_humans(m)", 0},
+	{"moment dst", "m.dst()", 0},
+	{"moment is_dst", "m.is_dst()", 0},
+	{"moment is_leap_year", "m.is_leap_year()", 0},
+	{"moment naive", "m.naive()", 0},
+	{"moment time", "m.time()", 0},
+	{"moment toordinal", "m.toordinal()", 0},
+	{"moment to_formatted_date_string", "m.to_formatted_date_string()", 0},
+	{"moment is_birthday", "m.is_birthday(m)", 0},
+	{"moment is_same_day", "m.is_same_day(m)", 0},
+	{"moment isocalendar", "m.isocalendar()", 0},
+	{"moment next", "m.next()", 0},
+	{"moment previous", "m.previous()", 0},
+	{"moment to_rfc1036_string", "m.to_rfc1036_string()", 0},
+	{"moment to_rfc3339_string", "m.to_rfc3339_string()", 0},
+	{"moment utcoffset", "m.utcoffset()", 0},
+	{"moment get_offset", "m.get_offset()", 0},
+	{"moment nth_of", "m.nth_of('year', 50, 3)", 0},
+	{"moment set", "m.set(year=2026, tz='Europe/Moscow')", 0},
+	{"moment to_rfc850_string", "m.to_rfc850_string()", 0},
+	{"moment astimezone", "m.astimezone(m.tz)", 0},
+	{"moment average", "m.average(m)", 0},
+	{"moment closest", "m.closest(m, m)", 0},
+	{"moment diff", "m.diff(m)", 0},
+	{"moment to_cookie_string", "m.to_cookie_string()", 0},
+	{"moment to_rfc822_string", "m.to_rfc822_string()", 0},
+	{"moment at", "m.at(12)", 0},
+	{"moment ctime", "m.ctime()", 0},
+	{"moment farthest", "m.farthest(m, m)", 0},
+	{"moment first_of", "m.first_of('year', 3)", 0},
+	{"moment is_anniversary", "m.is_anniversary(m)", 0},
+	{"moment is_long_year", "m.is_long_year()", 0},
+	{"moment to_day_datetime_string", "m.to_day_datetime_string()", 0},
+	{"dict", "dict(d, a=x)", 100 * 2000},
+	{"namespace", "namespace(d, a=x)", 100 * 2000},
+	{"list count", "l.count(k)", 100 * 2000},
+	{"list index", "l.index(k)", 37 * 2000},
+	{"span in_words", "(m - m).in_words('en', x)", textSize},
+	{"span total_seconds", "(m - m).total_seconds()", 0},
+	{"span total_minutes", "(m - m).total_minutes()", 0},
+	{"span total_hours", "(m - m).total_hours()", 0},
+	{"span total_days", "(m - m).total_days()", 0},
+	{"span total_weeks", "(m - m).total_weeks()", 0},
+	{"span in_years", "(m - m).in_years()", 0},
+	{"span in_months", "(m - m).in_months()", 0},
+	{"span in_weeks", "(m - m).in_weeks()", 0},
+	{"span in_days", "(m - m).in_days()", 0},
+	{"span in_hours", "(m - m).in_hours()", 0},
+	{"span in_minutes", "(m - m).in_minutes()", 0},
+	{"span in_seconds", "(m - m).in_seconds()", 0},
+	{"span as_duration", "(m - m).as_duration()", 0},
+	{"span as_timedelta", "(m - m).as_timedelta()", 0},
+	{"% text", "'%s%s' % (x, x)", 2 * textSize},
+	{"% width", "'%1000000d' % 1", 1_000_000},
+	{"% precision", "'%.1000f' % 1", 1000},
+	{"% repeated", "('%s' * 20000) % (('ab',) * 20000)", 20_000},
+	{"format of a width", "'{:é>1000000}'.format(1)", 2_000_000},
+	{"format of dates", "('{0:%c}' * 10000).format(m)", 10_000 * 24},
+	{"format of many braces", "('{{' * 60000).format(1)", 60_000},
+	{"format along a path", "('{0' ~ '[0]' * 20000 ~ '}').format('a')", 20_000},
+	{"slice with a step", "x[::2]", textSize},
+	{"slice of a list with a step", "n[::-1]", 20_000 * 16},
+	{"comparison of lists", "l < same", 100 * 2000},
+	{"tuple literal", "(x, x, x)", 48},
+	{"repr of a text", "'%r' % x", textSize},
+	{"sort by attributes", "([d] * 100)|sort(attribute=k ~ ',' ~ k)", 100 * 2000},
+	{"query", "d|urlencode", 100 * 4000},
+	{"unique tuples", "([(k, x)] * 2)|unique", 2 * textSize},
+	{"macros.dateutil.parser.parse", "macros.dateutil.parser.parse('31 Jan 2026 3:04 PM')", 0},
+	{"macros.dateutil.parser.isoparse", "macros.dateutil.parser.isoparse('2026-01-31')", 0},
+	{"macros.dateutil.relativedelta.relativedelta",
+		"m + macros.dateutil.relativedelta.relativedelta(months=1, weekday=0)", 0},
+	{"macros.ds_format_locale", "macros.ds_format_locale('2026', '%Y', 'EEEE,' * 20000, 'en')", 0},
+	{"macros.datetime_diff_for_humans", "macros.datetime_diff_for_humans(m, m)", 0},
+	{"macros.datetime.strftime", "macros.datetime.strftime(m, marks)", 20_000 * 24},
+	{"strptime of a long text", "macros.datetime.strptime('%' * 60000, '%%' * 60000)", 120_000},
+	{"filter pprint", "['a']|pprint", 0},
 	{"macros.json.loads", "macros.json.loads(json)", 100_000},
 }
 
@@ -211,6 +353,8 @@ func TestEverythingIsCharged(t *testing.T) {
 	want("method ", slices.Collect(maps.Keys(stringMethods))...)
 	want("moment ", slices.Collect(maps.Keys(momentMethods))...)
 	want("dict ", dictMethods...)
+	want("list ", listMethods...)
+	want("span ", spanMethods...)
 	want("", slices.Collect(maps.Keys(globals))...)
 }
 
@@ -230,7 +374,7 @@ func evaluate(tb testing.TB, parsed *template, values map[string]any) (*budget, 
 		budget: b, names: newNames(Context{DAG: &dag.DAG{}, Task: &dag.Task{}}, b),
 		literals: parsed.literals, scopes: []map[string]any{maps.Clone(values)}, out: &strings.Builder{},
 	}
-	return b, e.run(parsed.root.Nodes)
+	return b, e.run(parsed.body)
 }
 
 // measure evaluates one expression.
@@ -327,8 +471,44 @@ var hostile = map[string]string{
 	"trimmed":              loops("{{ '' -}}" + strings.Repeat(" ", 50_000) + "{{- '' }}"),
 	"paths": "{{ 'a'" + strings.Repeat(" .0", 4000) + " }}" +
 		loops("{% set y = 'a'"+strings.Repeat("[0]", 300)+" %}"),
-	"digits":   "{% set x = '0' * 2000000 %}" + loops("{% set y = x|int %}"),
-	"indented": "{% set x = [[]] %}" + strings.Repeat("{% set x = [x] %}", 200) + loops("{% set y = x|tojson(16) %}"),
+	"formats":     "{% set x = '{0}' * 100000 %}" + loops("{% set y = x.format(1) %}"),
+	"percents":    "{% set x = '%(a)s' * 100000 %}" + loops("{% set y = x % {'a': 1} %}"),
+	"namespaces":  "{% set ns = namespace() %}" + loops("{% set ns.x = [ns, i, j] %}"),
+	"maps":        "{% set x = range(1000) %}" + loops("{% set y = x|map('string')|map('upper')|select('in', ['A'])|list %}"),
+	"sorted maps": "{% set x = [{'a': 'b' * 10000}] * 1000 %}" + loops("{% set y = x|sort(attribute='a,a,a') %}"),
+	"wrapped":     "{% set x = 'ab-' * 30000 %}" + loops("{% set y = x|wordwrap(1) %}"),
+	"dates read":  loops("{% set y = macros.dateutil.parser.parse('Sat, 31 January 2026 3:04:05 PM') %}"),
+	"dates moved": loops("{% set y = logical_date.in_tz('Europe/Moscow').set(day=1).add(months=1).nth_of('year', 5, 3) %}"),
+	"reversed":    "{% set x = 'ä' * 1000000 %}" + loops("{% set y = x[::-1] %}"),
+	"digits":      "{% set x = '0' * 2000000 %}" + loops("{% set y = x|int %}"),
+	"indented":    "{% set x = [[]] %}" + strings.Repeat("{% set x = [x] %}", 200) + loops("{% set y = x|tojson(16) %}"),
+}
+
+// TestWidths refuses what would be too long before it is made: it allocates nothing of
+// that size. It counts what the process allocates, so that it is not parallel.
+func TestWidths(t *testing.T) {
+	for _, expression := range []string{
+		"'%1000000000d' % 1", "'%*d' % (1000000000, 1)", "'%.999999999f' % 1", "'%-1000000000s' % 'a'",
+		"'%.999999999d' % 1", "'%99999999999999999999d' % 1",
+		"'{:999999999}'.format(1)", "'{:é>999999999}'.format('a')", "'{:.999999999f}'.format(1.5)",
+		"'{:{}}'.format(1, 999999999)", "'{:99999999999999999999}'.format(1)", "'{:999999999,}'.format(1)",
+		"'a'|center(1000000000)", "'a'.center(1000000000)", "'a'.ljust(1000000000, 'é')", "'a'.rjust(1000000000)",
+		"'a'|indent(1000000000, true)", "'a'.zfill(1000000000)", "'a' * 1000000000", "(1,) * 1000000000",
+		"[1]|batch(1000000000, 0)", "[1]|slice(1000000000)", "range(1000000000)",
+		"('\\n' * 100000)|indent(1000, true, true)", "('a ' * 10000)|wordwrap(1, true, 'b' * 10000)",
+		"macros.ds_format_locale('2026', '%Y', 'y' * 1000000, 'en')", "macros.timedelta(days=1) * 1000000000",
+		"m.add(years=1000000000)", "m + macros.dateutil.relativedelta.relativedelta(years=1000000000)",
+		"m + macros.dateutil.relativedelta.relativedelta(weekday=macros.dateutil.relativedelta.MO(1000000000))",
+		"m.nth_of('year', 1000000000, 0)",
+	} {
+		got := measure(t, expression, costlyValues())
+		if got.err == nil {
+			t.Errorf("%s: want an error", expression)
+		}
+		if got.allocated > 4*maxMemory {
+			t.Errorf("%s: %d bytes were allocated", expression, got.allocated)
+		}
+	}
 }
 
 func nested(n int, items string) string {
@@ -354,7 +534,8 @@ func TestHostile(t *testing.T) {
 			r := New()
 			r.Timeout = time.Minute
 			_, err := r.Render(t.Context(),
-				Context{DAG: &dag.DAG{}, Task: &dag.Task{Env: []dag.EnvVar{{Name: "B", Value: source}}}})
+				Context{DAG: &dag.DAG{}, Run: dag.Run{LogicalDate: time.Unix(0, 0)},
+					Task: &dag.Task{Env: []dag.EnvVar{{Name: "B", Value: source}}}})
 			runtime.ReadMemStats(&after)
 			var fault *dag.SpecError
 			if !errors.As(err, &fault) || fault.Path != "env_vars.B" || !strings.Contains(err.Error(), "the task's templates") {

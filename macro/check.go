@@ -2,7 +2,6 @@ package macro
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -60,11 +59,12 @@ func someRun() *names {
 
 // checker goes over a template without evaluating it, and keeps the first fault.
 type checker struct {
-	names  *names
-	scopes []map[string]any // by name, what is known of its value
-	asked  map[string]bool  // what "is defined" was asked of, which may be absent
-	line   int
-	err    error
+	names    *names
+	literals map[*tokens.Token]string
+	scopes   []map[string]any // by name, what is known of its value
+	asked    map[string]bool  // what "is defined" was asked of, which may be absent
+	line     int
+	err      error
 	// steps is how many steps a rendering takes at least; times is how often what is
 	// being checked is done in every run.
 	steps, times uint64
@@ -72,8 +72,10 @@ type checker struct {
 
 // check finds the first fault of a template.
 func (t *template) check() error {
-	c := &checker{names: someRun(), scopes: []map[string]any{{}}, asked: map[string]bool{}, line: 1, times: 1}
-	c.body(t.root.Nodes)
+	c := &checker{
+		names: someRun(), literals: t.literals, scopes: []map[string]any{{}}, asked: map[string]bool{}, line: 1, times: 1,
+	}
+	c.body(t.body)
 	if c.err != nil {
 		return &syntaxError{line: c.line, reason: c.err.Error()}
 	}
@@ -86,9 +88,13 @@ func (c *checker) fail(err error) {
 	}
 }
 
-func (c *checker) bind(names ...string) {
-	for _, name := range names {
-		c.scopes[len(c.scopes)-1][name] = unknown{}
+// bind makes the names of a loop or of {% set %} known.
+func (c *checker) bind(t *target) {
+	for _, part := range t.parts {
+		c.bind(part)
+	}
+	if t.parts == nil && t.attribute == "" {
+		c.scopes[len(c.scopes)-1][t.name] = unknown{}
 	}
 }
 
@@ -101,7 +107,7 @@ func (c *checker) body(list []nodes.Node) {
 		switch n := n.(type) {
 		case *nodes.Output:
 			c.line = n.Start.Line
-			c.inlineIf(n.Expression, n.Condition, n.Alternative)
+			c.expression(n.Expression)
 		case *nodes.ControlStructureBlock:
 			c.line = n.Location.Line
 			c.block(n.ControlStructure)
@@ -119,7 +125,7 @@ func (c *checker) block(n nodes.Node) {
 	case *forBlock:
 		c.expression(n.items)
 		c.scopes = append(c.scopes, map[string]any{})
-		c.bind(n.targets...)
+		c.bind(n.target)
 		c.optional(n.condition)
 		c.scopes[len(c.scopes)-1]["loop"] = (&loop{}).object()
 		c.repeated(c.rounds(n), func() {
@@ -129,19 +135,24 @@ func (c *checker) block(n nodes.Node) {
 		c.repeated(0, func() { c.body(n.otherwise) })
 		c.scopes = c.scopes[:len(c.scopes)-1]
 	case *setBlock:
-		if n.value != nil {
-			c.inlineIf(n.value, n.condition, n.alternative)
-		}
+		c.optional(n.value)
+		c.scopes = append(c.scopes, map[string]any{})
 		c.body(n.body)
-		c.bind(n.name)
+		c.scopes = c.scopes[:len(c.scopes)-1]
+		if n.target.attribute != "" {
+			if u, ok := c.name(n.target.name).(undefined); ok {
+				c.fail(u)
+			}
+		}
+		c.bind(n.target)
 	}
 }
 
-// inlineIf checks the condition first: it may ask whether the value is defined.
-func (c *checker) inlineIf(value, condition, alternative nodes.Expression) {
-	c.optional(condition)
-	c.expression(value)
-	c.optional(alternative)
+// conditional checks the condition first: it may ask whether the value is defined.
+func (c *checker) conditional(n *conditional) {
+	c.expression(n.condition)
+	c.expression(n.value)
+	c.optional(n.alternative)
 }
 
 func (c *checker) optional(n nodes.Expression) {
@@ -201,10 +212,14 @@ func (c *checker) value(n nodes.Node) any {
 		c.expression(n.Term)
 	case *nodes.UnaryExpression:
 		c.expression(n.Term)
-	case *nodes.BinaryExpression:
-		if err := checkChain(n); err != nil {
-			c.fail(err)
+	case *conditional:
+		c.conditional(n)
+	case *comparison:
+		c.expression(n.first)
+		for _, next := range n.rest {
+			c.expression(next.value)
 		}
+	case *nodes.BinaryExpression:
 		c.expression(n.Left)
 		c.expression(n.Right)
 	case *nodes.FilteredExpression:
@@ -218,9 +233,6 @@ func (c *checker) value(n nodes.Node) any {
 }
 
 func (c *checker) name(name string) any {
-	if name == "none" {
-		return unknown{}
-	}
 	for _, scope := range slices.Backward(c.scopes) {
 		if v, ok := scope[name]; ok {
 			return v
@@ -237,7 +249,7 @@ func (c *checker) name(name string) any {
 	if f, ok := globals[name]; ok {
 		return f
 	}
-	return undefined{clip(name, 80) + " is not defined"}
+	return undefined{reason: clip(name, 80) + " is not defined"}
 }
 
 // attribute finds an attribute of a value of which something is known.
@@ -257,7 +269,7 @@ func (c *checker) attribute(owner any, name string, n nodes.Node) any {
 	case ok:
 		return v
 	}
-	return undefined{path(n) + " is not defined"}
+	return undefined{reason: path(n) + " is not defined"}
 }
 
 func (c *checker) item(n *nodes.GetItem) any {
@@ -272,21 +284,14 @@ func (c *checker) item(n *nodes.GetItem) any {
 
 func (c *checker) slice(n *nodes.GetSlice) {
 	c.expression(n.Node)
-	for _, bound := range []nodes.Node{n.Start, n.End} {
+	for _, bound := range []nodes.Node{n.Start, n.End, n.Step} {
 		if bound != nil {
 			c.expression(bound)
 		}
 	}
-	if n.Step != nil {
-		c.fail(errStep)
-	}
 }
 
 func (c *checker) call(n *nodes.Call) any {
-	if isConditional(n) {
-		c.all(n.Args)
-		return unknown{}
-	}
 	c.checkRange(n)
 	switch v := c.expression(n.Func).(type) {
 	case unknown, *function:
@@ -316,6 +321,7 @@ func (c *checker) filtered(n *nodes.FilteredExpression) {
 		default:
 			c.expression(n.Expression)
 		}
+		c.namedBuiltin(call)
 		c.all(call.Args)
 		for _, x := range call.Kwargs {
 			c.expression(x)
@@ -323,8 +329,30 @@ func (c *checker) filtered(n *nodes.FilteredExpression) {
 	}
 }
 
+// namedBuiltin checks the name that map, select and the like are given as a text.
+func (c *checker) namedBuiltin(call *nodes.FilterCall) {
+	at, find := 0, testOf
+	switch call.Name {
+	case "map":
+		find = filterOf
+	case "select", "reject":
+	case "selectattr", "rejectattr":
+		at = 1
+	default:
+		return
+	}
+	if at >= len(call.Args) {
+		return
+	}
+	if name, ok := call.Args[at].(*nodes.String); ok {
+		if _, err := find(c.literals[name.Location]); err != nil {
+			c.fail(err)
+		}
+	}
+}
+
 func (c *checker) tested(n *nodes.TestExpression) {
-	name := testName(n)
+	name := n.Test.Name
 	if _, err := testOf(name); err != nil {
 		c.fail(err)
 	}
@@ -339,22 +367,6 @@ func (c *checker) tested(n *nodes.TestExpression) {
 		c.expression(x)
 	}
 }
-
-// checkChain refuses "a < b < c", which would compare a bool.
-func checkChain(n *nodes.BinaryExpression) error {
-	if !comparison(n.Operator.Token.Type) {
-		return nil
-	}
-	if inner, ok := n.Left.(*nodes.BinaryExpression); ok && comparison(inner.Operator.Token.Type) {
-		return errChain
-	}
-	return nil
-}
-
-var (
-	errChain = errors.New(`a chained comparison is not supported; write "a < b and b < c"`)
-	errStep  = errors.New("a slice with a step is not supported")
-)
 
 func notCallable(n nodes.Node, v any) error {
 	return fmt.Errorf("%s cannot be called: it is %s", path(n), typeName(v))
@@ -375,14 +387,6 @@ func testOf(name string) (builtin, error) {
 		return t, nil
 	}
 	return nil, fmt.Errorf("there is no test %q; there are: %s", clip(name, 40), known(tests))
-}
-
-// testName is the name of a test; gonja takes "x in y" for one.
-func testName(n *nodes.TestExpression) string {
-	if n.Test.Token != nil && n.Test.Token.Type == tokens.In {
-		return "in"
-	}
-	return n.Test.Name
 }
 
 func asksDefined(test string) bool { return test == "defined" || test == "undefined" }

@@ -24,7 +24,7 @@ type evaluation struct {
 func (t *template) execute(n *names, b *budget) (string, error) {
 	e := &evaluation{budget: b, names: n, literals: t.literals, scopes: []map[string]any{nil},
 		out: &strings.Builder{}, line: 1}
-	if err := e.run(t.root.Nodes); err != nil {
+	if err := e.run(t.body); err != nil {
 		if s := (stopped{}); errors.As(err, &s) {
 			return "", s
 		}
@@ -67,12 +67,9 @@ func (e *evaluation) node(n nodes.Node) error {
 		return e.write(dataText(n))
 	case *nodes.Output:
 		e.line = n.Start.Line
-		v, err := e.inlineIf(n.Expression, n.Condition, n.Alternative)
+		v, err := e.eval(n.Expression)
 		if err != nil {
 			return err
-		}
-		if _, ok := v.(skipped); ok {
-			return nil
 		}
 		s, err := e.text(v)
 		if err != nil {
@@ -98,23 +95,18 @@ func dataText(n *nodes.Data) string {
 	return s
 }
 
-// skipped is what an inline if without else gives when its condition fails.
-type skipped struct{}
-
-func (e *evaluation) inlineIf(value, condition, alternative nodes.Expression) (any, error) {
-	if condition == nil {
-		return e.eval(value)
-	}
-	ok, err := e.test(condition)
+// conditional evaluates an inline if.
+func (e *evaluation) conditional(n *conditional) (any, error) {
+	ok, err := e.test(n.condition)
 	switch {
 	case err != nil:
 		return nil, err
 	case ok:
-		return e.eval(value)
-	case alternative == nil:
-		return skipped{}, nil
+		return e.eval(n.value)
+	case n.alternative != nil:
+		return e.eval(n.alternative)
 	}
-	return e.eval(alternative)
+	return undefined{reason: "the condition of an inline if without else is false", soft: true}, nil
 }
 
 func (e *evaluation) test(condition nodes.Expression) (bool, error) {
@@ -156,25 +148,24 @@ func (e *evaluation) ifBlock(n *ifBlock) error {
 }
 
 func (e *evaluation) setBlock(n *setBlock) error {
-	if n.value == nil {
-		outer := e.out
-		e.out = &strings.Builder{}
-		err := e.run(n.body)
-		value := e.out.String()
-		e.out = outer
+	if n.value != nil {
+		v, err := e.eval(n.value)
 		if err != nil {
 			return err
 		}
-		return e.set(n.name, value)
+		return e.bind(n.target, v)
 	}
-	v, err := e.inlineIf(n.value, n.condition, n.alternative)
+	outer := e.out
+	e.out = &strings.Builder{}
+	e.push()
+	err := e.run(n.body)
+	e.pop()
+	value := e.out.String()
+	e.out = outer
 	if err != nil {
 		return err
 	}
-	if _, ok := v.(skipped); ok {
-		v = undefined{n.name + " is not defined: the condition of its inline if is false"}
-	}
-	return e.set(n.name, v)
+	return e.bind(n.target, value)
 }
 
 func (e *evaluation) forBlock(n *forBlock) error {
@@ -193,7 +184,7 @@ func (e *evaluation) forBlock(n *forBlock) error {
 			return err
 		}
 	}
-	l := loop{length: len(all)}
+	l := loop{items: all}
 	for i := range all {
 		l.index = i
 		if err := e.iteration(n, all[i], &l); err != nil {
@@ -210,7 +201,7 @@ func (e *evaluation) forBlock(n *forBlock) error {
 // iteration has set.
 func (e *evaluation) iteration(n *forBlock, item any, l *loop) error {
 	clear(e.scopes[len(e.scopes)-1])
-	if err := e.bind(n.targets, item); err != nil {
+	if err := e.bind(n.target, item); err != nil {
 		return err
 	}
 	if err := e.set("loop", l.object()); err != nil {
@@ -225,7 +216,7 @@ func (e *evaluation) filter(n *forBlock, all list) (list, error) {
 	}
 	kept := make(list, 0, len(all))
 	for _, item := range all {
-		if err := e.bind(n.targets, item); err != nil {
+		if err := e.bind(n.target, item); err != nil {
 			return nil, err
 		}
 		ok, err := e.test(n.condition)
@@ -239,33 +230,55 @@ func (e *evaluation) filter(n *forBlock, all list) (list, error) {
 	return kept, nil
 }
 
-// bind gives the names of a loop their values.
-func (e *evaluation) bind(targets []string, item any) error {
+// bind gives the names of a loop or of {% set %} their values.
+func (e *evaluation) bind(t *target, v any) error {
 	if err := e.step(); err != nil {
 		return err
 	}
-	if len(targets) == 1 {
-		return e.set(targets[0], item)
+	switch {
+	case t.attribute != "":
+		return e.setAttribute(t, v)
+	case t.parts == nil:
+		return e.set(t.name, v)
 	}
-	parts, err := e.items(item)
+	parts, err := e.items(v)
 	if err != nil {
 		return err
 	}
-	if len(parts) != len(targets) {
-		return fmt.Errorf("for has %d names, but an item has %d parts", len(targets), len(parts))
+	if len(parts) != len(t.parts) {
+		return fmt.Errorf("there are %d names, but %d values for them", len(t.parts), len(parts))
 	}
-	for i, name := range targets {
-		if err := e.set(name, parts[i]); err != nil {
+	for i, part := range t.parts {
+		if err := e.bind(part, parts[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// setAttribute gives an attribute of a namespace its value.
+func (e *evaluation) setAttribute(t *target, v any) error {
+	owner, err := e.name(t.name)
+	if err != nil {
+		return err
+	}
+	n, ok := owner.(*namespace)
+	if !ok {
+		return fmt.Errorf("%s is not a namespace: only a namespace has attributes that can be set", clip(t.name, 80))
+	}
+	if err := e.spend(pairSize + len(t.attribute)); err != nil {
+		return err
+	}
+	n.set(t.attribute, v)
+	return nil
+}
+
 // loop is Jinja's variable of that name: one for all rounds of a loop.
 type loop struct {
-	index, length int
-	value         *object
+	items   list
+	index   int
+	changed list // what loop.changed was asked of last
+	value   *object
 }
 
 func (l *loop) object() *object {
@@ -276,23 +289,64 @@ func (l *loop) object() *object {
 }
 
 func (l *loop) attribute(name string) (any, bool, error) {
+	length := len(l.items)
 	switch name {
 	case "index":
 		return int64(l.index + 1), true, nil
 	case "index0":
 		return int64(l.index), true, nil
 	case "revindex":
-		return int64(l.length - l.index), true, nil
+		return int64(length - l.index), true, nil
 	case "revindex0":
-		return int64(l.length - l.index - 1), true, nil
+		return int64(length - l.index - 1), true, nil
 	case "first":
 		return l.index == 0, true, nil
 	case "last":
-		return l.index == l.length-1, true, nil
+		return l.index == length-1, true, nil
 	case "length":
-		return int64(l.length), true, nil
+		return int64(length), true, nil
+	case "depth":
+		return int64(1), true, nil
+	case "depth0":
+		return int64(0), true, nil
+	case "previtem":
+		return l.neighbour(l.index-1, "there is no previous item"), true, nil
+	case "nextitem":
+		return l.neighbour(l.index+1, "there is no next item"), true, nil
+	case "cycle":
+		return &function{"loop.cycle", l.cycle}, true, nil
+	case "changed":
+		return &function{"loop.changed", l.hasChanged}, true, nil
 	}
 	return nil, false, nil
+}
+
+func (l *loop) neighbour(i int, otherwise string) any {
+	if i < 0 || i >= len(l.items) {
+		return undefined{reason: otherwise}
+	}
+	return l.items[i]
+}
+
+// cycle is the argument whose turn it is.
+func (l *loop) cycle(_ *evaluation, a arguments) (any, error) {
+	if len(a.positional) == 0 || len(a.named) > 0 {
+		return nil, errors.New("loop.cycle: expected items")
+	}
+	return a.positional[l.index%len(a.positional)], nil
+}
+
+// hasChanged reports whether the arguments differ from those of the last call.
+func (l *loop) hasChanged(e *evaluation, a arguments) (any, error) {
+	if len(a.named) > 0 {
+		return nil, errors.New("loop.changed takes no argument by name")
+	}
+	same, err := e.equal(l.changed, list(a.positional))
+	if err != nil || same && l.changed != nil {
+		return false, err
+	}
+	l.changed = append(list{}, a.positional...)
+	return true, nil
 }
 
 func (e *evaluation) push() { e.scopes = append(e.scopes, nil) }
@@ -332,7 +386,7 @@ func (e *evaluation) name(name string) (any, error) {
 		if f, ok := globals[name]; ok {
 			return f, nil
 		}
-		return undefined{clip(name, 80) + " is not defined"}, nil
+		return undefined{reason: clip(name, 80) + " is not defined"}, nil
 	}
 	return v, nil
 }

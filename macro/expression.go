@@ -30,14 +30,23 @@ func (e *evaluation) eval(n nodes.Node) (any, error) {
 	case *nodes.String:
 		return e.literals[n.Location], nil
 	case *nodes.Name:
-		if n.Name.Val == "none" {
-			return nil, nil
-		}
 		return e.name(n.Name.Val)
 	case *nodes.List:
-		return e.list(n.Val)
+		all, err := e.list(n.Val)
+		if err != nil {
+			return nil, err
+		}
+		return all, nil
 	case *nodes.Tuple:
-		return e.list(n.Val)
+		all, err := e.list(n.Val)
+		if err != nil {
+			return nil, err
+		}
+		return tuple(all), nil
+	case *conditional:
+		return e.conditional(n)
+	case *comparison:
+		return e.comparison(n)
 	case *nodes.Dict:
 		return e.dict(n)
 	case *nodes.GetAttribute:
@@ -66,13 +75,13 @@ func (e *evaluation) eval(n nodes.Node) (any, error) {
 // defined evaluates an expression that must not be undefined.
 func (e *evaluation) defined(n nodes.Node) (any, error) {
 	v, err := e.eval(n)
-	if u, ok := v.(undefined); ok && err == nil {
+	if u, ok := v.(undefined); ok && err == nil && !u.soft {
 		return nil, u
 	}
 	return v, err
 }
 
-func (e *evaluation) list(expressions []nodes.Expression) (any, error) {
+func (e *evaluation) list(expressions []nodes.Expression) (list, error) {
 	if err := e.spendEach(len(expressions), itemSize); err != nil {
 		return nil, err
 	}
@@ -139,7 +148,7 @@ func (b *budget) missing(node nodes.Node, format string, args ...any) (any, erro
 	if err := b.spend(1024); err != nil {
 		return nil, err
 	}
-	return undefined{path(node) + fmt.Sprintf(format, args...)}, nil
+	return undefined{reason: path(node) + fmt.Sprintf(format, args...)}, nil
 }
 
 // getAttribute is Jinja's x.name: an attribute, else an item.
@@ -185,6 +194,18 @@ func attribute(owner any, name string) (any, bool, error) {
 		find = v.attribute
 	case *dict:
 		find = v.method
+	case *namespace:
+		find = v.attribute
+	case clock:
+		find = v.attribute
+	case delta:
+		find = v.attribute
+	case zone:
+		find = v.attribute
+	case list:
+		find = func(name string) (any, bool) { return listMethod(v, name) }
+	case tuple:
+		find = func(name string) (any, bool) { return listMethod(list(v), name) }
 	case string:
 		find = func(name string) (any, bool) { return stringMethod(v, name) }
 	default:
@@ -250,6 +271,10 @@ func (b *budget) at(v any, i int64) (any, bool, error) {
 		if i, ok := index(i, len(v)); ok {
 			return v[i], true, nil
 		}
+	case tuple:
+		if i, ok := index(i, len(v)); ok {
+			return v[i], true, nil
+		}
 	case string:
 		return b.characterAt(v, i)
 	}
@@ -304,9 +329,8 @@ func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var bounds [2]any
-	for i, x := range []nodes.Node{n.Start, n.End} {
-		bounds[i] = undefined{}
+	var bounds [3]any
+	for i, x := range []nodes.Node{n.Start, n.End, n.Step} {
 		if x == nil {
 			continue
 		}
@@ -314,63 +338,123 @@ func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
 			return nil, err
 		}
 	}
-	if n.Step != nil {
-		return nil, errStep
-	}
 	switch v := v.(type) {
 	case list:
-		from, to, err := sliceBounds(bounds, len(v))
-		return v[from:to:to], err
+		return e.sliceList(v, bounds)
+	case tuple:
+		part, err := e.sliceList(list(v), bounds)
+		return tuple(part), err
 	case string:
 		return e.sliceText(v, bounds)
 	}
 	return nil, fmt.Errorf("%s cannot be sliced", typeName(v))
 }
 
-func (b *budget) sliceText(s string, bounds [2]any) (any, error) {
-	length, err := b.length(s)
-	if err != nil {
+func (b *budget) sliceList(v list, bounds [3]any) (list, error) {
+	s, err := sliceOf(bounds, len(v))
+	if err != nil || s.step == 1 {
+		return v[s.from:s.to:s.to], err
+	}
+	if err := b.spendEach(s.length(), itemSize); err != nil {
 		return nil, err
 	}
-	from, to, err := sliceBounds(bounds, length)
-	if err != nil {
-		return nil, err
+	out := make(list, s.length())
+	for i := range out {
+		out[i] = v[s.from+i*s.step]
 	}
-	start, _, err := b.offset(s, int64(from))
-	if err != nil {
-		return nil, err
-	}
-	end, _, err := b.offset(s[start:], int64(to-from))
-	return s[start : start+end], err
+	return out, nil
 }
 
-// sliceBounds are the bounds of a slice, from at most to. None counts as a bound
-// that is left out.
-func sliceBounds(bounds [2]any, length int) (from, to int, err error) {
-	clamp := func(v any, otherwise int) int {
-		if v == nil {
+func (b *budget) sliceText(text string, bounds [3]any) (any, error) {
+	length, err := b.length(text)
+	if err != nil {
+		return nil, err
+	}
+	s, err := sliceOf(bounds, length)
+	if err != nil {
+		return nil, err
+	}
+	if s.step != 1 {
+		return b.everyNth(text, s)
+	}
+	start, _, err := b.offset(text, int64(s.from))
+	if err != nil {
+		return nil, err
+	}
+	end, _, err := b.offset(text[start:], int64(s.to-s.from))
+	return text[start : start+end], err
+}
+
+// everyNth is a slice of a text with a step.
+func (b *budget) everyNth(text string, s slice) (any, error) {
+	if err := b.spendEach(len(text), 8); err != nil {
+		return nil, err
+	}
+	all := []rune(text)
+	var out strings.Builder
+	for i := range s.length() {
+		out.WriteRune(all[s.from+i*s.step])
+	}
+	return out.String(), nil
+}
+
+// slice is part of a sequence. With a step of 1, from is at most to.
+type slice struct{ from, to, step int }
+
+// length is how many items it has.
+func (s slice) length() int {
+	switch {
+	case s.step > 0 && s.from < s.to:
+		return (s.to-s.from-1)/s.step + 1
+	case s.step < 0 && s.from > s.to:
+		return (s.from-s.to-1)/-s.step + 1
+	}
+	return 0
+}
+
+// sliceOf follows Python's slice.indices. None counts as a bound that is left out.
+func sliceOf(bounds [3]any, length int) (slice, error) {
+	var n [3]int64
+	for i, v := range bounds {
+		k, ok := asInt(v)
+		if v != nil && !ok {
+			return slice{}, fmt.Errorf("slice: expected an integer, not %s", typeName(v))
+		}
+		n[i] = k
+	}
+	step := n[2]
+	if bounds[2] == nil {
+		step = 1
+	}
+	if step == 0 {
+		return slice{}, errors.New("slice: the step is zero")
+	}
+	size := int64(length)
+	lower, upper := int64(0), size
+	if step < 0 {
+		lower, upper = -1, size-1
+	}
+	bound := func(i int, otherwise int64) int64 {
+		if bounds[i] == nil {
 			return otherwise
 		}
-		i, e := intOr(v, int64(otherwise))
-		if e != nil {
-			err = fmt.Errorf("slice: %w", e)
+		if n[i] < 0 {
+			return max(n[i]+size, lower)
 		}
-		if i < 0 {
-			i += int64(length)
-		}
-		return int(max(0, min(i, int64(length))))
+		return min(n[i], upper)
 	}
-	from, to = clamp(bounds[0], 0), clamp(bounds[1], length)
-	if err != nil || from > to {
-		return 0, 0, err
+	from, to := bound(0, lower), bound(1, upper)
+	if step < 0 {
+		from, to = bound(0, upper), bound(1, lower)
 	}
-	return from, to, nil
+	step = max(min(step, size+1), -size-1)
+	if step == 1 && from > to {
+		from, to = 0, 0
+	}
+	return slice{int(from), int(to), int(step)}, nil
 }
 
 func (e *evaluation) call(n *nodes.Call) (any, error) {
-	if isConditional(n) {
-		return e.conditional(n)
-	}
 	v, err := e.defined(n.Func)
 	if err != nil {
 		return nil, err
@@ -383,6 +467,8 @@ func (e *evaluation) call(n *nodes.Call) (any, error) {
 		if called, ok, _ := v.attribute("__call__"); ok {
 			f, _ = called.(*function)
 		}
+	case weekdayOf:
+		f = v.function()
 	}
 	if f == nil {
 		return nil, notCallable(n.Func, v)
@@ -401,7 +487,7 @@ func (e *evaluation) arguments(positional []nodes.Expression, named map[string]n
 		if err != nil {
 			return a, err
 		}
-		a.positional = v.(list)
+		a.positional = v
 	}
 	if len(named) == 0 {
 		return a, nil
@@ -435,7 +521,7 @@ func (e *evaluation) filtered(n *nodes.FilteredExpression) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if u, ok := v.(undefined); ok && !takesUndefined(call.Name) {
+		if u, ok := v.(undefined); ok && !u.soft && !takesUndefined(call.Name) {
 			return nil, u
 		}
 		a, err := e.arguments(call.Args, call.Kwargs)
@@ -449,18 +535,18 @@ func (e *evaluation) filtered(n *nodes.FilteredExpression) (any, error) {
 	return v, nil
 }
 
-// tested evaluates "x is test" and, since gonja parses it as a test, "x in y".
+// tested evaluates "x is test".
 func (e *evaluation) tested(n *nodes.TestExpression) (any, error) {
 	v, err := e.eval(n.Expression)
 	if err != nil {
 		return nil, err
 	}
-	name := testName(n)
+	name := n.Test.Name
 	t, err := testOf(name)
 	if err != nil {
 		return nil, err
 	}
-	if u, ok := v.(undefined); ok && !asksDefined(name) {
+	if u, ok := v.(undefined); ok && !u.soft && !asksDefined(name) {
 		return nil, u
 	}
 	a, err := e.arguments(n.Test.Args, n.Test.Kwargs)
@@ -480,8 +566,14 @@ func (b *budget) length(v any) (int, error) {
 		return utf8.RuneCountInString(v), nil
 	case list:
 		return len(v), nil
+	case tuple:
+		return len(v), nil
 	case *dict:
 		return len(v.keys), nil
+	case undefined:
+		if v.soft {
+			return 0, nil
+		}
 	}
 	return 0, fmt.Errorf("%s has no length", typeName(v))
 }

@@ -15,43 +15,69 @@ import (
 // builtin is a filter or a test: v is what stands before it.
 type builtin func(e *evaluation, v any, a arguments) (any, error)
 
-// filters are Airflow's own and the everyday ones of Jinja.
-var filters = map[string]builtin{
-	"ds":                dateFilter(func(m moment) string { return m.t.Format("2006-01-02") }),
-	"ds_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102") }),
-	"ts":                dateFilter(func(m moment) string { return m.isoformat("T") }),
-	"ts_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102T150405") }),
-	"ts_nodash_with_tz": dateFilter(func(m moment) string { return withoutDashes(m.isoformat("T")) }),
-	"abs":               bare(absolute),
-	"capitalize":        textFilter(mapped(capitalize)),
-	"count":             bare(lengthFilter),
-	"d":                 defaultFilter,
-	"default":           defaultFilter,
-	"e":                 textFilter(escapeHTML),
-	"escape":            textFilter(escapeHTML),
-	"first":             bare(func(e *evaluation, v any) (any, error) { return e.end(v, 0) }),
-	"float":             toFloat,
-	"int":               toInt,
-	"items":             bare(itemsFilter),
-	"join":              joinFilter,
-	"last":              bare(func(e *evaluation, v any) (any, error) { return e.end(v, -1) }),
-	"length":            bare(lengthFilter),
-	"list":              bare(listFilter),
-	"lower":             textFilter(mapped(strings.ToLower)),
-	"max":               extreme(1),
-	"min":               extreme(-1),
-	"replace":           replaceFilter,
-	"reverse":           bare(reverse),
-	"round":             round,
-	"sort":              sortFilter,
-	"string":            textFilter(func(_ *budget, s string) (string, error) { return s, nil }),
-	"sum":               sum,
-	"title":             textFilter(mapped(titleFilter)),
-	"tojson":            toJSONFilter,
-	"trim":              trimFilter,
-	"unique":            unique,
-	"upper":             textFilter(mapped(strings.ToUpper)),
-	"urlencode":         urlencodeFilter,
+// filters are Airflow's own and those of Jinja that are pure.
+var filters map[string]builtin
+
+func init() { // map and select reach the table through the evaluation
+	filters = map[string]builtin{
+		"ds":                dateFilter(func(m moment) string { return m.t.Format("2006-01-02") }),
+		"ds_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102") }),
+		"ts":                dateFilter(func(m moment) string { return m.isoformat("T") }),
+		"ts_nodash":         dateFilter(func(m moment) string { return m.t.Format("20060102T150405") }),
+		"ts_nodash_with_tz": dateFilter(func(m moment) string { return withoutDashes(m.isoformat("T")) }),
+		"abs":               bare(absolute),
+		"attr":              attrFilter,
+		"batch":             batch,
+		"capitalize":        textFilter(mapped(capitalize)),
+		"center":            center,
+		"count":             bare(lengthFilter),
+		"d":                 defaultFilter,
+		"default":           defaultFilter,
+		"dictsort":          dictSort,
+		"e":                 textFilter(escapeHTML),
+		"escape":            textFilter(escapeHTML),
+		"filesizeformat":    fileSize,
+		"first":             bare(func(e *evaluation, v any) (any, error) { return e.end(v, 0) }),
+		"float":             toFloat,
+		"forceescape":       textFilter(escapeHTML),
+		"format":            formatFilter,
+		"groupby":           groupBy,
+		"indent":            indentFilter,
+		"int":               toInt,
+		"items":             bare(itemsFilter),
+		"join":              joinFilter,
+		"last":              bare(func(e *evaluation, v any) (any, error) { return e.end(v, -1) }),
+		"length":            bare(lengthFilter),
+		"list":              bare(listFilter),
+		"lower":             textFilter(mapped(strings.ToLower)),
+		"map":               mapFilter,
+		"pprint":            pretty,
+		"max":               extreme(1),
+		"min":               extreme(-1),
+		"reject":            selected(false, false),
+		"rejectattr":        selected(true, false),
+		"replace":           replaceFilter,
+		"reverse":           bare(reverse),
+		"round":             round,
+		"safe":              textFilter(func(_ *budget, s string) (string, error) { return s, nil }),
+		"select":            selected(false, true),
+		"selectattr":        selected(true, true),
+		"slice":             sliceFilter,
+		"sort":              sortFilter,
+		"string":            textFilter(func(_ *budget, s string) (string, error) { return s, nil }),
+		"striptags":         textFilter(stripTags),
+		"sum":               sum,
+		"title":             textFilter(mapped(titleFilter)),
+		"tojson":            toJSONFilter,
+		"trim":              trimFilter,
+		"truncate":          truncate,
+		"unique":            unique,
+		"upper":             textFilter(mapped(strings.ToUpper)),
+		"urlencode":         urlencodeFilter,
+		"wordcount":         textCount,
+		"wordwrap":          wordWrap,
+		"xmlattr":           xmlAttributes,
+	}
 }
 
 // bare makes a filter or a test that takes no arguments.
@@ -140,13 +166,60 @@ func titleFilter(s string) string {
 
 var encodeText = textFilter(urlencode)
 
-// urlencodeFilter is for texts alone: of a dict or a list, Jinja makes a query.
+// urlencodeFilter makes a query of a dict or a list.
 func urlencodeFilter(e *evaluation, v any, a arguments) (any, error) {
 	switch v.(type) {
-	case *dict, list:
-		return nil, fmt.Errorf("of a %s it is not supported; write each name and value", typeName(v))
+	case *dict, list, tuple:
+		return e.query(v, a)
 	}
 	return encodeText(e, v, a)
+}
+
+// query is "name=value&…" of a dict or of pairs.
+func (e *evaluation) query(v any, a arguments) (any, error) {
+	if _, err := a.take("it"); err != nil {
+		return nil, err
+	}
+	if d, ok := v.(*dict); ok {
+		var err error
+		if v, err = d.items(e); err != nil {
+			return nil, err
+		}
+	}
+	all, err := e.items(v)
+	if err != nil {
+		return nil, err
+	}
+	out := builder{b: e.budget}
+	for i, item := range all {
+		parts, err := e.items(item)
+		if err != nil {
+			return nil, err
+		}
+		if len(parts) != 2 {
+			return nil, errors.New("expected pairs of a name and a value")
+		}
+		for j, part := range parts {
+			text, err := e.text(part)
+			if err != nil {
+				return nil, err
+			}
+			if text, err = urlencode(e.budget, text); err != nil {
+				return nil, err
+			}
+			lead := "="
+			if j == 0 {
+				lead = "&"
+			}
+			if i+j == 0 {
+				lead = ""
+			}
+			if err := out.add(lead + inQuery.Replace(text)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out.s.String(), nil
 }
 
 func urlencode(b *budget, s string) (string, error) {
@@ -155,6 +228,8 @@ func urlencode(b *budget, s string) (string, error) {
 	}
 	return inURL.Replace(url.QueryEscape(s)), nil
 }
+
+var inQuery = strings.NewReplacer("/", "%2F", "%20", "+")
 
 var inURL = strings.NewReplacer("+", "%20", "%2F", "/", "%7E", "~")
 
@@ -185,18 +260,36 @@ func toJSONFilter(e *evaluation, v any, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args[0] == nil {
-		args[0] = undefined{}
+	return e.json(v, args[0], false, false)
+}
+
+// json writes JSON, on one line or indented, with keys in their order or sorted. Where it
+// is to stand in HTML, < > & ' are escaped unless raw.
+func (e *evaluation) json(v, indention any, inOrder, raw bool) (any, error) {
+	if indention == nil {
+		indention = undefined{}
 	}
-	indent, err := intOr(args[0], 0)
+	indent, err := intOr(indention, 0)
 	if err != nil || indent < 0 || indent > 16 {
 		return nil, errors.New("indent must be an integer from 0 to 16")
 	}
-	p := printer{e: e, indent: int(indent)}
+	p := printer{e: e, indent: int(indent), inOrder: inOrder, raw: raw}
 	if err := p.toJSON(v, 0); err != nil {
 		return nil, err
 	}
 	return p.b.String(), nil
+}
+
+// pretty is Python's repr, of what it does not lay out in lines.
+func pretty(e *evaluation, v any, a arguments) (any, error) {
+	if _, err := a.take("pprint"); err != nil {
+		return nil, err
+	}
+	s, err := e.represented(v)
+	if err == nil && len(s) > 80 {
+		err = errors.New("it is for values of 80 characters at most; use tojson(indent=2)")
+	}
+	return s, err
 }
 
 func lengthFilter(e *evaluation, v any) (any, error) {
@@ -217,32 +310,42 @@ func (e *evaluation) end(v any, i int64) (any, error) {
 		return found, err
 	}
 	switch v.(type) {
-	case list, string:
+	case list, tuple, string:
 		return undefinedItem, nil
 	}
 	return nil, fmt.Errorf("%s cannot be gone over", typeName(v))
 }
 
-var undefinedItem = undefined{"there is no such item: the sequence is empty"}
+var undefinedItem = undefined{reason: "there is no such item: the sequence is empty"}
 
 func absolute(_ *evaluation, v any) (any, error) {
 	if n, ok := asInt(v); ok && n != math.MinInt64 {
 		return max(n, -n), nil
 	}
-	if f, ok := v.(float64); ok {
-		return math.Abs(f), nil
+	switch v := v.(type) {
+	case float64:
+		return math.Abs(v), nil
+	case span:
+		if v.d < 0 {
+			return v.negative(), nil
+		}
+		return v, nil
 	}
 	return nil, fmt.Errorf("expected a number, not %s", typeName(v))
 }
 
 func toInt(e *evaluation, v any, a arguments) (any, error) {
-	args, err := a.take("int", "default")
+	args, err := a.take("int", "default", "base")
 	if err != nil {
 		return nil, err
 	}
 	otherwise := args[0]
 	if !given(otherwise) {
 		otherwise = int64(0)
+	}
+	base, err := intOr(args[1], 10)
+	if err != nil {
+		return nil, err
 	}
 	if n, ok := asInt(v); ok {
 		return n, nil
@@ -253,7 +356,7 @@ func toInt(e *evaluation, v any, a arguments) (any, error) {
 			return nil, err
 		}
 		s = strings.TrimSpace(s)
-		n, err := strconv.ParseInt(s, 10, 64)
+		n, err := parseInt(s, base)
 		switch {
 		case err == nil:
 			return n, nil
@@ -270,6 +373,28 @@ func toInt(e *evaluation, v any, a arguments) (any, error) {
 		return nil, errRange
 	}
 	return int64(f), nil
+}
+
+// parseInt is Python's int(s, base).
+func parseInt(s string, base int64) (int64, error) {
+	if base != 0 && (base < 2 || base > 36) {
+		return 0, strconv.ErrSyntax
+	}
+	unsigned := strings.TrimLeft(s, "+-")
+	sign := s[:len(s)-len(unsigned)]
+	prefix := map[int64]string{2: "0b", 8: "0o", 16: "0x"}[base]
+	if prefix != "" && strings.HasPrefix(strings.ToLower(unsigned), prefix) {
+		unsigned = strings.TrimPrefix(unsigned[2:], "_")
+	}
+	if base != 0 && validUnderscores(unsigned) {
+		unsigned = strings.ReplaceAll(unsigned, "_", "")
+	}
+	return strconv.ParseInt(sign+unsigned, int(base), 64)
+}
+
+// validUnderscores reports whether each one stands between two digits.
+func validUnderscores(s string) bool {
+	return !strings.HasPrefix(s, "_") && !strings.HasSuffix(s, "_") && !strings.Contains(s, "__")
 }
 
 func toFloat(e *evaluation, v any, a arguments) (any, error) {
@@ -355,12 +480,17 @@ func itemsFilter(e *evaluation, v any) (any, error) {
 }
 
 func joinFilter(e *evaluation, v any, a arguments) (any, error) {
-	args, err := a.take("join", "d")
+	args, err := a.take("join", "d", "attribute")
 	if err != nil {
 		return nil, err
 	}
-	between, err := stringOr(args[0], "")
-	if err != nil {
+	between := ""
+	if given(args[0]) {
+		if between, err = e.text(args[0]); err != nil {
+			return nil, err
+		}
+	}
+	if v, err = e.mapped(v, args[1]); err != nil {
 		return nil, err
 	}
 	return e.join(v, between)
@@ -403,9 +533,9 @@ func reverse(e *evaluation, v any) (any, error) {
 // sortItem is an item and what it is sorted by.
 type sortItem struct{ by, item any }
 
-// sortArguments is sortItems for a filter whose only argument is case_sensitive.
+// sortArguments is sortItems for a filter whose arguments are case_sensitive and attribute.
 func (e *evaluation) sortArguments(v any, a arguments) ([]sortItem, error) {
-	args, err := a.take("it", "case_sensitive")
+	args, err := a.take("it", "case_sensitive", "attribute")
 	if err != nil {
 		return nil, err
 	}
@@ -413,11 +543,12 @@ func (e *evaluation) sortArguments(v any, a arguments) ([]sortItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.sortItems(v, exact)
+	return e.sortItems(v, exact, args[1])
 }
 
-// sortItems are the items of v, without regard to case unless exact.
-func (e *evaluation) sortItems(v any, exact bool) ([]sortItem, error) {
+// sortItems are the items of v, by an attribute when one is given, without regard to
+// case unless exact.
+func (e *evaluation) sortItems(v any, exact bool, by any) ([]sortItem, error) {
 	all, err := e.items(v)
 	if err != nil {
 		return nil, err
@@ -425,23 +556,43 @@ func (e *evaluation) sortItems(v any, exact bool) ([]sortItem, error) {
 	if err := e.spendEach(len(all), 2*itemSize); err != nil {
 		return nil, err
 	}
+	keys, err := e.mapped(all, by)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]sortItem, len(all))
-	for i, item := range all {
-		by := item
+	for i, key := range keys {
 		if !exact {
-			if by, err = e.folded(item); err != nil {
+			if key, err = e.folded(key); err != nil {
 				return nil, err
 			}
 		}
-		out[i] = sortItem{by, item}
+		out[i] = sortItem{key, all[i]}
 	}
 	return out, nil
 }
 
 // folded is what an item counts as where case does not matter.
 func (e *evaluation) folded(v any) (any, error) {
-	if s, ok := v.(string); ok {
-		return mapped(strings.ToLower)(e.budget, s)
+	switch v := v.(type) {
+	case string:
+		return mapped(strings.ToLower)(e.budget, v)
+	case tuple: // of several attributes
+		if err := e.spendEach(len(v), itemSize); err != nil {
+			return nil, err
+		}
+		if err := e.deeper(); err != nil {
+			return nil, err
+		}
+		defer e.shallower()
+		out := make(tuple, len(v))
+		for i, item := range v {
+			var err error
+			if out[i], err = e.folded(item); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	}
 	return v, nil
 }
@@ -450,7 +601,7 @@ var errCompare = errors.New("the items cannot be compared")
 
 // sortFilter sorts as Jinja does, without regard to case unless asked.
 func sortFilter(e *evaluation, v any, a arguments) (any, error) {
-	args, err := a.take("sort", "reverse", "case_sensitive")
+	args, err := a.take("sort", "reverse", "case_sensitive", "attribute")
 	if err != nil {
 		return nil, err
 	}
@@ -459,21 +610,11 @@ func sortFilter(e *evaluation, v any, a arguments) (any, error) {
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	all, err := e.sortItems(v, exact)
+	all, err := e.sortItems(v, exact, args[2])
 	if err != nil {
 		return nil, err
 	}
-	if err := e.sort(all, backwards); err != nil {
-		return nil, err
-	}
-	if err := e.spendEach(len(all), itemSize); err != nil {
-		return nil, err
-	}
-	out := make(list, len(all))
-	for i := range all {
-		out[i] = all[i].item
-	}
-	return out, nil
+	return e.sorted(all, backwards)
 }
 
 // sort sorts stably. After a fault nothing is compared any more.
@@ -532,10 +673,7 @@ func sum(e *evaluation, v any, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if given(args[0]) && args[0] != nil {
-		return nil, errors.New("sum of an attribute is not supported")
-	}
-	all, err := e.items(v)
+	all, err := e.mapped(v, args[0])
 	if err != nil {
 		return nil, err
 	}
@@ -566,14 +704,9 @@ func unique(e *evaluation, v any, a arguments) (any, error) {
 	seen := map[any]bool{}
 	out := list{}
 	for _, next := range all {
-		key, ok := identity(next.by)
-		if !ok {
-			return nil, errCompare
-		}
-		if s, ok := key.(string); ok {
-			if err := e.touch(2 * len(s)); err != nil {
-				return nil, err
-			}
+		key, err := e.identity(next.by)
+		if err != nil {
+			return nil, err
 		}
 		if !seen[key] {
 			seen[key] = true
@@ -585,12 +718,30 @@ func unique(e *evaluation, v any, a arguments) (any, error) {
 
 // identity is a value that Go compares as Python compares v, which must be one
 // that Python can hash.
-func identity(v any) (any, bool) {
+func (e *evaluation) identity(v any) (any, error) {
+	switch v := v.(type) {
+	case string:
+		return v, e.touch(2 * len(v))
+	case tuple:
+		text, err := e.represented(v) // 1 and True are apart here, unlike Python's
+		return tupleText(text), err
+	}
+	key, ok := simpleIdentity(v)
+	if !ok {
+		return nil, errCompare
+	}
+	return key, nil
+}
+
+// tupleText is the text of a tuple, as a key.
+type tupleText string
+
+func simpleIdentity(v any) (any, bool) {
 	if n, ok := asInt(v); ok {
 		return n, true
 	}
 	switch v := v.(type) {
-	case nil, string, longNumber:
+	case nil, longNumber:
 		return v, true
 	case float64:
 		if n := int64(v); float64(n) == v && math.Abs(v) < 1<<62 {
@@ -598,9 +749,12 @@ func identity(v any) (any, bool) {
 		}
 		return v, true
 	case moment:
-		return v.t.UTC(), true
+		v.t = v.t.UTC()
+		return v, true
 	case span:
 		return v.d, true
+	case clock, zone, delta, weekdayOf:
+		return v, true
 	}
 	return nil, false
 }

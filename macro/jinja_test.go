@@ -6,40 +6,57 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"dagwright/dag"
+	"dagwright/macro"
 )
+
+// differences are templates of which something else comes here, with what and why.
+type differences map[string]struct{ want, why string }
+
+// apartFromAirflow are those of testdata/airflow.txt. docs/airflow.md lists the kinds.
+var apartFromAirflow = differences{
+	"{{ macros.ds_format_locale(ds, '%Y-%m-%d', 'EEEE', 'fr') }}": {"an error", "English is the only locale"},
+	"{{ params.users | map(attribute='nope') | list }}":           {"an error", "what is not defined is in no list"},
+	"{{ 3 is sameas 3 }}":                             {"an error", "numbers have no identity"},
+	"{% with a = 1 %}{{ a }}{% endwith %}":            {"an error", "the blocks are if, for, set and raw"},
+	"{% filter upper %}a{% endfilter %}":              {"an error", "the blocks are if, for, set and raw"},
+	"{% macro m(x) %}{{ x }}{% endmacro %}{{ m(1) }}": {"an error", "the blocks are if, for, set and raw"},
+	"{% do 1 %}": {"an error", "the blocks are if, for, set and raw"},
+	"{{ macros.json.dumps(params.users[0]) }}": {`{"age": 30, "city": "Riga", "name": "ann"}`,
+		"the keys of a conf are sorted"},
+}
 
 // apart are the templates of testdata/jinja.txt of which something else comes here than
 // in Jinja, with what and why.
-var apart = map[string]struct{ want, why string }{
+var apart = differences{
 	`{{ ['\\'] }}`: {"an error",
 		"the lexer takes the literal's end for escaped, and says so"},
-	"{{ {'b': 1, 'a': 2} | items | list }}":                          {"[['b', 1], ['a', 2]]", "a tuple is a list"},
-	"{{ {'a': 1}.items() | list }}":                                  {"[['a', 1]]", "a tuple is a list"},
-	"{{ 1 < 2 < 3 }}{{ 3 > 2 > 2 }}{{ 1 < 3 > 2 }}{{ 1 == 1 == 1 }}": {"an error", "comparisons are not chained"},
-	"{{ not 1 == 2 }}{{ not (1 and 0) }}{{ not not 0 }}":             {"an error", "not stands before no other not"},
-	"{{ [1] < [2] }}{{ [1, 2] < [1] }}{{ [1] <= [1] }}":              {"an error", "lists have no order"},
-	"{{ [1, 2, 3][0:2] }}{{ [1, 2, 3][::2] }}{{ 'abc'[::-1] }}":      {"an error", "a slice has no step"},
-	"{{ 'a' 'b' }}": {"an error", "texts side by side are not put together"},
-	"{{ () }}{{ (1,) }}{{ (1, 2) }}{{ (1) }}": {"[][1][1, 2]1", "a tuple is a list"},
-	"{{ [1, 2,] }}{{ {'a': 1,} }}":            {"an error", "the parser wants an item after a comma"},
-	"{{ {1: 2}[1] }}{{ {'a': 1, 'a': 2} }}":   {"an error", "a key is a text"},
-	"{{ none | int }}{{ [] | int }}{{ 'ff' | int(0, 16) }}{{ '0b11' | int(0, 2) }}{{ '11' | int(base=2) }}": {"an error",
-		"int has no base"},
-	"{{ 'a b' | urlencode }}{{ {'a': 'b c', 'd': 1} | urlencode }}{{ [['a', 1]] | urlencode }}{{ 1 | urlencode }}": {"an error",
-		"a dict makes no query"},
-	"{{ 'a'.upper }}": {"an error", "a function has no text"},
-	"{{ 2 is even and 3 is odd }}{{ 2.0 is even }}{{ 'x' is defined }}": {"an error", "a float is neither even nor odd"},
-	"{{ 1 is sameas 1 }}":        {"an error", "values have no identity"},
-	"{{ 'ß'.upper() }}":          {"ß", "a character becomes one character"},
-	"{{ 'İ'.lower() | length }}": {"1", "a character becomes one character"},
-	"{{ '²'.isdigit() }}":        {"False", "only decimal digits count"},
+	"{{ {1: 2}[1] }}{{ {'a': 1, 'a': 2} }}": {"an error", "a key is a text"},
+	"{{ 'a'.upper }}":                       {"an error", "a function has no text"},
+	"{{ 1 is sameas 1 }}":                   {"an error", "numbers have no identity"},
+	"{{ 'ß'.upper() }}":                     {"ß", "a character becomes one character"},
+	"{{ 'İ'.lower() | length }}":            {"1", "a character becomes one character"},
+	"{{ '²'.isdigit() }}":                   {"False", "only decimal digits count"},
 }
 
 // TestJinja renders what Jinja 3.1.6 has rendered (testdata/jinja.py): a row for each
 // operator, escape, filter, test and method, at its edges. Where Jinja fails, so do we.
 func TestJinja(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("testdata/jinja.json")
+	compareTable(t, "testdata/jinja.json", 300, func(conf map[string]any) macro.Context {
+		c := example()
+		c.Run.Conf = conf
+		return c
+	}, apart)
+}
+
+// compareTable renders the templates of a table, of which there must be so many. Where the
+// other side fails, so do we; where we differ on purpose, apart says so.
+func compareTable(t *testing.T, path string, least int, run func(conf map[string]any) macro.Context, apart differences) {
+	t.Helper()
+	source, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +67,10 @@ func TestJinja(t *testing.T) {
 			Want     *string
 		}
 	}
-	if err := json.Unmarshal(source, &oracle); err != nil || len(oracle.Rows) < 300 {
+	if err := json.Unmarshal(source, &oracle); err != nil || len(oracle.Rows) < least {
 		t.Fatalf("%d rows, %v", len(oracle.Rows), err)
 	}
-	c := example()
-	c.Run.Conf = oracle.Conf
+	c := run(oracle.Conf)
 	for _, row := range oracle.Rows {
 		task := *c.Task
 		task.Image = row.Template
@@ -69,7 +85,7 @@ func TestJinja(t *testing.T) {
 		}
 		if other, ok := apart[row.Template]; ok {
 			if got == want {
-				t.Errorf("%s is as in Jinja now", row.Template)
+				t.Errorf("%s is as there now", row.Template)
 			}
 			want = other.want
 		}
@@ -77,4 +93,23 @@ func TestJinja(t *testing.T) {
 			t.Errorf("%s\ngot  %q\nwant %q (%v)", row.Template, got, want, err)
 		}
 	}
+}
+
+// airflowContext is the run of testdata/airflow_table.py.
+func airflowContext(conf map[string]any) macro.Context {
+	logical := time.Date(2026, 1, 31, 3, 4, 5, 678901000, time.UTC)
+	c := example()
+	c.Run = dag.Run{
+		ID: "manual__1", LogicalDate: logical, StartedAt: logical.Add(time.Minute), Conf: conf,
+		Interval: dag.DataInterval{Start: time.Date(2026, 1, 24, 3, 4, 5, 0, time.UTC), End: logical},
+	}
+	c.Started = logical.Add(2 * time.Minute)
+	return c
+}
+
+// TestAirflow renders what Airflow 3.3.2 has rendered with its own sandbox, macros and
+// dates (testdata/airflow_table.py).
+func TestAirflow(t *testing.T) {
+	t.Parallel()
+	compareTable(t, "testdata/airflow.json", 500, airflowContext, apartFromAirflow)
 }

@@ -4,8 +4,8 @@
 // (https://airflow.apache.org/docs/apache-airflow/stable/templates-ref.html).
 //
 // Templates are written by many people, so they are evaluated in a sandbox.
-// Package gonja reads the syntax; the evaluation is done here, on a closed set
-// of values with Python's semantics. A template reads nothing but the context:
+// Package gonja finds the tokens; the parser (of Jinja's grammar) and the evaluation are
+// here, on a closed set of values with Python's semantics. A template reads nothing but the context:
 // no file, no environment, no clock, no Go value. An undefined name is an error,
 // as with Jinja's StrictUndefined.
 //
@@ -30,6 +30,8 @@ type Context struct {
 	Task     *dag.Task
 	Try      int
 	MaxTries int
+	// Started is when this try starts: ti.start_date, None when it is zero.
+	Started time.Time
 }
 
 // Renderer renders tasks and keeps the templates that it has parsed, a bounded

@@ -76,7 +76,7 @@ func (d *dict) items(e *evaluation) (any, error) {
 	}
 	out := make(list, len(d.keys))
 	for i, k := range d.keys {
-		out[i] = list{k, d.values[k]}
+		out[i] = tuple{k, d.values[k]}
 	}
 	return out, nil
 }
@@ -111,21 +111,50 @@ func stringMethod(s, name string) (any, bool) {
 
 type stringFunc func(e *evaluation, s string, a arguments) (any, error)
 
-var stringMethods = map[string]stringFunc{
-	"lower":      mapText(strings.ToLower),
-	"upper":      mapText(strings.ToUpper),
-	"title":      mapText(title),
-	"capitalize": mapText(capitalize),
-	"strip":      stripMethod(strings.TrimFunc),
-	"lstrip":     stripMethod(strings.TrimLeftFunc),
-	"rstrip":     stripMethod(strings.TrimRightFunc),
-	"startswith": ask(strings.HasPrefix),
-	"endswith":   ask(strings.HasSuffix),
-	"isdigit":    isDigits,
-	"replace":    replace,
-	"split":      split,
-	"join":       joinMethod,
-	"zfill":      zfill,
+var stringMethods map[string]stringFunc
+
+func init() { // format reaches the table through its fields
+	stringMethods = map[string]stringFunc{
+		"capitalize":   mapText(capitalize),
+		"casefold":     mapText(strings.ToLower),
+		"center":       alignMethod(centered),
+		"count":        searchMethod(strings.Count, false, false),
+		"endswith":     ask(strings.HasSuffix),
+		"find":         searchMethod(strings.Index, true, false),
+		"format":       strFormat,
+		"index":        searchMethod(strings.Index, true, true),
+		"isalnum":      askText(each(func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) })),
+		"isalpha":      askText(each(unicode.IsLetter)),
+		"isdecimal":    askText(each(unicode.IsDigit)),
+		"isdigit":      isDigits,
+		"islower":      askText(hasCase(unicode.IsLower, unicode.IsUpper)),
+		"isnumeric":    askText(each(unicode.IsNumber)),
+		"isspace":      askText(each(unicode.IsSpace)),
+		"istitle":      askText(isTitle),
+		"isupper":      askText(hasCase(unicode.IsUpper, unicode.IsLower)),
+		"join":         joinMethod,
+		"ljust":        alignMethod(leftJustified),
+		"lower":        mapText(strings.ToLower),
+		"lstrip":       stripMethod(strings.TrimLeftFunc),
+		"partition":    partition(false),
+		"removeprefix": cutMethod(strings.TrimPrefix),
+		"removesuffix": cutMethod(strings.TrimSuffix),
+		"replace":      replace,
+		"rfind":        searchMethod(strings.LastIndex, true, false),
+		"rindex":       searchMethod(strings.LastIndex, true, true),
+		"rjust":        alignMethod(rightJustified),
+		"rpartition":   partition(true),
+		"rsplit":       rightSplit,
+		"rstrip":       stripMethod(strings.TrimRightFunc),
+		"split":        split,
+		"splitlines":   splitLinesMethod,
+		"startswith":   ask(strings.HasPrefix),
+		"strip":        stripMethod(strings.TrimFunc),
+		"swapcase":     mapText(swapCase),
+		"title":        mapText(title),
+		"upper":        mapText(strings.ToUpper),
+		"zfill":        zfill,
+	}
 }
 
 func mapText(f func(string) string) stringFunc {
@@ -178,14 +207,23 @@ func ask(f func(s, part string) bool) stringFunc {
 		if err != nil {
 			return nil, err
 		}
-		part, err := stringOr(args[0], "")
-		if err != nil {
-			return nil, err
+		parts, ok := args[0].(tuple)
+		if !ok {
+			parts = tuple{args[0]}
 		}
-		if err := e.touch(min(len(s), len(part))); err != nil {
-			return nil, err
+		for _, v := range parts {
+			part, err := stringOr(v, "")
+			if err != nil {
+				return nil, err
+			}
+			if err := e.touch(min(len(s), len(part)) + stepWork); err != nil {
+				return nil, err
+			}
+			if f(s, part) {
+				return true, nil
+			}
 		}
-		return f(s, part), nil
+		return false, nil
 	}
 }
 
@@ -269,7 +307,11 @@ func joinMethod(e *evaluation, s string, a arguments) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if all, ok := args[0].(list); ok {
+	if _, ok := args[0].(string); !ok {
+		all, err := e.items(args[0])
+		if err != nil {
+			return nil, err
+		}
 		for i, item := range all {
 			if _, ok := item.(string); !ok {
 				return nil, fmt.Errorf("item %d is %s, not str; the filter join takes items of any type", i, typeName(item))

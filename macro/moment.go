@@ -1,34 +1,125 @@
 package macro
 
 import (
-	"errors"
 	"fmt"
-	"math"
 	"strings"
-	"sync"
 	"time"
-
-	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
-// moment is a datetime with a zone, as pendulum's DateTime. Its precision is a
-// microsecond.
-type moment struct{ t time.Time }
-
-// span is a timedelta. between marks the difference of two moments, which in
-// pendulum is an Interval with another text.
-type span struct {
-	d       time.Duration
-	between bool
+// moment is a date with or without a time of day: pendulum's DateTime and Date, and
+// Python's own datetime and date. Its precision is a microsecond. What has no zone is
+// kept as if it were UTC.
+type moment struct {
+	t     time.Time
+	class class
+	naive bool // without a zone; each date is
 }
+
+// class says which of the four a moment is. They differ in their methods and their text.
+type class int
+
+const (
+	dateTime class = iota // pendulum's
+	pythonDateTime
+	date // pendulum's
+	pythonDate
+)
+
+func (c class) String() string {
+	return [...]string{"DateTime", "datetime", "Date", "date"}[c]
+}
+
+func (c class) isDate() bool   { return c == date || c == pythonDate }
+func (c class) isPython() bool { return c == pythonDateTime || c == pythonDate }
+
+// dateOf is a moment's date.
+func dateOf(m moment, c class) moment {
+	y, mo, d := m.wall().Date()
+	return moment{time.Date(y, mo, d, 0, 0, 0, 0, time.UTC), c, true}
+}
+
+// wall is what the clock on the wall shows, as if it were UTC.
+func (m moment) wall() time.Time {
+	if m.naive {
+		return m.t
+	}
+	_, seconds := m.t.Zone()
+	return m.t.UTC().Add(time.Duration(seconds) * time.Second)
+}
+
+// fold is 1 when the clock shows this time for the second time.
+func (m moment) fold() int {
+	if !m.naive && !onWall(m.wall(), m.t.Location(), 0).Equal(m.t) {
+		return 1
+	}
+	return 0
+}
+
+// at is another moment of the same class and zone, by what the clock shows.
+func (m moment) at(shown time.Time, fold int) (moment, error) {
+	if err := inYears(shown); err != nil {
+		return m, err
+	}
+	if m.naive {
+		return moment{shown, m.class, true}, nil
+	}
+	return moment{onWall(shown, m.t.Location(), fold), m.class, false}, nil
+}
+
+// onWall is the moment at which a zone's clock shows the given time, by the rules of
+// pendulum's Timezone.convert: of a time that comes twice fold chooses; one that is
+// skipped moves forward with a fold, else back.
+func onWall(shown time.Time, loc *time.Location, fold int) time.Time {
+	_, before := shown.Add(-24 * time.Hour).In(loc).Zone()
+	_, after := shown.Add(24 * time.Hour).In(loc).Zone()
+	first := shown.Add(-time.Duration(before) * time.Second).In(loc)
+	second := shown.Add(-time.Duration(after) * time.Second).In(loc)
+	shows := func(t time.Time) bool { return (moment{t: t}).wall().Equal(shown) }
+	switch isFirst, isSecond := shows(first), shows(second); {
+	case isFirst && isSecond && fold == 0, isFirst && !isSecond:
+		return first
+	case isSecond:
+		return second
+	case fold == 1:
+		return first
+	}
+	return second
+}
+
+// The years that Python's datetime knows.
+const minYear, maxYear = 1, 9999
+
+func inYears(t time.Time) error {
+	if t.Year() < minYear || t.Year() > maxYear {
+		return errRange
+	}
+	return nil
+}
+
+// comparable reports whether two moments have an order.
+func (m moment) comparable(other moment) bool {
+	return m.naive == other.naive && m.class.isDate() == other.class.isDate()
+}
+
+func (m moment) equal(other moment) bool { return m.comparable(other) && m.t.Equal(other.t) }
+
+// text is Python's str.
+func (m moment) text() string { return m.isoformat(" ") }
 
 // isoformat is Python's; separator stands between date and time.
 func (m moment) isoformat(separator string) string {
-	layout := "2006-01-02" + separator + "15:04:05"
-	if m.t.Nanosecond()/1000 != 0 {
-		layout += ".000000"
+	layout := "2006-01-02"
+	if !m.class.isDate() {
+		layout += "\x0015:04:05"
+		if m.t.Nanosecond()/1000 != 0 {
+			layout += ".000000"
+		}
 	}
-	return m.t.Format(layout) + offset(m.t, ":")
+	s := strings.Replace(m.t.Format(layout), "\x00", separator, 1)
+	if m.naive {
+		return s
+	}
+	return s + offset(m.t, ":")
 }
 
 // offset writes a zone's offset: +03:00, with seconds where there are some.
@@ -47,284 +138,77 @@ func offset(t time.Time, colon string) string {
 
 func (m moment) repr() string {
 	t := m.t
-	s := fmt.Sprintf("DateTime(%d, %d, %d, %d, %d, %d", t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second())
-	if us := t.Nanosecond() / 1000; us != 0 {
+	s := fmt.Sprintf("(%d, %d, %d", t.Year(), t.Month(), t.Day())
+	us := t.Nanosecond() / 1000
+	switch {
+	case m.class == date:
+		return "Date" + s + ")"
+	case m.class == pythonDate:
+		return "datetime.date" + s + ")"
+	case m.class == dateTime:
+		s = fmt.Sprintf("DateTime%s, %d, %d, %d", s, t.Hour(), t.Minute(), t.Second())
+	case us != 0 || t.Second() != 0:
+		s = fmt.Sprintf("datetime.datetime%s, %d, %d, %d", s, t.Hour(), t.Minute(), t.Second())
+	default:
+		s = fmt.Sprintf("datetime.datetime%s, %d, %d", s, t.Hour(), t.Minute())
+	}
+	if us != 0 {
 		s += fmt.Sprintf(", %d", us)
 	}
-	return s + fmt.Sprintf(", tzinfo=Timezone('%s'))", t.Location())
+	if m.naive {
+		return s + ")"
+	}
+	return s + ", tzinfo=" + zone{t.Location()}.repr() + ")"
 }
 
-// attribute finds what a template may ask of a moment.
-func (m moment) attribute(name string) (any, bool) {
-	if v, ok := m.part(name); ok {
-		return v, true
-	}
-	call, ok := momentMethods[name]
-	if !ok {
-		return nil, false
-	}
-	return &function{name: name, call: func(e *evaluation, a arguments) (any, error) {
-		v, err := call(e, m, a)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return v, nil
-	}}, true
-}
+// zone is a time zone.
+type zone struct{ loc *time.Location }
 
-func (m moment) part(name string) (any, bool) {
-	t := m.t
-	switch name {
-	case "year":
-		return int64(t.Year()), true
-	case "month":
-		return int64(t.Month()), true
-	case "day":
-		return int64(t.Day()), true
-	case "hour":
-		return int64(t.Hour()), true
-	case "minute":
-		return int64(t.Minute()), true
-	case "second":
-		return int64(t.Second()), true
-	case "microsecond":
-		return int64(t.Nanosecond() / 1000), true
-	case "day_of_week":
-		return isoWeekday(t) - 1, true
-	case "day_of_year":
-		return int64(t.YearDay()), true
-	case "week_of_year":
-		_, week := t.ISOWeek()
-		return int64(week), true
-	case "quarter":
-		return int64(t.Month()-1)/3 + 1, true
-	case "days_in_month":
-		return int64(daysIn(t.Year(), t.Month())), true
-	case "int_timestamp":
-		return t.Unix(), true
-	case "timezone_name":
-		return t.Location().String(), true
+func (z zone) repr() string { return fmt.Sprintf("Timezone('%s')", z.loc) }
+
+func (z zone) attribute(name string) (any, bool) {
+	if name == "name" {
+		return z.loc.String(), true
 	}
 	return nil, false
 }
 
-type momentFunc func(e *evaluation, m moment, a arguments) (any, error)
+// clock is a time of day.
+type clock struct{ d time.Duration }
 
-var momentMethods = map[string]momentFunc{
-	"add":                func(_ *evaluation, m moment, a arguments) (any, error) { return m.add(a, 1) },
-	"subtract":           func(_ *evaluation, m moment, a arguments) (any, error) { return m.add(a, -1) },
-	"date":               noArguments(func(m moment) any { return m.t.Format("2006-01-02") }),
-	"end_of":             func(_ *evaluation, m moment, a arguments) (any, error) { return m.bound(a, true) },
-	"format":             formatMethod,
-	"in_timezone":        inTimezone,
-	"in_tz":              inTimezone,
-	"isoformat":          noArguments(func(m moment) any { return m.isoformat("T") }),
-	"isoweekday":         noArguments(func(m moment) any { return isoWeekday(m.t) }),
-	"start_of":           func(_ *evaluation, m moment, a arguments) (any, error) { return m.bound(a, false) },
-	"strftime":           strftimeMethod,
-	"timestamp":          noArguments(func(m moment) any { return float64(m.t.UnixMicro()) / 1e6 }),
-	"to_date_string":     noArguments(func(m moment) any { return m.t.Format("2006-01-02") }),
-	"to_datetime_string": noArguments(func(m moment) any { return m.t.Format("2006-01-02 15:04:05") }),
-	"to_iso8601_string":  noArguments(func(m moment) any { return strings.Replace(m.isoformat("T"), "+00:00", "Z", 1) }),
-	"to_time_string":     noArguments(func(m moment) any { return m.t.Format("15:04:05") }),
-	"weekday":            noArguments(func(m moment) any { return isoWeekday(m.t) - 1 }),
+func clockOf(m moment) clock {
+	h, mi, s := m.wall().Clock()
+	return clock{time.Duration(h)*time.Hour + time.Duration(mi)*time.Minute + time.Duration(s)*time.Second +
+		time.Duration(m.t.Nanosecond())}
 }
 
-func noArguments(f func(moment) any) momentFunc {
-	return func(_ *evaluation, m moment, a arguments) (any, error) {
-		_, err := a.take("it")
-		return f(m), err
-	}
+// onDay is the time of day of some day, as strftime and format need it.
+func (c clock) onDay() moment {
+	return moment{time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Add(c.d), pythonDateTime, true}
 }
 
-func strftimeMethod(e *evaluation, m moment, a arguments) (any, error) {
-	return formatWith(m, a, e.strftime)
+func (c clock) text() string { return strings.TrimPrefix(c.onDay().isoformat(" "), "1900-01-01 ") }
+
+func (c clock) repr() string {
+	t := c.onDay().t
+	s := fmt.Sprintf("Time(%d, %d, %d", t.Hour(), t.Minute(), t.Second())
+	if us := t.Nanosecond() / 1000; us != 0 {
+		s += fmt.Sprintf(", %d", us)
+	}
+	return s + ")"
 }
 
-func formatMethod(e *evaluation, m moment, a arguments) (any, error) {
-	return formatWith(m, a, e.pendulumFormat)
-}
-
-func formatWith(m moment, a arguments, write func(time.Time, string) (string, error)) (any, error) {
-	args, err := a.take("it", "format!")
-	if err != nil {
-		return nil, err
+func (c clock) attribute(name string) (any, bool) {
+	m := c.onDay()
+	switch name {
+	case "hour", "minute", "second", "microsecond":
+		return m.part(name)
+	case "isoformat":
+		return &function{name, bareCall(func(*evaluation) (any, error) { return c.text(), nil })}, true
+	case "strftime", "format":
+		return &function{name, func(e *evaluation, a arguments) (any, error) { return momentMethods[name].call(e, m, a) }}, true
 	}
-	layout, err := stringOr(args[0], "")
-	if err != nil {
-		return nil, err
-	}
-	return write(m.t, layout)
-}
-
-func inTimezone(e *evaluation, m moment, a arguments) (any, error) {
-	args, err := a.take("it", "tz!")
-	if err != nil {
-		return nil, err
-	}
-	name, err := stringOr(args[0], "")
-	if err != nil {
-		return nil, err
-	}
-	zone, err := e.zone(name)
-	return moment{m.t.In(zone)}, err
-}
-
-// zones holds those that were asked for, so that none is read twice. There are
-// about 600 of them.
-var zones sync.Map // name → *time.Location
-
-// zoneWork is what a zone costs to read.
-const zoneWork = 1 << 15
-
-func (b *budget) zone(name string) (*time.Location, error) {
-	if err := b.touch(zoneWork); err != nil {
-		return time.UTC, err
-	}
-	if loc, ok := zones.Load(name); ok {
-		return loc.(*time.Location), nil
-	}
-	if name == "" || name == "Local" {
-		return time.UTC, errors.New(`expected a zone such as "Europe/Moscow"`)
-	}
-	if len(name) > maxName {
-		return time.UTC, fmt.Errorf("there is no time zone %q", clip(name, 40))
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return time.UTC, fmt.Errorf("there is no time zone %q", clip(name, 40))
-	}
-	zones.Store(strings.Clone(name), loc)
-	return loc, nil
-}
-
-// The years that Python's datetime knows.
-const minYear, maxYear = 1, 9999
-
-// add moves a moment as pendulum does: when years, months, weeks or days are
-// among the units, the clock on the wall is moved; else the time that passes.
-func (m moment) add(a arguments, sign int64) (any, error) {
-	args, err := a.take("it", "years", "months", "weeks", "days", "hours", "minutes", "seconds", "microseconds")
-	if err != nil {
-		return nil, err
-	}
-	var n [8]int64
-	for i, v := range args {
-		if n[i], err = intOr(v, 0); err != nil {
-			return nil, err
-		}
-		if max(n[i], -n[i]) > 1e9 && i < 6 || max(n[i], -n[i]) > 1e15 || n[i] == math.MinInt64 {
-			return nil, errRange
-		}
-		n[i] *= sign
-	}
-	calendar := n[0] != 0 || n[1] != 0 || n[2] != 0 || n[3] != 0
-	t := m.t.UTC()
-	if calendar {
-		t = wall(m.t)
-	}
-	if t, err = addCalendar(t, n); err != nil {
-		return nil, err
-	}
-	for i, unit := range []time.Duration{time.Hour, time.Minute, time.Second, time.Microsecond} {
-		if t, err = shift(t, n[4+i], unit); err != nil {
-			return nil, err
-		}
-	}
-	if calendar {
-		return moment{onWall(t, m.t.Location())}, nil
-	}
-	return moment{t.In(m.t.Location())}, nil
-}
-
-// addCalendar adds years, months, weeks and days; the day is cut to the
-// month's last.
-func addCalendar(t time.Time, n [8]int64) (time.Time, error) {
-	if n[0] == 0 && n[1] == 0 && n[2] == 0 && n[3] == 0 {
-		return t, nil
-	}
-	months := int64(t.Year())*12 + int64(t.Month()) - 1 + n[0]*12 + n[1]
-	year, month := months/12, time.Month(months%12+1)
-	if year < minYear || year > maxYear || max(n[2], -n[2]) > 600_000 || max(n[3], -n[3]) > 4_000_000 {
-		return t, errRange
-	}
-	day := min(t.Day(), daysIn(int(year), month))
-	h, mi, s := t.Clock()
-	t = time.Date(int(year), month, day+int(n[2]*7+n[3]), h, mi, s, t.Nanosecond(), time.UTC)
-	return t, inYears(t)
-}
-
-func inYears(t time.Time) error {
-	if t.Year() < minYear || t.Year() > maxYear {
-		return errRange
-	}
-	return nil
-}
-
-// shift adds n units to a time.
-func shift(t time.Time, n int64, unit time.Duration) (time.Time, error) {
-	if max(n, -n) > int64(math.MaxInt64/unit) {
-		return t, errRange
-	}
-	t = t.Add(time.Duration(n) * unit)
-	return t, inYears(t)
-}
-
-// wall is what the clock on the wall shows, as if it were UTC.
-func wall(t time.Time) time.Time {
-	_, seconds := t.Zone()
-	return t.UTC().Add(time.Duration(seconds) * time.Second)
-}
-
-// onWall is the moment at which a zone's clock shows the given time. A time
-// that is skipped moves forward; of one that comes twice the second is taken, as
-// pendulum does.
-func onWall(shown time.Time, loc *time.Location) time.Time {
-	_, before := shown.Add(-24 * time.Hour).In(loc).Zone()
-	_, after := shown.Add(24 * time.Hour).In(loc).Zone()
-	late := shown.Add(-time.Duration(after) * time.Second).In(loc)
-	if wall(late).Equal(shown) {
-		return late
-	}
-	return shown.Add(-time.Duration(before) * time.Second).In(loc)
-}
-
-// bound is the first or last moment of a day, week, month, year or hour.
-func (m moment) bound(a arguments, last bool) (any, error) {
-	args, err := a.take("it", "unit!")
-	if err != nil {
-		return nil, err
-	}
-	unit, err := stringOr(args[0], "")
-	if err != nil {
-		return nil, err
-	}
-	t := wall(m.t)
-	y, mo, d := t.Date()
-	start, next := t, t
-	switch unit {
-	case "hour":
-		start = t.Truncate(time.Hour)
-		next = start.Add(time.Hour)
-	case "day":
-		start = time.Date(y, mo, d, 0, 0, 0, 0, time.UTC)
-		next = start.AddDate(0, 0, 1)
-	case "week":
-		start = time.Date(y, mo, d-int(isoWeekday(t))+1, 0, 0, 0, 0, time.UTC)
-		next = start.AddDate(0, 0, 7)
-	case "month":
-		start = time.Date(y, mo, 1, 0, 0, 0, 0, time.UTC)
-		next = start.AddDate(0, 1, 0)
-	case "year":
-		start = time.Date(y, 1, 1, 0, 0, 0, 0, time.UTC)
-		next = start.AddDate(1, 0, 0)
-	default:
-		return nil, errors.New("expected hour, day, week, month or year")
-	}
-	if last {
-		start = next.Add(-time.Microsecond)
-	}
-	return moment{onWall(start, m.t.Location())}, nil
+	return nil, false
 }
 
 func isoWeekday(t time.Time) int64 { return int64(t.Weekday()+6)%7 + 1 }
@@ -333,88 +217,4 @@ func daysIn(year int, month time.Month) int {
 	return time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
-// calendar adds and subtracts moments and spans.
-func calendar(op tokens.Type, left, right any) (any, bool, error) {
-	if op == tokens.Addition {
-		if _, ok := right.(moment); ok {
-			left, right = right, left
-		}
-	} else if op != tokens.Subtraction {
-		return nil, false, nil
-	}
-	other, isSpan := right.(span)
-	if isSpan && op == tokens.Subtraction {
-		other.d = -other.d
-	}
-	switch a := left.(type) {
-	case moment:
-		if b, ok := right.(moment); ok && op == tokens.Subtraction {
-			d := a.t.Sub(b.t)
-			if d == math.MaxInt64 || d == math.MinInt64 {
-				return nil, true, errRange
-			}
-			return span{d: d, between: true}, true, nil
-		}
-		if isSpan {
-			// Python adds a timedelta to the clock on the wall.
-			t := wall(a.t).Add(other.d)
-			return moment{onWall(t, a.t.Location())}, true, inYears(t)
-		}
-	case span:
-		if isSpan {
-			sum, err := integers(tokens.Addition, int64(a.d), int64(other.d))
-			if err != nil {
-				return nil, true, err
-			}
-			return span{d: time.Duration(sum.(int64))}, true, nil
-		}
-	}
-	return nil, false, nil
-}
-
-// parts splits a span as Python does: the days carry the sign.
-func (s span) parts() (days, seconds, microseconds int64) {
-	us := s.d.Microseconds()
-	const day = 24 * 3600 * 1_000_000
-	days, us = us/day, us%day
-	if us < 0 {
-		days, us = days-1, us+day
-	}
-	return days, us / 1_000_000, us % 1_000_000
-}
-
-func (s span) attribute(name string) (any, bool) {
-	days, seconds, microseconds := s.parts()
-	switch name {
-	case "days":
-		return days, true
-	case "seconds":
-		return seconds, true
-	case "microseconds":
-		return microseconds, true
-	case "total_seconds":
-		return &function{name: name, call: func(_ *evaluation, a arguments) (any, error) {
-			_, err := a.take("total_seconds")
-			return float64(s.d.Microseconds()) / 1e6, err
-		}}, true
-	}
-	return nil, false
-}
-
-// text is Python's str of a timedelta.
-func (s span) text() string {
-	days, seconds, microseconds := s.parts()
-	out := ""
-	if days != 0 {
-		out = fmt.Sprintf("%d day", days)
-		if days != 1 && days != -1 {
-			out += "s"
-		}
-		out += ", "
-	}
-	out += fmt.Sprintf("%d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
-	if microseconds != 0 {
-		out += fmt.Sprintf(".%06d", microseconds)
-	}
-	return out
-}
+func isLeap(year int) bool { return daysIn(year, time.February) == 29 }

@@ -81,7 +81,7 @@ func (n *names) tagList() (any, error) {
 func found(v any, err error) (any, bool, error) { return v, err == nil, err }
 
 // utc is how Airflow keeps the dates of a run.
-func utc(t time.Time) moment { return moment{t.UTC().Truncate(time.Microsecond)} }
+func utc(t time.Time) moment { return moment{t: t.UTC().Truncate(time.Microsecond)} }
 
 // optional is None for a date that is not known yet.
 func optional(t time.Time) any {
@@ -137,6 +137,10 @@ func (n *names) lookup(name string) (v any, ok bool, err error) {
 	return nil, false, nil
 }
 
+// prevHint names what to subtract for a run before this one: one schedule.
+const prevHint = "Airflow 3 removed it; subtract what lies between two runs: macros.ds_add(ds, -1) if the schedule is " +
+	"daily, logical_date.subtract(weeks=1) | ds if weekly, logical_date.subtract(months=1) | ds if monthly"
+
 // unavailable are the names of Airflow that dagwright cannot give a value, and
 // what to do instead.
 var unavailable = map[string]string{
@@ -147,9 +151,9 @@ var unavailable = map[string]string{
 	"next_ds":                          "Airflow 3 removed it; use data_interval_end | ds",
 	"next_ds_nodash":                   "Airflow 3 removed it; use data_interval_end | ds_nodash",
 	"next_execution_date":              "Airflow 3 removed it; use data_interval_end",
-	"prev_ds":                          "Airflow 3 removed it; use macros.ds_add(ds, -1)",
-	"prev_ds_nodash":                   "Airflow 3 removed it; use macros.ds_add(ds, -1)",
-	"prev_execution_date":              "Airflow 3 removed it; use logical_date",
+	"prev_ds":                          prevHint,
+	"prev_ds_nodash":                   prevHint,
+	"prev_execution_date":              prevHint,
 	"prev_execution_date_success":      "Airflow 3 removed it",
 	"tomorrow_ds":                      "Airflow 3 removed it; use macros.ds_add(ds, 1)",
 	"tomorrow_ds_nodash":               "Airflow 3 removed it; use macros.ds_add(ds, 1)",
@@ -273,6 +277,9 @@ func (n *names) taskInstance(name string) (any, bool, error) {
 		return int64(max(n.MaxTries-1, 0)), true, nil
 	case "map_index":
 		return int64(-1), true, nil
+	case "start_date":
+		n.tried = true
+		return optional(n.Started), true, nil
 	case "task":
 		return &object{"task", n.task}, true, nil
 	case "dag_run":

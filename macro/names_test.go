@@ -25,7 +25,7 @@ func TestNames(t *testing.T) {
 			Conf: map[string]any{"c": "v"},
 		},
 		Task: &dag.Task{ID: "t", Owner: "me", Retries: 4, TriggerRule: dag.AllDone, PriorityWeight: 9},
-		Try:  2, MaxTries: 6,
+		Try:  2, MaxTries: 6, Started: at(10),
 	}
 	stamp := func(day string) string { return "2026-01-" + day + " 03:04:05.000006+00:00" }
 	for _, tt := range []struct{ name, want string }{
@@ -48,6 +48,7 @@ func TestNames(t *testing.T) {
 		{"task.priority_weight", "9"}, {"task.params.p", "1"},
 		{"ti.task_id", "t"}, {"ti.dag_id", "d"}, {"ti.run_id", "r"}, {"ti.try_number", "2"}, {"ti.max_tries", "5"},
 		{"ti.map_index", "-1"},
+		{"ti.start_date", stamp("10")}, {"ti.start_date.add(days=1)", stamp("11")},
 		{"ti.task.retries", "4"}, {"ti.dag_run.note", "note"}, {"task_instance.try_number", "2"},
 
 		{"logical_date.year", "2026"}, {"logical_date.month", "1"}, {"logical_date.day", "3"}, {"logical_date.hour", "3"},

@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nikolalohinski/gonja/v2/nodes"
 	"github.com/nikolalohinski/gonja/v2/tokens"
@@ -36,7 +35,15 @@ func (e *evaluation) unary(n *nodes.UnaryExpression) (any, error) {
 		if v.d == math.MinInt64 {
 			return nil, errRange
 		}
-		return span{d: v.d * time.Duration(sign), between: v.between}, nil
+		if n.Negative {
+			return v.negative(), nil
+		}
+		return v, nil
+	case delta:
+		if n.Negative {
+			return v.negative(), nil
+		}
+		return v, nil
 	}
 	if i, ok := asInt(v); ok && i != math.MinInt64 {
 		return sign * i, nil
@@ -57,9 +64,6 @@ func (e *evaluation) binary(n *nodes.BinaryExpression) (any, error) {
 		}
 		return e.defined(n.Right)
 	}
-	if err := checkChain(n); err != nil {
-		return nil, err
-	}
 	left, err := e.defined(n.Left)
 	if err != nil {
 		return nil, err
@@ -71,12 +75,37 @@ func (e *evaluation) binary(n *nodes.BinaryExpression) (any, error) {
 	return e.operate(op, n.Operator.Token.Val, left, right)
 }
 
-func comparison(op tokens.Type) bool {
-	switch op {
-	case tokens.Equals, tokens.Ne, tokens.LowerThan, tokens.LowerThanOrEqual, tokens.GreaterThan, tokens.GreaterThanOrEqual:
-		return true
+// comparison evaluates operands up to the first that is not as it says.
+func (e *evaluation) comparison(n *comparison) (any, error) {
+	left, err := e.defined(n.first)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	for _, next := range n.rest {
+		right, err := e.defined(next.value)
+		if err != nil {
+			return nil, err
+		}
+		ok, err := e.compared(next, left, right)
+		if err != nil || !ok {
+			return false, err
+		}
+		left = right
+	}
+	return true, nil
+}
+
+func (e *evaluation) compared(o operand, left, right any) (bool, error) {
+	if err := e.step(); err != nil {
+		return false, err
+	}
+	if o.operator.Type == tokens.In {
+		ok, err := e.contains(right, left)
+		return ok != o.negated, err
+	}
+	v, err := e.operate(o.operator.Type, o.operator.Val, left, right)
+	ok, _ := v.(bool)
+	return ok, err
 }
 
 func (e *evaluation) operate(op tokens.Type, symbol string, left, right any) (any, error) {
@@ -90,6 +119,9 @@ func (e *evaluation) operate(op tokens.Type, symbol string, left, right any) (an
 		return e.ordered(op, symbol, left, right)
 	case tokens.Tilde:
 		return e.concat(left, right)
+	}
+	if s, ok := left.(string); ok && op == tokens.Modulo {
+		return e.percentFormat(s, right)
 	}
 	if v, ok, err := calendar(op, left, right); ok || err != nil {
 		return v, err
@@ -145,6 +177,11 @@ func (e *evaluation) sequence(op tokens.Type, left, right any) (any, bool, error
 				v, err := e.appended(a, b)
 				return v, true, err
 			}
+		case tuple:
+			if b, ok := right.(tuple); ok {
+				v, err := e.appended(list(a), list(b))
+				return tuple(v), true, err
+			}
 		}
 	case tokens.Multiply:
 		if _, ok := asInt(left); ok {
@@ -159,7 +196,7 @@ func (e *evaluation) sequence(op tokens.Type, left, right any) (any, bool, error
 	return nil, false, nil
 }
 
-func (b *budget) appended(left, right list) (any, error) {
+func (b *budget) appended(left, right list) (list, error) {
 	if err := b.spendEach(len(left)+len(right), itemSize); err != nil {
 		return nil, err
 	}
@@ -178,15 +215,23 @@ func (b *budget) repeated(v any, n int64) (any, bool, error) {
 		}
 		return strings.Repeat(v, times), true, nil
 	case list:
-		if len(v) == 0 {
-			return v, true, nil
-		}
-		if err := b.spendEach(times, itemSize*len(v)); err != nil {
-			return nil, true, err
-		}
-		return slices.Repeat(v, times), true, nil
+		out, err := b.repeatedList(v, times)
+		return out, true, err
+	case tuple:
+		out, err := b.repeatedList(list(v), times)
+		return tuple(out), true, err
 	}
 	return nil, false, nil
+}
+
+func (b *budget) repeatedList(v list, times int) (list, error) {
+	if len(v) == 0 {
+		return v, nil
+	}
+	if err := b.spendEach(times, itemSize*len(v)); err != nil {
+		return nil, err
+	}
+	return slices.Repeat(v, times), nil
 }
 
 func integers(op tokens.Type, a, b int64) (any, error) {
@@ -320,19 +365,21 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 		return e.sameText(a, b, ok)
 	case moment:
 		b, ok := b.(moment)
-		return ok && a.t.Equal(b.t), nil
+		return ok && a.equal(b), nil
 	case span:
 		b, ok := b.(span)
 		return ok && a.d == b.d, nil
 	case list:
 		b, ok := b.(list)
 		return e.equalLists(a, b, ok)
+	case tuple:
+		b, ok := b.(tuple)
+		return e.equalLists(list(a), list(b), ok)
 	case *dict:
 		b, ok := b.(*dict)
 		return e.equalDicts(a, b, ok)
-	case *object:
-		b, ok := b.(*object)
-		return ok && a == b, nil
+	case clock, zone, delta, weekdayOf, undefined, *object, *function, *namespace:
+		return a == b, nil
 	}
 	return false, nil
 }
@@ -351,6 +398,10 @@ func (e *evaluation) equalLists(a, b list, ok bool) (bool, error) {
 	if !ok || len(a) != len(b) {
 		return false, nil
 	}
+	if err := e.deeper(); err != nil {
+		return false, err
+	}
+	defer e.shallower()
 	for i := range a {
 		if same, err := e.equal(a[i], b[i]); !same || err != nil {
 			return false, err
@@ -363,6 +414,10 @@ func (e *evaluation) equalDicts(a, b *dict, ok bool) (bool, error) {
 	if !ok || len(a.keys) != len(b.keys) {
 		return false, nil
 	}
+	if err := e.deeper(); err != nil {
+		return false, err
+	}
+	defer e.shallower()
 	for _, k := range a.keys {
 		v, ok, err := e.lookup(b, k)
 		if !ok || err != nil {
@@ -404,21 +459,31 @@ func (e *evaluation) contains(haystack, needle any) (bool, error) {
 		_, found, err := e.lookup(h, s)
 		return found, err
 	case list:
-		for _, item := range h {
-			if same, err := e.equal(item, needle); same || err != nil {
-				return same, err
-			}
+		return e.containsItem(h, needle)
+	case tuple:
+		return e.containsItem(list(h), needle)
+	case undefined:
+		if h.soft {
+			return false, nil
 		}
-		return false, nil
 	}
 	return false, fmt.Errorf("%s contains nothing", typeName(haystack))
+}
+
+func (e *evaluation) containsItem(all list, needle any) (bool, error) {
+	for _, item := range all {
+		if same, err := e.equal(item, needle); same || err != nil {
+			return same, err
+		}
+	}
+	return false, nil
 }
 
 // chargeSearch charges a search for s in all of text.
 func (b *budget) chargeSearch(text, s string) error { return b.touch(4*len(text) + len(s)) }
 
 // compare orders two values of one kind.
-func (b *budget) compare(x, y any) (order int, ok bool, err error) {
+func (e *evaluation) compare(x, y any) (order int, ok bool, err error) {
 	if m, ok := asInt(x); ok {
 		if n, ok := asInt(y); ok {
 			return cmp.Compare(m, n), true, nil
@@ -431,18 +496,51 @@ func (b *budget) compare(x, y any) (order int, ok bool, err error) {
 	switch x := x.(type) {
 	case string:
 		y, ok := y.(string)
-		if err := b.touch(min(len(x), len(y))); err != nil {
+		if err := e.touch(min(len(x), len(y))); err != nil {
 			return 0, false, err
 		}
 		return cmp.Compare(x, y), ok, nil
+	case list:
+		y, ok := y.(list)
+		if !ok {
+			return 0, false, nil
+		}
+		return e.compareLists(x, y)
+	case tuple:
+		y, ok := y.(tuple)
+		if !ok {
+			return 0, false, nil
+		}
+		return e.compareLists(list(x), list(y))
 	case moment:
 		y, ok := y.(moment)
-		return x.t.Compare(y.t), ok, nil
+		return x.t.Compare(y.t), ok && x.comparable(y), nil
+	case clock:
+		y, ok := y.(clock)
+		return cmp.Compare(x.d, y.d), ok, nil
 	case span:
 		y, ok := y.(span)
 		return cmp.Compare(x.d, y.d), ok, nil
 	}
 	return 0, false, nil
+}
+
+// compareLists orders two lists by their first items that differ.
+func (e *evaluation) compareLists(x, y list) (order int, ok bool, err error) {
+	if err := e.deeper(); err != nil {
+		return 0, false, err
+	}
+	defer e.shallower()
+	for i := range min(len(x), len(y)) {
+		same, err := e.equal(x[i], y[i])
+		if err != nil {
+			return 0, false, err
+		}
+		if !same {
+			return e.compare(x[i], y[i])
+		}
+	}
+	return cmp.Compare(len(x), len(y)), true, nil
 }
 
 func (e *evaluation) ordered(op tokens.Type, symbol string, left, right any) (any, error) {

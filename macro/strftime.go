@@ -14,7 +14,7 @@ var directives = map[byte]string{
 	'I': "03", 'p': "PM", 'b': "Jan", 'h': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday",
 	'j': "002", 'Z': "MST", 'e': "_2",
 	'F': "2006-01-02", 'T': "15:04:05", 'R': "15:04", 'D': "01/02/06",
-	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05",
+	'c': "Mon Jan _2 15:04:05 2006", 'x': "01/02/06", 'X': "15:04:05", 'r': "03:04:05 PM",
 }
 
 // chargeFormat charges a format: a directive of two bytes may write 32, and takes
@@ -27,7 +27,7 @@ func (b *budget) chargeFormat(format string) error {
 }
 
 // strftime writes a time as Python's strftime in the C locale.
-func (b *budget) strftime(t time.Time, format string) (string, error) {
+func (b *budget) strftime(m moment, format string) (string, error) {
 	if err := b.chargeFormat(format); err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func (b *budget) strftime(t time.Time, format string) (string, error) {
 		if i >= len(format) {
 			return "", errors.New("the format ends in %")
 		}
-		s, err := directive(t, format[i])
+		s, err := directive(m, format[i])
 		if err != nil {
 			return "", err
 		}
@@ -59,7 +59,11 @@ func (b *budget) strftime(t time.Time, format string) (string, error) {
 	return out.String(), nil
 }
 
-func directive(t time.Time, c byte) (string, error) {
+func directive(m moment, c byte) (string, error) {
+	t := m.t
+	if m.naive && (c == 'z' || c == 'Z') {
+		return "", nil
+	}
 	if layout, ok := directives[c]; ok {
 		return t.Format(layout), nil
 	}
@@ -71,6 +75,20 @@ func directive(t time.Time, c byte) (string, error) {
 		return fmt.Sprintf("%06d", t.Nanosecond()/1000), nil
 	case 'z':
 		return offset(t, ""), nil
+	case 'C':
+		return fmt.Sprintf("%02d", t.Year()/100), nil
+	case 'g':
+		return fmt.Sprintf("%02d", year%100), nil
+	case 'k':
+		return fmt.Sprintf("%2d", t.Hour()), nil
+	case 'l':
+		return fmt.Sprintf("%2d", (t.Hour()+11)%12+1), nil
+	case 'P':
+		return strings.ToLower(t.Format("PM")), nil
+	case 'n':
+		return "\n", nil
+	case 't':
+		return "\t", nil
 	case 's':
 		return strconv.FormatInt(t.Unix(), 10), nil
 	case 'u':
@@ -89,59 +107,25 @@ func directive(t time.Time, c byte) (string, error) {
 	return "", fmt.Errorf("%%%c is not supported in a date format", c)
 }
 
-// strptime reads a time as Python's strptime, for the directives that have a
-// layout in Go.
-func (b *budget) strptime(value, format string) (time.Time, error) {
-	if err := b.chargeFormat(format); err != nil {
-		return time.Time{}, err
-	}
-	if err := b.spendEach(len(value), 8); err != nil {
-		return time.Time{}, err
-	}
-	var layout strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
-			if '0' <= format[i] && format[i] <= '9' || 'A' <= format[i] && format[i] <= 'Z' && format[i] != 'T' ||
-				format[i] == '_' {
-				// Such a character could be a part of a Go layout.
-				return time.Time{}, fmt.Errorf("a date format that is read may not contain %q", format[i])
-			}
-			layout.WriteByte(format[i])
-			continue
-		}
-		i++
-		if i < len(format) && format[i] == 'f' {
-			layout.WriteString("000000")
-			continue
-		}
-		if i >= len(format) || !strings.ContainsRune("YmdHMSyIpbBaAjzFT", rune(format[i])) {
-			return time.Time{}, errors.New("a directive of the format is not supported")
-		}
-		if format[i] == 'z' {
-			layout.WriteString("-0700")
-			continue
-		}
-		layout.WriteString(directives[format[i]])
-	}
-	t, err := time.Parse(layout.String(), value)
-	if err != nil {
-		return time.Time{}, errors.New("the text does not match the date format")
-	}
-	return t, nil
-}
-
 // pendulumTokens are the tokens of pendulum's format, the longest of each
 // letter first.
 var pendulumTokens = []struct {
 	token string
 	write func(time.Time) string
 }{
-	{"YYYY", layout("2006")}, {"YY", layout("06")}, {"Y", func(t time.Time) string { return strconv.Itoa(t.Year()) }},
+	{"LTS", layout("3:04:05 PM")}, {"LT", layout("3:04 PM")}, {"LLLL", layout("Monday, January 2, 2006 3:04 PM")},
+	{"LLL", layout("January 2, 2006 3:04 PM")}, {"LL", layout("January 2, 2006")}, {"L", layout("01/02/2006")},
+	{"YYYY", func(t time.Time) string { return strconv.Itoa(t.Year()) }}, {"YY", layout("06")},
+	{"Y", func(t time.Time) string { return strconv.Itoa(t.Year()) }},
+	{"Qo", func(t time.Time) string { return ordinal(int(t.Month()-1)/3 + 1) }},
 	{"Q", func(t time.Time) string { return strconv.Itoa(int(t.Month()-1)/3 + 1) }},
+	{"Mo", func(t time.Time) string { return ordinal(int(t.Month())) }},
 	{"MMMM", layout("January")}, {"MMM", layout("Jan")}, {"MM", layout("01")}, {"M", layout("1")},
-	{"DDDD", layout("002")}, {"DDD", func(t time.Time) string { return strconv.Itoa(t.YearDay()) }},
+	{"DDDo", func(t time.Time) string { return ordinal(t.YearDay()) }}, {"DDDD", layout("002")},
+	{"DDD", func(t time.Time) string { return strconv.Itoa(t.YearDay()) }},
 	{"DD", layout("02")}, {"Do", func(t time.Time) string { return ordinal(t.Day()) }}, {"D", layout("2")},
-	{"dddd", layout("Monday")}, {"ddd", layout("Mon")},
+	{"dddd", layout("Monday")}, {"ddd", layout("Mon")}, {"dd", func(t time.Time) string { return t.Format("Mon")[:2] }},
+	{"do", func(t time.Time) string { return ordinal(int(t.Weekday())) }},
 	{"d", func(t time.Time) string { return strconv.Itoa(int(t.Weekday())) }},
 	{"E", func(t time.Time) string { return strconv.FormatInt(isoWeekday(t), 10) }},
 	{"HH", layout("15")}, {"H", func(t time.Time) string { return strconv.Itoa(t.Hour()) }},
@@ -151,7 +135,7 @@ var pendulumTokens = []struct {
 	{"S", fraction(1)},
 	{"A", layout("PM")},
 	{"ZZ", func(t time.Time) string { return offset(t, "") }}, {"Z", func(t time.Time) string { return offset(t, ":") }},
-	{"zz", func(t time.Time) string { return t.Location().String() }},
+	{"zz", layout("MST")},
 	{"z", func(t time.Time) string { return t.Location().String() }},
 	{"X", func(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }},
 	{"x", func(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }},
@@ -167,7 +151,7 @@ func fraction(digits int) func(time.Time) string {
 
 func ordinal(n int) string {
 	suffix := "th"
-	if n/10 != 1 {
+	if n/10%10 != 1 {
 		switch n % 10 {
 		case 1:
 			suffix = "st"
@@ -182,7 +166,7 @@ func ordinal(n int) string {
 
 // pendulumFormat writes a time in the tokens of pendulum's format; [text] stands
 // for itself.
-func (b *budget) pendulumFormat(t time.Time, format string) (string, error) {
+func (b *budget) pendulumFormat(m moment, format string) (string, error) {
 	if err := b.chargeFormat(format); err != nil {
 		return "", err
 	}
@@ -204,7 +188,9 @@ next:
 		}
 		for _, p := range pendulumTokens {
 			if strings.HasPrefix(format[i:], p.token) {
-				out.WriteString(p.write(t))
+				if !m.naive || p.token[0] != 'z' && p.token[0] != 'Z' {
+					out.WriteString(p.write(m.t))
+				}
 				i += len(p.token)
 				continue next
 			}

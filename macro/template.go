@@ -8,9 +8,7 @@ import (
 	"unicode"
 
 	"github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/loaders"
 	"github.com/nikolalohinski/gonja/v2/nodes"
-	"github.com/nikolalohinski/gonja/v2/parser"
 	"github.com/nikolalohinski/gonja/v2/tokens"
 )
 
@@ -25,7 +23,7 @@ const (
 // template is a parsed template. It is never changed after parse, so that many
 // goroutines may execute it.
 type template struct {
-	root *nodes.Template
+	body []nodes.Node
 	// literals holds what the string literals stand for: gonja decodes their
 	// escapes otherwise than Python.
 	literals map[*tokens.Token]string
@@ -53,15 +51,15 @@ func (e *syntaxError) Error() string {
 	return e.reason
 }
 
-// parse reads a template with gonja's lexer and parser. The tokens are checked
-// and mended between the two, since the lexer skips over characters that it does
-// not know and the parser takes a lexer's error for the end.
+// parse reads a template with gonja's lexer and a parser of Jinja's grammar. The
+// tokens are checked and mended between the two, since the lexer skips over characters
+// that it does not know.
 func parse(source string) (t *template, err error) {
 	if len(source) > maxSource {
 		return nil, fmt.Errorf("a template may have %d bytes at most, this one has %d", maxSource, len(source))
 	}
 	defer func() {
-		// gonja's parser runs beyond the end of some broken templates.
+		// gonja's lexer runs beyond the end of some broken templates.
 		if recover() != nil {
 			t, err = nil, &syntaxError{reason: "the template's syntax is wrong"}
 		}
@@ -75,40 +73,15 @@ func parse(source string) (t *template, err error) {
 	if err != nil {
 		return nil, err
 	}
-	p := parser.NewParser("template", tokens.NewStream(rewriteConditionals(list)), cfg, emptyLoader(), blockParsers{})
-	root, err := p.Parse()
+	p := parser{list: list, literals: m.literals}
+	body, err := p.template()
 	if err != nil {
-		return nil, asSyntaxError(err)
+		return nil, err
 	}
 	// A token becomes about 400 bytes of nodes.
-	t = &template{root: root, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}
+	t = &template{body: body, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}
 	t.fault = sync.OnceValue(t.check)
 	return t, nil
-}
-
-// emptyLoader has no template to include; no block asks for one either.
-func emptyLoader() loaders.Loader {
-	loader, err := loaders.NewMemoryLoader(map[string]string{})
-	if err != nil {
-		return nil
-	}
-	return loader
-}
-
-func asSyntaxError(err error) error {
-	var blocked *blockError
-	if errors.As(err, &blocked) {
-		return blocked
-	}
-	var s *parser.SyntaxError
-	if errors.As(err, &s) {
-		reason := strings.TrimSuffix(s.Message, ".")
-		if s.Raw != "" {
-			reason += fmt.Sprintf(" near %q", clip(s.Raw, 40))
-		}
-		return &syntaxError{line: s.Line, reason: "the template's syntax is wrong: " + reason}
-	}
-	return &syntaxError{reason: "the template's syntax is wrong: " + clip(err.Error(), 200)}
 }
 
 // mender checks and corrects the tokens of one template.

@@ -3,6 +3,7 @@ package macro
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -11,6 +12,15 @@ import (
 
 // tests are those of Jinja's "is"; "in" is one because gonja parses it so.
 var tests = map[string]builtin{
+	"!=":          compares(tokens.Ne),
+	"<":           compares(tokens.LowerThan),
+	"<=":          compares(tokens.LowerThanOrEqual),
+	"==":          compares(tokens.Equals),
+	">":           compares(tokens.GreaterThan),
+	">=":          compares(tokens.GreaterThanOrEqual),
+	"callable":    isType("function"),
+	"filter":      bare(func(_ *evaluation, v any) (any, error) { return isKey(filters, v), nil }),
+	"sameas":      sameAs,
 	"boolean":     isType("bool"),
 	"defined":     bare(func(_ *evaluation, v any) (any, error) { return given(v), nil }),
 	"divisibleby": divisible,
@@ -24,7 +34,7 @@ var tests = map[string]builtin{
 	"greaterthan": compares(tokens.GreaterThan),
 	"in":          isIn,
 	"integer":     isType("int"),
-	"iterable":    isType("list", "dict", "str"),
+	"iterable":    isType("list", "tuple", "dict", "str"),
 	"le":          compares(tokens.LowerThanOrEqual),
 	"lessthan":    compares(tokens.LowerThan),
 	"lower": bare(func(e *evaluation, v any) (any, error) {
@@ -36,13 +46,39 @@ var tests = map[string]builtin{
 	"none":      bare(func(_ *evaluation, v any) (any, error) { return v == nil, nil }),
 	"number":    isType("int", "float", "bool"),
 	"odd":       bare(func(_ *evaluation, v any) (any, error) { return remainder(v, 2, 1) }),
-	"sequence":  isType("list", "dict", "str"),
+	"sequence":  isType("list", "tuple", "dict", "str"),
 	"string":    isType("str"),
 	"true":      bare(func(_ *evaluation, v any) (any, error) { return v == true, nil }),
 	"undefined": bare(func(_ *evaluation, v any) (any, error) { return !given(v), nil }),
 	"upper": bare(func(e *evaluation, v any) (any, error) {
 		return e.cased(v, strings.ToUpper, strings.ToLower)
 	}),
+}
+
+// isKey reports whether v is a key of a table.
+func isKey(table map[string]builtin, v any) bool {
+	name, ok := v.(string)
+	if !ok || len(name) > maxName {
+		return false
+	}
+	_, found := table[name]
+	return found
+}
+
+// sameAs compares None and booleans, of which there is one each; other values have no
+// identity.
+func sameAs(_ *evaluation, v any, a arguments) (any, error) {
+	args, err := a.take("sameas", "other!")
+	if err != nil {
+		return nil, err
+	}
+	for _, side := range []any{v, args[0]} {
+		switch side.(type) {
+		case nil, bool:
+			return v == args[0], nil
+		}
+	}
+	return nil, errors.New("only none, true and false can be the same; use ==")
 }
 
 func isType(names ...string) builtin {
@@ -85,6 +121,9 @@ func divisible(_ *evaluation, v any, a arguments) (any, error) {
 }
 
 func remainder(v any, n, want int64) (any, error) {
+	if f, ok := v.(float64); ok {
+		return math.Mod(math.Mod(f, float64(n))+float64(n), float64(n)) == float64(want), nil
+	}
 	i, ok := asInt(v)
 	if !ok {
 		return nil, fmt.Errorf("expected an integer, not %s", typeName(v))

@@ -20,8 +20,17 @@ func (e *evaluation) text(v any) (string, error) {
 	case int64:
 		return strconv.FormatInt(v, 10), nil
 	case moment:
-		return v.isoformat(" "), nil
+		return v.text(), nil
+	case clock:
+		return v.text(), nil
+	case span:
+		return v.text(), nil
+	case zone:
+		return v.loc.String(), nil
 	case undefined:
+		if v.soft {
+			return "", nil
+		}
 		return "", v
 	}
 	p := printer{e: e}
@@ -36,6 +45,8 @@ type printer struct {
 	e      *evaluation
 	b      strings.Builder
 	indent int // of tojson; 0 for one line
+	// inOrder leaves the keys of JSON in their order, raw leaves < > & ' as they are.
+	inOrder, raw bool
 }
 
 func (p *printer) write(s string) error {
@@ -87,6 +98,12 @@ func (p *printer) repr(v any) error {
 		return p.writeText(v, quoted)
 	case list:
 		return p.sequence("[", "]", len(v), func(i int) error { return p.repr(v[i]) })
+	case tuple:
+		end := ")"
+		if len(v) == 1 {
+			end = ",)"
+		}
+		return p.sequence("(", end, len(v), func(i int) error { return p.repr(v[i]) })
 	case *dict:
 		return p.sequence("{", "}", len(v.keys), func(i int) error {
 			if err := p.key(v.keys[i], quoted); err != nil {
@@ -94,13 +111,12 @@ func (p *printer) repr(v any) error {
 			}
 			return p.repr(v.values[v.keys[i]])
 		})
-	case moment:
+	case interface{ repr() string }: // of bounded length
 		return p.write(v.repr())
-	case span:
-		if v.between {
-			return fmt.Errorf("the difference of two dates has no text; use .days or .total_seconds()")
+	case undefined:
+		if v.soft {
+			return p.write("Undefined")
 		}
-		return p.write(v.text())
 	}
 	return fmt.Errorf("%s has no text; use one of its attributes", typeName(v))
 }
@@ -114,6 +130,10 @@ func (p *printer) key(s string, f func(string) string) error {
 }
 
 func (p *printer) sequence(open, shut string, n int, item func(int) error) error {
+	if err := p.e.deeper(); err != nil {
+		return err
+	}
+	defer p.e.shallower()
 	if err := p.write(open); err != nil {
 		return err
 	}
@@ -224,19 +244,24 @@ func (p *printer) toJSON(v any, depth int) error {
 	case longNumber:
 		return p.write(string(v))
 	case string:
-		return p.writeText(v, jsonString)
+		return p.writeText(v, p.jsonString)
 	case list:
+		return p.jsonItems("[", "]", len(v), depth, func(i int) error { return p.toJSON(v[i], depth+1) })
+	case tuple:
 		return p.jsonItems("[", "]", len(v), depth, func(i int) error { return p.toJSON(v[i], depth+1) })
 	case *dict:
 		if err := p.e.spendEach(len(v.keys), itemSize); err != nil {
 			return err
 		}
-		keys := slices.Clone(v.keys)
-		if err := p.e.sortTexts(keys); err != nil {
-			return err
+		keys := v.keys
+		if !p.inOrder {
+			keys = slices.Clone(keys)
+			if err := p.e.sortTexts(keys); err != nil {
+				return err
+			}
 		}
 		return p.jsonItems("{", "}", len(keys), depth, func(i int) error {
-			if err := p.key(keys[i], jsonString); err != nil {
+			if err := p.key(keys[i], p.jsonString); err != nil {
 				return err
 			}
 			return p.toJSON(v.values[keys[i]], depth+1)
@@ -249,6 +274,10 @@ func (p *printer) jsonItems(open, shut string, n, depth int, item func(int) erro
 	if n == 0 {
 		return p.write(open + shut)
 	}
+	if err := p.e.deeper(); err != nil {
+		return err
+	}
+	defer p.e.shallower()
 	between, first, last := ", ", "", ""
 	if p.indent > 0 {
 		if err := p.e.spendEach(3*p.indent, depth+1); err != nil {
@@ -273,7 +302,7 @@ func (p *printer) jsonItems(open, shut string, n, depth int, item func(int) erro
 	return p.write(last + shut)
 }
 
-func jsonString(s string) string {
+func (p *printer) jsonString(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')
 	for _, r := range s {
@@ -295,7 +324,7 @@ func jsonString(s string) string {
 			high, low := utf16.EncodeRune(r)
 			hexEscape(&b, 'u', high, 4)
 			hexEscape(&b, 'u', low, 4)
-		case r < ' ' || r > '~' || r == '<' || r == '>' || r == '&' || r == '\'':
+		case r < ' ' || r > '~' || !p.raw && strings.ContainsRune("<>&'", r):
 			hexEscape(&b, 'u', r, 4)
 		default:
 			b.WriteRune(r)

@@ -14,10 +14,10 @@ import (
 )
 
 // The values of a template are, beside Go's nil, bool, int64, float64 and
-// string: longNumber, list, *dict, moment, span, *object, *function and undefined. Nothing
-// else may reach an evaluation.
+// string: longNumber, list, tuple, *dict, *namespace, moment, clock, zone, span, delta,
+// weekdayOf, *object, *function and undefined. Nothing else may reach an evaluation.
 type (
-	// list is a Python list or tuple.
+	// list is a Python list.
 	list []any
 
 	// dict is a Python dictionary with strings as keys. Order is kept.
@@ -40,9 +40,16 @@ type (
 		call func(e *evaluation, a arguments) (any, error)
 	}
 
+	// tuple is a Python tuple: a list with another text, which may be hashed.
+	tuple []any
+
 	// undefined is a name or attribute that does not exist. It may be tested
-	// and replaced by a default; any other use is an error.
-	undefined struct{ reason string }
+	// and replaced by a default; any other use is an error. What an inline if gives
+	// whose condition is false, and that has no else, is soft: an empty text.
+	undefined struct {
+		reason string
+		soft   bool
+	}
 )
 
 func (u undefined) Error() string { return u.reason }
@@ -62,7 +69,7 @@ func (d *dict) set(key string, value any) {
 // order, since Go's maps keep none.
 func (b *budget) fromGo(v any) (any, error) {
 	switch v := v.(type) {
-	case nil, bool, string, int64, list, *dict, moment:
+	case nil, bool, string, int64, list, tuple, *dict, moment:
 		return v, nil
 	case int:
 		return int64(v), nil
@@ -199,12 +206,24 @@ func typeName(v any) string {
 		return "str"
 	case list:
 		return "list"
+	case tuple:
+		return "tuple"
 	case *dict:
 		return "dict"
+	case *namespace:
+		return "Namespace"
 	case moment:
-		return "datetime"
+		return v.class.String()
+	case clock:
+		return "time"
 	case span:
-		return "timedelta"
+		return v.typeName()
+	case zone:
+		return "Timezone"
+	case weekdayOf:
+		return "weekday"
+	case delta:
+		return "relativedelta"
 	case *object:
 		return v.name
 	case *function:
@@ -231,11 +250,18 @@ func truth(v any) (bool, error) {
 		return v != "", nil
 	case list:
 		return len(v) > 0, nil
+	case tuple:
+		return len(v) > 0, nil
 	case *dict:
 		return len(v.keys) > 0, nil
 	case span:
 		return v.d != 0, nil
+	case delta:
+		return v != delta{}, nil
 	case undefined:
+		if v.soft {
+			return false, nil
+		}
 		return false, v
 	}
 	return true, nil
@@ -272,6 +298,8 @@ func (b *budget) items(v any) (list, error) {
 	switch v := v.(type) {
 	case list:
 		return v, nil
+	case tuple:
+		return list(v), nil
 	case *dict:
 		all, err := b.texts(v.keys)
 		if err != nil {
@@ -281,6 +309,9 @@ func (b *budget) items(v any) (list, error) {
 	case string:
 		return b.characters(v)
 	case undefined:
+		if v.soft {
+			return nil, nil
+		}
 		return nil, v
 	}
 	return nil, fmt.Errorf("%s cannot be gone over", typeName(v))

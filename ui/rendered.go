@@ -112,7 +112,8 @@ func renderTask(r *macro.Rendering, spec *dag.DAG, run dag.Run, t dag.TaskInstan
 		return nil, notFound("The run's version of the DAG has no task %q.", string(t.Task))
 	}
 	try := max(1, t.Try)
-	rendered, err := r.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MostTries(), try)})
+	rendered, err := r.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MostTries(), try),
+		Started: t.StartedAt})
 	if err != nil {
 		return nil, err
 	}
