@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,8 @@ import (
 type generateFlags struct {
 	project, branch, commit, kind string
 	templates, registry, out      string
+	config                        string
+	rendering                     instance.Rendering // of the configuration or, without one, the defaults
 	projectID                     int64
 	check, force                  bool
 	server, push, report          string
@@ -47,13 +50,18 @@ repository; the job proves its identity with its ID token, in ` + idTokenVariabl
 repository, in ` + pushTokenVariable + `. Both print what changes, the graph and the next
 runs. Exit code 1 means that the DAG was rejected or not delivered.
 
-An instance's models.branches are not known to this command: where branches have other
-names than main and retrain, --kind says which DAG a branch becomes.
+With --config an instance's configuration says what models are rendered with: its
+profiles, volumes and defaults, its policy for pods, its registry, templates and branches.
+Only the sections models and kubernetes of the file are read. Without it none of these is
+known: a profile or volume is then refused, and where branches have other names than main
+and retrain, --kind says which DAG a branch becomes.
 
-A spec names the commit that it is of. --push therefore refuses a model file that is
-not as in that commit, and templates that are not committed; else that is a warning.`,
+A spec names the commit that it is of. --push therefore refuses a model file, or a
+Markdown file that it names, that is not as in that commit, and templates that are not
+committed; else that is a warning.`,
 		Example: `  dagwright generate --project gbc/risk/churn-model
   dagwright generate --project gbc/risk/churn-model --branch retrain --out ../airflow-dev
+  dagwright generate --check --project gbc/risk/churn-model --config dagwright.yml
   dagwright generate --server https://dagwright.example.com --report dagwright.md
   dagwright generate --push https://gitlab.example.com/gbc/airflow-dev.git`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -67,7 +75,7 @@ not as in that commit, and templates that are not committed; else that is a warn
 			if len(args) == 1 {
 				dir = args[0]
 			}
-			return generate(cmd.Context(), dir, f, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return generate(cmd.Context(), dir, &f, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&f.project, "project", os.Getenv("CI_PROJECT_PATH"), "GitLab path of the model's project")
@@ -76,8 +84,11 @@ not as in that commit, and templates that are not committed; else that is a warn
 	cmd.Flags().StringVar(&f.commit, "commit", os.Getenv("CI_COMMIT_SHA"), "commit (default: the one checked out)")
 	cmd.Flags().StringVar(&f.kind, "kind", "",
 		"scoring or retrain (default: retrain on a branch of that name, else scoring)")
-	cmd.Flags().StringVar(&f.templates, "templates", "", "folder of templates that replace the built-in ones")
-	cmd.Flags().StringVar(&f.registry, "registry", generator.DefaultInstance().Registry, "image registry")
+	cmd.Flags().StringVar(&f.config, "config", "", "configuration file of the instance that is to render the model")
+	cmd.Flags().StringVar(&f.templates, "templates", "",
+		"folder of templates that replace the built-in ones (default: that of --config)")
+	cmd.Flags().StringVar(&f.registry, "registry", "",
+		"image registry (default: that of --config, else "+generator.DefaultInstance().Registry+")")
 	cmd.Flags().StringVar(&f.out, "out", "",
 		"write the spec below this folder, the DAG repository, instead of printing it")
 	cmd.Flags().StringVar(&f.server, "server", "", "URL of the dagwright that is to render and deliver this commit")
@@ -95,22 +106,29 @@ func envInt(name string) int64 {
 	return n
 }
 
-func generate(ctx context.Context, dir string, f generateFlags, out, notes io.Writer) error {
+func generate(ctx context.Context, dir string, f *generateFlags, out, notes io.Writer) error {
 	if f.server != "" && f.push != "" {
 		return usage.New(errors.New("want one of --server and --push, not both"))
 	}
 	if f.server != "" {
 		return f.askServer(ctx, out)
 	}
+	if err := f.configure(); err != nil { //nolint:contextcheck // a check of an offer has bounds of its own
+		return err
+	}
 	request, err := f.request(ctx, dir)
 	if err != nil {
 		return err
 	}
 	f.warnOfBranch(request, notes)
-	if err := f.checkCommitted(dir, request.Commit, notes); err != nil {
+	entries, err := f.parse(dir)
+	if err != nil {
 		return err
 	}
-	all, err := f.render(dir, request) //nolint:contextcheck // a check of a spec has bounds of its own
+	if err := f.checkCommitted(dir, request.Commit, docsOf(entries), notes); err != nil {
+		return err
+	}
+	all, err := f.render(dir, request, entries) //nolint:contextcheck // a check of a spec has bounds of its own
 	if err != nil {
 		return err
 	}
@@ -132,17 +150,35 @@ func generate(ctx context.Context, dir string, f generateFlags, out, notes io.Wr
 	return nil
 }
 
-// warnOfBranch says as what a branch is rendered that has neither of the default names: the
-// command does not know an instance's models.branches.
-func (f generateFlags) warnOfBranch(r generator.Request, notes io.Writer) {
-	if names := dag.DefaultBranches(); f.kind == "" && !names.Has(r.Branch) {
+// configure reads what models are rendered with.
+func (f *generateFlags) configure() error {
+	f.rendering = instance.Rendering{Instance: instance.DefaultInstance(), Branches: dag.DefaultBranches()}
+	f.rendering.Instance.Offers.Unknown = true
+	if f.config != "" {
+		var err error
+		if f.rendering, err = instance.ReadRendering(f.config); err != nil {
+			return err
+		}
+	}
+	if f.registry != "" {
+		f.rendering.Instance.Registry = f.registry
+	}
+	if f.templates == "" {
+		f.templates = f.rendering.Templates
+	}
+	return nil
+}
+
+// warnOfBranch says as what a branch is rendered that becomes no DAG of the instance.
+func (f *generateFlags) warnOfBranch(r generator.Request, notes io.Writer) {
+	if names := f.rendering.Branches; f.kind == "" && !names.Has(r.Branch) {
 		fmt.Fprintf(notes, "warning: branch %q is neither %s: it is rendered as %s; --kind says as what else\n",
 			terminal.OneLine(r.Branch), strings.Join(names.Names(), " nor "), r.Kind)
 	}
 }
 
-// render renders every model of the checkout.
-func (f generateFlags) render(dir string, request generator.Request) ([]generator.Rendered, error) {
+// parse reads the model file of the checkout.
+func (f *generateFlags) parse(dir string) ([]generator.Entry, error) {
 	file := filepath.Join(dir, generator.ModelFile)
 	source, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -153,25 +189,65 @@ func (f generateFlags) render(dir string, request generator.Request) ([]generato
 			return nil, err
 		}
 	}
-	with := instance.DefaultInstance()
-	with.Registry = f.registry
-	model, err := generator.ParseModel(file, source, with)
+	model, err := generator.ParseModel(file, source, f.rendering.Instance)
 	if err != nil {
 		return nil, err
 	}
+	return model.Split(), nil
+}
+
+// docsOf are the Markdown files that models name.
+func docsOf(entries []generator.Entry) []string {
+	var files []string
+	for _, e := range entries {
+		for _, file := range []string{e.Model.Docs, e.Model.Scoring.Docs, e.Model.Retrain.Docs} {
+			if file != "" && !slices.Contains(files, file) {
+				files = append(files, file)
+			}
+		}
+	}
+	return files
+}
+
+// render renders every model of the checkout.
+func (f *generateFlags) render(dir string, r generator.Request, entries []generator.Entry) ([]generator.Rendered, error) {
 	set, err := instance.LoadTemplates(f.templates)
 	if err != nil {
 		return nil, err
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, usage.New(err)
+	}
+	defer root.Close()
 	var all []generator.Rendered
-	for _, entry := range model.Split() {
-		rendered, err := generator.Render(entry.Request(request), entry.Model, set, with)
+	for _, entry := range entries {
+		request := entry.Request(r)
+		request.Docs, err = entry.Model.ReadDocs(r.Kind, func(file string) ([]byte, error) { return readDocs(root, file) })
+		if err != nil {
+			return nil, err
+		}
+		rendered, err := generator.Render(request, entry.Model, set, f.rendering.Instance)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, rendered)
 	}
 	return all, nil
+}
+
+// readDocs reads a file of a checkout as a push would: a link is not followed.
+func readDocs(root *os.Root, file string) ([]byte, error) {
+	info, err := root.Lstat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: %w", file, dag.ErrNotFound)
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file: %w", file, dag.ErrInvalid)
+	}
+	return root.ReadFile(file)
 }
 
 // checkRoot refuses a checkout whose model file is nearly named as one.
@@ -188,7 +264,7 @@ func checkRoot(dir string) error {
 }
 
 // request completes the flags from the checkout.
-func (f generateFlags) request(ctx context.Context, dir string) (generator.Request, error) {
+func (f *generateFlags) request(ctx context.Context, dir string) (generator.Request, error) {
 	if f.project == "" {
 		return generator.Request{}, usage.New(
 			errors.New("--project is required outside a GitLab CI job: the project's GitLab path, such as gbc/risk/churn-model"))
@@ -204,7 +280,7 @@ func (f generateFlags) request(ctx context.Context, dir string) (generator.Reque
 	case generator.Scoring, generator.Retrain:
 	case "":
 		kind = generator.Scoring
-		if f.branch == dag.DefaultBranches().Retrain {
+		if f.branch == f.rendering.Branches.Retrain {
 			kind = generator.Retrain
 		}
 	default:

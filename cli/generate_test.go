@@ -88,3 +88,50 @@ func TestGenerateOfUncommittedWork(t *testing.T) {
 	p.Run("", ExitUsage, "--push: open checkout", "generate", t.TempDir(), "--project", "a/b", "--branch", "main",
 		"--commit", "x", "--push", nowhere)
 }
+
+// TestGenerateKnowsTheInstance renders with the offers, the policy and the branches of a
+// configuration, and says without one that they are not known.
+func TestGenerateKnowsTheInstance(t *testing.T) {
+	t.Parallel()
+	p := clitest.NewWorkstation(t, "CI_COMMIT_BRANCH=")
+	dir := checkoutOf(t, map[string]string{
+		".dagwright.yml": "profile: gpu-small\nvolumes: {/models: models}\nsecrets: {A: churn/a}\ndocs: model.md\n",
+		"model.md":       "# Churn\n",
+	})
+	config := filepath.Join(t.TempDir(), "dagwright.yml")
+	write := func(file, text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(config, `models:
+  branches: {scoring: trunk, retrain: main}
+  profiles: {gpu-small: {node_selector: {pool: gpu}}}
+  volumes: {models: {persistent_volume_claim: models}}
+kubernetes: {policy: {volume_claims: [models], secrets: [churn]}}
+`)
+	generate := []string{"generate", dir, "--project", "gbc/risk/churn-model"}
+	model := filepath.Join(dir, ".dagwright.yml")
+	p.Run("", ExitFailed, model+`:1:10: profile: there is no profile "gpu-small"; what an instance has is known with its configuration`,
+		append(slices.Clone(generate), "--check")...)
+	p.Run("", ExitDone, "churn-model-retrain:", append(generate, "--config", config)...)
+	p.Run("", ExitDone, `doc_md: "# Churn\n"`, append(generate, "--config", config)...)
+	p.Run("", ExitDone, "node_selector: {pool: gpu}", append(generate, "--config", config)...)
+
+	write(model, "profile: gpu-larg\n")
+	p.Run("", ExitFailed, model+`:1:10: profile: there is no profile "gpu-larg"; this instance has gpu-small`,
+		append(generate, "--check", "--config", config)...)
+	write(model, "secrets: {A: other/a}\n")
+	p.Run("", ExitFailed, `.dagwright.yml:1:14: secrets.A: secret "other": not in the instance's secrets churn`,
+		append(generate, "--check", "--config", config)...)
+	write(model, "docs: none.md\n")
+	p.Run("", ExitFailed, ".dagwright.yml:1:7: docs: there is no file none.md in this commit", append(generate, "--check")...)
+	if err := os.Symlink("/etc/passwd", filepath.Join(dir, "none.md")); err != nil {
+		t.Fatal(err)
+	}
+	p.Run("", ExitFailed, ".dagwright.yml:1:7: docs: none.md is not a file", append(generate, "--check")...)
+	write(config, "models: {profils: {}}\n")
+	p.Run("", ExitUsage, config+`:1:10: models: unknown key "profils"; did you mean "profiles"?`,
+		append(generate, "--check", "--config", config)...)
+}

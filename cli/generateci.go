@@ -29,7 +29,7 @@ const (
 
 // askServer has a running dagwright render and deliver the job's commit, and
 // prints what happened to it.
-func (f generateFlags) askServer(ctx context.Context, out io.Writer) error {
+func (f *generateFlags) askServer(ctx context.Context, out io.Writer) error {
 	base, err := url.Parse(strings.TrimSuffix(f.server, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return usage.New(fmt.Errorf("--server %q: want a URL such as https://dagwright.example.com", f.server))
@@ -112,7 +112,7 @@ type delivered struct {
 }
 
 // tell prints the changes and writes the report.
-func (f generateFlags) tell(out io.Writer, changes []delivered) error {
+func (f *generateFlags) tell(out io.Writer, changes []delivered) error {
 	now := time.Now()
 	var report strings.Builder
 	for _, c := range changes {
@@ -139,7 +139,7 @@ func (f generateFlags) tell(out io.Writer, changes []delivered) error {
 
 // pushRendered commits the specs to the DAG repository, from a clone that is thrown
 // away.
-func (f generateFlags) pushRendered(ctx context.Context, request generator.Request, all []generator.Rendered,
+func (f *generateFlags) pushRendered(ctx context.Context, request generator.Request, all []generator.Rendered,
 	out io.Writer) error {
 	dir, err := os.MkdirTemp("", "dagwright-push-")
 	if err != nil {
@@ -180,7 +180,7 @@ func (f generateFlags) pushRendered(ctx context.Context, request generator.Reque
 
 // differences lists the files that the head lacks, and notes all of them. A file that
 // somebody else than dagwright wrote last is an error, unless forced.
-func (f generateFlags) differences(repo *gitrepo.Repo, head string, all []generator.Rendered,
+func (f *generateFlags) differences(repo *gitrepo.Repo, head string, all []generator.Rendered,
 	noted *[]delivered) ([]gitrepo.Change, error) {
 	const largest = 1 << 20
 	var out []gitrepo.Change

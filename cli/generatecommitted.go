@@ -16,8 +16,8 @@ import (
 // checkCommitted compares what is rendered with the commit under whose name it goes. With
 // --push a difference is refused, and so is a commit that cannot be read; else the
 // difference is a warning.
-func (f generateFlags) checkCommitted(dir, commit string, notes io.Writer) error {
-	err := f.uncommitted(dir, commit)
+func (f *generateFlags) checkCommitted(dir, commit string, docs []string, notes io.Writer) error {
+	err := f.uncommitted(dir, commit, docs)
 	if f.push == "" {
 		if differs := (uncommittedError{}); errors.As(err, &differs) {
 			fmt.Fprintf(notes, "warning: %s\n", err)
@@ -39,15 +39,17 @@ func (e uncommittedError) Error() string {
 }
 
 // uncommitted is an uncommittedError for the first file that differs, another error when
-// that is unknown, and nil when the model file and the templates are committed. Templates
-// that are in no checkout differ from nothing.
-func (f generateFlags) uncommitted(dir, commit string) error {
+// that is unknown, and nil when the model file, what it names and the templates are committed.
+// Templates that are in no checkout differ from nothing.
+func (f *generateFlags) uncommitted(dir, commit string, docs []string) error {
 	checkout, err := gitrepo.OpenCheckout(dir)
 	if err != nil {
 		return err
 	}
-	if err := sameFile(checkout, commit, filepath.Join(dir, generator.ModelFile)); err != nil {
-		return err
+	for _, file := range append([]string{generator.ModelFile}, docs...) {
+		if err := sameFile(checkout, commit, filepath.Join(dir, file)); err != nil {
+			return err
+		}
 	}
 	if f.templates == "" {
 		return nil

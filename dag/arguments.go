@@ -1,5 +1,7 @@
 package dag
 
+import "slices"
+
 // handling says what happens to an operator's argument.
 type handling int
 
@@ -230,3 +232,16 @@ func setOf(names ...string) map[string]bool {
 
 // takes reports whether the task's operator has an argument that is known.
 func (t *Task) takes(name string) bool { return !t.Empty() || baseArguments[name] }
+
+// PodArguments returns the names of the operator's arguments that say what a pod is like
+// beside its image, command and variables: those that Task.Pod holds, in order.
+func PodArguments() []string {
+	var names []string
+	for name, a := range arguments {
+		if a.handling == keptArgument {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -3,6 +3,7 @@ package generator_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -149,6 +150,12 @@ func (s *site) push(project, branch, file string) store.Push {
 // there is none, and records the push as the webhook would.
 func (s *site) send(project, branch, file string) int64 {
 	s.Helper()
+	return s.sendFiles(project, branch, map[string]string{generator.ModelFile: file})
+}
+
+// sendFiles does it for several files.
+func (s *site) sendFiles(project, branch string, files map[string]string) int64 {
+	s.Helper()
 	bare := s.repository(project)
 	if s.ids[project] == 0 {
 		s.ids[project] = int64(101 + len(s.ids))
@@ -159,8 +166,11 @@ func (s *site) send(project, branch, file string) int64 {
 	}
 	work := s.TempDir()
 	s.git(work, "init", "--quiet", "--initial-branch=work")
-	if err := os.WriteFile(filepath.Join(work, generator.ModelFile), []byte(file), 0o644); err != nil {
-		s.Fatal(err)
+	for name, text := range files {
+		file := filepath.Join(work, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+			s.Fatal(err)
+		}
 	}
 	s.git(work, "add", "--all")
 	s.git(work, "commit", "--quiet", "--message", "Score")

@@ -538,6 +538,10 @@ func TestPreviewNotes(t *testing.T) {
 	note("The schedule changes from `0 6 * * * UTC (At 06:00)` to `0 7 * * * UTC (At 07:00)`.")
 	event(l.Commit(churn, "feature", map[string]string{".dagwright.yml": "onwer: x"}))
 	note("would be refused")
+	event(l.Commit(churn, "feature", map[string]string{".dagwright.yml": "owner: x\nprofile: gpu-larg\n"}))
+	note(`.dagwright.yml:2:10: profile: there is no profile "gpu-larg"; this instance has none`)
+	event(l.Commit(churn, "feature", map[string]string{".dagwright.yml": "docs: none.md\n"}))
+	note(".dagwright.yml:1:7: docs: there is no file none.md in this commit")
 }
 
 // A crash may come between a push and the note of it. What dagwright itself wrote

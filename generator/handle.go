@@ -356,6 +356,7 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
 	wait := g.Registry != nil && or(model.WaitFor, g.Instance.WaitFor) == WaitImage && via != store.ViaDryRun
 	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay ||
 		via == store.ViaOverwrite}
+	docs := g.docsOf(ctx, project)
 	for _, e := range model.Split() {
 		request := e.Request(r)
 		id, err := DAGID(request)
@@ -363,6 +364,9 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
 			return nil, "", err
 		}
 		if request.Commit, err = filter.commit(ctx, e, old[id]); err != nil {
+			return nil, "", err
+		}
+		if request.Docs, err = e.Model.ReadDocs(r.Kind, docs(request.Commit)); err != nil {
 			return nil, "", err
 		}
 		f, err := g.renderFile(ctx, request, e.Model, old[id], wait)

@@ -2,6 +2,7 @@ package generator
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"dagwright/dag"
@@ -15,13 +16,10 @@ type Model struct {
 	Owner string
 	// OwnerAt is where the owner stands in the file.
 	OwnerAt Place
-	// Image may hold the placeholders {short_sha}, {sha}, {branch} and {project};
-	// the instance's ImageFormat when empty.
-	Image string
 	// Timezone is an IANA zone, in which the schedules are meant.
-	Timezone  string
-	Env       []dag.EnvVar
-	Resources Resources
+	Timezone string
+	// Settings count for both kinds of DAG.
+	Settings
 	// Params are the values that a run's conf may change, with their schemas.
 	Params  []dag.Param
 	Scoring ScoringModel
@@ -73,19 +71,24 @@ func (m Model) Split() []Entry {
 // Resources are the container's, by Kubernetes' names (cpu, memory …) and
 // quantities.
 type Resources struct {
-	Requests map[string]string
-	Limits   map[string]string
+	Requests map[string]string `yaml:"requests"`
+	Limits   map[string]string `yaml:"limits"`
 }
+
+func (r Resources) empty() bool { return len(r.Requests)+len(r.Limits) == 0 }
 
 // ScoringModel is how a model is scored. Schedule is a cron expression, a preset
 // or "none".
 type ScoringModel struct {
+	Settings
 	Schedule string
 	Command  []string
 }
 
-// RetrainModel is how a model is trained again: steps one after the other.
+// RetrainModel is how a model is trained again: steps one after the other, or where any of
+// them has Needs, as a graph.
 type RetrainModel struct {
+	Settings
 	Schedule string
 	Steps    []Step
 }
@@ -95,6 +98,11 @@ type RetrainModel struct {
 type Step struct {
 	ID      dag.TaskID
 	Command []string
+	// Needs are the tasks that come before; nil says nothing, and then the one before in
+	// the file does, unless another step says something.
+	Needs       []dag.TaskID
+	TriggerRule dag.TriggerRule
+	TaskSettings
 }
 
 // ParseModel reads a model's file; an empty one, or none at all, is a model that
@@ -105,7 +113,7 @@ type Step struct {
 // choose only what Model has, and what it chooses is checked here: schedules by
 // the instance's CheckSchedule, all else by rules that hold everywhere.
 func ParseModel(file string, source []byte, inst Instance) (Model, error) {
-	r := &modelReader{file: file}
+	r := &modelReader{file: file, inst: inst}
 	var m Model
 	if root := r.document(source); root != nil {
 		r.model(root, &m)
@@ -127,71 +135,45 @@ func (r *modelReader) model(n *field, m *Model) {
 	var models *field
 	readers["models"] = func(f *field) { models = f }
 	r.keys(n, readers)
-	r.checkNames(m)
 	if models != nil {
 		m.Entries = r.entries(models, *m)
+	}
+	if len(m.Entries) == 0 {
+		r.checkLayers(m)
 	}
 }
 
 // settings are the readers of what may be said of any model.
 func (r *modelReader) settings(m *Model) map[string]func(*field) {
-	return map[string]func(*field){
+	readers := map[string]func(*field){
 		"owner": func(f *field) {
 			if m.Owner = r.name(f); m.Owner != "" {
 				m.OwnerAt = Place{f.line, f.column}
 			}
 		},
-		"image":       func(f *field) { m.Image = r.image(f) },
 		"timezone":    func(f *field) { m.Timezone = r.timezone(f) },
-		"env":         func(f *field) { m.Env = r.env(f) },
-		"resources":   func(f *field) { m.Resources = r.resources(f) },
 		"params":      func(f *field) { m.Params = r.params(f) },
 		"wait_for":    func(f *field) { m.WaitFor = r.waitFor(f) },
 		"wait_stages": func(f *field) { m.WaitStages = r.words(f) },
-		"scoring": func(f *field) {
-			r.keys(f, map[string]func(*field){
-				"schedule": func(f *field) { m.Scoring.Schedule = r.schedule(f) },
-				"command":  func(f *field) { m.Scoring.Command = r.command(f) },
-			})
-		},
-		"retrain": func(f *field) {
-			r.keys(f, map[string]func(*field){
-				"schedule": func(f *field) { m.Retrain.Schedule = r.schedule(f) },
-				"tasks":    func(f *field) { m.Retrain.Steps = r.steps(f) },
-			})
-		},
+		"scoring":     func(f *field) { r.keys(f, r.scoring(&m.Scoring)) },
+		"retrain":     func(f *field) { r.keys(f, r.retrain(&m.Retrain)) },
 	}
+	maps.Copy(readers, r.common(&m.Settings))
+	return readers
 }
 
-// maxSteps bounds a retraining.
-const maxSteps = 50
+func (r *modelReader) scoring(s *ScoringModel) map[string]func(*field) {
+	readers := r.common(&s.Settings)
+	readers["pod"] = func(f *field) { r.pod(f, &s.TaskSettings) }
+	readers["schedule"] = func(f *field) { s.Schedule = r.schedule(f) }
+	readers["command"] = func(f *field) { s.Command = r.command(f) }
+	return readers
+}
 
-func (r *modelReader) steps(n *field) []Step {
-	list := r.list(n)
-	if len(list) > maxSteps {
-		r.fault(n, "%d tasks are too many; %d at most", len(list), maxSteps)
-		return nil
-	}
-	seen := map[dag.TaskID]bool{}
-	steps := make([]Step, 0, len(list))
-	for _, item := range list {
-		var s Step
-		before := len(r.faults)
-		r.keys(item, map[string]func(*field){
-			"task_id": func(f *field) { s.ID = dag.TaskID(r.taskID(f)) },
-			"command": func(f *field) { s.Command = r.command(f) },
-		})
-		switch {
-		case s.ID != "" && seen[s.ID]:
-			r.fault(item, "task_id %q is there twice", s.ID)
-		case s.ID == "" && before == len(r.faults):
-			r.fault(item, "task_id is missing")
-		}
-		seen[s.ID] = true
-		steps = append(steps, s)
-	}
-	if len(list) == 0 && n.kind == listKind {
-		r.fault(n, "want at least one task, or leave the key out for the usual four")
-	}
-	return steps
+func (r *modelReader) retrain(t *RetrainModel) map[string]func(*field) {
+	readers := r.common(&t.Settings)
+	readers["pod"] = func(f *field) { r.pod(f, &t.TaskSettings) }
+	readers["schedule"] = func(f *field) { t.Schedule = r.schedule(f) }
+	readers["tasks"] = func(f *field) { t.Steps = r.steps(f) }
+	return readers
 }

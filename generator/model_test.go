@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"dagwright/dag"
 	"dagwright/generator"
@@ -36,15 +37,18 @@ func TestParseModel(t *testing.T) {
 	t.Parallel()
 	want := generator.Model{
 		Owner: "risk-team", OwnerAt: generator.Place{Line: 1, Column: 8},
-		Image: "registry.example.com/gbc/churn:{branch}-{sha}", Timezone: "Europe/Moscow",
-		Env: []dag.EnvVar{
-			{Name: "MODEL_NAME", Value: "churn"}, {Name: "RATE", Value: "0.50"}, {Name: "DEBUG", Value: "true"},
-			{Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "DATE", Value: "2026-01-31"},
-		},
-		Resources: generator.Resources{
-			Requests: map[string]string{"cpu": "500m", "memory": "1Gi"},
-			Limits:   map[string]string{"memory": "2Gi", "nvidia.com/gpu": "1"},
-		},
+		Timezone: "Europe/Moscow",
+		Settings: generator.Settings{TaskSettings: generator.TaskSettings{
+			Image: "registry.example.com/gbc/churn:{branch}-{sha}",
+			Env: []dag.EnvVar{
+				{Name: "MODEL_NAME", Value: "churn"}, {Name: "RATE", Value: "0.50"}, {Name: "DEBUG", Value: "true"},
+				{Name: "PYTHONUNBUFFERED", Value: "1"}, {Name: "DATE", Value: "2026-01-31"},
+			},
+			Resources: generator.Resources{
+				Requests: map[string]string{"cpu": "500m", "memory": "1Gi"},
+				Limits:   map[string]string{"memory": "2Gi", "nvidia.com/gpu": "1"},
+			},
+		}},
 		Params: []dag.Param{
 			{Name: "SCORING_DATE", Default: "", Description: "Score this date",
 				Schema: map[string]any{"type": "string", "format": "date"}},
@@ -63,7 +67,10 @@ func TestParseModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if said := got.Said["env.RATE"]; said.Line != 4 || said.Path != "env.RATE" {
+		t.Errorf("env.RATE is said at %+v", said)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(generator.TaskSettings{}, "Said")); diff != "" {
 		t.Errorf("model (-want +got):\n%s", diff)
 	}
 }
@@ -92,7 +99,7 @@ func TestParseModelFaults(t *testing.T) {
 		{"unknown key inside", "scoring:\n  schedul: x",
 			`.dagwright.yml:2:3: scoring.schedul: unknown key; did you mean "schedule"?`},
 		{"key of Airflow", "service_account_name: admin",
-			".dagwright.yml:1:1: service_account_name: unknown key; there are env, image, models, owner, params, resources, retrain, scoring, timezone"},
+			".dagwright.yml:1:1: service_account_name: unknown key; there are catchup, description, docs, env, image, max_active_runs, models, owner"},
 		{"a merge key", "a: &a {b: 1}\nscoring: {<<: *a}",
 			".dagwright.yml:2:11: scoring: a key must be a plain text; merge keys (<<) are not read in this file: write the values out"},
 		{"a pointer of Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",

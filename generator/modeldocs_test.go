@@ -13,14 +13,22 @@ func TestDocumentedModelFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []string{"models[].name", "models[].path", "models[].watch", "scoring.schedule", "scoring.command",
-		"retrain.schedule", "retrain.tasks", "models"}
-	for key := range (&modelReader{}).settings(&Model{}) {
-		switch key {
-		case "scoring", "retrain": // their keys are listed
-		case "resources":
-			keys = append(keys, "resources.requests", "resources.limits")
-		default:
+	r := &modelReader{}
+	keys := []string{"models", "models[].name", "models[].path", "models[].watch"}
+	for key := range r.settings(&Model{}) {
+		if key != "scoring" && key != "retrain" { // their keys follow
+			keys = append(keys, key)
+		}
+	}
+	common := r.common(&Settings{})
+	for section, readers := range map[string]map[string]func(*field){
+		"scoring": r.scoring(&ScoringModel{}), "retrain": r.retrain(&RetrainModel{}),
+		"retrain.tasks[]": r.step(&Step{}, nil),
+	} {
+		for key := range readers {
+			if common[key] == nil && key != "pod" {
+				key = section + "." + key
+			}
 			keys = append(keys, key)
 		}
 	}

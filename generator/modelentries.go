@@ -38,6 +38,7 @@ func (r *modelReader) entries(n *field, common Model) []Entry {
 
 func (r *modelReader) entry(n *field, common Model) Entry {
 	e := Entry{Model: common}
+	e.Model.Settings, e.Model.Scoring.Settings, e.Model.Retrain.Settings = Settings{}, Settings{}, Settings{}
 	readers := r.settings(&e.Model)
 	readers["name"] = func(f *field) { e.Name = r.modelName(f) }
 	readers["path"] = func(f *field) { e.Path = r.folder(f) }
@@ -48,11 +49,21 @@ func (r *modelReader) entry(n *field, common Model) Entry {
 	}
 	before := len(r.faults)
 	r.keys(n, readers)
-	r.checkNames(&e.Model)
+	r.layEntry(common, &e.Model)
+	r.checkLayers(&e.Model)
 	if e.Name == "" && len(r.faults) == before {
 		r.fault(n, "name is missing: it becomes the DAG's")
 	}
 	return e
+}
+
+// layEntry lays what an entry says over what the file says of all: the entry itself is nearer
+// than the file's "scoring" and "retrain".
+func (r *modelReader) layEntry(common Model, m *Model) {
+	own := m.Settings
+	m.Settings = r.inst.overAll(common.Settings, own)
+	m.Scoring.Settings = r.inst.overAll(r.inst.overAll(common.Scoring.Settings, own), m.Scoring.Settings)
+	m.Retrain.Settings = r.inst.overAll(r.inst.overAll(common.Retrain.Settings, own), m.Retrain.Settings)
 }
 
 // modelName reads the name of a model of several, which becomes its DAG's.
@@ -108,6 +119,11 @@ func (r *modelReader) words(n *field) []string {
 // touched reports whether any of the changed files belongs to the entry.
 func (e Entry) touched(changed []string) bool {
 	roots := append([]string{e.Path}, e.Watch...)
+	for _, docs := range []string{e.Model.Docs, e.Model.Scoring.Docs, e.Model.Retrain.Docs} {
+		if docs != "" {
+			roots = append(roots, docs)
+		}
+	}
 	for _, file := range changed {
 		for _, root := range roots {
 			if root == "" || file == root || strings.HasPrefix(file, root+"/") {

@@ -68,6 +68,7 @@ func (f *field) get(key string) *field {
 // modelReader reads one model's file and collects its faults.
 type modelReader struct {
 	file   string
+	inst   Instance
 	faults dag.SpecErrors
 	nodes  int
 	// paramFields are the values of params by name.
@@ -79,12 +80,21 @@ type modelReader struct {
 	templateFields []*field
 }
 
+// add reports a fault once: what counts for several DAGs is checked for each.
 func (r *modelReader) add(line, column int, path, format string, args ...any) {
-	if len(r.faults) < maxFaults {
-		// Without the word by which programs tell that the fault is the author's.
-		reason := strings.TrimSuffix(fmt.Sprintf(format, args...), ": "+dag.ErrInvalid.Error())
-		r.faults = append(r.faults, &dag.SpecError{File: r.file, Line: line, Column: column, Path: path, Reason: reason})
+	if len(r.faults) >= maxFaults {
+		return
 	}
+	// Without the word by which programs tell that the fault is the author's.
+	reason := strings.TrimSuffix(fmt.Sprintf(format, args...), ": "+dag.ErrInvalid.Error())
+	fault := dag.SpecError{File: r.file, Line: line, Column: column, Path: path, Reason: reason}
+	if !slices.ContainsFunc(r.faults, func(e *dag.SpecError) bool { return *e == fault }) {
+		r.faults = append(r.faults, &fault)
+	}
+}
+
+func (r *modelReader) faultSaid(s Said, format string, args ...any) {
+	r.add(s.Line, s.Column, s.Path, format, args...)
 }
 
 func (r *modelReader) fault(f *field, format string, args ...any) {

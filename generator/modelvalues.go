@@ -182,15 +182,36 @@ func (r *modelReader) command(n *field) []string {
 	return out
 }
 
+// maxNames bounds each mapping of variables, files or volumes.
+const maxNames = 200
+
+// few returns the pairs of a mapping that is not too large.
+func (r *modelReader) few(n *field) []pair {
+	pairs := r.pairs(n)
+	if len(pairs) > maxNames {
+		r.fault(n, "%d entries are too many; %d at most", len(pairs), maxNames)
+		return nil
+	}
+	return pairs
+}
+
+// isEnvName refuses a name that no variable of a container can have.
+func (r *modelReader) isEnvName(n *field, p pair) bool {
+	switch {
+	case !envPattern.MatchString(p.key):
+		r.faultKey(n, p, "is not a name for an environment variable: want letters, digits and _, not beginning with a digit")
+	case dag.IsOwnEnv(p.key):
+		r.faultKey(n, p, "is reserved: dagwright sets it")
+	default:
+		return true
+	}
+	return false
+}
+
 func (r *modelReader) env(n *field) []dag.EnvVar {
 	var out []dag.EnvVar
-	for _, p := range r.pairs(n) {
-		switch {
-		case !envPattern.MatchString(p.key):
-			r.faultKey(n, p, "is not a name for an environment variable: want letters, digits and _, not beginning with a digit")
-			continue
-		case dag.IsOwnEnv(p.key):
-			r.faultKey(n, p, "is reserved: dagwright sets it")
+	for _, p := range r.few(n) {
+		if !r.isEnvName(n, p) {
 			continue
 		}
 		s, ok := r.scalarText(p.value)
@@ -210,20 +231,29 @@ func (r *modelReader) resources(n *field) Resources {
 		"limits":   func(f *field) { out.Limits = r.quantities(f) },
 	})
 	requests := n.get("requests")
-	for _, name := range slices.Sorted(maps.Keys(out.Requests)) {
-		request, wrong := resource.ParseQuantity(out.Requests[name])
-		limit, none := resource.ParseQuantity(out.Limits[name])
-		if wrong == nil && none == nil && request.Cmp(limit) > 0 {
-			r.fault(requests.get(name), "requests %s of %s, but its limit is %s; a request must not be above its limit",
-				out.Requests[name], name, out.Limits[name])
-		}
+	for _, name := range out.above() {
+		r.fault(requests.get(name), "requests %s of %s, but its limit is %s; a request must not be above its limit",
+			out.Requests[name], name, out.Limits[name])
 	}
 	return out
 }
 
+// above lists the resources whose request is above its limit.
+func (r Resources) above() []string {
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(r.Requests)) {
+		request, wrong := resource.ParseQuantity(r.Requests[name])
+		limit, none := resource.ParseQuantity(r.Limits[name])
+		if wrong == nil && none == nil && request.Cmp(limit) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (r *modelReader) quantities(n *field) map[string]string {
 	out := map[string]string{}
-	for _, p := range r.pairs(n) {
+	for _, p := range r.few(n) {
 		if !resourceName.MatchString(p.key) {
 			r.faultKey(n, p, "is not a resource; want cpu, memory, ephemeral-storage or a name such as nvidia.com/gpu")
 			continue
@@ -235,18 +265,4 @@ func (r *modelReader) quantities(n *field) map[string]string {
 		out[p.key] = s
 	}
 	return out
-}
-
-// checkNames refuses a variable that is both in env and in params: one would be
-// lost.
-func (r *modelReader) checkNames(m *Model) {
-	env := map[string]bool{}
-	for _, v := range m.Env {
-		env[v.Name] = true
-	}
-	for _, p := range m.Params {
-		if env[p.Name] {
-			r.fault(r.paramFields[p.Name], "is in env, too; a param becomes an environment variable by itself")
-		}
-	}
 }

@@ -88,8 +88,13 @@ func (g *Generator) previewText(ctx context.Context, p store.Preview, source []b
 	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Target, Commit: p.Commit, Kind: kind}
 	var b strings.Builder
 	fmt.Fprintf(&b, "What the DAG becomes when `%s` is merged into `%s`:\n", short(p.Commit), p.Target)
+	docs := g.docsOf(ctx, projectReference(p.ProjectID, p.Project))
 	for _, e := range model.Split() {
-		rendered, err := Render(e.Request(request), e.Model, g.Templates, g.Instance)
+		request := e.Request(request)
+		if request.Docs, err = e.Model.ReadDocs(kind, docs(p.Commit)); err != nil {
+			return "", err
+		}
+		rendered, err := Render(request, e.Model, g.Templates, g.Instance)
 		if err != nil {
 			return "", err
 		}

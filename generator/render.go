@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"dagwright/dag"
 	"dagwright/templates"
@@ -31,6 +32,8 @@ type Request struct {
 	// Model names the entry of a repository with several models, and ModelPath
 	// its folder; both are empty in a repository with one.
 	Model, ModelPath string
+	// Docs is the text of the model's Markdown file, as Model.ReadDocs gives it.
+	Docs string
 }
 
 // Instance is what an installation decides for all its models.
@@ -51,6 +54,8 @@ type Instance struct {
 	// WaitFor and WaitStages count where a model's file is silent; see Model.
 	WaitFor    string
 	WaitStages []string
+	// Offers are what models may choose from, and the defaults of their settings.
+	Offers Offers
 	// CheckSchedule says what is wrong with a model's schedule, and with a
 	// rendered one; nil leaves cron syntax unchecked.
 	CheckSchedule func(dag.Schedule) error
@@ -76,6 +81,9 @@ func DefaultInstance() Instance {
 		StartDate:       "2024-01-01",
 		WaitFor:         WaitNone,
 		WaitStages:      []string{"build"},
+		Offers: Offers{Defaults: Defaults{
+			Retries: 1, RetryDelay: Duration(5 * time.Minute), Timeout: Duration(24 * time.Hour),
+		}},
 	}
 }
 
@@ -167,6 +175,9 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 		Content: content, Template: t.Name, Digest: t.Digest,
 	}
 	d, err := check(out, r, m, inst)
+	if t.BuiltIn {
+		err = whereSaid(err, id, data.Tasks)
+	}
 	if err != nil {
 		return out, err
 	}
@@ -214,20 +225,23 @@ func check(out Rendered, r Request, m Model, inst Instance) (*dag.DAG, error) {
 	}
 	if inst.CheckClaims != nil {
 		if err := inst.CheckClaims(dags[0]); err != nil {
-			return nil, claimError(err, out, m)
+			return nil, claimError(err, out, m, dags[0].Tags, inst.kind(m, r.Kind))
 		}
 	}
 	return dags[0], nil
 }
 
 // claimError is an owner that the model's file or its project's path asks for, or a tag
-// that the template does.
-func claimError(err error, out Rendered, m Model) error {
+// that the file or the template does.
+func claimError(err error, out Rendered, m Model, tags []string, all Settings) error {
 	var fault *dag.SpecError
 	if !errors.As(err, &fault) {
 		return fmt.Errorf("%w: %w", err, dag.ErrInvalid)
 	}
 	named := *fault
+	if said := tagSaid(fault, tags, all); said != nil {
+		return said
+	}
 	if !strings.HasSuffix(fault.Path, "owner") {
 		named.File = "template " + out.Template
 		return &named

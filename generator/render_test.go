@@ -164,7 +164,7 @@ func TestPathsAndImages(t *testing.T) {
 		{"Gbc/My.Model_1", "feature/New_Loss", "r.example.com/{project}:{branch}-{sha}", generator.Scoring, "My.Model_1",
 			"dags/Gbc/My.Model_1.yaml", "r.example.com/gbc/my.model_1:feature-new-loss-" + commit},
 	} {
-		m := generator.Model{Image: tt.image}
+		m := generator.Model{Settings: taskSettings(generator.TaskSettings{Image: tt.image})}
 		got, err := generator.Render(generator.Request{Project: tt.project, Branch: tt.branch, Commit: commit, Kind: tt.kind},
 			m, set, generator.DefaultInstance())
 		if err != nil {
@@ -281,8 +281,8 @@ func FuzzRender(f *testing.F) {
 			return
 		}
 		m := generator.Model{
-			Owner: "o" + s,
-			Env:   []dag.EnvVar{{Name: "HOSTILE", Value: s}},
+			Owner:    "o" + s,
+			Settings: taskSettings(generator.TaskSettings{Env: []dag.EnvVar{{Name: "HOSTILE", Value: s}}}),
 			Params: []dag.Param{{Name: "PLAIN", Default: s},
 				{Name: "WITH_SCHEMA", Default: "p" + s, Description: "d" + s,
 					Schema: map[string]any{"type": "string", "title": s, "enum": []any{s, "p" + s}}}},
@@ -291,7 +291,8 @@ func FuzzRender(f *testing.F) {
 		r := request("gbc/risk/churn-model", generator.Scoring)
 		d := renderAndParse(t, r, m)
 		calm := renderAndParse(t, r, generator.Model{
-			Owner: "o", Env: []dag.EnvVar{{Name: "HOSTILE"}}, Scoring: generator.ScoringModel{Command: []string{"python", ""}},
+			Owner: "o", Settings: taskSettings(generator.TaskSettings{Env: []dag.EnvVar{{Name: "HOSTILE"}}}),
+			Scoring: generator.ScoringModel{Command: []string{"python", ""}},
 			Params: []dag.Param{{Name: "PLAIN", Default: ""},
 				{Name: "WITH_SCHEMA", Default: "p", Description: "d",
 					Schema: map[string]any{"type": "string", "title": "", "enum": []any{"", "p"}}}},
@@ -312,6 +313,10 @@ func FuzzRender(f *testing.F) {
 			t.Errorf("%q changed more than its fields (-want +got):\n%s", s, diff)
 		}
 	})
+}
+
+func taskSettings(t generator.TaskSettings) generator.Settings {
+	return generator.Settings{TaskSettings: t}
 }
 
 func BenchmarkRender(b *testing.B) {

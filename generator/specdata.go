@@ -3,6 +3,7 @@ package generator
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"dagwright/dag"
@@ -13,15 +14,27 @@ import (
 type specData struct {
 	DAG         string
 	Description string
-	Schedule    string
-	StartDate   string
-	Timezone    string
-	Owner       string
-	Tags        []string
-	Params      []paramData
-	Tasks       []taskData
-	Image       string
-	Env         []dag.EnvVar
+	// DocMD is empty when the model names no file.
+	DocMD         string
+	Schedule      string
+	StartDate     string
+	Timezone      string
+	Catchup       bool
+	MaxActiveRuns int
+	// RunTimeout is a datetime.timedelta in dag-factory's form, nil for no limit.
+	RunTimeout any
+	Owner      string
+	Tags       []string
+	Params     []paramData
+	// Retries, RetryDelay (in seconds) and Timeout (as RunTimeout is) are those of a task
+	// that says nothing of its own.
+	Retries    int
+	RetryDelay int64
+	Timeout    any
+	Tasks      []taskData
+	// Image, Env and Resources are those of a task that says nothing of its own.
+	Image string
+	Env   []dag.EnvVar
 	// Resources is nil when the model names none.
 	Resources map[string]any
 
@@ -44,6 +57,23 @@ type taskData struct {
 	ID      string
 	Command []string
 	After   []string
+	// Image, Env and Resources are as those of the DAG, with what the task says of its own.
+	Image     string
+	Env       []dag.EnvVar
+	Resources map[string]any
+	// Arguments are further ones of the operator, by name.
+	Arguments []argumentData
+	// Annotations stand beside dagwright's own.
+	Annotations []argumentData
+
+	// said is where the model's file says what an argument holds, by its path in the task.
+	said map[string]Said
+}
+
+// argumentData is one argument of the operator, or one annotation.
+type argumentData struct {
+	Name  string
+	Value any
 }
 
 // retrainSteps are the steps of a model that names none.
@@ -53,41 +83,88 @@ var retrainSteps = []Step{{ID: "prepare_data"}, {ID: "train_model"}, {ID: "evalu
 func shortCommit(commit string) string { return commit[:8] }
 
 func newSpecData(r Request, m Model, inst Instance) (specData, error) {
-	name := or(r.Model, path.Base(r.Project))
+	name, all := or(r.Model, path.Base(r.Project)), inst.kind(m, r.Kind)
 	d := specData{
-		StartDate: inst.StartDate, Timezone: or(m.Timezone, inst.Timezone),
-		Owner: or(m.Owner, strings.Split(r.Project, "/")[0]), Tags: tagsOf(r.Kind, name),
-		Resources: resourceData(m.Resources),
+		Description: all.Description, DocMD: r.Docs, StartDate: or(all.StartDate, inst.StartDate),
+		Timezone: or(m.Timezone, inst.Timezone), Catchup: all.Catchup != nil && *all.Catchup,
+		MaxActiveRuns: all.MaxActiveRuns, RunTimeout: all.RunTimeout.timedelta(),
+		Owner: or(m.Owner, strings.Split(r.Project, "/")[0]), Tags: tagsOf(r.Kind, name, all.Tags),
+		Retries: *all.Retries, RetryDelay: all.RetryDelay.seconds(), Timeout: all.Timeout.timedelta(),
+		Resources: resourceData(inst.resources(all.TaskSettings)),
 		Project:   r.Project, Branch: r.Branch, Commit: r.Commit, ShortCommit: shortCommit(r.Commit),
 	}
 	var err error
-	if d.Image, err = image(r, m, inst); err != nil {
+	if d.Image, err = image(r, all.Image, inst); err != nil {
 		return d, err
 	}
-	switch r.Kind {
-	case Scoring:
-		d.Description, d.Schedule = "Scoring of "+name, or(m.Scoring.Schedule, inst.ScoringSchedule)
-		d.Tasks = scoringTasks(r, m)
-	case Retrain:
-		d.Description, d.Schedule = "Retraining of "+name, or(m.Retrain.Schedule, inst.RetrainSchedule)
-		d.Tasks = retrainTasks(r, m)
-	}
-	d.Env = append(d.Env, dag.EnvVar{Name: "LOGICAL_DATE", Value: "{{ ds }}"})
 	for _, p := range m.Params {
 		d.Params = append(d.Params, paramData{p.Name, paramValue(p)})
-		d.Env = append(d.Env, dag.EnvVar{Name: p.Name, Value: paramTemplate(p)})
 	}
-	d.Env = append(append(d.Env, m.Env...), dag.EnvVar{Name: "DAG_RUN_CONF", Value: "{{ dag_run.conf | tojson }}"})
+	d.Env = environment(m, all.Env)
+	steps := []Step{scoringStep(r, m)}
+	switch r.Kind {
+	case Scoring:
+		d.Description, d.Schedule = or(d.Description, "Scoring of "+name), or(m.Scoring.Schedule, inst.ScoringSchedule)
+	case Retrain:
+		d.Description, d.Schedule = or(d.Description, "Retraining of "+name), or(m.Retrain.Schedule, inst.RetrainSchedule)
+		steps = retrainStepsOf(r, m)
+	}
+	for i, step := range steps {
+		t, err := newTaskData(r, m, inst, all, step)
+		if err != nil {
+			return d, err
+		}
+		t.After = after(steps, i)
+		d.Tasks = append(d.Tasks, t)
+	}
 	return d, nil
 }
 
-// tagsOf are the kind and the model's name. A model that is named as a kind must not
-// pass for one.
-func tagsOf(kind Kind, name string) []string {
-	if name == string(Scoring) || name == string(Retrain) {
-		return []string{string(kind)}
+// newTaskData lays what a step says over what counts for the whole DAG.
+func newTaskData(r Request, m Model, inst Instance, all Settings, s Step) (taskData, error) {
+	own := inst.over(all.TaskSettings, s.TaskSettings)
+	t := taskData{ID: string(s.ID), Command: s.Command, Env: environment(m, own.Env),
+		Resources: resourceData(inst.resources(own))}
+	var err error
+	if t.Image, err = image(r, own.Image, inst); err != nil {
+		return t, err
 	}
-	return []string{string(kind), name}
+	a := newArguments(own)
+	a.tries(all.TaskSettings, own)
+	if s.TriggerRule != "" {
+		a.values["trigger_rule"] = string(s.TriggerRule)
+	}
+	a.profile(inst.Offers.Profiles[own.Profile])
+	a.secrets(own)
+	a.volumes(own, inst.Offers.Volumes, r.Project)
+	a.pod(own)
+	t.Arguments, t.Annotations, t.said = a.lists()
+	return t, nil
+}
+
+// environment is that of a task's container: what is its own stands between the params and
+// the run's conf.
+func environment(m Model, own []dag.EnvVar) []dag.EnvVar {
+	env := []dag.EnvVar{{Name: "LOGICAL_DATE", Value: "{{ ds }}"}}
+	for _, p := range m.Params {
+		env = append(env, dag.EnvVar{Name: p.Name, Value: paramTemplate(p)})
+	}
+	return append(append(env, own...), dag.EnvVar{Name: "DAG_RUN_CONF", Value: "{{ dag_run.conf | tojson }}"})
+}
+
+// tagsOf are the kind, the model's name and its own tags. A model that is named as a kind
+// must not pass for one.
+func tagsOf(kind Kind, name string, own []string) []string {
+	tags := []string{string(kind)}
+	if name != string(Scoring) && name != string(Retrain) {
+		tags = append(tags, name)
+	}
+	for _, tag := range own {
+		if !slices.Contains(tags, tag) {
+			tags = append(tags, tag)
+		}
+	}
+	return tags
 }
 
 func or(value, otherwise string) string {
@@ -97,36 +174,35 @@ func or(value, otherwise string) string {
 	return otherwise
 }
 
-func scoringTasks(r Request, m Model) []taskData {
-	command := m.Scoring.Command
-	if len(command) == 0 {
-		command = []string{"python", path.Join(r.ModelPath, "main.py")}
+func scoringStep(r Request, m Model) Step {
+	s := Step{ID: "run_model", Command: m.Scoring.Command}
+	if len(s.Command) == 0 {
+		s.Command = []string{"python", path.Join(r.ModelPath, "main.py")}
 	}
-	return []taskData{{ID: "run_model", Command: command}}
+	return s
 }
 
-// retrainTasks chains the steps.
-func retrainTasks(r Request, m Model) []taskData {
-	steps := m.Retrain.Steps
+// retrainStepsOf are the model's steps, each with its command.
+func retrainStepsOf(r Request, m Model) []Step {
+	steps := slices.Clone(m.Retrain.Steps)
 	if len(steps) == 0 {
-		steps = retrainSteps
+		steps = slices.Clone(retrainSteps)
 	}
-	tasks := make([]taskData, len(steps))
 	for i, s := range steps {
-		tasks[i] = taskData{ID: string(s.ID), Command: s.Command}
 		if len(s.Command) == 0 {
-			tasks[i].Command = []string{"python", path.Join(r.ModelPath, "retrain.py"), string(s.ID)}
-		}
-		if i > 0 {
-			tasks[i].After = []string{string(steps[i-1].ID)}
+			steps[i].Command = []string{"python", path.Join(r.ModelPath, "retrain.py"), string(s.ID)}
 		}
 	}
-	return tasks
+	return steps
 }
 
-// image fills the placeholders of the model's image or the instance's.
-func image(r Request, m Model, inst Instance) (string, error) {
-	format := or(m.Image, strings.ReplaceAll(inst.ImageFormat, "{registry}", inst.Registry))
+// image fills the placeholders of an image's name, the instance's when it is empty. A project's
+// path is one in the instance's registry.
+func image(r Request, format string, inst Instance) (string, error) {
+	format = or(format, strings.ReplaceAll(inst.ImageFormat, "{registry}", inst.Registry))
+	if strings.HasPrefix(format, "{project}") {
+		format = inst.Registry + "/" + format
+	}
 	if err := checkImageFormat(format); err != nil {
 		return "", fmt.Errorf("image %.80q: %w: %w", format, err, dag.ErrInvalid)
 	}

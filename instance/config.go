@@ -1,7 +1,6 @@
 package instance
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,19 +107,7 @@ type Config struct {
 		SecretFiles []string `yaml:"secret_files"`
 		Previews    bool     `yaml:"previews"`
 	} `yaml:"webhook"`
-	Models struct {
-		Registry  string `yaml:"registry"`
-		Timezone  string `yaml:"timezone"`
-		Templates string `yaml:"templates"`
-		// RegistryUsername and RegistryPasswordFile read the registry.
-		RegistryUsername     string `yaml:"registry_username"`
-		RegistryPasswordFile string `yaml:"registry_password_file"`
-		// WaitFor is "pipeline", "image" or "none"; WaitStages build the image.
-		WaitFor    string   `yaml:"wait_for"`
-		WaitStages []string `yaml:"wait_stages"`
-		// Branches of model repositories become DAGs.
-		Branches dag.Branches `yaml:"branches"`
-	} `yaml:"models"`
+	Models modelsConfig `yaml:"models"`
 	// Promotion is where DAGs are promoted to and from.
 	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
@@ -139,7 +126,7 @@ type Config struct {
 func ReadConfig(file string) (Config, error) {
 	c := Config{Listen: "127.0.0.1:8080", Environment: "DEV"}
 	c.Scheduler.Executor, c.Scheduler.InfrastructureRetries = "process", 3
-	c.Models.Branches = dag.DefaultBranches()
+	c.Models.Branches, c.Models.Offers = dag.DefaultBranches(), generator.DefaultInstance().Offers
 	if file == "" {
 		return c, usage.New(errors.New("--config is required; docs/configuration.md shows a file"))
 	}
@@ -193,15 +180,15 @@ func ReadPods(file string) (podspec.Config, error) {
 	return c.Kubernetes.pods(), nil
 }
 
-// only is a file's mapping with one of its keys; a file that is not a mapping is itself.
-func only(root *yaml.Node, key string) *yaml.Node {
+// only is a file's mapping with some of its keys; a file that is not a mapping is itself.
+func only(root *yaml.Node, keys ...string) *yaml.Node {
 	if root == nil || root.Kind != yaml.MappingNode {
 		return root
 	}
 	out := *root
 	out.Content = nil
 	for i := 0; i+1 < len(root.Content); i += 2 {
-		if root.Content[i].Value == key {
+		if slices.Contains(keys, root.Content[i].Value) {
 			out.Content = append(out.Content, root.Content[i:i+2]...)
 		}
 	}
@@ -229,6 +216,9 @@ func (c Config) check(f *configFile) {
 	}
 	c.Promotion.check(f, c.DAGRepository.Project)
 	c.Kubernetes.check(f, c.Scheduler.Executor == "kubernetes")
+	if len(f.faults) == 0 {
+		checkOffers(f, c.Models.Offers, c.Kubernetes.pods())
+	}
 }
 
 // checkBranches wants names of branches that a push can have, and two of models.
@@ -337,7 +327,7 @@ func (c Config) Settings(run []string) (Settings, error) {
 			Loaders: c.DAGRepository.Loader,
 		},
 		Models: ModelSettings{
-			Branches: c.Models.Branches, Defaults: c.modelDefaults(), Templates: c.Models.Templates,
+			Branches: c.Models.Branches, Defaults: c.instance(), Templates: c.Models.Templates,
 			Reconcile: c.GitLab.Reconcile,
 		},
 		Scheduling: SchedulingSettings{
@@ -385,18 +375,6 @@ func (c Config) Settings(run []string) (Settings, error) {
 		}
 	}
 	return s, nil
-}
-
-// modelDefaults are what counts where a model's file is silent.
-func (c Config) modelDefaults() generator.Instance {
-	d := DefaultInstance()
-	d.Registry = c.Models.Registry
-	d.WaitFor = cmp.Or(c.Models.WaitFor, d.WaitFor)
-	d.Timezone = cmp.Or(c.Models.Timezone, d.Timezone)
-	if c.Models.WaitStages != nil {
-		d.WaitStages = c.Models.WaitStages
-	}
-	return d
 }
 
 // workspaces are checkouts of the models' GitLab repositories for local

@@ -14,6 +14,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"dagwright/dag"
+	"dagwright/generator"
 )
 
 // configFile is a configuration file as it is read, and what is wrong with it.
@@ -180,11 +181,19 @@ func (f *configFile) section(n *yaml.Node, path string, t reflect.Type) {
 		case key.Tag == "!!merge":
 			f.section(value, path, t)
 		case at < 0:
-			f.at(key, path, "unknown key %q%s", key.Value, dag.DidYouMean(key.Value, keysOf(fields)))
+			f.at(key, path, "unknown key %q%s", key.Value, hintOf(key.Value, keysOf(fields)))
 		default:
 			f.value(value, joinKey(path, key.Value), fields[at].of)
 		}
 	}
+}
+
+// hintOf says which key of a section was meant or, of a small one, which there are.
+func hintOf(key string, keys []string) string {
+	if hint := dag.DidYouMean(key, keys); hint != "" || len(keys) > 8 {
+		return hint
+	}
+	return "; want " + strings.Join(keys, ", ")
 }
 
 // twice reports a key of a mapping, by its index, that stands in it before.
@@ -262,6 +271,8 @@ func (f *configFile) value(n *yaml.Node, path string, t reflect.Type) {
 		f.scalar(n, path, t)
 	case t.Kind() == reflect.Struct:
 		f.section(n, path, t)
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		f.sections(n, path, t.Elem())
 	case t.Kind() == reflect.Slice:
 		f.list(n, path)
 	case t.Kind() == reflect.Map:
@@ -271,9 +282,21 @@ func (f *configFile) value(n *yaml.Node, path string, t reflect.Type) {
 	}
 }
 
+// sections checks a list of sections.
+func (f *configFile) sections(n *yaml.Node, path string, t reflect.Type) {
+	if n.Kind != yaml.SequenceNode {
+		f.at(n, path, "is %s; want %s", kindOf(n), ruleOf(path).want)
+	}
+	for i, item := range n.Content {
+		if n.Kind == yaml.SequenceNode {
+			f.section(item, fmt.Sprintf("%s[%d]", path, i), t)
+		}
+	}
+}
+
 // list checks a list of texts.
 func (f *configFile) list(n *yaml.Node, path string) {
-	rule := configValues[path]
+	rule := ruleOf(path)
 	switch {
 	case n.Kind != yaml.SequenceNode:
 		f.at(n, path, "is %s; want %s", kindOf(n), rule.want)
@@ -292,7 +315,7 @@ func (f *configFile) list(n *yaml.Node, path string) {
 
 // mapping checks names that have values of one type, by what configValues says of a key.
 func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
-	rule := configValues[key]
+	rule := ruleOf(key)
 	switch {
 	case n.Kind != yaml.MappingNode:
 		f.at(n, path, "is %s; want %s", kindOf(n), rule.want)
@@ -310,6 +333,8 @@ func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
 			f.at(name, path, "has the name %.60q; want %s", name.Value, rule.want)
 		case of.Kind() == reflect.Map:
 			f.mapping(value, joinKey(path, name.Value), key, of.Elem())
+		case of.Kind() == reflect.Struct:
+			f.section(value, joinKey(path, name.Value), of)
 		case !scalarOf(value, of, rule):
 			f.at(value, joinKey(path, name.Value), "is %s; want %s", kindOf(value), rule.want)
 		}
@@ -318,7 +343,7 @@ func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
 
 // scalar checks a single value.
 func (f *configFile) scalar(n *yaml.Node, path string, t reflect.Type) {
-	rule := configValues[path]
+	rule := ruleOf(path)
 	if scalarOf(n, t, rule) {
 		return
 	}
@@ -340,6 +365,9 @@ func scalarOf(n *yaml.Node, t reflect.Type, rule configValue) bool {
 	case t == reflect.TypeFor[byteCount]():
 		_, ok := parseBytes(n.Value)
 		return ok
+	case t == reflect.TypeFor[generator.Duration]():
+		_, err := generator.ParseDuration(n.Value)
+		return err == nil || n.Value == "0"
 	case t == reflect.TypeFor[time.Duration]():
 		d, err := time.ParseDuration(n.Value)
 		return err == nil && d >= max(rule.least, 1)

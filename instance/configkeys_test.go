@@ -219,7 +219,16 @@ func TestDocumentedConfiguration(t *testing.T) {
 	if _, fault := readConfig(t, shown); fault != "" {
 		t.Errorf("the documented file: %s", fault)
 	}
-	policy := blocks[2][1]
+	offers, policy := blocks[2][1], blocks[3][1]
+	if _, fault := readConfig(t, replacedSection(minimalConfig, "models", offers)); fault != "" {
+		t.Errorf("the documented offers: %s", fault)
+	}
+	for key := range configValues {
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if strings.Contains(key, ".*.") && !regexp.MustCompile(fmt.Sprintf(`\b%s:`, name)).MatchString(offers) {
+			t.Errorf("docs/configuration.md lacks %s", key)
+		}
+	}
 	if _, fault := readConfig(t, minimalConfig+"kubernetes:\n  "+strings.ReplaceAll(policy, "\n", "\n  ")); fault != "" {
 		t.Errorf("the documented policy: %s", fault)
 	}

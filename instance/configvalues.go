@@ -2,11 +2,13 @@ package instance
 
 import (
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/registry"
@@ -89,6 +91,48 @@ var configValues = withLists(map[string]configValue{
 	"models.registry_password_file": {want: "a file with that user's password", empty: true},
 	"models.wait_for":               {want: `"pipeline", "image" or "none"`, ok: oneWord("pipeline", "image", "none")},
 	"models.wait_stages":            {want: "names of stages, such as [build]"},
+	"models.profiles": {
+		want:  "names with kinds of pods, such as {gpu-small: {node_selector: {pool: gpu}}}",
+		empty: true, name: offerName,
+	},
+	"models.volumes": {
+		want:  "names with volumes, such as {models: {persistent_volume_claim: models}}",
+		empty: true, name: offerName,
+	},
+	"models.allow_pod": {
+		want:  "arguments of the operator, of " + strings.Join(generator.OfferedArguments(), ", "),
+		empty: true, ok: offeredArgument,
+	},
+
+	"models.defaults.retries":     {want: "a number of tries from 0", zero: true},
+	"models.defaults.retry_delay": {want: "a time such as 90s, 5m, 2h or 1d, or 0"},
+	"models.defaults.timeout":     {want: "a time such as 90s, 5m, 2h or 1d, or 0 for no limit"},
+	"models.defaults.run_timeout": {want: "a time such as 90s, 5m, 2h or 1d, or 0 for no limit"},
+
+	"models.profiles.*.node_selector": {
+		want:  "labels of nodes with their values, such as {pool: gpu}",
+		empty: true,
+	},
+	"models.profiles.*.labels": {
+		want:  "labels of pods with their values, such as {team: risk}",
+		empty: true,
+	},
+	"models.profiles.*.runtime_class_name":  {want: "the name of a runtime class, such as nvidia"},
+	"models.profiles.*.priority_class_name": {want: "the name of a priority class, such as batch"},
+	"models.profiles.*.tolerations": {
+		want: "a list of tolerations, such as [{key: gpu, operator: Exists}]",
+	},
+	"models.profiles.*.tolerations.key":      {want: "the key of a taint"},
+	"models.profiles.*.tolerations.operator": {want: "Exists or Equal", ok: oneWord("Exists", "Equal")},
+	"models.profiles.*.tolerations.value":    {want: "the value of a taint", empty: true},
+	"models.profiles.*.tolerations.effect": {
+		want: "NoSchedule, PreferNoSchedule or NoExecute",
+		ok:   oneWord("NoSchedule", "PreferNoSchedule", "NoExecute"),
+	},
+	"models.profiles.*.tolerations.tolerationSeconds": {want: "a number of seconds from 1"},
+	"models.volumes.*.persistent_volume_claim":        {want: "the name of a claim in the pods' namespace"},
+	"models.volumes.*.read_only":                      {want: "true or false"},
+	"models.volumes.*.sub_path":                       {want: `a folder of the volume, such as "{project}"`},
 
 	"scheduler.executor":               {want: `"process" or "kubernetes"`, ok: oneWord("process", "kubernetes")},
 	"scheduler.poll":                   {want: "a time such as 30s, of 1s or more", least: time.Second},
@@ -134,6 +178,13 @@ func withLists(values map[string]configValue) map[string]configValue {
 			want: "a list of names, of which one that ends in * stands for all that begin so", empty: true,
 		}
 	}
+	for _, section := range []string{"models.defaults", "models.profiles.*"} {
+		for _, key := range []string{"requests", "limits"} {
+			values[section+".resources."+key] = configValue{
+				want: "resources with quantities, such as {memory: 4Gi}", empty: true,
+			}
+		}
+	}
 	for _, section := range []string{"promotion.", "promotion.from."} {
 		for _, key := range []string{"url", "branch", "project", "username", "password_file"} {
 			values[section+key] = values["dag_repository."+key]
@@ -149,6 +200,29 @@ func withLists(values map[string]configValue) map[string]configValue {
 	}
 	return values
 }
+
+// ruleOf is what configValues says of a key. Below a section that has names of the operator's
+// choice, "*" stands for each of them there; an element of a list is as the list.
+func ruleOf(path string) configValue {
+	for _, section := range []string{"models.profiles.", "models.volumes."} {
+		if rest, ok := strings.CutPrefix(path, section); ok {
+			_, key, _ := strings.Cut(rest, ".")
+			path = section + "*." + key
+		}
+	}
+	return configValues[listIndex.ReplaceAllString(path, "")]
+}
+
+var (
+	listIndex    = regexp.MustCompile(`\[\d+\]`)
+	offerPattern = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+)
+
+// offerName reports whether a profile or a volume can have a name: a volume's is its name in
+// pods, too.
+func offerName(s string) bool { return offerPattern.MatchString(s) }
+
+func offeredArgument(s string) bool { return slices.Contains(generator.OfferedArguments(), s) }
 
 func oneWord(words ...string) func(string) bool {
 	return func(s string) bool { return slices.Contains(words, s) }

@@ -44,6 +44,8 @@ type Template struct {
 	// Digest is the SHA-256 of Source in hexadecimal.
 	Digest string
 	Source string
+	// BuiltIn says that it is one of those in the binary.
+	BuiltIn bool
 
 	parsed *template.Template
 }
@@ -71,6 +73,9 @@ func (e *Error) Error() string {
 func Load(dir fs.FS) (*Set, error) {
 	s := &Set{templates: map[string]*Template{}}
 	errs := []error{s.read(embedded)}
+	for _, t := range s.templates {
+		t.BuiltIn = true
+	}
 	if dir != nil {
 		errs = append(errs, s.read(dir))
 	}

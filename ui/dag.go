@@ -76,8 +76,10 @@ func (s *server) toGraph(c echo.Context) error {
 // detailsPage shows a DAG's definition as a table.
 type detailsPage struct {
 	Page
-	DAG       DAGHead
-	Facts     []Fact
+	DAG   DAGHead
+	Facts []Fact
+	// Docs is Markdown as its author wrote it; it is shown as text.
+	Docs      string
 	Tasks     []taskFacts
 	Removal   *store.Removal // asked for and not done
 	Parsed    TimeView
@@ -108,7 +110,8 @@ func (s *server) dagDetails(c echo.Context) error {
 		return fmt.Errorf("list removals: %w", err)
 	}
 	rd := s.reader(c)
-	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+rd.t("Details")), DAG: h, Facts: s.dagFacts(rd, h.DAGRow)}
+	p := detailsPage{Page: s.dagPage(c, h, string(h.ID)+" · "+rd.t("Details")), DAG: h, Facts: s.dagFacts(rd, h.DAGRow),
+		Docs: h.DocMD}
 	for _, r := range removals {
 		if r.DAG == h.ID {
 			r.Reason = rd.translated(r.Reason)
@@ -147,7 +150,6 @@ func (s *server) dagFacts(rd *reader, row store.DAGRow) []Fact {
 		{Name: say("Catch-up"), Value: yesNo[row.Catchup]},
 		{Name: say("Max active runs"), Value: strconv.Itoa(row.MaxActiveRuns)},
 		{Name: say("Max active tasks"), Value: strconv.Itoa(row.MaxActiveTasks)},
-		{Name: say("Documentation"), Value: row.DocMD},
 	}
 	if row.RunTimeout > 0 {
 		facts = append(facts, Fact{Name: say("Run timeout"), Value: rd.duration(row.RunTimeout)})

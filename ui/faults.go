@@ -99,7 +99,7 @@ func (rd *reader) fault(text string) string {
 }
 
 // faultPlace is where a fault is said to be: a file and its line, and a field.
-var faultPlace = regexp.MustCompile(`^[\w./-]+:\d+(?::\d+)?: (?:[\w.\[\]-]+: )?`)
+var faultPlace = regexp.MustCompile(`^[\w./-]+:\d+(?::\d+)?: (?:[\w.\[\]/@+-]+: )?`)
 
 // russianFault translates a line behind the place that it begins with.
 func (rd *reader) russianFault(line string) string {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -297,7 +298,7 @@ func podDifferences(t *testing.T, airflow json.RawMessage, d *dag.DAG, task *dag
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := leaves(t, airflow), leaves(t, own)
+	a, b := leaves(t, numbered(airflow)), leaves(t, numbered(own))
 	all := maps.Clone(a)
 	maps.Copy(all, b)
 	var lines []string
@@ -307,6 +308,19 @@ func podDifferences(t *testing.T, airflow json.RawMessage, d *dag.DAG, task *dag
 		}
 	}
 	return lines
+}
+
+var secretVolume = regexp.MustCompile(`secretvol(-\d+|[0-9a-f]{8}-[0-9a-f-]{27})`)
+
+// numbered gives the volumes of secrets names by their order: Airflow's are random.
+func numbered(pod []byte) []byte {
+	names := map[string]string{}
+	return secretVolume.ReplaceAllFunc(pod, func(name []byte) []byte {
+		if names[string(name)] == "" {
+			names[string(name)] = fmt.Sprintf("secret volume %d", len(names)+1)
+		}
+		return []byte(names[string(name)])
+	})
 }
 
 // shown leaves out what is another for every task.
