@@ -205,10 +205,10 @@ func (a *Instance) addGenerator() error {
 	withChecks(&instance, a.Pods)
 	instance.CheckClaims = a.auth.CheckClaims
 	g := generator.New(generator.Config{
-		Store: a.store, Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set, Branches: a.Models.Branches,
-		Instance: instance, Reconcile: a.Models.Reconcile, Logger: a.Logger,
-		GitLab: a.GitLab.Client, DAGProject: a.DAGs.Project, Deliver: a.DAGs.Deliver, AutoMerge: a.DAGs.AutoMerge, PublicURL: a.Pages.PublicURL,
-		Loaders: a.DAGs.Loaders, Registry: a.Models.Registry, Takes: a.GitLab.Takes, Promoter: promoter,
+		Store: a.store, Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set,
+		Branches: a.Models.Branches, Instance: instance, Reconcile: a.Models.Reconcile, Logger: a.Logger,
+		GitLab: a.GitLab.Client, DAGProject: a.DAGs.Project, Deliver: a.DAGs.Deliver, AutoMerge: a.DAGs.AutoMerge,
+		PublicURL: a.Pages.PublicURL, Loaders: a.DAGs.Loaders, Registry: a.Models.Registry, Takes: a.GitLab.Takes, Promoter: promoter,
 		OnlyPromoted: a.Promotion.FromProject != "",
 	})
 	a.actors = append(a.actors, g.Run)
