@@ -275,7 +275,8 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
 			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.GitLab.HookSecrets)...), DAGProject: a.DAGs.Project,
-			DAGBranch: a.DAGs.Repo.Branch, Branches: a.Models.Branches, Takes: a.GitLab.Takes, Previews: a.GitLab.Previews, Logger: a.Logger,
+			DAGBranch: a.DAGs.Repo.Branch, Branches: a.Models.Branches, Takes: a.GitLab.Takes,
+			Previews: a.GitLab.Previews, Logger: a.Logger,
 			Client: a.auth.ClientAddress,
 		})))
 		if a.tokens != nil {
