@@ -317,6 +317,7 @@ var costly = []struct {
 	{"slice of a list with a step", "n[::-1]", 20_000 * 16},
 	{"comparison of lists", "l < same", 100 * 2000},
 	{"tuple literal", "(x, x, x)", 48},
+	{"spread", "''.format(*n)", 20_000 * 16},
 	{"repr of a text", "'%r' % x", textSize},
 	{"sort by attributes", "([d] * 100)|sort(attribute=k ~ ',' ~ k)", 100 * 2000},
 	{"query", "d|urlencode", 100 * 4000},

@@ -214,6 +214,8 @@ func (c *checker) value(n nodes.Node) any {
 		c.expression(n.Term)
 	case *conditional:
 		c.conditional(n)
+	case *spread:
+		c.expression(n.value)
 	case *comparison:
 		c.expression(n.first)
 		for _, next := range n.rest {

@@ -16,8 +16,9 @@ const maxDateText = 80
 // parts. A time of day and a zone may follow each.
 var dateForms = func() []*regexp.Regexp {
 	const (
-		day   = `(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?`
-		month = `(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?`
+		day   = `(?:(?:mon|tue|tues|wed|thu|thur|thurs|fri|sat|sun|monday|tuesday|wednesday|thursday|friday|saturday|sunday),?\s+)?`
+		month = `(?P<name>jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec|january|february|march|april|june|july|august|` +
+			`september|october|november|december)\.?`
 		clock = `(?:(?:t|,?\s+|,?\s+at\s+)(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<f>\d{1,9}))?)?\s*(?P<ap>am|pm)?` +
 			`|t(?P<h2>\d{2})(?P<mi2>\d{2})(?P<s2>\d{2})?)?`
 		zone = `\s*(?P<z>z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?`
@@ -31,13 +32,16 @@ var dateForms = func() []*regexp.Regexp {
 		`(?P<m>\d{1,2})/(?P<d>\d{1,2})/(?P<y>\d{4})`,
 		`(?P<m>\d{1,2})-(?P<d>\d{1,2})-(?P<y>\d{4})`,
 		`(?P<m>\d{1,2})\.(?P<d>\d{1,2})\.(?P<y>\d{4})`,
-		`(?P<d>\d{1,2})(?:st|nd|rd|th)?[ -]` + month + `[ -]?,?\s*(?P<y>\d{4})`,
+		`(?P<d>\d{1,2})(?:st|nd|rd|th)?[ -]?` + month + `[ -]?,?\s*(?P<y>\d{4})`,
 		month + `\s+(?P<d>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<y>\d{4})`,
 	} {
 		out = append(out, regexp.MustCompile(`(?i)^`+day+form+clock+zone+`$`))
 	}
 	return out
 }()
+
+// formsWithYearFirst is how many of dateForms begin with the year.
+const formsWithYearFirst = 4
 
 // dateutilParse is dateutil's parser.parse for whole dates in the usual forms.
 func dateutilParse(e *evaluation, a arguments) (any, error) {
@@ -54,7 +58,7 @@ func dateutilParse(e *evaluation, a arguments) (any, error) {
 		return nil, err
 	}
 	text = strings.TrimSpace(clip(text, maxDateText))
-	for _, form := range dateForms {
+	for i, form := range dateForms {
 		found := form.FindStringSubmatch(text)
 		if found == nil {
 			continue
@@ -65,7 +69,7 @@ func dateutilParse(e *evaluation, a arguments) (any, error) {
 				parts[strings.TrimSuffix(name, "2")] = strings.ToLower(found[i])
 			}
 		}
-		m, err := momentOf(parts, dayFirst)
+		m, err := momentOf(parts, dayFirst, i < formsWithYearFirst)
 		if err != nil {
 			return nil, fmt.Errorf("macros.dateutil.parser.parse: %w", err)
 		}
@@ -76,14 +80,17 @@ func dateutilParse(e *evaluation, a arguments) (any, error) {
 }
 
 // momentOf puts the parts of a date together.
-func momentOf(text map[string]string, dayFirst bool) (moment, error) {
+func momentOf(text map[string]string, dayFirst, yearFirst bool) (moment, error) {
 	n := func(name string) int { i, _ := strconv.Atoi(text[name]); return i } // digits, by the form
 	p := momentParts{n("y"), n("m"), n("d"), n("h"), n("mi"), n("s"), 0}
 	switch name, ok := text["name"]; {
 	case ok:
-		p[1] = 1 + strings.Index("janfebmaraprmayjunjulaugsepoctnovdec", name)/3
-	case len(text["y"]) == 4 && p[1] > 12 && p[2] <= 12, dayFirst && p[2] <= 12 && p[1] <= 12:
+		p[1] = 1 + strings.Index("janfebmaraprmayjunjulaugsepoctnovdec", name[:3])/3
+	case !yearFirst && p[1] > 12, dayFirst && p[2] <= 12:
 		p[1], p[2] = p[2], p[1]
+	}
+	if text["z"] != "" && text["h"] == "" {
+		return moment{}, errors.New("a time zone needs a time of day before it")
 	}
 	if half, ok := text["ap"]; ok {
 		if p[3] < 1 || p[3] > 12 {
@@ -349,9 +356,7 @@ func (r *timeReader) moment() (moment, error) {
 		return moment{}, err
 	}
 	if r.yearday > 0 {
-		if t = t.AddDate(0, 1-int(t.Month()), r.yearday-t.Day()); t.Year() != p[0] {
-			return moment{}, errors.New("the day is out of range for the year")
-		}
+		t = time.Date(p[0], 1, r.yearday, p[3], p[4], p[5], p[6]*1000, time.UTC)
 	}
 	if r.zone == nil {
 		return moment{t, pythonDateTime, true}, nil
@@ -382,7 +387,7 @@ func (b *budget) isoDate(v any) (moment, error) {
 			parts[name] = found[i+1]
 		}
 	}
-	return momentOf(parts, false)
+	return momentOf(parts, false, true)
 }
 
 // cldrField writes a field of a pattern of Unicode's CLDR in English, by their letter

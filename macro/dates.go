@@ -114,9 +114,6 @@ func (m moment) attribute(name string) (any, bool) {
 		return v, true
 	}
 	method, ok := momentMethods[name]
-	if readsClock[name] && !m.class.isPython() {
-		method, ok = momentMethod{ofPendulum, func(*evaluation, moment, arguments) (any, error) { return nil, errClock }}, true
-	}
 	if !ok || !method.of.has(m.class) {
 		return nil, false
 	}
@@ -132,7 +129,7 @@ func (m moment) attribute(name string) (any, bool) {
 	}}, true
 }
 
-var errClock = errors.New("it is not available: a template reads no clock")
+var errClock = errors.New("not available without a date: a template reads no clock")
 
 // part finds what needs no call.
 func (m moment) part(name string) (any, bool) {
@@ -334,7 +331,7 @@ func isLongYear(m moment) any {
 
 func isoCalendar(m moment) any {
 	year, week := m.wall().ISOWeek()
-	return tuple{int64(year), int64(week), isoWeekday(m.wall())}
+	return isoDate{int64(year), int64(week), isoWeekday(m.wall())}
 }
 
 // ordinalOf counts days; the first of January of the year 1 is 1.

@@ -243,6 +243,9 @@ func (d delta) plus(other delta) delta {
 
 // plusDelta replaces parts, then adds, then goes to the day of the week.
 func (m moment) plusDelta(d delta) (moment, error) {
+	if m.class.isDate() && d.hasTime() {
+		m.class = pythonDateTime
+	}
 	parts := m.parts()
 	for i, v := range d.replace {
 		if v != 0 {
@@ -283,6 +286,11 @@ func (m moment) plusDelta(d delta) (moment, error) {
 		return m, err
 	}
 	return m.toWeekday(d.weekday)
+}
+
+// hasTime reports whether it has parts of a time of day.
+func (d delta) hasTime() bool {
+	return [4]int64(d.add[3:]) != [4]int64{} || [4]int64(d.replace[3:]) != [4]int64{}
 }
 
 // plusDays adds whole days as plus adds a span.

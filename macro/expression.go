@@ -189,6 +189,9 @@ func attribute(owner any, name string) (any, bool, error) {
 	case *object:
 		return v.attribute(name)
 	case moment:
+		if readsClock[name] && !v.class.isPython() {
+			return nil, false, fmt.Errorf("%s is not available: a template reads no clock", name)
+		}
 		find = v.attribute
 	case span:
 		find = v.attribute
@@ -201,6 +204,8 @@ func attribute(owner any, name string) (any, bool, error) {
 	case delta:
 		find = v.attribute
 	case zone:
+		find = v.attribute
+	case isoDate:
 		find = v.attribute
 	case list:
 		find = func(name string) (any, bool) { return listMethod(v, name) }
@@ -275,6 +280,8 @@ func (b *budget) at(v any, i int64) (any, bool, error) {
 		if i, ok := index(i, len(v)); ok {
 			return v[i], true, nil
 		}
+	case isoDate:
+		return b.at(v.tuple(), i)
 	case string:
 		return b.characterAt(v, i)
 	}
@@ -341,6 +348,9 @@ func (e *evaluation) getSlice(n *nodes.GetSlice) (any, error) {
 	switch v := v.(type) {
 	case list:
 		return e.sliceList(v, bounds)
+	case isoDate:
+		part, err := e.sliceList(list(v.tuple()), bounds)
+		return tuple(part), err
 	case tuple:
 		part, err := e.sliceList(list(v), bounds)
 		return tuple(part), err
@@ -483,7 +493,7 @@ func (e *evaluation) call(n *nodes.Call) (any, error) {
 func (e *evaluation) arguments(positional []nodes.Expression, named map[string]nodes.Expression) (arguments, error) {
 	var a arguments
 	if len(positional) > 0 {
-		v, err := e.list(positional)
+		v, err := e.spreadList(positional)
 		if err != nil {
 			return a, err
 		}
@@ -504,6 +514,27 @@ func (e *evaluation) arguments(positional []nodes.Expression, named map[string]n
 		a.named[k] = v
 	}
 	return a, nil
+}
+
+// spreadList is list for arguments, of which one may be *values.
+func (e *evaluation) spreadList(expressions []nodes.Expression) (list, error) {
+	last, ok := expressions[len(expressions)-1].(*spread)
+	if !ok {
+		return e.list(expressions)
+	}
+	out, err := e.list(expressions[:len(expressions)-1])
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.defined(last.value)
+	if err != nil {
+		return nil, err
+	}
+	more, err := e.items(v)
+	if err != nil {
+		return nil, err
+	}
+	return e.appended(out, more)
 }
 
 // filtered applies filters. A filter may be given an undefined value: only
@@ -568,6 +599,8 @@ func (b *budget) length(v any) (int, error) {
 		return len(v), nil
 	case tuple:
 		return len(v), nil
+	case isoDate:
+		return 3, nil
 	case *dict:
 		return len(v.keys), nil
 	case undefined:

@@ -343,6 +343,7 @@ func (p *percent) directive(format string) (text, rest string, err error) {
 	if err := p.e.step(); err != nil {
 		return "", "", err
 	}
+	start := format
 	s := spec{fill: ' ', precision: -1, align: '>'}
 	var named any = undefined{}
 	if strings.HasPrefix(format, "(") {
@@ -363,11 +364,10 @@ func (p *percent) directive(format string) (text, rest string, err error) {
 			s.zero = true
 		case '-':
 			s.align = '<'
+		case '+':
+			s.sign = '+'
 		default:
-			s.sign = max(s.sign, format[0]) // + counts, also before a space
-			if format[0] == '+' || s.sign == '+' {
-				s.sign = '+'
-			}
+			s.sign = max(s.sign, ' ') // + counts, also before a space
 		}
 		format = format[1:]
 	}
@@ -382,6 +382,9 @@ func (p *percent) directive(format string) (text, rest string, err error) {
 	}
 	s.kind = format[0]
 	if s.kind == '%' {
+		if start != format {
+			return "", "", errors.New("%% takes nothing between its signs")
+		}
 		return "%", format[1:], nil
 	}
 	v := named
@@ -390,7 +393,7 @@ func (p *percent) directive(format string) (text, rest string, err error) {
 			return "", "", err
 		}
 	}
-	text, err = p.value1(s, v)
+	text, err = p.writeValue(s, v)
 	return text, format[1:], err
 }
 
@@ -451,8 +454,8 @@ func (p *percent) widths(s *spec, format string) (string, error) {
 	return format, nil
 }
 
-// value1 writes one value.
-func (p *percent) value1(s spec, v any) (string, error) {
+// writeValue writes one value.
+func (p *percent) writeValue(s spec, v any) (string, error) {
 	if s.precision > maxPrecision && s.kind == 's' {
 		s.precision = min(s.precision, maxOutput)
 		if err := p.e.spend(s.precision); err != nil {
@@ -650,6 +653,9 @@ func (f *braces) value(name string) (any, error) {
 	if end < 0 {
 		end = len(name)
 	}
+	if end == 0 && name != "" {
+		return nil, errors.New("a path in a format needs a name or a number before it")
+	}
 	v, err := f.argument(name[:end])
 	if err != nil {
 		return nil, err
@@ -712,6 +718,11 @@ func (e *evaluation) stepInto(v any, key string, byItem bool) (any, error) {
 	if !byItem {
 		if len(key) <= maxName {
 			if found, ok, err := attribute(v, key); ok || err != nil {
+				return found, err
+			}
+		}
+		if d, ok := v.(*dict); ok { // as Jinja's own formatter
+			if found, ok, err := e.lookup(d, key); ok || err != nil {
 				return found, err
 			}
 		}

@@ -23,7 +23,8 @@ var apartFromAirflow = differences{
 	"{% with a = 1 %}{{ a }}{% endwith %}":            {"an error", "the blocks are if, for, set and raw"},
 	"{% filter upper %}a{% endfilter %}":              {"an error", "the blocks are if, for, set and raw"},
 	"{% macro m(x) %}{{ x }}{% endmacro %}{{ m(1) }}": {"an error", "the blocks are if, for, set and raw"},
-	"{% do 1 %}": {"an error", "the blocks are if, for, set and raw"},
+	"{{ logical_date.timetuple()[0] }}":               {"an error", "it has no struct_time"},
+	"{% do 1 %}":                                      {"an error", "the blocks are if, for, set and raw"},
 	"{{ macros.json.dumps(params.users[0]) }}": {`{"age": 30, "city": "Riga", "name": "ann"}`,
 		"the keys of a conf are sorted"},
 }

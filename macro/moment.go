@@ -205,10 +205,39 @@ func (c clock) attribute(name string) (any, bool) {
 		return m.part(name)
 	case "isoformat":
 		return &function{name, bareCall(func(*evaluation) (any, error) { return c.text(), nil })}, true
+	case "replace":
+		return &function{name, func(e *evaluation, a arguments) (any, error) {
+			v, err := setParts("hour", "minute", "second", "microsecond")(e, m, a)
+			if err != nil {
+				return nil, fmt.Errorf("replace: %w", err)
+			}
+			return clockOf(v.(moment)), nil
+		}}, true
 	case "strftime", "format":
 		return &function{name, func(e *evaluation, a arguments) (any, error) { return momentMethods[name].call(e, m, a) }}, true
 	}
 	return nil, false
+}
+
+// isoDate is what isocalendar gives: a tuple with names.
+type isoDate struct{ year, week, weekday int64 }
+
+func (d isoDate) tuple() tuple { return tuple{d.year, d.week, d.weekday} }
+
+func (d isoDate) attribute(name string) (any, bool) {
+	switch name {
+	case "year":
+		return d.year, true
+	case "week":
+		return d.week, true
+	case "weekday":
+		return d.weekday, true
+	}
+	return nil, false
+}
+
+func (d isoDate) repr() string {
+	return fmt.Sprintf("datetime.IsoCalendarDate(year=%d, week=%d, weekday=%d)", d.year, d.week, d.weekday)
 }
 
 func isoWeekday(t time.Time) int64 { return int64(t.Weekday()+6)%7 + 1 }

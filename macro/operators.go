@@ -378,7 +378,7 @@ func (e *evaluation) equal(a, b any) (bool, error) {
 	case *dict:
 		b, ok := b.(*dict)
 		return e.equalDicts(a, b, ok)
-	case clock, zone, delta, weekdayOf, undefined, *object, *function, *namespace:
+	case clock, zone, delta, weekdayOf, isoDate, undefined, *object, *function, *namespace:
 		return a == b, nil
 	}
 	return false, nil

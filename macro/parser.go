@@ -509,13 +509,30 @@ func (p *parser) call(x nodes.Expression) nodes.Expression {
 	return n
 }
 
+// spread is *values, the last of the arguments without a name.
+type spread struct {
+	block
+	value nodes.Expression
+}
+
+func isSpread(all []nodes.Expression) bool {
+	if len(all) == 0 {
+		return false
+	}
+	_, ok := all[len(all)-1].(*spread)
+	return ok
+}
+
 // arguments reads those of a call with their brackets.
 func (p *parser) arguments() (all []nodes.Expression, named map[string]nodes.Expression) {
 	p.next()
 	for p.err == nil && !p.is(tokens.RightParenthesis) {
 		switch {
-		case p.is(tokens.Multiply, tokens.Power):
-			p.fail("arguments by * and ** are not supported")
+		case p.is(tokens.Power):
+			p.fail("arguments by ** are not supported")
+		case p.is(tokens.Multiply):
+			at := block{p.next()}
+			all = append(all, &spread{at, p.expression()})
 		case p.is(tokens.Name) && p.look().Type == tokens.Assign:
 			name := p.next().Val
 			p.next()
@@ -526,8 +543,8 @@ func (p *parser) arguments() (all []nodes.Expression, named map[string]nodes.Exp
 				named = map[string]nodes.Expression{}
 			}
 			named[name] = p.expression()
-		case named != nil:
-			p.fail("an argument without a name follows one with a name")
+		case named != nil || isSpread(all):
+			p.fail("an argument follows one that must be the last")
 		default:
 			all = append(all, p.expression())
 		}

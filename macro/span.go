@@ -97,6 +97,14 @@ func (m moment) arithmetic(op tokens.Type, right any) (any, bool, error) {
 		}
 		return s, true, err
 	case span:
+		if m.class.isDate() { // takes the whole days, before their sign
+			days, _, _ := b.parts()
+			if op == tokens.Subtraction {
+				days = -days
+			}
+			v, err := m.plusDays(days)
+			return v, true, err
+		}
 		if op == tokens.Subtraction {
 			b = b.negative()
 		}
@@ -110,9 +118,8 @@ func (m moment) arithmetic(op tokens.Type, right any) (any, bool, error) {
 // pendulum adds the time that passes, and an interval by its parts.
 func (m moment) plus(s span) (moment, error) {
 	switch {
-	case m.class.isDate():
-		days, _, _ := s.parts()
-		return m.at(m.t.AddDate(0, 0, int(days)), 0)
+	case m.class.isDate(): // relativedelta adds what is less than a day, too
+		return m, nil
 	case m.class.isPython():
 		t, err := shift(m.wall(), int64(s.d), 1)
 		if err != nil {

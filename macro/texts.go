@@ -196,8 +196,7 @@ func truncate(e *evaluation, v any, a arguments) (any, error) {
 	return out + end, nil
 }
 
-// wordChunks are white space, words and the parts of words up to a hyphen: what a line
-// may end behind.
+// wordChunks are white space and words: what a line may end behind.
 var wordChunks = regexp.MustCompile(`\s+|[^\s]+`)
 
 func wordWrap(e *evaluation, v any, a arguments) (any, error) {
@@ -256,13 +255,13 @@ func wordWrap(e *evaluation, v any, a arguments) (any, error) {
 func wrapLine(line string, width int, breakWords, hyphens bool) []string {
 	var chunks [][]rune
 	for _, chunk := range wordChunks.FindAllString(line, -1) {
-		if hyphens && !unicode.IsSpace([]rune(chunk)[0]) {
+		if hyphens && !isWhite(rune(chunk[0])) {
 			chunks = append(chunks, hyphenated([]rune(chunk))...)
 		} else {
 			chunks = append(chunks, []rune(chunk))
 		}
 	}
-	isSpace := func(c []rune) bool { return unicode.IsSpace(c[0]) }
+	isSpace := func(c []rune) bool { return isWhite(c[0]) }
 	var out []string
 	for len(chunks) > 0 {
 		if isSpace(chunks[0]) && len(out) > 0 {
@@ -297,6 +296,9 @@ func wrapLine(line string, width int, breakWords, hyphens bool) []string {
 	}
 	return out
 }
+
+// isWhite knows the white space that lines are broken at: that of wordChunks.
+func isWhite(r rune) bool { return strings.ContainsRune(" \t\n\f\r", r) }
 
 // hyphenated splits a word behind its hyphens between letters.
 func hyphenated(word []rune) (out [][]rune) {

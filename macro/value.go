@@ -15,7 +15,7 @@ import (
 
 // The values of a template are, beside Go's nil, bool, int64, float64 and
 // string: longNumber, list, tuple, *dict, *namespace, moment, clock, zone, span, delta,
-// weekdayOf, *object, *function and undefined. Nothing else may reach an evaluation.
+// weekdayOf, isoDate, *object, *function and undefined. Nothing else may reach an evaluation.
 type (
 	// list is a Python list.
 	list []any
@@ -222,6 +222,8 @@ func typeName(v any) string {
 		return "Timezone"
 	case weekdayOf:
 		return "weekday"
+	case isoDate:
+		return "IsoCalendarDate"
 	case delta:
 		return "relativedelta"
 	case *object:
@@ -300,6 +302,8 @@ func (b *budget) items(v any) (list, error) {
 		return v, nil
 	case tuple:
 		return list(v), nil
+	case isoDate:
+		return list(v.tuple()), b.spend(3 * itemSize)
 	case *dict:
 		all, err := b.texts(v.keys)
 		if err != nil {
