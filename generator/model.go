@@ -77,8 +77,8 @@ type Resources struct {
 
 func (r Resources) empty() bool { return len(r.Requests)+len(r.Limits) == 0 }
 
-// ScoringModel is how a model is scored. Schedule is a cron expression, a preset
-// or "none".
+// ScoringModel is how a model is scored. Schedule is a cron expression, several of them, one
+// a line, a preset or "none".
 type ScoringModel struct {
 	Settings
 	Schedule string

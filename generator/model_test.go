@@ -209,6 +209,8 @@ func TestParseModelChecksSchedules(t *testing.T) {
 	for _, tt := range []struct{ name, source, want string }{
 		{"scoring", "scoring:\n  schedule: 61 7 * * *\n",
 			".dagwright.yml:2:13: scoring.schedule: 61 7 * * * in Asia/Tokyo is wrong"},
+		{"one of several", "scoring: {schedule: ['0 6 * * *', 61 7 * * *]}\n",
+			".dagwright.yml:1:22: scoring.schedule[0]: 0 6 * * * in Asia/Tokyo is wrong\n.dagwright.yml:1:35: scoring.schedule[1]: 61 7 * * * in Asia/Tokyo is wrong"},
 		{"retrain with a zone", "retrain: {schedule: '@dayly'}\ntimezone: Europe/Moscow\n",
 			".dagwright.yml:1:21: retrain.schedule: @dayly in Europe/Moscow is wrong"},
 		{"wrong zone", "timezone: Nowhere\nscoring: {schedule: x}\n",

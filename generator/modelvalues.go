@@ -98,8 +98,11 @@ func checkTimezone(s string) error {
 }
 
 func (r *modelReader) schedule(n *field) string {
-	if n.kind == nullKind {
+	switch n.kind {
+	case nullKind:
 		return "none"
+	case listKind:
+		return r.expressions(n)
 	}
 	s := r.name(n)
 	if len(s) > maxText/4 {
@@ -110,6 +113,28 @@ func (r *modelReader) schedule(n *field) string {
 		r.scheduleFields = append(r.scheduleFields, n)
 	}
 	return s
+}
+
+// maxExpressions bounds the cron expressions of one schedule.
+const maxExpressions = 20
+
+// expressions reads a list of cron expressions and gives them one a line.
+func (r *modelReader) expressions(n *field) string {
+	if len(n.items) == 0 || len(n.items) > maxExpressions {
+		r.fault(n, "want from 1 to %d cron expressions in a list; leave the value empty for no schedule", maxExpressions)
+		return ""
+	}
+	var all []string
+	for _, item := range n.items {
+		s := r.schedule(item)
+		if s, err := dag.ParseSchedule(s, time.UTC); err == nil && s.Expr == "" || item.kind != textKind {
+			r.fault(item, "must be a cron expression: nothing else can stand in a list")
+		} else if slices.Contains(all, item.text) {
+			r.fault(item, "%q is there twice", item.text)
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, "\n")
 }
 
 // checkSchedules looks into the cron expressions, which are meant in the model's

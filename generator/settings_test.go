@@ -62,7 +62,7 @@ max_active_runs: 3
 catchup: true
 start_date: 2026-01-01
 scoring:
-  schedule: "0 6 * * *"
+  schedule: ["0 6 * * *", "30 18 * * 1-5"]
   command: [python, main.py]
   env: {STAGE: scoring}
   tags: [hourly]
@@ -143,13 +143,13 @@ func TestSettingsReachTheDAG(t *testing.T) {
 		RunTimeout                time.Duration
 		MaxActiveRuns             int
 		Catchup                   bool
-		Schedule                  dag.ScheduleKind
+		Schedule                  string
 		Retries, Delays, Timeouts []string
 		Rules, Images, After      []string
 	}
 	read := func(d *dag.DAG) facts {
 		f := facts{Description: d.Description, Start: d.StartDate.Format(time.DateOnly), Docs: d.DocMD, Tags: d.Tags,
-			RunTimeout: d.RunTimeout, MaxActiveRuns: d.MaxActiveRuns, Catchup: d.Catchup, Schedule: d.Schedule.Kind}
+			RunTimeout: d.RunTimeout, MaxActiveRuns: d.MaxActiveRuns, Catchup: d.Catchup, Schedule: d.Schedule.Summary()}
 		for _, task := range d.Tasks {
 			f.Retries = append(f.Retries, fmt.Sprint(task.Retries))
 			f.Delays = append(f.Delays, task.RetryDelay.String())
@@ -164,12 +164,12 @@ func TestSettingsReachTheDAG(t *testing.T) {
 	for kind, want := range map[generator.Kind]facts{
 		generator.Scoring: {
 			"Churn within 30 days", "2026-01-01", richDocs, []string{"scoring", "rich-model", "hourly"}, 6 * time.Hour, 3,
-			true, dag.ScheduleCronTrigger, []string{"2"}, []string{"1m30s"}, []string{"2h0m0s"}, []string{"all_success"},
+			true, "0 6 * * *, 30 18 * * 1-5", []string{"2"}, []string{"1m30s"}, []string{"2h0m0s"}, []string{"all_success"},
 			[]string{image}, []string{"[]"},
 		},
 		generator.Retrain: {
 			"Trains the churn model", "2026-01-01", richDocs, []string{"retrain", "rich-model", "nightly", "risk"},
-			72 * time.Hour, 3, true, dag.ScheduleNone, []string{"2", "0", "2", "2", "2"},
+			72 * time.Hour, 3, true, "", []string{"2", "0", "2", "2", "2"},
 			[]string{"1m30s", "1m30s", "1m30s", "0s", "1m30s"}, []string{"30m0s", "2h0m0s", "2h0m0s", "2h0m0s", "2h0m0s"},
 			[]string{"all_success", "all_success", "all_success", "all_done", "all_success"},
 			[]string{image, train, image, image, image},
@@ -343,7 +343,7 @@ func TestDefaultsLeaveNoTrace(t *testing.T) {
 	inst := offering()
 	for _, lines := range []string{
 		"retries: 1", "retry_delay: 5m", "retry_delay: 300s", "timeout: 24h", "timeout: 1d", "max_active_runs: 1",
-		"catchup: false", "start_date: 2024-01-01", "tags: []", "env: {}", "secrets: {}", "secret_files: {}", "volumes: {}",
+		"scoring: {schedule: ['0 6 * * *']}", "catchup: false", "start_date: 2024-01-01", "tags: []", "env: {}", "secrets: {}", "secret_files: {}", "volumes: {}",
 		"resources: {}", "scoring: {pod: {}}", "retrain: {retries: 1, timeout: 24h}",
 		"retrain: {tasks: [{task_id: prepare_data}, {task_id: train_model, retries: 1}, {task_id: evaluate_model}, {task_id: register_model, timeout: 1d}]}",
 		"retrain: {tasks: [{task_id: prepare_data}, {task_id: train_model, needs: [prepare_data]}, {task_id: evaluate_model, needs: [train_model]}, {task_id: register_model, needs: [evaluate_model]}]}",
@@ -435,6 +435,15 @@ func TestSettingsFaults(t *testing.T) {
 		{"runs", "max_active_runs: 0", "max_active_runs: must be a whole number from 1 to 1000"},
 		{"catchup", "catchup: maybe", "catchup: must be true or false"},
 		{"catchup from when", "catchup: true", ".dagwright.yml:1:10: catchup: needs start_date beside it: the day from which missed runs are made up"},
+		{"schedule in a list", "scoring: {schedule: ['0 6 * * *', '@once']}",
+			".dagwright.yml:1:35: scoring.schedule[1]: must be a cron expression: nothing else can stand in a list"},
+		{"nothing in a list", "scoring: {schedule: ['0 6 * * *', null]}", "scoring.schedule[1]: must be a cron expression"},
+		{"list in a list", "scoring: {schedule: [['0 6 * * *', '@daily']]}", "scoring.schedule[0]: must be a cron expression"},
+		{"schedule twice", "scoring: {schedule: ['0 6 * * *', '0 6 * * *']}", `scoring.schedule[1]: "0 6 * * *" is there twice`},
+		{"empty list", "scoring: {schedule: []}",
+			".dagwright.yml:1:21: scoring.schedule: want from 1 to 20 cron expressions in a list; leave the value empty for no schedule"},
+		{"long list", "scoring: {schedule: [" + many(21, "%d 6 * * *, ") + "]}", "want from 1 to 20 cron expressions"},
+		{"one in a list", "scoring: {schedule: ['0 6 * * *']}", ""},
 		{"catchup of a kind", "start_date: 2026-01-01\nmodels: [{name: a}]\nscoring: {catchup: true}", ""},
 		{"start date", "start_date: 2026-1-1", ".dagwright.yml:1:13: start_date: is not a date; want one such as 2026-01-31"},
 		{"no such date", "start_date: 2026-02-30", "is not a date"},

@@ -15,8 +15,10 @@ type specData struct {
 	DAG         string
 	Description string
 	// DocMD is empty when the model names no file.
-	DocMD         string
-	Schedule      string
+	DocMD    string
+	Schedule string
+	// Timetable is an object in place of Schedule, nil where Schedule says all.
+	Timetable     any
 	StartDate     string
 	Timezone      string
 	Catchup       bool
@@ -109,6 +111,7 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 		d.Description, d.Schedule = or(d.Description, "Retraining of "+name), or(m.Retrain.Schedule, inst.RetrainSchedule)
 		steps = retrainStepsOf(r, m)
 	}
+	d.Schedule, d.Timetable = timetable(d.Schedule, d.Timezone)
 	for i, step := range steps {
 		t, err := newTaskData(r, m, inst, all, step)
 		if err != nil {
@@ -118,6 +121,18 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 		d.Tasks = append(d.Tasks, t)
 	}
 	return d, nil
+}
+
+// timetable is the object that several cron expressions need, nil for any other schedule. The
+// text is then one that no template takes for a schedule.
+func timetable(schedule, zone string) (text string, object any) {
+	expressions := strings.Split(schedule, "\n")
+	if len(expressions) == 1 {
+		return schedule, nil
+	}
+	return strings.Join(expressions, ", "), map[string]any{
+		"__type__": "airflow.sdk.MultipleCronTriggerTimetable", "__args__": expressions, "timezone": zone,
+	}
 }
 
 // newTaskData lays what a step says over what counts for the whole DAG.

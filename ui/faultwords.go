@@ -533,6 +533,10 @@ var faultWords = []struct{ english, russian string }{
 	{"unexpected schedule %s", "неожиданный вид расписания %s"},
 
 	// what a model asks for
+	{"want from 1 to %d cron expressions in a list; leave the value empty for no schedule",
+		"в списке нужно от 1 до %s выражений cron; без расписания — пустое значение"},
+	{"must be a cron expression: nothing else can stand in a list",
+		"нужно выражение cron: ничего другого в списке быть не может"},
 	{"%d entries are too many; %d at most", "слишком много строк: %s; максимум %s"},
 	{"%d tags are too many; %d at most", "слишком много тегов: %s; максимум %s"},
 	{"%q is reserved: dagwright sets it by the branch", "тег %s зарезервирован: dagwright ставит его по ветке"},
