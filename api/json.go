@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"unicode/utf8"
 
 	"dagwright/dag"
 )
@@ -33,20 +32,24 @@ func readJSON(w http.ResponseWriter, r *http.Request) (any, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, invalid(missing(nil, "body"))
 	}
-	if !utf8.Valid(text) {
-		return nil, badJSON(0, "not UTF-8")
-	}
 	if err := checkDepth(text); err != nil {
 		return nil, err
 	}
-	// The decoder below reads tokens and is more lenient than the grammar.
+	// Unmarshal looks behind the value, too.
 	var syntax *json.SyntaxError
 	if err := json.Unmarshal(text, new(json.RawMessage)); errors.As(err, &syntax) {
 		return nil, badJSON(int(syntax.Offset), syntax.Error())
 	}
-	d := jsonReader{json.NewDecoder(bytes.NewReader(text))}
+	if offset, reason := dag.LossyJSON(text); reason != "" {
+		return nil, badJSON(offset, reason)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	return d.value()
+	var value any
+	if err := d.Decode(&value); err != nil {
+		return nil, badJSON(int(d.InputOffset()), err.Error())
+	}
+	return dag.PlainNumbers(value), nil
 }
 
 func badJSON(offset int, reason string) error {
@@ -75,58 +78,4 @@ func checkDepth(text []byte) error {
 		}
 	}
 	return nil
-}
-
-// jsonReader builds values from tokens, so that a key that stands twice in an
-// object is seen.
-type jsonReader struct{ *json.Decoder }
-
-func (d jsonReader) value() (any, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, badJSON(int(d.InputOffset()), err.Error())
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if t == '{' {
-			return d.object()
-		}
-		return d.array()
-	case json.Number:
-		return dag.PlainNumber(t), nil
-	default:
-		return t, nil
-	}
-}
-
-func (d jsonReader) object() (any, error) {
-	object := map[string]any{}
-	for d.More() {
-		token, err := d.Token()
-		if err != nil {
-			return nil, badJSON(int(d.InputOffset()), err.Error())
-		}
-		key, _ := token.(string)
-		if _, twice := object[key]; twice {
-			return nil, badJSON(int(d.InputOffset()), fmt.Sprintf("key %q stands twice", short(key)))
-		}
-		if object[key], err = d.value(); err != nil {
-			return nil, err
-		}
-	}
-	_, err := d.Token() // the closing bracket
-	return object, err
-}
-
-func (d jsonReader) array() (any, error) {
-	array := []any{}
-	for d.More() {
-		v, err := d.value()
-		if err != nil {
-			return nil, err
-		}
-		array = append(array, v)
-	}
-	_, err := d.Token() // the closing bracket
-	return array, err
 }

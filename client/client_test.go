@@ -44,6 +44,8 @@ func TestRefusals(t *testing.T) {
 		{404, `{"detail": "no such run"}`, "no such run", false, true},
 		{409, `{"detail": "it runs\u001b[2J"}`, "it runs [2J", false, true},
 		{422, `{"detail": [{"loc": ["body", "conf"], "msg": "too long"}]}`, "conf: too long", true, true},
+		{422, `{"detail": [{"type": "json_invalid", "loc": ["body", 30], "msg": "JSON decode error", "ctx": {"error": "key \"A\" stands twice"}}]}`,
+			`JSON decode error: key "A" stands twice`, true, true},
 		{500, "<html>", "SERVER answered 500 Internal Server Error, which is not an answer of dagwright's API", false, false},
 	} {
 		c := serve(t, "", func(w http.ResponseWriter, _ *http.Request) {

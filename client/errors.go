@@ -205,13 +205,21 @@ func inWords(detail json.RawMessage) string {
 		return text
 	}
 	var fields []struct {
-		Loc []any  `json:"loc"`
-		Msg string `json:"msg"`
+		Type string `json:"type"`
+		Loc  []any  `json:"loc"`
+		Msg  string `json:"msg"`
+		Ctx  struct {
+			Error any `json:"error"`
+		} `json:"ctx"`
 	}
 	if json.Unmarshal(detail, &fields) == nil {
 		faults := make([]string, len(fields))
 		for i, f := range fields {
 			faults[i] = f.Msg
+			if f.Type == "json_invalid" { // its place is an offset
+				faults[i] = fmt.Sprintf("%s: %v", f.Msg, f.Ctx.Error)
+				continue
+			}
 			if len(f.Loc) > 1 {
 				faults[i] = fmt.Sprintf("%v: %s", f.Loc[len(f.Loc)-1], f.Msg)
 			}

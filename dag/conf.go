@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // The limits of a run's conf. A process's whole environment and arguments must
@@ -185,6 +186,8 @@ func checkConfEntry(key string, value any) (int, error) {
 	switch {
 	case err != nil:
 		fault = "has a value that is not JSON"
+	case !utf8.ValidString(text):
+		fault = "has a value that is not UTF-8"
 	case strings.IndexByte(text, 0) >= 0:
 		fault = "has a value with a NUL character"
 	case len(text) > maxConfValue:

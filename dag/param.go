@@ -3,12 +3,8 @@ package dag
 import (
 	"encoding/json"
 	"fmt"
-	"math"
 	"reflect"
-	"regexp"
 	"strings"
-	"time"
-	"unicode/utf8"
 )
 
 // jsonTypes are the types that a JSON Schema can name.
@@ -36,12 +32,12 @@ func (p Param) Required() bool {
 	return p.Default == nil && (p.NoDefault || !hasType(nil, p.Schema["type"]))
 }
 
-// Check says whether a run may be asked for with this value of the param. It
-// checks the schema's type, enum, const, minimum, maximum, exclusiveMinimum,
-// exclusiveMaximum, minLength, maxLength, pattern, and the formats date, time and
-// date-time; other words of JSON Schema are not looked at. The default itself always passes,
-// since a form sends it back untouched. The error is an [ErrInvalid] that names
-// the param and what is wanted, never the value.
+// Check says whether a run may be asked for with this value of the param, null when it
+// gives none. It checks the rules of JSON Schema in checkedKeywords, and the formats date,
+// time, date-time, email, uri and uuid; a file with another rule is wrong. Numbers are
+// compared digit by digit, and 1 equals 1.0. The default itself always passes, since a
+// form sends it back untouched. The error is an [ErrInvalid] that names the param and what
+// is wanted, never the value.
 func (p Param) Check(value any) error {
 	if value == nil && p.Required() {
 		const reason = "it has no default, so a run must give it a value"
@@ -50,45 +46,10 @@ func (p Param) Check(value any) error {
 	if reflect.DeepEqual(value, p.Default) || len(p.Schema) == 0 {
 		return nil
 	}
-	if reason := p.checkSchema(value); reason != "" {
+	if reason := checkValue(p.Schema, value); reason != "" {
 		return fmt.Errorf("%w param %s: %s", ErrInvalid, clip(p.Name), reason)
 	}
 	return nil
-}
-
-// checkSchema says which rule of the schema a value breaks, "" when none.
-func (p Param) checkSchema(value any) string {
-	reason := p.checkAllowed(value)
-	if reason == "" {
-		switch v := value.(type) {
-		case string:
-			reason = p.checkText(v)
-		case bool, nil, []any, map[string]any:
-		default:
-			if n, ok := number(v); ok {
-				reason = p.checkNumber(n)
-			}
-		}
-	}
-	return reason
-}
-
-func (p Param) checkAllowed(value any) string {
-	if !hasType(value, p.Schema["type"]) {
-		return fmt.Sprintf("the value must be of type %s", strings.Join(schemaTypes(p.Schema["type"]), " or "))
-	}
-	if allowed, ok := p.Schema["enum"].([]any); ok {
-		for _, a := range allowed {
-			if equalJSON(a, value) {
-				return ""
-			}
-		}
-		return "the value must be one of " + listed(allowed)
-	}
-	if c, ok := p.Schema["const"]; ok && !equalJSON(c, value) {
-		return fmt.Sprintf("the value must be %s, the constant of the schema", shown(c))
-	}
-	return ""
 }
 
 // listed names values of a schema for a message: the first ten, each cut.
@@ -116,64 +77,6 @@ func shown(value any) string {
 		return clip(text)
 	}
 	return text
-}
-
-func (p Param) checkText(s string) string {
-	length := float64(utf8.RuneCountInString(s))
-	if low, ok := number(p.Schema["minLength"]); ok && length < low {
-		return fmt.Sprintf("the text must have at least %v characters", low)
-	}
-	if high, ok := number(p.Schema["maxLength"]); ok && length > high {
-		return fmt.Sprintf("the text must have at most %v characters", high)
-	}
-	if pattern, ok := p.Schema["pattern"].(string); ok {
-		re, err := regexp.Compile(pattern)
-		if err != nil {
-			return "the schema's pattern is not understood"
-		}
-		if !re.MatchString(s) {
-			return "the text must match the pattern " + clip(pattern)
-		}
-	}
-	format, _ := p.Schema["format"].(string)
-	return checkFormat(format, s)
-}
-
-func checkFormat(format, s string) string {
-	var layouts []string
-	example := ""
-	switch format {
-	case "date":
-		layouts, example = []string{time.DateOnly}, "2026-01-31"
-	case "date-time":
-		layouts, example = []string{time.RFC3339}, "2026-01-31T05:00:00Z"
-	case "time":
-		layouts, example = []string{"15:04:05Z07:00", time.TimeOnly}, "05:00:00"
-	default:
-		return ""
-	}
-	for _, layout := range layouts {
-		if _, err := time.Parse(layout, s); err == nil {
-			return ""
-		}
-	}
-	return fmt.Sprintf("the text must be a %s such as %s", format, example)
-}
-
-func (p Param) checkNumber(n float64) string {
-	if low, ok := number(p.Schema["minimum"]); ok && n < low {
-		return fmt.Sprintf("the number must be at least %v", low)
-	}
-	if high, ok := number(p.Schema["maximum"]); ok && n > high {
-		return fmt.Sprintf("the number must be at most %v", high)
-	}
-	if low, ok := number(p.Schema["exclusiveMinimum"]); ok && n <= low {
-		return fmt.Sprintf("the number must be greater than %v", low)
-	}
-	if high, ok := number(p.Schema["exclusiveMaximum"]); ok && n >= high {
-		return fmt.Sprintf("the number must be less than %v", high)
-	}
-	return ""
 }
 
 // schemaTypes gives a schema's type, a string or a list of them, as a list.
@@ -217,8 +120,8 @@ func isType(value any, t string) bool {
 	case map[string]any:
 		return t == "object"
 	default:
-		n, ok := number(value)
-		return ok && (t == "number" || t == "integer" && n == math.Trunc(n))
+		n, ok := exactOf(value)
+		return ok && (t == "number" || t == "integer" && n.isWhole())
 	}
 }
 
@@ -236,14 +139,4 @@ func number(v any) (float64, bool) {
 		return f, err == nil
 	}
 	return 0, false
-}
-
-// equalJSON compares as JSON does: 1 and 1.0 are the same.
-func equalJSON(a, b any) bool {
-	x, isNumber := number(a)
-	y, alsoNumber := number(b)
-	if isNumber && alsoNumber {
-		return x == y
-	}
-	return reflect.DeepEqual(a, b)
 }

@@ -1,7 +1,8 @@
 package dag
 
 import (
-	"regexp"
+	"maps"
+	"slices"
 )
 
 // paramClasses are the names of Airflow's Param.
@@ -90,8 +91,10 @@ func (d *dagReader) checkScheduledParams(n *node) {
 		switch {
 		case p.Required():
 			d.faults.addAt(at, "a param of a DAG with a schedule needs a default: its runs are given no value")
-		case p.checkSchema(p.Default) != "":
-			d.faults.airflow(at, "the default of a DAG with a schedule must keep to the schema: %s", p.checkSchema(p.Default))
+		case len(p.Schema) > 0:
+			if reason := d.schemas.check(p.Schema, p.Default); reason != "" && !d.schemas.spent(0) {
+				d.faults.airflow(at, "the default of a DAG with a schedule must keep to the schema: %s", reason)
+			}
 		}
 	}
 }
@@ -103,30 +106,23 @@ func (p *Param) setSchema(key string, v any) {
 	p.Schema[key] = v
 }
 
-// checkSchema reports what [Param.Check] could not use, and a default of another
-// type than the schema's. A default may break the schema's other rules: often it
+// checkSchema reports what [Param.Check] could not use or does not check, and a default
+// of another type than the schema's. A default may break the schema's other rules: often it
 // is the empty string, which stands for "not given".
 func (r reader) checkSchema(param *Param, n *node) {
-	for _, t := range schemaTypes(param.Schema["type"]) {
-		if !contains(jsonTypes, t) {
-			r.faults.addAt(n.get("type"), "unknown type %s; JSON Schema has %v", clip(t), jsonTypes)
-			return
+	at := func(key string) *node {
+		if p := n.get(key); p != nil {
+			return p
+		}
+		return n
+	}
+	for _, key := range slices.Sorted(maps.Keys(param.Schema)) {
+		if reason := keywordFault(key, param.Schema[key]); reason != "" {
+			r.faults.addAt(at(key), "%s", reason)
 		}
 	}
-	if pattern, ok := param.Schema["pattern"].(string); ok {
-		if _, err := regexp.Compile(pattern); err != nil {
-			at := n
-			if p := n.get("pattern"); p != nil {
-				at = p
-			}
-			r.faults.addAt(at, "the pattern is not understood: %s", clip(err.Error()))
-		}
-	}
-	if param.Default != nil && !hasType(param.Default, param.Schema["type"]) {
-		at := n
-		if p := n.get("default"); p != nil {
-			at = p
-		}
-		r.faults.addAt(at, "the default is not of the type %v", param.Schema["type"])
+	types := param.Schema["type"]
+	if param.Default != nil && typeFault(types) == "" && !hasType(param.Default, types) {
+		r.faults.addAt(at("default"), "the default is not of the type %v", types)
 	}
 }

@@ -1,7 +1,9 @@
 package dag
 
 import (
+	"encoding/json"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -118,7 +120,7 @@ func (r reader) readOneOf(n *node, allowed []string) (string, bool) {
 	return "", false
 }
 
-// readPlain turns any value into Go's nil, bool, int, float64, string, []any and
+// readPlain turns any value into Go's nil, bool, int, float64, json.Number, string, []any and
 // map[string]any, which JSON and Kubernetes take. A date stays the text that the
 // file has; {__type__: …} objects become what they stand for.
 func (r reader) readPlain(n *node) (any, bool) {
@@ -137,9 +139,14 @@ func (r reader) readPlain(n *node) (any, bool) {
 	return n.text, true
 }
 
+// readNumber reads a number, digit by digit where it has more of them than an int or
+// float64 holds.
 func (r reader) readNumber(n *node) (any, bool) {
 	if v, ok := plainInt(n); ok {
 		return int(v), true
+	}
+	if jsonNumber.MatchString(n.text) && isFinite(json.Number(n.text)) {
+		return PlainNumber(json.Number(n.text)), true
 	}
 	if v, ok := plainFloat(n); ok {
 		return v, true
@@ -147,6 +154,9 @@ func (r reader) readNumber(n *node) (any, bool) {
 	r.faults.addAt(n, "the number is too large or not finite")
 	return nil, false
 }
+
+// jsonNumber is how JSON writes numbers.
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
 func (r reader) readPlainList(n *node) (any, bool) {
 	list, ok := make([]any, 0, len(n.items)), true

@@ -83,7 +83,9 @@ type specReader struct {
 	// defaults lies under every DAG of the file; nil when there are none.
 	defaults *node
 	effort   int
-	dags     []*DAG
+	// schemas checks the defaults of all params.
+	schemas schemaCheck
+	dags    []*DAG
 }
 
 // readDefaults lays the defaults files over each other, the nearest on top. Only

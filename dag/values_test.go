@@ -3,6 +3,7 @@ package dag_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -289,7 +290,14 @@ func TestParamCheckSays(t *testing.T) {
 		{"no date", `{"format": "date"}`, "2026-02-29", "the text must be a date such as 2026-01-31"},
 		{"no date-time", `{"format": "date-time"}`, "2026-01-31",
 			"the text must be a date-time such as 2026-01-31T05:00:00Z"},
-		{"a format that is not known", `{"format": "uri"}`, "x", ""},
+		{"email", `{"format": "email"}`, "ann@example.com", ""},
+		{"no email", `{"format": "email"}`, "ann", "the text must be an email address such as ann@example.com"},
+		{"uri", `{"format": "uri"}`, "s3://bucket/key", ""},
+		{"no uri", `{"format": "uri"}`, "bucket/key", "the text must be a uri such as https://example.com/path"},
+		{"uuid", `{"format": "uuid"}`, "123E4567-e89b-12d3-a456-426614174000", ""},
+		{"no uuid", `{"format": "uuid"}`, "123e4567e89b12d3a456426614174000",
+			"the text must be a uuid such as 123e4567-e89b-12d3-a456-426614174000"},
+		{"a format that is not known", `{"format": "multiline"}`, "x", ""},
 		{"at the minimum", `{"minimum": 1, "maximum": 1}`, int64(1), ""},
 		{"below the minimum", `{"minimum": 1}`, 0.9, "the number must be at least 1"},
 		{"above the maximum", `{"maximum": 1}`, 1.1, "the number must be at most 1"},
@@ -297,9 +305,72 @@ func TestParamCheckSays(t *testing.T) {
 		{"above it", `{"exclusiveMinimum": 1}`, 1.1, ""},
 		{"at the exclusive maximum", `{"exclusiveMaximum": 1}`, 1, "the number must be less than 1"},
 		{"below it", `{"exclusiveMaximum": 1}`, 0.9, ""},
+		{"a multiple", `{"multipleOf": 0.1}`, 0.3, ""},
+		{"no multiple", `{"multipleOf": 5}`, 12, "the number must be a multiple of 5"},
+		{"no multiple, though large", `{"multipleOf": 5}`, 12345678901, "the number must be a multiple of 5"},
+		{"a multiple beyond a float64", `{"multipleOf": 5}`, json.Number("12345678901234567890"), ""},
+		{"no multiple beyond a float64", `{"multipleOf": 5}`, json.Number("12345678901234567891"),
+			"the number must be a multiple of 5"},
+		{"a multiple with a far power", `{"multipleOf": 3}`, json.Number("9e300000000"), ""},
+		{"no multiple of a larger step", `{"multipleOf": 100}`, 50, "the number must be a multiple of 100"},
+		{"nothing is a multiple", `{"multipleOf": 100}`, 0, ""},
+		{"a long number", `{"type": "integer", "enum": [12345678901234567890]}`, json.Number("12345678901234567890"), ""},
+		{"a long number's neighbour", `{"type": "integer", "enum": [12345678901234567890]}`,
+			json.Number("12345678901234567891"), "the value must be one of 12345678901234567890"},
+		{"a long number above", `{"maximum": 12345678901234567890}`, json.Number("12345678901234567891"),
+			"the number must be at most 12345678901234567890"},
+		{"a long number with a fraction", `{"type": "integer"}`, json.Number("1234567890123456789.5"),
+			"the value must be of type integer"},
+		{"a million", `{"maximum": 1000000}`, 1000001, "the number must be at most 1000000"},
+		{"negative numbers", `{"minimum": -2, "maximum": -1}`, -1.5, ""},
+		{"below a negative number", `{"minimum": -2}`, -12, "the number must be at least -2"},
+		{"above a negative number", `{"maximum": -1}`, 0, "the number must be at most -1"},
+		{"zero and a fraction", `{"exclusiveMinimum": 0}`, 0.001, ""},
+		{"a list in the enum", `{"enum": [[1, {"a": 2}]]}`, []any{1.0, map[string]any{"a": json.Number("2.0")}}, ""},
+		{"items", `{"items": {"type": "string"}}`, []any{"a"}, ""},
+		{"an item of another type", `{"items": {"type": "string"}}`, []any{"a", 1},
+			"item 2: the value must be of type string"},
+		{"no items at all", `{"items": false}`, []any{1}, "item 1: it is not allowed"},
+		{"too few items", `{"minItems": 2}`, []any{1}, "the list must have at least 2 items"},
+		{"too many items", `{"maxItems": 2}`, []any{1, 2, 3}, "the list must have at most 2 items"},
+		{"different items", `{"uniqueItems": true}`, []any{1, "1", []any{1}}, ""},
+		{"an item twice", `{"uniqueItems": true}`, []any{[]any{1}, 2, []any{1.0}},
+			"item 3 is in the list already, and each must be there once"},
+		{"a missing key", `{"required": ["a", "b"]}`, map[string]any{"a": 1}, `the key "b" is missing`},
+		{"a wrong key", `{"properties": {"a": {"minimum": 2}}}`, map[string]any{"a": 1, "b": 1},
+			`the key "a": the number must be at least 2`},
+		{"a further key", `{"properties": {"a": true}, "additionalProperties": false}`, map[string]any{"a": 1, "b": 1},
+			`the key "b": it is not allowed`},
+		{"a further key of a type", `{"additionalProperties": {"type": "string"}}`, map[string]any{"b": 1},
+			`the key "b": the value must be of type string`},
+		{"a key in a list", `{"items": {"properties": {"a": {"items": {"maximum": 1}}}}}`,
+			[]any{map[string]any{"a": []any{1, 2}}}, `item 1: the key "a": item 2: the number must be at most 1`},
+		{"all", `{"allOf": [{"minimum": 1}, {"maximum": 2}]}`, 3, "the number must be at most 2"},
+		{"any", `{"anyOf": [{"type": "string"}, {"minimum": 2}]}`, 2, ""},
+		{"not any", `{"anyOf": [{"type": "string"}, {"minimum": 2}]}`, 1, "the value fits none of the schemas of anyOf"},
+		{"one", `{"oneOf": [{"minimum": 1}, {"minimum": 2}]}`, 1, ""},
+		{"two for one", `{"oneOf": [{"minimum": 1}, {"minimum": 2}]}`, 2,
+			"the value must fit one of the schemas of oneOf, and fits 2"},
+		{"not", `{"not": {"type": "string"}}`, 1, ""},
+		{"but it is", `{"not": {"type": "string"}}`, "x", "the value must not fit the schema of not"},
+		{"too much work", `{"items": {"anyOf": [` + strings.Repeat(`{"type": "string"},`, 2000) + `{"type": "number"}]}}`,
+			slices.Repeat([]any{1}, 2000), "the value takes too long to check against the schema"},
+		{"too large a pattern", `{"pattern": "` + strings.Repeat("(a|b){900}", 20) + `"}`, "a", "the schema's pattern is not understood"},
+		{"a slow pattern", `{"pattern": "^(.{0,30}x){0,30}$"}`, strings.Repeat("x", 60_000),
+			"the value takes too long to check against the schema"},
+		{"many slow patterns", `{"not": {"allOf": [` + strings.Repeat(`{"pattern": "(a{0,30}){0,30}"},`, 10_000) + `true]}}`,
+			"a", "the value takes too long to check against the schema"},
+		{"many long texts in an enum", `{"items": {"not": {"enum": [` + strings.Repeat(`"`+strings.Repeat("x", 1000)+`",`, 500) +
+			`1]}}}`, slices.Repeat([]any{strings.Repeat("x", 999)}, 1000),
+			"the value takes too long to check against the schema"},
+		{"too much work, the other way round", `{"not": {"items": {"not": {"anyOf": [` +
+			strings.Repeat(`{"type": "string"},`, 2000) + `{"type": "number"}]}}}}`,
+			append(slices.Repeat([]any{true}, 2000), 1), "the value takes too long to check against the schema"},
 	} {
 		var schema map[string]any
-		if err := json.Unmarshal([]byte(c.schema), &schema); err != nil {
+		d := json.NewDecoder(strings.NewReader(c.schema))
+		d.UseNumber() // as the store reads it
+		if err := d.Decode(&schema); err != nil {
 			t.Fatal(err)
 		}
 		got, want := fmt.Sprint(dag.Param{Name: "p", Default: "?", Schema: schema}.Check(c.value)), says+c.want

@@ -200,10 +200,22 @@ func (t *treeReader) readScalar(n *node, y *yaml.Node) {
 		t.checkTag(n, y, "!!str")
 		return
 	}
-	n.kind = k
+	if n.kind = k; isText11(k, n.text) {
+		n.kind = textKind
+	}
 	if strings.IndexByte(n.text, 0) >= 0 {
 		t.faults.addAt(n, "the string has a NUL character, which no program can be given")
 	}
+}
+
+// isText11 reports whether a scalar that YAML 1.2 takes for a number is a text in YAML 1.1,
+// Airflow's: an octal number of 1.2 (0o17), and one with a leading 0 or an exponent that
+// has no point (08540, 1e5).
+func isText11(k kind, text string) bool {
+	text = strings.TrimLeft(text, "+-")
+	noPoint := k == floatKind && !strings.Contains(text, ".")
+	return k == intKind && strings.HasPrefix(text, "0o") ||
+		noPoint && (strings.HasPrefix(text, "0") || strings.ContainsAny(text, "eE"))
 }
 
 func (t *treeReader) checkTag(n *node, y *yaml.Node, want string) {

@@ -2,10 +2,12 @@ package generator
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +31,7 @@ type field struct {
 	line, column int
 	kind         kind
 	text         string // of a scalar
-	scalar       any    // of a scalar: string, bool, int64, float64 or nil
+	scalar       any    // of a scalar: string, bool, int64, float64, json.Number or nil
 	items        []*field
 	pairs        []pair
 }
@@ -222,23 +224,41 @@ func (r *modelReader) readScalar(n *yaml.Node, f *field) {
 		var v bool
 		err = n.Decode(&v)
 		f.scalar = v
-	case "!!int":
-		var v int64
-		err = n.Decode(&v)
-		f.scalar = v
-	case "!!float":
-		var v float64
-		if err = n.Decode(&v); math.IsInf(v, 0) || math.IsNaN(v) {
-			err = errors.New("not finite")
-		}
-		f.scalar = v
+	case "!!int", "!!float":
+		f.scalar = numberOf(n)
 	default:
 		r.fault(f, "the tag %.40q is not supported", n.Tag)
 	}
 	if err != nil {
-		r.fault(f, "the number is not supported")
+		r.fault(f, "the tag %.40q is not supported", n.Tag)
 	}
 }
+
+// numberOf is the number that YAML reads, without rounding one that JSON could hold. One
+// that is beyond all bounds or no number of JSON's, as .nan, stays the text that it is.
+func numberOf(n *yaml.Node) any {
+	if jsonNumber.MatchString(n.Value) {
+		number := json.Number(n.Value)
+		if i, err := number.Int64(); err == nil {
+			return i
+		}
+		if f, err := number.Float64(); err != nil || math.IsInf(f, 0) {
+			return n.Value
+		}
+		return dag.PlainNumber(number)
+	}
+	var i int64
+	if n.Tag == "!!int" && n.Decode(&i) == nil {
+		return i // in YAML's other ways of writing: 0x1F, 1_000
+	}
+	var f float64
+	if n.Decode(&f) == nil && !math.IsInf(f, 0) && !math.IsNaN(f) {
+		return f
+	}
+	return n.Value
+}
+
+var jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
 
 // keys hands the values of a mapping to their readers; any other key is a fault.
 func (r *modelReader) keys(n *field, readers map[string]func(*field)) {
@@ -288,22 +308,40 @@ func (r *modelReader) scalarText(n *field) (string, bool) {
 }
 
 // plain turns a value into Go's.
-func plain(n *field) any {
+func plain(n *field) any { return converted(n, func(scalar *field) any { return scalar.scalar }) }
+
+// written turns a value into Go's, of which each scalar becomes a variable's text as the
+// file has it: what JSON writes otherwise, as 1.10, 08540 or True, is a text.
+func written(n *field) any { return converted(n, writtenScalar) }
+
+func writtenScalar(n *field) any {
+	if n.kind != otherScalarKind {
+		return n.scalar
+	}
+	text, err := json.Marshal(n.scalar)
+	_, isBool := n.scalar.(bool)
+	if err != nil || string(text) != n.text || !isBool && strings.ContainsAny(n.text, "eE") {
+		return n.text
+	}
+	return n.scalar
+}
+
+func converted(n *field, scalar func(*field) any) any {
 	switch n.kind {
 	case listKind:
 		out := make([]any, 0, len(n.items))
 		for _, item := range n.items {
-			out = append(out, plain(item))
+			out = append(out, converted(item, scalar))
 		}
 		return out
 	case mapKind:
 		out := make(map[string]any, len(n.pairs))
 		for _, p := range n.pairs {
-			out[p.key] = plain(p.value)
+			out[p.key] = converted(p.value, scalar)
 		}
 		return out
 	}
-	return n.scalar
+	return scalar(n)
 }
 
 // closest returns the known key that a misspelt one is likely to mean, or "".

@@ -1,8 +1,7 @@
 package generator
 
 import (
-	"fmt"
-	"regexp"
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -11,7 +10,9 @@ import (
 
 // paramKeys are the words of JSON Schema that a param may use.
 var paramKeys = []string{
-	"default", "description", "enum", "format", "maxLength", "maximum", "minLength", "minimum", "pattern", "title", "type",
+	"additionalProperties", "default", "description", "enum", "exclusiveMaximum", "exclusiveMinimum", "format", "items",
+	"maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "multipleOf", "pattern", "properties",
+	"required", "title", "type", "uniqueItems",
 }
 
 // paramTypes are the types that a param may have, with whether they come with
@@ -34,7 +35,7 @@ func (r *modelReader) params(n *field) []dag.Param {
 		param := dag.Param{Name: p.key}
 		if p.value.kind == mapKind {
 			r.param(p.value, &param)
-		} else if param.Default = plain(p.value); param.Default == nil {
+		} else if param.Default = written(p.value); param.Default == nil {
 			param.Default = ""
 		}
 		out = append(out, param)
@@ -68,23 +69,31 @@ func (r *modelReader) checkParam(n *field, p *dag.Param) {
 		}
 	}
 	p.Description, _ = p.Schema["description"].(string)
-	p.Default = p.Schema["default"]
 	delete(p.Schema, "description")
 	delete(p.Schema, "default")
+	given := n.get("default")
 	kind, ok := p.Schema["type"].(string)
 	switch {
+	case !ok && given == nil:
+		kind = "string"
 	case !ok:
-		kind = typeOf(p.Default)
+		kind = typeOf(written(given))
 	case !slices.Contains(paramTypes, kind):
 		r.fault(n.get("type"), "there is no type %.40q; there are %s", kind, strings.Join(paramTypes, ", "))
 		return
 	}
 	p.Schema["type"] = kind
+	if enum := n.get("enum"); enum != nil && enum.kind == listKind {
+		p.Schema["enum"] = asList(enum, p.Schema)
+	}
+	if given != nil {
+		p.Default = asType(given, p.Schema)
+	}
 	if p.Default == nil {
 		p.Default = zeroOf[kind]
 	}
-	if err := checkSchema(p.Schema); err != nil {
-		r.fault(n, "%v", err)
+	if key, err := dag.CheckSchema(p.Schema); err != nil {
+		r.fault(n.get(key), "%v", err)
 		return
 	}
 	if p.Default == "" {
@@ -105,8 +114,48 @@ var zeroOf = map[string]any{
 	"string": "", "boolean": false, "integer": int64(0), "number": int64(0), "array": []any{}, "object": map[string]any{},
 }
 
+// asType turns a value into Go's, by the type that its schema wants: a text is whatever
+// the file has, and a number is one only when it is written as JSON writes numbers.
+func asType(n *field, schema map[string]any) any {
+	_, isBool := n.scalar.(bool)
+	switch kind := schema["type"]; {
+	case kind == "string" && n.kind == otherScalarKind:
+		return n.text
+	case kind == "boolean" && isBool:
+		return n.scalar
+	case (kind == "integer" || kind == "number") && n.kind == otherScalarKind && jsonNumber.MatchString(n.text):
+		return n.scalar
+	case kind == "array" && n.kind == listKind:
+		items, _ := schema["items"].(map[string]any)
+		return asList(n, items)
+	case kind == "object" && n.kind == mapKind:
+		properties, _ := schema["properties"].(map[string]any)
+		out := make(map[string]any, len(n.pairs))
+		for _, p := range n.pairs {
+			property, _ := properties[p.key].(map[string]any)
+			out[p.key] = asType(p.value, property)
+		}
+		return out
+	}
+	return written(n)
+}
+
+// asList turns each item of a list into a value of a schema.
+func asList(n *field, schema map[string]any) []any {
+	out := make([]any, 0, len(n.items))
+	for _, item := range n.items {
+		out = append(out, asType(item, schema))
+	}
+	return out
+}
+
 func typeOf(v any) string {
-	switch v.(type) {
+	switch v := v.(type) {
+	case json.Number:
+		if strings.ContainsAny(string(v), ".eE") {
+			return "number"
+		}
+		return "integer"
 	case bool:
 		return "boolean"
 	case int64:
@@ -119,23 +168,4 @@ func typeOf(v any) string {
 		return "object"
 	}
 	return "string"
-}
-
-func checkSchema(schema map[string]any) error {
-	if pattern, ok := schema["pattern"].(string); ok {
-		if _, err := regexp.Compile(pattern); err != nil || len(pattern) > maxText {
-			return fmt.Errorf("the pattern is not understood")
-		}
-	}
-	for _, key := range []string{"minimum", "maximum", "minLength", "maxLength"} {
-		if v, ok := schema[key]; ok && typeOf(v) != "integer" && typeOf(v) != "number" {
-			return fmt.Errorf("%s must be a number", key)
-		}
-	}
-	if v, ok := schema["enum"]; ok {
-		if list, isList := v.([]any); !isList || len(list) == 0 {
-			return fmt.Errorf("enum must be a list of values")
-		}
-	}
-	return nil
 }

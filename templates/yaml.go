@@ -48,7 +48,7 @@ func writeYAML(b *strings.Builder, value any, depth int) error {
 	case uint64:
 		b.WriteString(strconv.FormatUint(v, 10))
 	case json.Number:
-		b.WriteString(v.String())
+		b.WriteString(exactNumber(v.String()))
 	case float64:
 		return writeFloat(b, v)
 	case string:
@@ -114,6 +114,22 @@ func writeFloat(b *strings.Builder, f float64) error {
 	}
 	b.WriteString(s)
 	return nil
+}
+
+// exactNumber writes a number of JSON with its digits, and an exponent as both YAML 1.1
+// and 1.2 read it: behind a point, with a sign.
+func exactNumber(text string) string {
+	mantissa, exponent, ok := strings.Cut(strings.ToLower(text), "e")
+	if !ok {
+		return text
+	}
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	if !strings.HasPrefix(exponent, "-") {
+		exponent = "+" + strings.TrimPrefix(exponent, "+")
+	}
+	return mantissa + "e" + exponent
 }
 
 // plain are the strings that need no quotes, inside flow style, in YAML 1.1

@@ -45,7 +45,8 @@ type sources struct {
 var faultSources = []sources{
 	{folder: "../scheduler", names: []string{"Reason", "reason"}},
 	{folder: "../dag", names: []string{"Reason", "reason", "fault"}, calls: []string{"add", "addAt", "addKey"}, errs: true,
-		in: []string{"checkAllowed", "checkText", "checkFormat", "checkNumber"}},
+		in: []string{"checkAllowed", "checkText", "checkFormat", "checkNumber", "checkPart", "checkList", "checkObject",
+			"checkCombined", "keywordFault", "partFault", "limitFault", "typeFault", "patternFault"}},
 	{folder: "../store", names: []string{"Reason", "reason", "SkippedByMessage", "SkippedByOption"}, errs: true},
 	{folder: "../generator", names: []string{"Reason", "reason", "hint"},
 		calls: []string{"add", "addAt", "fault", "faultf", "faultKey", "faultSaid", "refuse", "offered", "Errorf", "New"},

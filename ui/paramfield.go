@@ -88,7 +88,7 @@ func (f *ParamField) valueType() string {
 	switch f.param.Default.(type) {
 	case bool:
 		return "boolean"
-	case int, int64, uint64, float64:
+	case int, int64, uint64, float64, json.Number:
 		return "number"
 	case []any:
 		return "array"
@@ -249,6 +249,9 @@ func decodeJSON(text string, into *any) error {
 		if blank := len(rest) - len(strings.TrimLeft(rest, " \t\r\n")); blank < len(rest) {
 			return jsonError("Not valid JSON: line %d, column %d: there is more text after the end of the value.", text,
 				end+int64(blank))
+		}
+		if offset, reason := dag.LossyJSON([]byte(text)); reason != "" {
+			return jsonError("Not valid JSON: line %d, column %d: %s.", text, int64(offset), words(reason))
 		}
 		*into = dag.PlainNumbers(*into)
 		return nil
