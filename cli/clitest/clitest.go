@@ -47,6 +47,8 @@ type Workstation struct {
 	*testing.T
 	// Shown is all that the program ever wrote.
 	Shown strings.Builder
+	// Dir is the folder in which the program runs, the test's own when empty.
+	Dir string
 
 	settings string
 	env      []string
@@ -60,6 +62,7 @@ func NewWorkstation(t *testing.T, env ...string) *Workstation {
 // Command is the program with arguments.
 func (p *Workstation) Command(args ...string) *exec.Cmd {
 	cmd := Program(p.Context(), args...)
+	cmd.Dir = p.Dir
 	cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+p.settings)
 	cmd.Env = append(cmd.Env, p.env...)
 	return cmd
