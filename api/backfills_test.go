@@ -155,3 +155,21 @@ func TestBackfillRefusals(t *testing.T) {
 		}
 	}
 }
+
+// TestBackfillTooWide refuses more runs at once than a database counts; they were cut before.
+func TestBackfillTooWide(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.sync("c0ffee", specFile("dags/risk/churn-model.yaml", scoring()))
+	for count, want := range map[string]string{
+		"2147483648": `Input should be less than or equal to 2147483647`, "-1": "Input should be greater than or equal to 0",
+		"12345678901234567890": "Input should be a valid integer", "0": "max_active_runs 0: want 1 or more",
+	} {
+		a := f.do("POST", "/api/v2/backfills",
+			backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z", `, "max_active_runs": `+count))
+		if a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest ||
+			!strings.Contains(string(a.body), want) {
+			t.Errorf("%s: %d %s", count, a.status, a.body)
+		}
+	}
+}

@@ -166,6 +166,11 @@ func (b *body) number(name string, whenAbsent int) int {
 			Type: "greater_than_equal", Loc: []any{"body", name}, Input: v,
 			Msg: "Input should be greater than or equal to 0", Ctx: map[string]any{"ge": 0},
 		})
+	case n > math.MaxInt32: // of a database
+		b.faults = append(b.faults, fieldError{
+			Type: "less_than_equal", Loc: []any{"body", name}, Input: v,
+			Msg: fmt.Sprintf("Input should be less than or equal to %d", math.MaxInt32), Ctx: map[string]any{"le": math.MaxInt32},
+		})
 	}
 	return min(max(n, 0), math.MaxInt32)
 }

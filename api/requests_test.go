@@ -150,6 +150,8 @@ func TestRefusals(t *testing.T) {
 		{"no body", "PATCH", dags + "churn-model", "", 422, "missing"},
 		{"garbage behind the body", "PATCH", dags + "churn-model", `{"is_paused": true} {}`, 422, "json_invalid"},
 		{"key twice", "PATCH", dags + "churn-model", `{"is_paused": true, "is_paused": false}`, 422, "stands twice"},
+		{"half a character", "POST", dags + "churn-model/dagRuns", `{"logical_date": null, "conf": {"A": ["\ud800"]}}`, 422,
+			`at key \"A\": half of a surrogate pair, which is not a character`},
 		{"body not UTF-8", "PATCH", dags + "churn-model", "{\"is_paused\": \"\xff\"}", 422, "UTF-8"},
 		{"deep body", "POST", runs, strings.Repeat(`{"a":`, 5000), 422, "nested deeper"},
 		{"large body", "POST", runs, `{"note": "` + strings.Repeat("x", 1<<20) + `"}`, 413, "larger than"},
@@ -271,9 +273,23 @@ func TestDelete(t *testing.T) {
 	if got := ids(f.get("/api/v2/dags?exclude_stale=false"), "dags", "dag_id"); !slices.Contains(got, "churn-model") {
 		t.Errorf("an archived DAG is not listed though wanted: %q", got)
 	}
-	if a := f.do("POST", "/api/v2/dags/churn-model/dagRuns", `{"logical_date": null}`); a.status != http.StatusNotFound ||
-		!strings.Contains(string(a.body), "is archived") || !strings.Contains(string(a.body), "/restore") {
-		t.Errorf("trigger of an archived DAG: %d %s", a.status, a.body)
+	// Whatever is refused of an archived DAG is refused with one sentence.
+	sentence, _, _ := strings.Cut(store.ErrArchived("churn-model").Error(), ": conflict")
+	detail, err := json.Marshal(sentence)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, act := range []struct {
+		method, path, body string
+		want               int
+	}{
+		{"POST", "/dagRuns", `{"logical_date": null}`, http.StatusNotFound},
+		{"PATCH", "", `{"is_paused": true}`, http.StatusConflict},
+	} {
+		if a := f.do(act.method, "/api/v2/dags/churn-model"+act.path, act.body); a.status != act.want ||
+			!strings.Contains(string(a.body), string(detail)) {
+			t.Errorf("%s %s of an archived DAG: %d %s", act.method, act.path, a.status, a.body)
+		}
 	}
 	if a := f.do("POST", "/api/v2/dags/churn-model/restore", ""); a.status != http.StatusNoContent {
 		t.Errorf("restore of an archived DAG: %d %s", a.status, a.body)

@@ -107,15 +107,10 @@ func (s *server) triggerRun(c echo.Context) error {
 }
 
 // archived is the answer to who wants runs of a DAG without a file: as of one that is not
-// there, with how it comes back.
+// there, in the store's words.
 func archived(id dag.ID) error {
-	if id.Former() {
-		return refuse(http.StatusNotFound,
-			"Dag %s is archived: its id %s belongs to another project or file now, so it cannot run", id, id.Taken())
-	}
-	return refuse(http.StatusNotFound, "Dag %s is archived: its file is gone from the DAG repository, so it cannot run. "+
-		"An administrator can bring the file back: \"Restore the file\" on the Dag's page, or POST %s/dags/%s/restore", id,
-		prefix, id)
+	p, _ := asProblem(store.ErrArchived(id))
+	return refuse(http.StatusNotFound, "%v", p.detail)
 }
 
 // duplicate is Airflow's answer to a run that exists already, with the reason

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dagwright/client"
+	"dagwright/store"
 	"dagwright/usage"
 
 	"github.com/spf13/cobra"
@@ -112,6 +113,11 @@ func newAuditCommand() *cobra.Command {
   dagwright audit --event trigger --output json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if event != "" {
+				if err := wantWords("--event", []string{event}, store.AuditEvents); err != nil {
+					return usage.New(err)
+				}
+			}
 			query := url.Values{"order_by": {"-event_log_id"}}
 			for name, value := range map[string]string{"dag_id": id, "run_id": run, "event": event} {
 				if value != "" {
@@ -127,6 +133,7 @@ func newAuditCommand() *cobra.Command {
 	cmd.Flags().StringVar(&event, "event", "", "only this event, such as trigger or pause")
 	addLimitFlag(cmd, &limit)
 	mustComplete(cmd, "dag", completeFlag(completeDAGs))
+	mustComplete(cmd, "event", completeFlag(oneOf(store.AuditEvents...)))
 	return cmd
 }
 

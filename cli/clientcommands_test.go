@@ -72,6 +72,7 @@ func TestClientCommands(t *testing.T) {
 		{name: "dags_delete_no", stdin: "\n", lines: []string{"dags delete churn-model"}},
 		{name: "runs", lines: []string{
 			"runs list", "runs list churn-model", "runs list --state failed", "runs list --state sad", "runs list absent",
+			"runs list --type bogus",
 			"runs show churn-model-retrain", "runs show churn-model-retrain old --output yaml", "runs show churn-model",
 			"runs wait churn-model-retrain", "runs wait churn-model-retrain old", "runs cancel churn-model-retrain old",
 			"runs cancel churn-model-retrain",
@@ -103,7 +104,8 @@ func TestClientCommands(t *testing.T) {
 			"dags provenance absent", "dags promote churn-model",
 			"dags source churn-model --version 7", "dags source churn-model --version -1", "dags source churn-modl",
 			"import-errors", "import-errors 1", "import-errors 99", "import-errors x",
-			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause",
+			"audit", "audit --dag churn-model-retrain --limit 1", "audit --event pause", "audit --event puase",
+			"audit --event nope",
 			"models list", "models list --state refused --output json", "models list --state rejected",
 			"models list --state refusd", "models list --state lost", "models list --limit 1 --no-headers",
 			"models show 1", "models show 99", "models show x", "models replay 1", "models replay 1 --wait --timeout 1ms",

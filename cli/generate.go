@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -132,6 +133,11 @@ func generate(ctx context.Context, dir string, f *generateFlags, out, notes io.W
 	if err != nil {
 		return err
 	}
+	for _, rendered := range all {
+		if note := generator.ScheduleNote(rendered, time.Now()); note != "" {
+			fmt.Fprintf(notes, "warning: %s\n", note)
+		}
+	}
 	if f.push != "" {
 		return f.pushRendered(ctx, request, all, out)
 	}
@@ -190,6 +196,13 @@ func (f *generateFlags) parse(dir string) ([]generator.Entry, error) {
 		}
 	}
 	model, err := generator.ParseModel(file, source, f.rendering.Instance)
+	if err != nil {
+		return nil, err
+	}
+	err = generator.CheckFolders(file, model, func(e generator.Entry) (bool, error) {
+		info, err := os.Lstat(filepath.Join(dir, e.Path))
+		return err == nil && info.IsDir(), nil
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,26 @@ func TestGenerateOfOtherBranch(t *testing.T) {
 	p.Run("", ExitDone, warning, append(generate, "--branch", "release")...)
 }
 
+// TestGenerateLooksForFolders refuses an entry whose folder is not there, at its line.
+func TestGenerateLooksForFolders(t *testing.T) {
+	t.Parallel()
+	p := clitest.NewWorkstation(t)
+	dir := checkoutOf(t, map[string]string{"notes": "x",
+		".dagwright.yml": "models:\n  - {name: a, path: .}\n  - {name: b, path: models/b}\n  - {name: c, path: notes}\n"})
+	check := []string{"generate", dir, "--check", "--project", "gbc/risk/churn-model", "--branch", "main"}
+	p.Run("", ExitFailed, `.dagwright.yml:3:21: models[1].path: the repository has no folder "models/b"`, check...)
+	p.Run("", ExitFailed, `.dagwright.yml:4:21: models[2].path: the repository has no folder "notes"`, check...)
+}
+
+// TestGenerateOfPastSchedule warns of a schedule whose years are past.
+func TestGenerateOfPastSchedule(t *testing.T) {
+	t.Parallel()
+	p := clitest.NewWorkstation(t)
+	dir := checkoutOf(t, map[string]string{".dagwright.yml": `scoring: {schedule: "0 6 * * * 0 2020"}`})
+	p.Run("", ExitDone, `warning: the schedule "0 6 * * * 0 2020" of churn-model never matches again: its years are past`,
+		"generate", dir, "--check", "--project", "gbc/risk/churn-model", "--branch", "main")
+}
+
 // TestGenerateOfUncommittedWork renders what is not in the commit whose name it would have: that is
 // not pushed, and printed with a warning.
 func TestGenerateOfUncommittedWork(t *testing.T) {

@@ -245,6 +245,16 @@ func (m localModels) RootNames(ctx context.Context, project, commit string) ([]s
 	return strings.FieldsFunc(out, func(c rune) bool { return c == 0 }), err
 }
 
+// HasFolder reports whether the repository has a folder at a commit.
+func (m localModels) HasFolder(ctx context.Context, project, commit, path string) (bool, error) {
+	repo, err := m.home.modelRepository(project)
+	if err != nil {
+		return false, err
+	}
+	out, err := gitrepo.Git(ctx, repo, "ls-tree", "-d", "--name-only", "--end-of-options", commit, path)
+	return out != "", err
+}
+
 // ChangedPaths lists the files that differ between two commits.
 func (m localModels) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
 	repo, err := m.home.modelRepository(project)

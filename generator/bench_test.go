@@ -36,6 +36,10 @@ func (m memoryModels) ReadFile(context.Context, string, string, string) ([]byte,
 
 func (m memoryModels) RootNames(context.Context, string, string) ([]string, error) { return nil, nil }
 
+func (m memoryModels) HasFolder(context.Context, string, string, string) (bool, error) {
+	return true, nil
+}
+
 func (m memoryModels) ChangedPaths(context.Context, string, string, string) ([]string, bool, error) {
 	return nil, false, nil
 }

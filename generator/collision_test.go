@@ -39,6 +39,11 @@ func (h hub) RootNames(ctx context.Context, project, commit string) ([]string, e
 	return strings.Split(out, "\n"), err
 }
 
+func (h hub) HasFolder(ctx context.Context, project, commit, path string) (bool, error) {
+	out, err := runGit(ctx, h.repository(project), "ls-tree", "-d", "--name-only", commit, path)
+	return out != "", err
+}
+
 func (h hub) ChangedPaths(ctx context.Context, project, from, to string) ([]string, bool, error) {
 	out, err := runGit(ctx, h.repository(project), "diff", "--name-only", "--no-renames", from, to)
 	return strings.Fields(out), err == nil, err

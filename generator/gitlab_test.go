@@ -367,6 +367,13 @@ func TestSeveralModels(t *testing.T) {
 	}
 	l.Commit(churn, "main", map[string]string{"README.md": "2"})
 	l.settled(store.PushUnchanged)
+	l.Commit(churn, "main", map[string]string{"models/weekly/main.py": ""})
+	const reason = `.dagwright.yml:5:26: models[1].path: the repository has no folder "models/weekly"`
+	if p := l.settled(store.PushRefused); p.Reason != reason {
+		t.Errorf("the folder of weekly is gone: %q", p.Reason)
+	}
+	l.Commit(churn, "main", map[string]string{"models/weekly/main.py": "2"})
+	l.settled(store.PushRendered)
 	l.Commit(churn, "main",
 		map[string]string{".dagwright.yml": strings.Replace(twoModels,
 			"  - {name: daily, path: models/daily, scoring: {schedule: \"0 6 * * *\"}}\n", "", 1)})

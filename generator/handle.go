@@ -93,6 +93,7 @@ type fileChange struct {
 	old store.Spec
 	// oldPath is where the file was, when the project has moved.
 	oldPath string
+	note    string // as a change's
 }
 
 // prepare turns the waiting pushes of one branch into a change, and into results
@@ -347,8 +348,9 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
 	if err != nil {
 		return nil, "", err
 	}
+	var notes []string
 	if source == nil {
-		note = g.goneNote(ctx, project, old)
+		notes = append(notes, g.goneNote(ctx, project, old))
 	}
 	if err := g.awaitPipeline(ctx, r, model); err != nil {
 		return nil, "", err
@@ -357,6 +359,17 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
 	filter := &pathFilter{models: g.Models, project: project, head: r.Commit, off: via == store.ViaReplay ||
 		via == store.ViaOverwrite}
 	docs := g.docsOf(ctx, project)
+	stays := func(e Entry) (bool, error) {
+		id, err := DAGID(e.Request(r))
+		if err != nil {
+			return false, err
+		}
+		commit, err := filter.commit(ctx, e, old[id])
+		return commit != r.Commit, err
+	}
+	if err := g.checkFolders(ctx, r, model, stays); err != nil {
+		return nil, "", err
+	}
 	for _, e := range model.Split() {
 		request := e.Request(r)
 		id, err := DAGID(request)
@@ -373,9 +386,10 @@ func (g *Generator) renderFiles(ctx context.Context, r Request, via string,
 		if err != nil {
 			return nil, "", err
 		}
-		files = append(files, f)
+		files, notes = append(files, f), append(notes, f.note)
 	}
-	return files, note, nil
+	notes = slices.DeleteFunc(notes, func(note string) bool { return note == "" })
+	return files, strings.Join(notes, "\n"), nil
 }
 
 // renderFile renders one DAG and claims its name. It returns a waitError as long as
@@ -403,7 +417,7 @@ func (g *Generator) renderFile(ctx context.Context, r Request, m Model, old stor
 			return fileChange{}, err
 		}
 	}
-	f := fileChange{spec: spec, content: rendered.Content, old: old}
+	f := fileChange{spec: spec, content: rendered.Content, old: old, note: ScheduleNote(rendered, g.Now())}
 	if old.Path != "" && old.Path != spec.Path {
 		f.oldPath = old.Path
 	}

@@ -43,9 +43,11 @@ type Entry struct {
 	// Path is the model's folder, without slashes at its ends. A push that changes
 	// nothing below Path or one of Watch leaves the model at the commit that it
 	// has.
-	Path  string
-	Watch []string
-	Model Model // without Entries
+	Path string
+	// PathAt is where the path stands in the file.
+	PathAt Place
+	Watch  []string
+	Model  Model // without Entries
 }
 
 // The values of Model.WaitFor.

@@ -41,7 +41,7 @@ func (r *modelReader) entry(n *field, common Model) Entry {
 	e.Model.Settings, e.Model.Scoring.Settings, e.Model.Retrain.Settings = Settings{}, Settings{}, Settings{}
 	readers := r.settings(&e.Model)
 	readers["name"] = func(f *field) { e.Name = r.modelName(f) }
-	readers["path"] = func(f *field) { e.Path = r.folder(f) }
+	readers["path"] = func(f *field) { e.Path, e.PathAt = r.folder(f), Place{f.line, f.column} }
 	readers["watch"] = func(f *field) {
 		for _, item := range r.list(f) {
 			e.Watch = append(e.Watch, r.folder(item))

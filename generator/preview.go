@@ -86,6 +86,10 @@ func (g *Generator) previewText(ctx context.Context, p store.Preview, source []b
 		return "", err
 	}
 	request := Request{Project: p.Project, ProjectID: p.ProjectID, Branch: p.Target, Commit: p.Commit, Kind: kind}
+	all := func(Entry) (bool, error) { return false, nil }
+	if err := g.checkFolders(ctx, request, model, all); err != nil {
+		return "", err
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "What the DAG becomes when `%s` is merged into `%s`:\n", short(p.Commit), p.Target)
 	docs := g.docsOf(ctx, projectReference(p.ProjectID, p.Project))

@@ -95,6 +95,7 @@ type Rendered struct {
 	Template string   // its file name
 	Digest   string   // of the template, SHA-256 in hexadecimal
 	Images   []string // that its tasks run, each once
+	Defines  *dag.DAG // what Content says
 }
 
 // DAGID returns the id of the DAG that a request asks for: the last segment of
@@ -181,6 +182,7 @@ func Render(r Request, m Model, set *templates.Set, inst Instance) (Rendered, er
 	if err != nil {
 		return out, err
 	}
+	out.Defines = d
 	for _, t := range d.Tasks {
 		if !slices.Contains(out.Images, t.Image) {
 			out.Images = append(out.Images, t.Image)

@@ -30,6 +30,8 @@ type Models interface {
 	ReadFile(ctx context.Context, project, commit, path string) ([]byte, error)
 	// RootNames lists the names in the root of the repository at a commit.
 	RootNames(ctx context.Context, project, commit string) ([]string, error)
+	// HasFolder reports whether the repository has a folder at a commit.
+	HasFolder(ctx context.Context, project, commit, path string) (bool, error)
 	// ChangedPaths lists the files that differ between two commits; whole is
 	// false when there may be more. dag.ErrNotFound when a commit is gone.
 	ChangedPaths(ctx context.Context, project, from, to string) (paths []string, whole bool, err error)

@@ -110,6 +110,32 @@ func (c *Client) RootNames(ctx context.Context, project, commit string) (names [
 	return names, nil
 }
 
+// HasFolder reports whether a repository has a folder at a commit. One without files does
+// not exist in git.
+func (c *Client) HasFolder(ctx context.Context, project, commit, path string) (bool, error) {
+	ctx, cancel, err := c.begin(ctx, project)
+	if err != nil {
+		return false, err
+	}
+	defer cancel()
+	if !isHash(commit) {
+		return false, fmt.Errorf("commit %.80q: want a full hash: %w", commit, dag.ErrInvalid)
+	}
+	options := &api.ListTreeOptions{Ref: &commit, Path: &path, ListOptions: api.ListOptions{PerPage: 1, Page: 1}}
+	entries, _, err := c.api.Repositories.ListTree(project, options, api.WithContext(ctx))
+	if errors.Is(err, api.ErrNotFound) {
+		// GitLab says so of a commit that is not there, too.
+		if err := c.noFile(ctx, project, commit, path); !errors.Is(err, dag.ErrNotFound) {
+			return false, err
+		}
+		return false, nil
+	}
+	if err != nil {
+		return false, callError("list files", project, err)
+	}
+	return len(entries) > 0, nil
+}
+
 // ChangedPaths lists the files that differ between two commits, both names of a
 // renamed one. whole is false when GitLab did not compare everything (it gives up
 // on large differences): any file may have changed then. The error is

@@ -46,6 +46,10 @@ func (c Change) writeRuns(b *strings.Builder, now time.Time) {
 	if c.After == nil {
 		return
 	}
+	if Over(c.After, now) {
+		fmt.Fprintf(b, "\nIts schedule %s never matches again: its years are past.\n", code(schedule(c.After.Schedule)))
+		return
+	}
 	runs, err := NextRuns(c.After, now, shownRuns)
 	if err != nil || len(runs) == 0 {
 		b.WriteString("\nIt has no schedule: it runs when somebody triggers it.\n")
@@ -68,7 +72,10 @@ func (c Change) Plain(now time.Time) string {
 		fmt.Fprintf(&b, "\nGraph:\n  %s", strings.ReplaceAll(strings.TrimSuffix(Text(c.After), "\n"), "\n", "\n  "))
 		b.WriteString("\n\nNext runs, once it is active:\n")
 		runs, err := NextRuns(c.After, now, shownRuns)
-		if err != nil || len(runs) == 0 {
+		switch {
+		case Over(c.After, now):
+			b.WriteString("  none: the years of its schedule are past\n")
+		case err != nil || len(runs) == 0:
 			b.WriteString("  none: it has no schedule\n")
 		}
 		for _, r := range runs {

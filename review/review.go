@@ -73,6 +73,13 @@ func lines(source string) []string {
 	return slices.Collect(strings.Lines(source))
 }
 
+// Over reports whether a DAG has a cron schedule without an end that makes no run after
+// now: one that names years, all of them past.
+func Over(d *dag.DAG, now time.Time) bool {
+	runs, err := NextRuns(d, now, 1)
+	return err == nil && len(runs) == 0 && d.Schedule.Expr != "" && d.EndDate.IsZero()
+}
+
 // NextRuns returns the next n runs of a DAG after now, in the schedule's own
 // zone. A DAG without a schedule, or one that has ended, has none.
 func NextRuns(d *dag.DAG, now time.Time, n int) ([]time.Time, error) {

@@ -128,3 +128,18 @@ func TestUnchanged(t *testing.T) {
 		t.Errorf("difference %q", c.Diff())
 	}
 }
+
+// The words of a schedule that is over differ from those of a DAG without one.
+func TestScheduleThatIsOver(t *testing.T) {
+	t.Parallel()
+	for schedule, want := range map[string]string{
+		`"0 6 * * * 0 2020"`: "never matches again: its years are past.",
+		`"0 6 * * * 0 2030"`: "Next runs, once it is active",
+		"none":               "It has no schedule: it runs when somebody triggers it.",
+	} {
+		c := review.Load("x.yaml", "", strings.Replace(specBefore, `"0 6 * * *"`, schedule, 1))
+		if text := c.Markdown(now); !strings.Contains(text, want) {
+			t.Errorf("%s:\n%s", schedule, text)
+		}
+	}
+}

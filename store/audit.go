@@ -21,6 +21,16 @@ type AuditEntry struct {
 	Extra string // JSON, never a conf value or secret
 }
 
+// AuditEvents are the events of the audit log, sorted.
+var AuditEvents = []string{
+	"archive", "backfill", "cancel", "cancel_backfill", "clear", "compare_promotion", "create_token", "delete",
+	"delete_run", ViaDryRun, "end_session", "import_error", "logout_refused", "mark_failed", "mark_success",
+	"mark_task_failed", "mark_task_skipped", "mark_task_success", ViaOverwrite, "pause", "pause_backfill", "promote",
+	"propose_removal", "propose_restoring", "refused", "remove_file", "replay_push", "request_removal",
+	"request_restore", ViaRerender, "restore_file", "revoke_token", "set_aside", "set_note", "sign_in",
+	"sign_in_refused", "sign_out", "take_over", "token_refused", "trigger", "unpause", "unpause_backfill",
+}
+
 // AuditFilter selects audit entries; zero fields do not filter.
 type AuditFilter struct {
 	DAG    dag.ID

@@ -90,7 +90,7 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 		return b, err
 	}
 	if d.archived {
-		return b, archivedAct(d.id)
+		return b, ErrArchived(d.id)
 	}
 	active, err := activeBackfill(t, d.id)
 	if err != nil {

@@ -156,14 +156,17 @@ func (s *Store) addLastRuns(t *tx, rows []DAGRow, records []*dagRecord) error {
 	return nil
 }
 
-// archivedAct refuses an act on a DAG whose file is gone, and says how the file comes back.
-func archivedAct(id dag.ID) error {
+// ErrArchived refuses an act on a DAG whose file is gone, and says how the file comes back.
+// It is the one sentence for pages, API and command line, and a dag.ErrConflict.
+func ErrArchived(id dag.ID) error { return archivedError(id, dag.ErrConflict) }
+
+func archivedError(id dag.ID, kind error) error {
+	reason := fmt.Sprintf("DAG %q is archived, its file is gone; an administrator can bring it back: "+
+		"\"Restore the file\" on the DAG's page, or POST /api/v2/dags/%s/restore", id, id)
 	if id.Former() {
-		return fmt.Errorf("DAG %q is archived: its id %s belongs to another project or file now: %w", id, id.Taken(),
-			dag.ErrConflict)
+		reason = fmt.Sprintf("DAG %q is archived: its id %s belongs to another project or file now", id, id.Taken())
 	}
-	return fmt.Errorf("DAG %q is archived, its file is gone; an administrator can bring it back: "+
-		"\"Restore the file\" on the DAG's page: %w", id, dag.ErrConflict)
+	return fmt.Errorf("%s: %w", reason, kind)
 }
 
 // SetPaused pauses or un-pauses a DAG. Setting what is set already changes
@@ -176,7 +179,7 @@ func (s *Store) SetPaused(ctx context.Context, by Actor, id dag.ID, paused bool)
 			return err
 		}
 		if d.archived {
-			return archivedAct(id)
+			return ErrArchived(id)
 		}
 		if d.paused == paused {
 			return nil

@@ -65,7 +65,7 @@ func (s *Store) RequestPromotion(ctx context.Context, by Actor, id dag.ID, versi
 		case err != nil:
 			return 0, err
 		case d.archived:
-			return 0, archivedAct(id)
+			return 0, ErrArchived(id)
 		case version != 0 && version != d.version:
 			return 0, fmt.Errorf("DAG %q has changed: its newest version is %d, and not %d: compare again: %w", id, d.version,
 				version, dag.ErrConflict)

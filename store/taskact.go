@@ -30,7 +30,7 @@ func (s *Store) openAct(t *tx, by Actor, id dag.ID, run dag.RunID) (*taskAct, er
 		return nil, err
 	}
 	if d.archived {
-		return nil, archivedAct(id)
+		return nil, ErrArchived(id)
 	}
 	if r.stopping {
 		return nil, fmt.Errorf("attempts of run %q are still being stopped; try again in a moment: %w", run, dag.ErrConflict)

@@ -58,7 +58,7 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 			return err
 		}
 		if d.archived {
-			return archivedTrigger(tr.DAG)
+			return archivedError(tr.DAG, dag.ErrInvalid)
 		}
 		if first, err := tr.earlier(t); err != nil || first != nil {
 			if err == nil {
@@ -106,15 +106,10 @@ func (s *Store) CheckTrigger(ctx context.Context, tr Trigger) error {
 			return err
 		}
 		if d.archived {
-			return archivedTrigger(tr.DAG)
+			return archivedError(tr.DAG, dag.ErrInvalid)
 		}
 		return tr.taken(t)
 	})
-}
-
-// archivedTrigger refuses a run of an archived DAG.
-func archivedTrigger(id dag.ID) error {
-	return fmt.Errorf("DAG %q is archived, its file is gone: %w", id, dag.ErrInvalid)
 }
 
 // digest is what is kept of the Key. It is a user's own: another one's is another.

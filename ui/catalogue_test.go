@@ -290,6 +290,9 @@ func TestEveryAuditEventHasWords(t *testing.T) {
 			t.Errorf("%s: no words for the audit log's event %q", found[event], event)
 		}
 	}
+	if known := slices.Sorted(maps.Keys(auditWords)); !slices.Equal(known, store.AuditEvents) {
+		t.Errorf("events with words:\n%q\nevents of the store:\n%q", known, store.AuditEvents)
+	}
 	for event := range auditWords {
 		if found[event] == "" {
 			t.Errorf("nothing writes the event %q to the audit log any more, or the test has lost sight of it", event)

@@ -95,6 +95,13 @@ func (p *project) serveTree(w http.ResponseWriter, c *call) {
 		fail(w, http.StatusNotFound, "404 Tree Not Found")
 		return
 	}
+	if folder := c.query.Get("path"); folder != "" {
+		ref += ":" + folder
+		if kind, err := git(c.Context(), p.dir, "cat-file", "-t", "--end-of-options", ref); err != nil || kind != "tree" {
+			fail(w, http.StatusNotFound, "404 invalid revision or path Not Found")
+			return
+		}
+	}
 	names, err := git(c.Context(), p.dir, "ls-tree", "--name-only", "--end-of-options", ref)
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "500 Internal Server Error")
