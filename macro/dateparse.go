@@ -37,7 +37,9 @@ var dateForms = func() []*regexp.Regexp {
 	} {
 		out = append(out, regexp.MustCompile(`(?i)^`+day+form+clock+zone+`$`))
 	}
-	return out
+	// As C's ctime: the year comes last.
+	return append(out, regexp.MustCompile(`(?i)^`+day+month+
+		`\s+(?P<d>\d{1,2})\s+(?P<h>\d{1,2}):(?P<mi>\d{2})(?::(?P<s>\d{2}))?\s+(?P<y>\d{4})$`))
 }()
 
 // formsWithYearFirst is how many of dateForms begin with the year.
