@@ -6,11 +6,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"gopkg.in/yaml.v3"
 
 	"dagwright/dag"
+	"dagwright/generator"
 	"dagwright/importer"
 	"dagwright/instance"
 	"dagwright/scheduler"
@@ -19,7 +22,7 @@ import (
 )
 
 // importFlags are the flags of "dagwright import".
-type importFlags struct{ out, report string }
+type importFlags struct{ out, as, report string }
 
 // errLeft says that an import has left something for a person to do.
 var errLeft = errors.New("something is left to do")
@@ -28,9 +31,11 @@ func newImportCommand() *cobra.Command {
 	var f importFlags
 	cmd := &cobra.Command{
 		Use:   "import PATH… --out DIR",
-		Short: "Make specs from an Airflow's Python DAG files",
+		Short: "Make specs, or a model file, from an Airflow's Python DAG files",
 		Long: `Read Python DAG files and write for each a file of specs below --out, at the same
-place as below PATH. A folder stands for every .py file in it.
+place as below PATH. A folder stands for every .py file in it. With --as model the files
+are those of one model's repository, such as dag-batch.py and dag-retrain.py, and its
+.dagwright.yml is written, with what the instance must offer for it.
 
 The files are not run and nothing of them is imported: Python 3.9 or later, which must be
 installed, reads their syntax, and what is constant in it is evaluated: texts, dates,
@@ -43,7 +48,7 @@ only known where Airflow runs (os.environ, Variable.get): CHANGE_ME stands for i
 code 1 means that there is something to do. docs/from-airflow.md is the way from there to
 running DAGs.`,
 		Example: `  dagwright import dags --out ../airflow-dev/dags --report import.md
-  dagwright import dags/churn.py --out specs`,
+  dagwright import dag-batch.py dag-retrain.py --out . --as model`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage.New(fmt.Errorf("name at least one file or folder: %s", cmd.UseLine()))
@@ -53,6 +58,7 @@ running DAGs.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write to; it is made if it is not there")
+	cmd.Flags().StringVar(&f.as, "as", "spec", "spec or model: what to write")
 	cmd.Flags().StringVar(&f.report, "report", "", "also write what was done, and what is left, to this file, in Markdown")
 	return cmd
 }
@@ -62,11 +68,20 @@ func (f importFlags) run(cmd *cobra.Command, paths []string) error {
 		return usage.New(errors.New("--out is required: the folder to write to"))
 	}
 	im := importer.Importer{
-		Parser:    dag.Parser{CheckSchedule: scheduler.CheckSchedule},
-		CheckTask: instance.CheckTask(instance.AnyInstance()),
-		Now:       time.Now(),
+		Parser:     dag.Parser{CheckSchedule: scheduler.CheckSchedule},
+		CheckTask:  instance.CheckTask(instance.AnyInstance()),
+		CheckModel: checkImportedModel,
+		Now:        time.Now(),
 	}
-	r, err := im.Specs(cmd.Context(), paths, f.out)
+	write := im.Specs
+	switch f.as {
+	case "spec":
+	case "model":
+		write = im.Model
+	default:
+		return usage.New(fmt.Errorf("--as %q: want spec or model", f.as))
+	}
+	r, err := write(cmd.Context(), paths, f.out)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, importer.ErrPython) {
 		return usage.New(err)
 	}
@@ -97,5 +112,22 @@ func printImport(w io.Writer, r importer.Report) {
 		}
 		fmt.Fprintf(w, "%s%s\n", kind, terminal.OneLine(l.String()))
 	}
+	if r.Configuration != "" {
+		fmt.Fprintln(w, "the instance's configuration must have this, or offer the same under other names:")
+		for line := range strings.Lines(r.Configuration) {
+			fmt.Fprintf(w, "  %s\n", terminal.OneLine(strings.TrimSuffix(line, "\n")))
+		}
+	}
 	fmt.Fprintf(w, "%s read, %s written\n", counted(len(r.Files), "file"), counted(r.DAGs(), "DAG"))
+}
+
+// checkImportedModel reads a model file as an instance would whose configuration has offers
+// as its section models.
+func checkImportedModel(file string, source, offers []byte) error {
+	inst := instance.DefaultInstance()
+	if err := yaml.Unmarshal(offers, &inst.Offers); err != nil {
+		return fmt.Errorf("read what the model needs of the instance: %w", err)
+	}
+	_, err := generator.ParseModel(file, source, inst)
+	return err
 }

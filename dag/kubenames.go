@@ -40,7 +40,7 @@ func (r reader) readKubernetes(o object) (any, bool) {
 		if p.value.kind == nullKind {
 			continue
 		}
-		name := camelCase(p.key)
+		name := KubernetesName(p.key)
 		if _, twice := m[name]; twice {
 			r.faults.addKey(o.node, p, "%s is given twice, in two spellings", clip(name))
 			ok = false
@@ -96,9 +96,9 @@ var irregularNames = map[string]string{
 	"server_address_by_client_cid_rs": "serverAddressByClientCIDRs",
 }
 
-// camelCase spells an attribute of the Python client as Kubernetes does:
+// KubernetesName spells an attribute of the Python client as Kubernetes does:
 // run_as_user is runAsUser, host_ip hostIP.
-func camelCase(attribute string) string {
+func KubernetesName(attribute string) string {
 	if name, ok := irregularNames[attribute]; ok {
 		return name
 	}

@@ -115,7 +115,7 @@ func (n *node) step(step string) *node {
 		return n.element(step)
 	}
 	for _, p := range n.pairs {
-		if p.key == step || camelCase(p.key) == step {
+		if p.key == step || KubernetesName(p.key) == step {
 			return p.value
 		}
 	}

@@ -1,5 +1,5 @@
-// Package importer makes specs from the Python DAG files of an Airflow. It never imports or
-// runs them: a small program in Python reads their syntax tree, evaluates what is constant
+// Package importer makes specs, or a model's file, from the Python DAG files of an Airflow.
+// It never imports or runs them: a small program in Python reads their syntax tree, evaluates what is constant
 // within bounds, and says which DAGs, tasks and dependencies there would be. This package
 // says the same in dag-factory's dialect.
 //

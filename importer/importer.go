@@ -33,6 +33,9 @@ type Importer struct {
 	// CheckTask says what a usual instance does not allow of a task; nil leaves that
 	// unchecked. What it says is reported, and the spec is written.
 	CheckTask func(dag.Task) error
+	// CheckModel says what is wrong with a model file on an instance whose configuration has
+	// offers as its section models.
+	CheckModel func(file string, source, offers []byte) error
 	// Now is the day from which relative dates count.
 	Now time.Time
 }

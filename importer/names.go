@@ -12,9 +12,9 @@ func (d *dagBuilder) taskID(t int) string {
 	return unknownText
 }
 
-// names finds the tasks' names. Where two groups have the same name, or two tasks the same
-// id in different groups, dag-factory could not tell them apart: such tasks carry their
-// whole ids, outside of a group.
+// names finds the tasks' names. Where two groups have the same name, two tasks the same id in
+// different groups, or a group puts no prefix before its tasks, dag-factory does not find
+// them: such tasks carry their whole ids, outside of a group.
 func (d *dagBuilder) names() map[int]taskName {
 	groups, ids := map[string]int{}, map[string]int{}
 	for i, g := range d.groups {
@@ -31,14 +31,14 @@ func (d *dagBuilder) names() map[int]taskName {
 		n := taskName{short: id, full: d.prefix(group) + id}
 		unique := ids[id] == 1
 		for g := group; g >= 0; g = d.groups[g].parent {
-			unique = unique && groups[d.groupID(g)] == 1
+			unique = unique && groups[d.groupID(g)] == 1 && d.groups[g].kwargs.get("prefix_group_id") != false
 		}
 		switch {
 		case group >= 0 && unique:
 			n.group = d.groupID(group)
 		case group >= 0:
 			n.short = n.full
-			d.note(d.content.tasks[t].at, "task %s is written outside of its group, which has another of the same name", n.full)
+			d.note(d.content.tasks[t].at, "task %s is written outside of its group, where dag-factory would not find it", n.full)
 		}
 		names[t] = n
 	}
@@ -79,15 +79,11 @@ func (d *dagBuilder) groupList(names map[int]taskName) []any {
 			continue
 		}
 		m := mapping{{"group_name", d.groupID(i)}}
-		c := d.converter(g.at, "")
 		if tooltip, ok := g.kwargs.get("tooltip").(string); ok && tooltip != "" {
 			m = append(m, field{"tooltip", tooltip})
 		}
 		if g.parent >= 0 {
 			m = append(m, field{"parent_group_name", d.groupID(g.parent)})
-		}
-		if v := g.kwargs.get("prefix_group_id"); v != nil {
-			m = append(m, field{"prefix_group_id", c.plain(v)})
 		}
 		if defaults, ok := g.kwargs.get("default_args").(dict); ok && len(defaults) > 0 {
 			m = append(m, field{"default_args", d.arguments(defaults, g.at, "", g.at.of("default_args"))})

@@ -44,7 +44,11 @@ func (c converter) object(o call) any {
 	kwargs := c.byName(o, class)
 	switch {
 	case class == "Secret":
-		return c.typed(secretClass, kwargs)
+		secret := c.typed(secretClass, kwargs)
+		if !secret.has("deploy_target") { // Airflow wants it, if only as None
+			secret = append(secret, field{"deploy_target", nil})
+		}
+		return secret
 	case class == "Param":
 		return c.param(kwargs)
 	case class == "VolumeMount":

@@ -68,6 +68,8 @@ type Report struct {
 	Files   []string
 	Written []Written
 	Lines   []Line
+	// Configuration is what an instance's configuration must offer, as YAML; "" for nothing.
+	Configuration string
 }
 
 // Left counts the lines about what is not carried over.
@@ -98,8 +100,8 @@ func (r *Report) sort() {
 	r.Lines = slices.Compact(r.Lines)
 }
 
-// Markdown is the report for people to work through: what was written, and what to do in each
-// file.
+// Markdown is the report for people to work through: what was written, what to do in each
+// file, and what to add to the instance's configuration.
 func (r Report) Markdown() string {
 	var b strings.Builder
 	b.WriteString("# Import of DAG files\n\n")
@@ -112,6 +114,10 @@ func (r Report) Markdown() string {
 	}
 	r.list(&b, "Left to do", true)
 	r.list(&b, "To know", false)
+	if r.Configuration != "" {
+		fmt.Fprintf(&b, "\n## For the instance's configuration\n\nWhoever operates dagwright adds this, or offers the"+
+			" same under other names:\n\n```yaml\n%s```\n", r.Configuration)
+	}
 	return b.String()
 }
 

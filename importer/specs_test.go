@@ -14,8 +14,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	"gopkg.in/yaml.v3"
 
 	"dagwright/dag"
+	"dagwright/generator"
 	"dagwright/importer"
 	"dagwright/instance"
 	"dagwright/scheduler"
@@ -30,7 +32,27 @@ func newImporter() importer.Importer {
 	return importer.Importer{
 		Parser:    dag.Parser{CheckSchedule: scheduler.CheckSchedule},
 		CheckTask: instance.CheckTask(instance.AnyInstance()),
-		Now:       today,
+		CheckModel: func(file string, source, offers []byte) error {
+			inst := instance.DefaultInstance()
+			if err := yaml.Unmarshal(offers, &inst.Offers); err != nil {
+				return err
+			}
+			_, err := generator.ParseModel(file, source, inst)
+			return err
+		},
+		Now: today,
+	}
+}
+
+// TestModels imports the Python files of each archive of testdata/models as a model's, and
+// compares its file, which must be one that the generator reads, and the report.
+func TestModels(t *testing.T) {
+	t.Parallel()
+	for _, archive := range archives(t, "testdata/models") {
+		t.Run(filepath.Base(archive), func(t *testing.T) {
+			t.Parallel()
+			checkArchive(t, archive, importer.Importer.Model)
+		})
 	}
 }
 
@@ -82,7 +104,7 @@ func checkArchive(t *testing.T, file string, run importing) importer.Report {
 			r.Lines[i].Reason = "…" // the words of other packages
 		}
 	}
-	report := strings.ReplaceAll(r.Markdown(), in+"/", "")
+	report := strings.NewReplacer(in+"/", "", in, "in").Replace(r.Markdown())
 	got.Files = append(got.Files, txtar.File{Name: "report.md", Data: []byte(report)})
 	text := txtar.Format(got)
 	if *update {
