@@ -153,6 +153,7 @@ func FuzzCheck(f *testing.F) {
 	for _, s := range []string{
 		"{{ ds }}", "{{ dss }}", "{% for i in range(3) %}{{ i }}{{ loop.x }}{% endfor %}", "{{ dag_run.conf | tojson }}",
 		"{% set a = 1 if b else 2 %}{{ a }}", "{{ x if x is defined }}", "{{ macros.datetime.strptime('a', 'b') }}",
+		"{{ [1] | map(ds) | list }}",
 	} {
 		f.Add(s)
 	}

@@ -187,6 +187,9 @@ func byName(a arguments, find func(string) (builtin, error), what string) (built
 		return nil, "", a, err
 	}
 	f, err := find(name)
+	if err != nil {
+		err = fmt.Errorf("%q is not the name of %s", clip(name, 40), what)
+	}
 	return f, name, arguments{positional: a.positional[1:], named: a.named}, err
 }
 
