@@ -124,6 +124,9 @@ func (d *dagReader) readZoneKey() {
 		if zone, ok := d.readZone(n); ok {
 			d.zone = zone
 		}
+		if n.kind == mapKind {
+			d.faults.airflow(n, "the timezone of a DAG is a name; write %s", d.zone)
+		}
 	}
 	d.dag.Timezone = d.zone.String()
 }
@@ -201,7 +204,7 @@ func (r reader) readTimeout(n *node) time.Duration {
 	}
 	if ok && n.kind != mapKind {
 		r.faults.airflow(n, "it takes no number of seconds here; write {%s: %s, seconds: %s}", typeKey, timedeltaType,
-			clip(n.text))
+			strings.Trim(clip(n.text), `"`))
 	}
 	return v
 }

@@ -48,7 +48,7 @@ type graph struct {
 
 func (d *dagReader) newGraph() *graph {
 	g := &graph{upstream: make([][]int, len(d.tasks)), byName: make(map[string][]int, len(d.tasks))}
-	ids := make(map[TaskID]*node, len(d.tasks))
+	ids, names := make(map[TaskID]*node, len(d.tasks)), make(map[string]bool, len(d.tasks))
 	for i, t := range d.tasks {
 		if t.name == "" {
 			continue
@@ -63,6 +63,10 @@ func (d *dagReader) newGraph() *graph {
 			continue
 		}
 		ids[t.task.ID] = at
+		if names[t.name] {
+			d.faults.airflow(at, "two tasks of a DAG have different ids, also in different groups")
+		}
+		names[t.name] = true
 		g.byName[string(t.task.ID)] = append(g.byName[string(t.task.ID)], i)
 		if t.name != string(t.task.ID) {
 			g.byName[t.name] = append(g.byName[t.name], i)

@@ -1,6 +1,10 @@
 package dag
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
+	"sync"
+)
 
 // isKubernetesClass reports whether a class is one of the Python client's
 // models: kubernetes.client.models.V1Volume, kubernetes.client.V1Volume or
@@ -31,12 +35,12 @@ func isKubernetesClass(class string) bool {
 // Kubernetes reads. Only the model's own attributes change their spelling: a
 // plain mapping below it holds names of the user's.
 func (r reader) readKubernetes(o object) (any, bool) {
-	if len(o.args) > 0 {
-		r.faults.addAt(o.node.get(argsKey), "%s takes named arguments only", o.class)
+	fields, ok := r.namedArguments(o)
+	if !ok {
 		return nil, false
 	}
-	m, ok := make(map[string]any, len(o.fields)), true
-	for _, p := range o.fields {
+	m := make(map[string]any, len(fields))
+	for _, p := range fields {
 		if p.value.kind == nullKind {
 			continue
 		}
@@ -50,6 +54,45 @@ func (r reader) readKubernetes(o object) (any, bool) {
 		m[name], ok = v, ok && good
 	}
 	return m, ok
+}
+
+// positions.txt has the arguments of the client's models in their order, one model a line:
+// test/airflow/positions.py prints it.
+//
+//go:embed positions.txt
+var positionsFile string
+
+var positions = sync.OnceValue(func() map[string][]string {
+	all := map[string][]string{}
+	for line := range strings.Lines(positionsFile) {
+		if words := strings.Fields(line); len(words) > 1 {
+			all[words[0]] = words[1:]
+		}
+	}
+	return all
+})
+
+// namedArguments gives a model's arguments, with names for those that stand by position.
+func (r reader) namedArguments(o object) ([]pair, bool) {
+	if len(o.args) == 0 {
+		return o.fields, true
+	}
+	at := o.node.get(argsKey)
+	_, model, _ := strings.Cut(o.class, ".V1")
+	names := positions()[model]
+	switch {
+	case len(names) == 0:
+		r.faults.addAt(at, "%s takes named arguments only", o.class)
+		return nil, false
+	case len(o.args) > len(names):
+		r.faults.addAt(at, "%s takes at most %d positional arguments: %s", o.class, len(names), strings.Join(names, ", "))
+		return nil, false
+	}
+	fields := make([]pair, 0, len(o.args)+len(o.fields))
+	for i, a := range o.args {
+		fields = append(fields, pair{key: names[i], at: a.at, value: a})
+	}
+	return append(fields, o.fields...), true
 }
 
 // irregularNames are the attributes whose spelling does not follow from the

@@ -71,6 +71,15 @@ func readModels(class string) func(reader, *node) (any, bool) {
 	}
 }
 
+// readPodModel reads full_pod_spec, likewise.
+func (r reader) readPodModel(n *node) (any, bool) {
+	v, ok := r.readMap(n)
+	if ok && typeName(n) == "" {
+		r.faults.airflow(n, "it takes no plain mapping here; write {%s: kubernetes.client.models.V1Pod, …}", typeKey)
+	}
+	return v, ok
+}
+
 // readTextMap reads labels, annotations and the like; values count as written.
 func (r reader) readTextMap(n *node) (any, bool) {
 	if n.kind != mapKind || typeName(n) != "" {
@@ -220,6 +229,10 @@ func (r reader) readEnvItem(n *node, seen map[string]bool) (EnvVar, map[string]a
 		r.faults.addAt(n, "must be {name: …, value: …}, not %s", n.shape())
 		return EnvVar{}, nil
 	}
+	n, ok := r.byName(n)
+	if !ok {
+		return EnvVar{}, nil
+	}
 	for _, p := range n.pairs {
 		if p.key != typeKey && !slices.Contains(envItemKeys, p.key) {
 			r.faults.addKey(n, p, "unknown key %s%s", clip(p.key), didYouMean(p.key, envItemKeys))
@@ -251,6 +264,22 @@ func (r reader) readEnvItem(n *node, seen map[string]bool) (EnvVar, map[string]a
 		value, _ = r.readWritten(v)
 	}
 	return EnvVar{Name: name, Value: value}, nil
+}
+
+// byName gives an object whose positional arguments have their names; other values as they
+// are.
+func (r reader) byName(n *node) (*node, bool) {
+	if n.get(argsKey) == nil || n.get(typeKey) == nil {
+		return n, true
+	}
+	o, ok := r.takeApart(n)
+	if !ok {
+		return nil, false
+	}
+	fields, ok := r.namedArguments(o)
+	named := *n
+	named.pairs = append([]pair{{key: typeKey, at: n.at, value: n.get(typeKey)}}, fields...)
+	return &named, ok
 }
 
 func (r reader) readEnvFrom(n *node, name string) map[string]any {

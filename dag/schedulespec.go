@@ -159,32 +159,41 @@ func (r reader) readTimetable(n *node, zone *time.Location) (Schedule, bool) {
 		return Schedule{}, false
 	case kind == ScheduleDelta:
 		return r.readDeltaTimetable(o)
-	case kind == ScheduleCronInterval:
-		kw, ok := r.keywords(o, []string{"cron", "timezone"})
-		return r.readCronTimetable(o, kw, kind, zone, ok)
 	case multipleCrons[o.class]:
 		return r.readMultiple(o, zone)
 	case kind == ScheduleCronTrigger:
-		kw, ok := r.keywords(o, []string{"cron", "timezone"}, "interval", "run_immediately")
-		return r.readCronTimetable(o, kw, kind, zone, ok)
+		return r.readCronTimetable(o, kind, zone, "interval", "run_immediately")
+	case kind == ScheduleCronInterval:
+		return r.readCronTimetable(o, kind, zone)
 	}
 	_, ok = r.keywords(o, nil)
 	return Schedule{Kind: kind}, ok
 }
 
-// readCronTimetable reads a timetable of one cron expression; ok says that its arguments
-// have their names.
-func (r reader) readCronTimetable(o object, kw map[string]*node, kind ScheduleKind, zone *time.Location, ok bool,
-) (Schedule, bool) {
+// readCronTimetable reads a timetable of one cron expression, which the core calls cron and
+// airflow.sdk expression; either name is read of both.
+func (r reader) readCronTimetable(o object, kind ScheduleKind, zone *time.Location, further ...string) (Schedule, bool) {
+	name, other := "cron", "expression"
+	if strings.HasPrefix(o.class, "airflow.sdk.") {
+		name, other = other, name
+	}
+	kw, ok := r.keywords(o, []string{name, "timezone"}, append(further, other)...)
 	if !ok {
 		return Schedule{}, false
 	}
-	if kw["cron"] == nil {
-		r.faults.addAt(o.node, "%s needs cron", o.class)
+	if n := kw[other]; n != nil && kw[name] == nil {
+		r.faults.airflow(n, "%s calls it %s", o.class, name)
+		kw[name] = n
+	}
+	if kw[name] == nil {
+		r.faults.addAt(o.node, "%s needs %s", o.class, name)
 		return Schedule{}, false
 	}
+	if len(o.args) > 1 && kind == ScheduleCronTrigger && name == "cron" {
+		r.faults.airflow(o.args[1], "%s takes its timezone by name alone", o.class)
+	}
 	zone, ok = r.readZoneArgument(kw, zone)
-	s, good := r.readCron(kw["cron"], kind, zone)
+	s, good := r.readCron(kw[name], kind, zone)
 	return s, r.readTriggerExtras(&s, kw) && ok && good
 }
 

@@ -396,6 +396,7 @@ var faultWords = []struct{ english, russian string }{
 	{"%s must be a list, not %s", "%s: нужен список, а здесь %s"},
 	{"%s must name a class", "%s: нужно имя класса"},
 	{"%s needs a %s", "%s: нужно %s"},
+	{"%s needs %s", "%s: нужен аргумент %s"},
 	{"%s needs cron", "%s: нужен cron"},
 	{"%s takes at most %d positional arguments", "%s: позиционных аргументов может быть не больше %s"},
 	{"%s takes named arguments only", "%s принимает только именованные аргументы"},

@@ -37,6 +37,7 @@ var logicalDate = time.Date(2026, 1, 31, 6, 0, 0, 0, time.UTC)
 
 // airflowDAG is what dump.py says of a DAG, and what is compared of ours.
 type airflowDAG struct {
+	Loader        string                 `json:"loader"`
 	Description   string                 `json:"description"`
 	Schedule      schedule               `json:"schedule"`
 	StartDate     string                 `json:"start_date"`
@@ -51,9 +52,12 @@ type airflowDAG struct {
 }
 
 type schedule struct {
-	Timetable string `json:"timetable"`
-	Cron      string `json:"cron"`
-	Timezone  string `json:"timezone"`
+	Timetable   string  `json:"timetable"`
+	Cron        string  `json:"cron"`
+	Timezone    string  `json:"timezone"`
+	Every       string  `json:"every"`
+	Interval    float64 `json:"interval"`
+	Immediately string  `json:"immediately"`
 }
 
 type param struct {
@@ -71,11 +75,12 @@ type airflowTask struct {
 	RetryDelay  float64         `json:"retry_delay"`
 	Timeout     float64         `json:"timeout"`
 	Pod         json.RawMessage `json:"pod"`
+	PodError    string          `json:"pod_error"`
 }
 
-// repository writes the specs with their loaders, as the generator does, and returns
-// the specs by path.
-func repository(t *testing.T) (dir string, specs map[string][]byte) {
+// repository writes the specs of some patterns with their loaders, as the generator does,
+// and returns the specs by path.
+func repository(t *testing.T, patterns ...string) (dir string, specs map[string][]byte) {
 	t.Helper()
 	dir, specs = t.TempDir(), map[string][]byte{}
 	write := func(path string, content []byte) {
@@ -88,7 +93,7 @@ func repository(t *testing.T) (dir string, specs map[string][]byte) {
 			t.Fatal(err)
 		}
 	}
-	for _, pattern := range []string{"../../testdata/golden/*.yaml", "testdata/*.yaml", "testdata/defaults/*.yaml"} {
+	for _, pattern := range patterns {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no specs: %s, %v", pattern, err)
@@ -110,8 +115,15 @@ func repository(t *testing.T) (dir string, specs map[string][]byte) {
 	return dir, specs
 }
 
-// airflow has the real Airflow load a repository.
-func airflow(t *testing.T, dir string) map[string]airflowDAG {
+// loaded is what Airflow has made of a repository.
+type loaded struct {
+	Errors map[string]string     `json:"import_errors"` // by loader
+	DAGs   map[string]airflowDAG `json:"dags"`
+}
+
+// airflow has the real Airflow load a repository. A DAG that cannot be built is an import
+// error of its file.
+func airflow(t *testing.T, dir string) loaded {
 	t.Helper()
 	python := os.Getenv("DAGWRIGHT_TEST_AIRFLOW")
 	if python == "" {
@@ -119,7 +131,8 @@ func airflow(t *testing.T, dir string) map[string]airflowDAG {
 	}
 	result := filepath.Join(t.TempDir(), "result.json")
 	cmd := exec.CommandContext(t.Context(), python, "dump.py", dir, runID, logicalDate.Format(time.RFC3339), result)
-	cmd.Env = append(os.Environ(), "AIRFLOW_HOME="+t.TempDir(), "AIRFLOW__CORE__LOAD_EXAMPLES=False")
+	cmd.Env = append(os.Environ(), "AIRFLOW_HOME="+t.TempDir(), "AIRFLOW__CORE__LOAD_EXAMPLES=False",
+		"AIRFLOW__DAG_FACTORY__STRICT_MODE=True")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out[max(0, len(out)-5000):])
 	}
@@ -127,17 +140,20 @@ func airflow(t *testing.T, dir string) map[string]airflowDAG {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all struct {
-		Errors map[string]string     `json:"import_errors"`
-		DAGs   map[string]airflowDAG `json:"dags"`
-	}
+	var all loaded
 	if err := json.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
-	for file, fault := range all.Errors {
+	return all
+}
+
+// all reports import errors and returns the DAGs.
+func (l loaded) all(t *testing.T) map[string]airflowDAG {
+	t.Helper()
+	for file, fault := range l.Errors {
 		t.Errorf("Airflow does not load %s: %s", file, fault)
 	}
-	return all.DAGs
+	return l.DAGs
 }
 
 // presets are what Airflow writes for them.
@@ -154,13 +170,27 @@ func ours(d *dag.DAG) airflowDAG {
 	timetables := map[dag.ScheduleKind]string{
 		dag.ScheduleNone: "NullTimetable", dag.ScheduleOnce: "OnceTimetable", dag.ScheduleContinuous: "ContinuousTimetable",
 		dag.ScheduleCronTrigger: "CronTriggerTimetable", dag.ScheduleCronInterval: "CronDataIntervalTimetable",
+		dag.ScheduleDelta: "DeltaTriggerTimetable",
 	}
 	out := airflowDAG{
 		Description: d.Description, StartDate: iso(d.StartDate), EndDate: iso(d.EndDate), Catchup: d.Catchup,
 		MaxActiveRuns: d.MaxActiveRuns,
-		Schedule:      schedule{timetables[d.Schedule.Kind], d.Schedule.Expr, d.Schedule.Timezone},
-		Paused:        d.PausedUponCreation, Timeout: d.RunTimeout.Seconds(), Tags: append([]string{"dagfactory"}, d.Tags...),
+		Schedule: schedule{Timetable: timetables[d.Schedule.Kind], Cron: d.Schedule.Expr, Timezone: d.Schedule.Timezone,
+			Interval: d.Schedule.Interval.Seconds()},
+		Paused: d.PausedUponCreation, Timeout: d.RunTimeout.Seconds(), Tags: append([]string{"dagfactory"}, d.Tags...),
 		Params: map[string]param{}, Tasks: map[string]airflowTask{},
+	}
+	const always = 100 * 365 * 24 * time.Hour
+	switch s := d.Schedule; {
+	case len(s.Exprs()) > 1:
+		out.Schedule.Timetable = "MultipleCronTriggerTimetable"
+	case s.Kind == dag.ScheduleDelta:
+		out.Schedule.Every, out.Schedule.Timezone = s.Every.String(), ""
+	}
+	if late := d.Schedule.Late; late == always {
+		out.Schedule.Immediately = "True"
+	} else if late > 0 {
+		out.Schedule.Immediately = dag.Delta{Duration: late}.String()
 	}
 	if expr, ok := presets[d.Schedule.Expr]; ok {
 		out.Schedule.Cron = expr
@@ -194,6 +224,7 @@ func ours(d *dag.DAG) airflowDAG {
 // normal brings numbers and empty schemas to one form.
 func normal(t *testing.T, d airflowDAG) any {
 	t.Helper()
+	d.Loader = ""
 	for name, p := range d.Params {
 		if p.Schema == nil {
 			p.Schema = map[string]any{}
@@ -201,7 +232,7 @@ func normal(t *testing.T, d airflowDAG) any {
 		}
 	}
 	for id, task := range d.Tasks {
-		task.Pod = nil
+		task.Pod, task.PodError = nil, ""
 		d.Tasks[id] = task
 	}
 	text, err := json.Marshal(d)
@@ -218,8 +249,8 @@ func normal(t *testing.T, d airflowDAG) any {
 // TestRealAirflow holds every DAG's structure equal to Airflow's, and the differences
 // of the pods equal to those that differences.txt holds and docs/airflow.md explains.
 func TestRealAirflow(t *testing.T) {
-	dir, specs := repository(t)
-	theirs := airflow(t, dir)
+	dir, specs := repository(t, "../../testdata/golden/*.yaml", "testdata/*.yaml", "testdata/defaults/*.yaml")
+	theirs := airflow(t, dir).all(t)
 	seen := map[string][]string{} // by difference
 	tasks, dags := 0, 0
 	for _, path := range slices.Sorted(maps.Keys(specs)) {
@@ -272,6 +303,45 @@ func TestRealAirflow(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	if diff := cmp.Diff(string(want), out.String()); diff != "" || err != nil {
 		t.Errorf("pods differ otherwise than %s holds, %v (-want +got)\n%s", golden, err, diff)
+	}
+}
+
+// TestSpecsOfPeople loads specs as people write them into Airflow: what dagwright takes as
+// they do is the same there; what it warns of or refuses, and says Airflow does, fails
+// there; what it refuses on its own account loads there. specs_test.go has the other half.
+func TestSpecsOfPeople(t *testing.T) {
+	dir, specs := repository(t, "testdata/accepted/*.yaml", "testdata/refused/*.yaml", "testdata/differences/*.yaml")
+	result := airflow(t, dir)
+	for path, source := range specs {
+		loader, _ := generator.Loader(path)
+		fault := result.Errors[loader]
+		for _, d := range result.DAGs {
+			for id, task := range d.Tasks {
+				if d.Loader == loader && task.PodError != "" {
+					fault += fmt.Sprintf("pod of %s: %s", id, task.PodError)
+				}
+			}
+		}
+		if refused := filepath.Base(filepath.Dir(path)) == "refused"; refused != (fault != "") {
+			t.Errorf("%s: refused by Airflow: %q", path, fault)
+		}
+		if filepath.Base(filepath.Dir(path)) != "accepted" {
+			continue
+		}
+		parsed, err := dag.Parse(path, source)
+		if err != nil {
+			t.Error(err)
+		}
+		for _, d := range parsed {
+			other, ok := result.DAGs[string(d.ID)]
+			if !ok {
+				t.Errorf("Airflow has no DAG %s (%s)", d.ID, path)
+				continue
+			}
+			if diff := cmp.Diff(normal(t, other), normal(t, ours(d))); diff != "" {
+				t.Errorf("%s (-Airflow +dagwright)\n%s", d.ID, diff)
+			}
+		}
 	}
 }
 

@@ -1,27 +1,24 @@
-"""Prints the arguments of the models of the Kubernetes client that a pod can have, in the
-order of their positions, one class a line: V1EnvVar name value value_from.
+"""Prints the arguments that the Kubernetes client's models take by position.
 
-    $(test/airflow/python) test/airflow/positions.py >importer/positions.txt"""
+    python positions.py >../../dag/positions.txt
+
+One line for each model that a pod can hold: its name without V1, and its arguments in
+their order."""
 
 import inspect
 import re
 
-from kubernetes.client import models
+from kubernetes import client
 
-
-def parts(name, seen):
-    """Adds a model and those of its attributes."""
-    if name in seen or not hasattr(models, name):
-        return
-    seen.add(name)
-    for kind in getattr(models, name).openapi_types.values():
-        for part in re.findall(r"V1\w+", kind):
-            parts(part, seen)
-
-
-seen = set()
-for root in ("V1Pod", "V1PodTemplateSpec"):
-    parts(root, seen)
-for name in sorted(seen):
-    names = [p for p in inspect.signature(getattr(models, name).__init__).parameters if p not in ("self", "local_vars_configuration")]
-    print(name, *names)
+known, waiting = {}, ["V1Pod"]
+while waiting:
+    name = waiting.pop()
+    model = getattr(client, name, None)
+    if name in known or model is None or not hasattr(model, "openapi_types"):
+        continue
+    arguments = list(inspect.signature(model.__init__).parameters)[1:]
+    known[name] = [a for a in arguments if a != "local_vars_configuration"]
+    for kind in model.openapi_types.values():
+        waiting.extend(re.findall(r"V1\w+", kind))
+for name in sorted(known):
+    print(name.removeprefix("V1"), *known[name])
