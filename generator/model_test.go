@@ -259,13 +259,16 @@ func TestParseModelReportsEveryFault(t *testing.T) {
 // model that renders or say why not.
 func FuzzParseModel(f *testing.F) {
 	f.Add([]byte(fullModel))
+	f.Add([]byte(richModel))
+	inst := offering()
+	inst.Offers.AllowPod = nil // whose values are read with the spec
 	for _, s := range []string{"", "a: &a [*a]", "params: {A: {enum: [1], default: 1}}", "env: {A: !!binary aGk=}",
 		"? [a]\n: b", "params: {A: .nan}", "params: {A: 99999999999999999999}"} {
 		f.Add([]byte(s))
 	}
 	set := loadTemplates(f)
 	f.Fuzz(func(t *testing.T, source []byte) {
-		m, err := generator.ParseModel(".dagwright.yml", source, generator.DefaultInstance())
+		m, err := generator.ParseModel(".dagwright.yml", source, inst)
 		if err != nil {
 			if !errors.Is(err, dag.ErrInvalid) {
 				t.Errorf("%v is not dag.ErrInvalid", err)
@@ -273,8 +276,7 @@ func FuzzParseModel(f *testing.F) {
 			return
 		}
 		for _, kind := range []generator.Kind{generator.Scoring, generator.Retrain} {
-			if _, err := generator.Render(request("gbc/risk/churn-model", kind), m, set,
-				generator.DefaultInstance()); err != nil {
+			if _, err := generator.Render(request("gbc/risk/churn-model", kind), m, set, inst); err != nil {
 				t.Errorf("a model that was parsed does not render: %v", err)
 			}
 		}
