@@ -54,15 +54,13 @@ func (d *dagBuilder) groupID(g int) string {
 	return id
 }
 
-// prefix is what a group puts before the ids of its tasks.
+// prefix is what a group puts before the ids of its tasks: its own whole id, or nothing, not
+// even the ids of the groups around it (Airflow's TaskGroup.child_id).
 func (d *dagBuilder) prefix(group int) string {
-	prefix := ""
-	for g := group; g >= 0; g = d.groups[g].parent {
-		if d.groups[g].kwargs.get("prefix_group_id") != false {
-			prefix = d.groupID(g) + "." + prefix
-		}
+	if group < 0 || d.groups[group].kwargs.get("prefix_group_id") == false {
+		return ""
 	}
-	return prefix
+	return d.prefix(d.groups[group].parent) + d.groupID(group) + "."
 }
 
 // groupList makes the groups in which tasks are.
