@@ -128,7 +128,8 @@ func fillWith(t *testing.T, s *store.Store, logs *tasklog.Dir, id dag.ID, evil s
 	must(err)
 	by := store.Actor{User: evil, Via: evil}
 	run, err := s.TriggerRun(ctx,
-		store.Trigger{DAG: id, Run: "one", Conf: map[string]any{"EVIL": strings.ReplaceAll(evil, "\x00", "")},
+		store.Trigger{DAG: id, Run: "one",
+			Conf: map[string]any{"EVIL": strings.ToValidUTF8(strings.ReplaceAll(evil, "\x00", ""), "")},
 			Note: evil, By: by})
 	must(err)
 	ti := dag.TaskInstance{DAG: id, Run: run.ID, Task: "run_model", State: dag.TaskFailed, Try: 1, MaxTries: 1,
