@@ -83,7 +83,8 @@ func runScript(t *testing.T, script string, d *devProcess, restart func(), env .
 	}
 }
 
-// addNeedy adds the DAG "needy" by hand, of which a run needs two values.
+// addNeedy adds the DAG "needy" by hand, of which a run needs two values. A schedule could not
+// give them.
 func (d *devProcess) addNeedy(t *testing.T) {
 	t.Helper()
 	clone := d.clone(t, "airflow-dev.git")
@@ -92,7 +93,7 @@ func (d *devProcess) addNeedy(t *testing.T) {
 		t.Fatal(err)
 	}
 	needy := strings.NewReplacer(
-		"\nchurn-model:", "\nneedy:", `type: ["null", string]`, "type: string",
+		"\nchurn-model:", "\nneedy:", `schedule: "0 6 * * *"`, "schedule: null", `type: ["null", string]`, "type: string",
 		"\n  tasks:",
 		"\n    TARGET: {__type__: airflow.sdk.Param, default: null, description: Table to write to, type: string}\n  tasks:",
 	).Replace(string(spec))

@@ -127,7 +127,7 @@ func TestNoSecretInLogs(t *testing.T) {
 		`{{ macros.datetime.strptime(dag_run.conf["NOTE_X"], "%%Y") }}`,
 		`{{ params[dag_run.conf["NOTE_X"]] }}`,
 		`{{ {}[dag_run.conf["NOTE_X"]] }}`,
-		`{{ dag_run.conf["NOTE_X"].format(1) }}`,
+		`{{ "{:d}".format(dag_run.conf["NOTE_X"]) }}`,
 	} {
 		template = strings.ReplaceAll(template, "%%", "%")
 		id := fmt.Sprintf("leaky-%d", i)
