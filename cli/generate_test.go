@@ -143,7 +143,7 @@ kubernetes: {policy: {volume_claims: [models], secrets: [churn]}}
 	p.Run("", ExitFailed, model+`:1:10: profile: there is no profile "gpu-larg"; this instance has gpu-small`,
 		append(generate, "--check", "--config", config)...)
 	write(model, "secrets: {A: other/a}\n")
-	p.Run("", ExitFailed, `.dagwright.yml:1:14: secrets.A: secret "other": not in the instance's secrets churn`,
+	p.Run("", ExitFailed, `.dagwright.yml:1:14: secrets.A: secret "other" is not for models of gbc/risk/churn-model (models.secrets); they may name churn`,
 		append(generate, "--check", "--config", config)...)
 	write(model, "docs: none.md\n")
 	p.Run("", ExitFailed, ".dagwright.yml:1:7: docs: there is no file none.md in this commit", append(generate, "--check")...)

@@ -62,6 +62,9 @@ type Instance struct {
 	// CheckTemplate says what is wrong with a template in a model's env or command; nil
 	// leaves that to CheckTask.
 	CheckTemplate func(source string) error
+	// CheckSecret says why the models of a project may not name a secret of the pods'
+	// namespace; nil leaves that to CheckTask.
+	CheckSecret func(project, secret string) error
 	// CheckTask says what of a rendered task the installation does not allow; nil
 	// leaves that to those who load the spec.
 	CheckTask func(dag.Task) error

@@ -35,6 +35,31 @@ func TestPolicyNamesTheModelFile(t *testing.T) {
 	s.wantState(s.push("gbc/x", "main", "secrets: {A: churn-db/password}"), store.PushRendered)
 }
 
+// TestSecretsOfOthers refuses a secret that the project's models may not name, wherever the file
+// names it.
+func TestSecretsOfOthers(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, func(i *generator.Instance) {
+		i.CheckSecret = func(project, secret string) error {
+			if project == "gbc/x" && secret == "x-db" {
+				return nil
+			}
+			return fmt.Errorf("%s is not for %s", secret, project)
+		}
+	})
+	for source, want := range map[string]string{
+		"secrets:\n  A: y-db/password\n":              ".dagwright.yml:2:6: secrets.A: y-db is not for gbc/x",
+		"secrets: {A: x-db/a}\nsecret_files: {/a: y}": ".dagwright.yml:2:20: secret_files./a: y is not for gbc/x",
+		"scoring:\n  secrets: {A: y/a}":               ".dagwright.yml:2:16: scoring.secrets.A: y is not for gbc/x",
+	} {
+		s.wantRefused(s.push("gbc/x", "main", source), want)
+	}
+	s.wantRefused(s.push("gbc/y", "main", "secrets: {A: x-db/password}"), "x-db is not for gbc/y")
+	s.wantRefused(s.push("gbc/x", "retrain", "retrain: {tasks: [{task_id: a}, {task_id: b, secrets: {A: y/a}}]}"),
+		".dagwright.yml:1:59: retrain.tasks[1].secrets.A: y is not for gbc/x")
+	s.wantState(s.push("gbc/x", "main", "secrets: {A: x-db/password}\nretrain: {secrets: {A: y/a}}"), store.PushRendered)
+}
+
 // TestTagsAreClaims refuses a tag that gives roles at the key that asks for it.
 func TestTagsAreClaims(t *testing.T) {
 	t.Parallel()

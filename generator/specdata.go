@@ -144,6 +144,9 @@ func newTaskData(r Request, m Model, inst Instance, all Settings, s Step) (taskD
 	if t.Image, err = image(r, own.Image, inst); err != nil {
 		return t, err
 	}
+	if err := inst.checkSecrets(r.Project, own); err != nil {
+		return t, err
+	}
 	a := newArguments(own)
 	a.tries(all.TaskSettings, own)
 	if s.TriggerRule != "" {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"dagwright/dag"
 )
 
 // arguments are the operator's arguments of one task while they are put together. Values are
@@ -142,6 +144,32 @@ func anyMap(m map[string]string) map[string]any {
 		out[k] = v
 	}
 	return out
+}
+
+// checkSecrets reports the secrets that models of a project may not name, at their places in the
+// model's file.
+func (i Instance) checkSecrets(project string, t TaskSettings) error {
+	if i.CheckSecret == nil {
+		return nil
+	}
+	var faults dag.SpecErrors
+	check := func(key, secret string) {
+		if err := i.CheckSecret(project, secret); err != nil {
+			said := t.Said[key]
+			faults = append(faults, &dag.SpecError{File: ModelFile, Line: said.Line, Column: said.Column, Path: said.Path,
+				Reason: err.Error()})
+		}
+	}
+	for _, s := range t.Secrets {
+		check("secrets."+s.Name, s.Secret)
+	}
+	for _, s := range t.SecretFiles {
+		check("secret_files."+s.Path, s.Name)
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return faults
 }
 
 func (a arguments) secrets(t TaskSettings) {

@@ -333,6 +333,8 @@ func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
 			f.at(name, path, "has the name %.60q; want %s", name.Value, rule.want)
 		case of.Kind() == reflect.Map:
 			f.mapping(value, joinKey(path, name.Value), key, of.Elem())
+		case of.Kind() == reflect.Slice:
+			f.list(value, joinKey(path, name.Value))
 		case of.Kind() == reflect.Struct:
 			f.section(value, joinKey(path, name.Value), of)
 		case !scalarOf(value, of, rule):

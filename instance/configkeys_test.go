@@ -163,6 +163,8 @@ func TestConfigurationRefusals(t *testing.T) {
 		"dag_repository: {url: x, project: g/d, branch: HEAD}":          `dag_repository.branch: is "HEAD", which is not a branch; want its name`,
 		"models: {registry: x.org, branches: {scoring: a, x: b}}":       `models.branches: unknown key "x"`,
 		"models: {registry: x.org, branches: [main]}":                   "models.branches: is a list; want a section with keys such as scoring",
+		"models: {registry: x.org, secrets: {gbc/risk/: [a]}}":          `models.secrets: has the name "gbc/risk/"; want names of secrets by project or group, or "*", such as {gbc/risk: [risk-*]}`,
+		"models: {registry: x.org, secrets: {gbc: [Churn_db]}}":         `models.secrets.gbc[0]: "Churn_db" is wrong; want names of secrets by project or group`,
 		"models: {registry: r.example.com, timezone: Mars/Base}":        `models.timezone: is "Mars/Base"; want the name of a time zone`,
 		"promotion: {overlay: {tags: [x]}}":                             "promotion.overlay: is of use only beside url and project",
 		"promotion: {url: x, project: gbc/airflow-dev}":                 "promotion.project: is the instance's own DAG repository",

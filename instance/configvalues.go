@@ -99,6 +99,10 @@ var configValues = withLists(map[string]configValue{
 		want:  "names with volumes, such as {models: {persistent_volume_claim: models}}",
 		empty: true, name: offerName,
 	},
+	"models.secrets": {
+		want: `names of secrets by project or group, or "*", such as {gbc/risk: [risk-*]}`, empty: true,
+		name: secretsFor, ok: secretPattern.MatchString,
+	},
 	"models.allow_pod": {
 		want:  "arguments of the operator, of " + strings.Join(generator.OfferedArguments(), ", "),
 		empty: true, ok: offeredArgument,
@@ -204,6 +208,9 @@ func withLists(values map[string]configValue) map[string]configValue {
 // ruleOf is what configValues says of a key. Below a section that has names of the operator's
 // choice, "*" stands for each of them there; an element of a list is as the list.
 func ruleOf(path string) configValue {
+	if strings.HasPrefix(path, "models.secrets.") { // the names are paths
+		path = "models.secrets"
+	}
 	for _, section := range []string{"models.profiles.", "models.volumes."} {
 		if rest, ok := strings.CutPrefix(path, section); ok {
 			_, key, _ := strings.Cut(rest, ".")

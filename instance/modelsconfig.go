@@ -26,6 +26,9 @@ type modelsConfig struct {
 	WaitStages []string `yaml:"wait_stages"`
 	// Branches of model repositories become DAGs.
 	Branches dag.Branches `yaml:"branches"`
+	// Secrets are those that models' files may name, by the path of a project or of a group,
+	// or "*" for every project.
+	Secrets map[string][]string `yaml:"secrets"`
 	// Offers are what models may choose from, and the defaults of their settings.
 	Offers generator.Offers `yaml:",inline"`
 }
@@ -72,6 +75,7 @@ func (c Config) instance() generator.Instance {
 	if c.Models.WaitStages != nil {
 		i.WaitStages = c.Models.WaitStages
 	}
+	i.CheckSecret = c.checkSecret
 	return i
 }
 

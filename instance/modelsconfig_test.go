@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,5 +125,46 @@ func TestOffersBesideRequirements(t *testing.T) {
 		"kubernetes: {policy: {require_limits: [memory], registries: [r.example.com/gbc]}}\n"
 	if _, fault := readConfig(t, text); fault != "" {
 		t.Error(fault)
+	}
+}
+
+// TestSecretsOfModels asks which secrets the models of a project may name.
+func TestSecretsOfModels(t *testing.T) {
+	t.Parallel()
+	const rules = "models: {registry: r.example.com, secrets: {gbc/risk: [risk-*], gbc/risk/churn: [churn-db], \"*\": [shared]}}\n"
+	const policy = "kubernetes: {policy: {secrets: [churn-*]}}\n"
+	none := "this instance lists none for them"
+	for _, c := range []struct{ name, config, project, secret, want string }{
+		{"nothing is listed", "models: {registry: r.example.com}\n", "gbc/risk/churn", "churn-db", none},
+		{"the policy lists it", "models: {registry: r.example.com}\n" + policy, "gbc/risk/churn", "churn-db", ""},
+		{"the policy does not", "models: {registry: r.example.com}\n" + policy, "gbc/risk/churn", "fraud-db", "they may name churn-*"},
+		{"of the project", rules, "gbc/risk/churn", "churn-db", ""},
+		{"of the project in another case", rules, "GBC/Risk/Churn", "churn-db", ""},
+		{"of the group", rules, "gbc/risk/fraud", "risk-db", ""},
+		{"of all", rules, "eve/x", "shared", ""},
+		{"of another project", rules, "gbc/risk/fraud", "churn-db", "they may name shared, risk-*"},
+		{"of a project whose name begins alike", rules, "gbc/risk-x/churn", "risk-db", "they may name shared"},
+		{"of another project, though the policy lists it", rules + policy, "gbc/risk/fraud", "churn-db", "they may name shared, risk-*"},
+		{"an empty list", "models: {registry: r.example.com, secrets: {}}\n" + policy, "gbc/risk/churn", "churn-db", none},
+	} {
+		file := filepath.Join(t.TempDir(), "dagwright.yml")
+		if err := os.WriteFile(file, []byte(c.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := ReadRendering(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := ""
+		if c.want != "" {
+			want = fmt.Sprintf("secret %q is not for models of %s (models.secrets); %s", c.secret, c.project, c.want)
+		}
+		got := ""
+		if err := r.Instance.CheckSecret(c.project, c.secret); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", c.name, got, want)
+		}
 	}
 }

@@ -20,7 +20,7 @@ type names struct {
 // out allows nothing under Pod Security "restricted", and anything otherwise.
 func (k checker) checkName(path, name string, n names) {
 	open := n.allowed == nil && k.policy.level() != api.LevelRestricted
-	if name == "" || open || allows(n.allowed, name) || k.unknown(name) {
+	if name == "" || open || Allows(n.allowed, name) || k.unknown(name) {
 		return
 	}
 	k.bad(path, "%s %s: not in the instance's %s %s", n.what, clip(name), strings.ReplaceAll(n.key, "_", " "),
@@ -124,7 +124,7 @@ func (k checker) checkNeighbours(s corev1.PodSpec) {
 	term := func(path string, t corev1.PodAffinityTerm) {
 		k.checkNodeLabel(path, t.TopologyKey)
 		for _, ns := range t.Namespaces {
-			if ns != k.namespace && !allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
+			if ns != k.namespace && !Allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
 				k.bad(path, "namespace %s: not in the instance's namespaces %s", clip(ns),
 					listed(append([]string{k.namespace}, k.policy.Namespaces...)))
 			}

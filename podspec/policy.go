@@ -179,8 +179,9 @@ func (p Policy) level() api.Level {
 	return api.LevelRestricted
 }
 
-// allows reports whether a list of allowed names has a name in it.
-func allows(list []string, name string) bool {
+// Allows reports whether a list of allowed names has a name in it. An entry that ends in "*"
+// stands for all names that begin with the rest of it.
+func Allows(list []string, name string) bool {
 	return slices.ContainsFunc(list, func(entry string) bool {
 		prefix, open := strings.CutSuffix(entry, "*")
 		return entry == name || open && strings.HasPrefix(name, prefix)

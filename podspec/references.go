@@ -77,7 +77,7 @@ func (k checker) checkReference(path, what, name string, allowed []string) {
 	switch {
 	case name == "":
 		k.bad(path, "a reference to a %s needs its name", what)
-	case allowed != nil && !allows(allowed, name) && !k.unknown(name):
+	case allowed != nil && !Allows(allowed, name) && !k.unknown(name):
 		k.bad(path, "%s %s: not in the instance's %ss %s", what, clip(name), what, listed(allowed))
 	}
 }

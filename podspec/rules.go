@@ -79,7 +79,7 @@ func (k checker) checkReserved(pod *corev1.Pod) {
 }
 
 func (k checker) checkNamespace(pod *corev1.Pod) {
-	if ns := pod.Namespace; ns != k.namespace && !allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
+	if ns := pod.Namespace; ns != k.namespace && !Allows(k.policy.Namespaces, ns) && !k.unknown(ns) {
 		k.bad("metadata.namespace", "namespace %s: not in the instance's namespaces %s", clip(ns),
 			listed(append([]string{k.namespace}, k.policy.Namespaces...)))
 	}
@@ -94,10 +94,10 @@ func (k checker) checkAccount(pod *corev1.Pod) {
 		allowed = []string{defaultAccount}
 	}
 	switch {
-	case account == "" && !allows(allowed, defaultAccount):
+	case account == "" && !Allows(allowed, defaultAccount):
 		k.add("service_account_name", "is not set, so that the pod would run as %q; the instance's service accounts are %s",
 			defaultAccount, listed(allowed))
-	case account != "" && !allows(allowed, account) && !k.unknown(account):
+	case account != "" && !Allows(allowed, account) && !k.unknown(account):
 		k.bad("spec.serviceAccountName", "service account %s: not in the instance's service accounts %s", clip(account),
 			listed(allowed))
 	}
@@ -165,7 +165,7 @@ func (k checker) checkNodes(pod *corev1.Pod) {
 		k.checkNodeAffinity(s.Affinity.NodeAffinity)
 	}
 	for i, t := range s.Tolerations {
-		if k.policy.Tolerations != nil && !allows(k.policy.Tolerations, t.Key) && !k.unknown(t.Key) {
+		if k.policy.Tolerations != nil && !Allows(k.policy.Tolerations, t.Key) && !k.unknown(t.Key) {
 			k.bad(fmt.Sprintf("spec.tolerations[%d]", i), "taint %s: not in the instance's tolerations %s", clip(t.Key),
 				listed(k.policy.Tolerations))
 		}
@@ -173,7 +173,7 @@ func (k checker) checkNodes(pod *corev1.Pod) {
 }
 
 func (k checker) checkNodeLabel(path, label string) {
-	if k.policy.NodeLabels != nil && !allows(k.policy.NodeLabels, label) {
+	if k.policy.NodeLabels != nil && !Allows(k.policy.NodeLabels, label) {
 		k.bad(path, "node label %s: not in the instance's node labels %s", clip(label), listed(k.policy.NodeLabels))
 	}
 }
