@@ -30,8 +30,8 @@ func CheckFolders(file string, m Model, exists func(e Entry) (bool, error)) erro
 	return faults.Err()
 }
 
-// checkFolders looks for the folders of a repository at its commit. An entry that the
-// filter leaves at the commit that it has was looked at with that one.
+// checkFolders looks for the folders of a repository at its commit. It does not look again for an
+// entry that stays at the commit that it has: that commit was checked when it was rendered.
 func (g *Generator) checkFolders(ctx context.Context, r Request, m Model, stays func(Entry) (bool, error)) error {
 	return CheckFolders(ModelFile, m, func(e Entry) (bool, error) {
 		if same, err := stays(e); same || err != nil {
