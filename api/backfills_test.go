@@ -168,7 +168,7 @@ func TestBackfillTooWide(t *testing.T) {
 		a := f.do("POST", "/api/v2/backfills",
 			backfillOf("2026-01-10T00:00:00Z", "2026-01-12T12:00:00Z", `, "max_active_runs": `+count))
 		if a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest ||
-			!strings.Contains(string(a.body), want) {
+			!strings.Contains(a.body, want) {
 			t.Errorf("%s: %d %s", count, a.status, a.body)
 		}
 	}

@@ -287,7 +287,7 @@ func TestDelete(t *testing.T) {
 		{"PATCH", "", `{"is_paused": true}`, http.StatusConflict},
 	} {
 		if a := f.do(act.method, "/api/v2/dags/churn-model"+act.path, act.body); a.status != act.want ||
-			!strings.Contains(string(a.body), string(detail)) {
+			!strings.Contains(a.body, string(detail)) {
 			t.Errorf("%s %s of an archived DAG: %d %s", act.method, act.path, a.status, a.body)
 		}
 	}

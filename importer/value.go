@@ -107,18 +107,6 @@ func (d dict) without(keys ...string) dict {
 	return kept
 }
 
-// set puts a value under a key.
-func (d dict) set(key string, value any) dict {
-	for i, e := range d {
-		if e.key == key {
-			out := append(dict(nil), d...)
-			out[i].value = value
-			return out
-		}
-	}
-	return append(d, entry{key, value})
-}
-
 // rawValue is a value as it is printed; exactly one of its first fields is there.
 type rawValue struct {
 	Dict     *rawDict        `json:"dict"`

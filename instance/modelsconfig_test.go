@@ -52,8 +52,7 @@ func TestOffersConfig(t *testing.T) {
 		},
 		AllowPod: []string{"affinity", "tolerations"},
 	}
-	c, fault := readConfig(t, strings.Replace(minimalConfig, "models:", "unused:", 1))
-	if fault == "" {
+	if _, fault := readConfig(t, strings.Replace(minimalConfig, "models:", "unused:", 1)); fault == "" {
 		t.Fatal("an unknown section is read")
 	}
 	file := filepath.Join(t.TempDir(), "dagwright.yml")
@@ -71,7 +70,8 @@ func TestOffersConfig(t *testing.T) {
 		t.Errorf("read as %+v", r)
 	}
 	models, rest, _ := strings.Cut(offersFile, "kubernetes:")
-	if c, fault = readConfig(t, replacedSection(minimalConfig, "models", models)+"kubernetes:"+rest); fault != "" {
+	c, fault := readConfig(t, replacedSection(minimalConfig, "models", models)+"kubernetes:"+rest)
+	if fault != "" {
 		t.Fatal(fault)
 	}
 	if diff := cmp.Diff(want, c.instance().Offers); diff != "" {
