@@ -59,8 +59,7 @@ func (r Rules) checkClaim(what, value, project string) (reason string) {
 		if rule.DAGs == nil || !slices.ContainsFunc(rule.named(what), func(v string) bool { return alike(v, value) }) {
 			continue
 		}
-		if slices.ContainsFunc(rule.DAGs.Projects,
-			func(p string) bool { return project == p || strings.HasPrefix(project, p+"/") }) {
+		if slices.ContainsFunc(rule.DAGs.Projects, func(path string) bool { return dag.IsOfPath(project, path) }) {
 			return ""
 		}
 		closed = true

@@ -38,7 +38,7 @@ rules:
 		"a user's namespace": {"risk-team/x", "risk-team", nil, "is for projects of"},
 		"other case":         {"gbc/sales/x", "Risk-Team", nil, "is for projects of"},
 		"spaces":             {"gbc/sales/x", " risk-team ", nil, "is for projects of"},
-		"path in other case": {"GBC/risk/x", "risk-team", nil, "is for projects of"},
+		"path in other case": {"GBC/risk/x", "risk-team", nil, ""},
 		"one of several":     {"gbc/sales/x", "sales, risk-team", nil, "is for projects of"},
 		"nobody may": {"gbc/risk/x", "ops", nil,
 			`owner: "ops" gives roles (auth rules), and no rule names projects that may have it`},

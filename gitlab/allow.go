@@ -9,7 +9,7 @@ import (
 )
 
 // AllowList names the projects whose models an instance takes. Paths are compared
-// as GitLab writes them, upper and lower case apart. The zero AllowList has none.
+// as GitLab does, by [dag.SamePath]. The zero AllowList has none.
 type AllowList struct {
 	// Any takes every project of the GitLab.
 	Any bool
@@ -24,13 +24,14 @@ type AllowList struct {
 
 // Has reports whether the project at a path is taken.
 func (l AllowList) Has(project string) bool {
+	same := func(path string) bool { return dag.SamePath(project, path) }
 	switch {
-	case slices.Contains(l.Except, project):
+	case slices.ContainsFunc(l.Except, same):
 		return false
-	case l.Any, slices.Contains(l.Projects, project):
+	case l.Any, slices.ContainsFunc(l.Projects, same):
 		return true
 	}
-	return slices.ContainsFunc(l.Groups, func(group string) bool { return strings.HasPrefix(project, group+"/") })
+	return slices.ContainsFunc(l.Groups, func(group string) bool { return dag.IsBelowPath(project, group) })
 }
 
 // Check says what is wrong with the list, as dag.ErrInvalid.

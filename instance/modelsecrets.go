@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"dagwright/dag"
 	"dagwright/podspec"
 )
 
@@ -38,9 +39,8 @@ func (c Config) secretsOf(project string) []string {
 		return c.Kubernetes.Policy.Secrets
 	}
 	var allowed []string
-	project = strings.ToLower(project) // as GitLab compares paths
 	for _, path := range slices.Sorted(maps.Keys(c.Models.Secrets)) {
-		if low := strings.ToLower(path); path == "*" || low == project || strings.HasPrefix(project, low+"/") {
+		if path == "*" || dag.IsOfPath(project, path) {
 			allowed = append(allowed, c.Models.Secrets[path]...)
 		}
 	}
