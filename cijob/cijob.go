@@ -135,7 +135,7 @@ func (h *Handler) generate(ctx context.Context, job gitlab.Job) (Answer, error) 
 	case !h.Branches.Has(job.Branch):
 		return Answer{}, fmt.Errorf("%s: %w", h.Branches.Refuse(job.Branch), dag.ErrInvalid)
 	}
-	changes := h.Store.Subscribe()
+	changes := h.Store.SubscribeTo(finishedOf(job.Project))
 	defer changes.Close()
 	id, _, err := h.Store.RecordPush(ctx, store.Push{
 		ProjectID: job.ProjectID, Project: job.Project, Branch: job.Branch, Commit: job.Commit, User: job.User,
@@ -171,21 +171,23 @@ func (h *Handler) follow(ctx context.Context, id int64, changes *store.Subscript
 	}
 }
 
-// awaitPush returns when a push may have news, and false when ctx has ended. What
-// happens to runs and tasks wakes no job.
-func awaitPush(ctx context.Context, changes *store.Subscription) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-changes.Lagged:
-			return true
-		case c := <-changes.C:
-			if c.Kind == store.ChangePush {
-				return true
-			}
-		}
+// finishedOf wants the changes that may be the end of a push of a project. Nothing else
+// that happens in the instance wakes a job that waits.
+func finishedOf(project string) func(store.Change) bool {
+	return func(c store.Change) bool {
+		return c.Kind == store.ChangePush && c.Project == project && c.State != string(store.PushPending)
 	}
+}
+
+// awaitPush returns when a push of the project was finished, and false when ctx has ended.
+func awaitPush(ctx context.Context, changes *store.Subscription) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-changes.Lagged:
+	case <-changes.C:
+	}
+	return true
 }
 
 func (h *Handler) answer(ctx context.Context, p store.Push) (Answer, error) {

@@ -16,13 +16,13 @@ func (g *Generator) promote(ctx context.Context) {
 	if g.Promoter == nil {
 		return
 	}
-	changes := g.Store.Subscribe()
+	changes := g.Store.SubscribeTo(promotionWanted)
 	defer changes.Close()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 	for {
 		retry.Reset(g.promoteAll(ctx))
-		if !awaitNews(ctx, changes, retry.C, promotionWanted) {
+		if !awaitNews(ctx, changes, retry.C) {
 			return
 		}
 	}

@@ -65,7 +65,7 @@ func (g *Generator) reconcileRound(ctx context.Context, projects []store.ModelPr
 // reconcileDue checks the projects that events name, as soon as they come, until ctx
 // ends.
 func (g *Generator) reconcileDue(ctx context.Context) {
-	changes := g.Store.Subscribe()
+	changes := g.Store.SubscribeTo(store.Kinds(store.ChangeProject))
 	defer changes.Close()
 	var workers errgroup.Group
 	workers.SetLimit(reconcileLimit)
@@ -77,7 +77,7 @@ func (g *Generator) reconcileDue(ctx context.Context) {
 		for _, p := range projects {
 			workers.Go(func() error { g.reconcileProject(ctx, p); return nil })
 		}
-		if !awaitNews(ctx, changes, nil, func(c store.Change) bool { return c.Kind == store.ChangeProject }) {
+		if !awaitNews(ctx, changes, nil) {
 			_ = workers.Wait() // no worker fails
 			return
 		}

@@ -30,14 +30,14 @@ func (g *Generator) tell(ctx context.Context, kind store.ChangeKind, what func(c
 	if g.GitLab == nil {
 		return
 	}
-	changes := g.Store.Subscribe()
+	changes := g.Store.SubscribeTo(store.Kinds(kind))
 	defer changes.Close()
 	const retries = 5 * time.Second // what failed is due again from then on
 	tick := time.NewTicker(retries)
 	defer tick.Stop()
 	for {
 		what(ctx)
-		if !awaitNews(ctx, changes, tick.C, func(c store.Change) bool { return c.Kind == kind }) {
+		if !awaitNews(ctx, changes, tick.C) {
 			return
 		}
 	}

@@ -149,36 +149,29 @@ func (g *Generator) Run(ctx context.Context) error {
 	for _, loop := range []func(context.Context){g.reconcile, g.reconcileDue, g.report, g.preview, g.promote} {
 		loops.Go(func() { loop(ctx) })
 	}
-	changes := g.Store.Subscribe()
+	changes := g.Store.SubscribeTo(workWanted)
 	defer changes.Close()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
 	for {
 		retry.Reset(g.work(ctx))
-		if !awaitNews(ctx, changes, retry.C, workWanted) {
+		if !awaitNews(ctx, changes, retry.C) {
 			return nil
 		}
 	}
 }
 
-// awaitNews returns when a change is wanted, may have been missed, or it is time, and
+// awaitNews returns when there is a change, one may have been missed, or it is time, and
 // false when ctx has ended.
-func awaitNews(ctx context.Context, changes *store.Subscription, again <-chan time.Time,
-	wanted func(store.Change) bool) bool {
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-again:
-			return true
-		case <-changes.Lagged:
-			return true
-		case c := <-changes.C:
-			if wanted(c) {
-				return true
-			}
-		}
+func awaitNews(ctx context.Context, changes *store.Subscription, again <-chan time.Time) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-again:
+	case <-changes.Lagged:
+	case <-changes.C:
 	}
+	return true
 }
 
 // workWanted reports whether a change is a push to work on or a file to remove.

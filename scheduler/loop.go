@@ -34,7 +34,6 @@ type loop struct {
 	wake    map[dag.ID]time.Time
 	starved []dag.ID // wait for a slot of the instance, the longest waiting first
 	taken   map[dag.ID]time.Time
-	ended   map[runKey]bool // runs whose end this loop wrote itself
 	asides  map[dag.ID]*aside
 	lagged  bool // changes were missed, and the DAGs not marked yet
 	doubt   bool // it is not known whether all that was decided was started
@@ -53,7 +52,7 @@ func newLoop(c Config, d *dispatcher) *loop {
 	return &loop{
 		Config: c, dispatcher: d,
 		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{},
-		taken: map[dag.ID]time.Time{}, ended: map[runKey]bool{}, limit: maxStep, tables: timetables{},
+		taken: map[dag.ID]time.Time{}, limit: maxStep, tables: timetables{},
 		asides: map[dag.ID]*aside{}, nextCheck: c.Now().Add(c.Recheck),
 	}
 }
@@ -119,22 +118,19 @@ func (l *loop) drain(changes *store.Subscription) {
 	}
 }
 
-// heard marks the DAG of a change that may call for a decision. The loop's own
-// changes need no second look.
+// callsForPlan wants the changes that may call for a decision. The loop's own need no
+// second look, and must not fill the queue: a step makes thousands.
+func callsForPlan(c store.Change) bool {
+	return !c.Planned && (c.Kind == store.ChangeDAG || c.Kind == store.ChangeRun)
+}
+
+// heard marks the DAG of a change.
 func (l *loop) heard(c store.Change) {
-	switch c.Kind {
-	case store.ChangeDAG:
+	if c.Kind == store.ChangeDAG {
 		l.retry(c.DAG)
-	case store.ChangeRun:
-		k := runKey{c.DAG, c.Run}
-		if l.ended[k] && dag.RunState(c.State).Ended() {
-			delete(l.ended, k)
-			return
-		}
-		if c.State != string(dag.RunRunning) {
-			l.mark(c.DAG)
-		}
+		return
 	}
+	l.mark(c.DAG)
 }
 
 // longestWait bounds a wait, since timers stand still while a machine sleeps
@@ -331,11 +327,6 @@ func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) sit
 // ones forgotten, and the plan's wishes for the next look noted.
 func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []dag.AttemptEvent) {
 	l.noteTaken(p.actions, applied)
-	for _, a := range applied {
-		if end, ok := a.(store.EndRun); ok {
-			l.ended[runKey{end.DAG, end.Run}] = true
-		}
-	}
 	for _, k := range p.stops {
 		if !l.dispatcher.known.has(k) {
 			// Decided, but never started: nothing but this reports its end.

@@ -48,7 +48,6 @@ func (l *loop) markMissed(ctx context.Context) error {
 		return fmt.Errorf("read active DAGs: %w", err)
 	}
 	l.lagged = false
-	clear(l.ended)
 	for _, id := range ids {
 		l.retry(id)
 	}

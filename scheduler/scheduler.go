@@ -103,7 +103,7 @@ func New(c Config) *Scheduler {
 // started has ended, except the attempts, which keep running. The error says what
 // could not be read at the start.
 func (s *Scheduler) Run(ctx context.Context) error {
-	changes := s.Store.Subscribe()
+	changes := s.Store.SubscribeTo(callsForPlan)
 	defer changes.Close()
 
 	l := newLoop(s.Config, s.dispatcher)

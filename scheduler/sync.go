@@ -70,32 +70,40 @@ func CheckSchedule(s dag.Schedule) error {
 // news, and every Poll, until ctx ends. A sync that fails changes nothing: the
 // DAGs stay as they were, and the next one makes up for it.
 func (s *syncer) run(ctx context.Context) {
-	changes := s.Store.Subscribe()
-	defer changes.Close()
+	news := s.Store.SubscribeTo(store.Kinds(store.ChangeSyncWanted))
+	defer news.Close()
+	tasks := s.Store.SubscribeTo(store.Kinds(store.ChangeTask))
+	defer tasks.Close()
 	poll := time.NewTicker(s.Poll)
 	defer poll.Stop()
 	for {
 		if err := s.sync(ctx); err != nil && ctx.Err() == nil {
 			s.Logger.Error("sync DAG repository", "err", err)
 		}
-		if !s.wanted(ctx, changes, poll) {
+		if !s.wanted(ctx, news, tasks, poll) {
 			return
 		}
 	}
 }
 
 // wanted waits for a reason to sync and returns false when ctx has ended.
-func (s *syncer) wanted(ctx context.Context, changes *store.Subscription, poll *time.Ticker) bool {
+func (s *syncer) wanted(ctx context.Context, news, tasks *store.Subscription, poll *time.Ticker) bool {
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-poll.C:
 			return true
-		case <-changes.Lagged:
+		case <-news.Lagged:
 			return true
-		case c := <-changes.C:
-			if c.Kind == store.ChangeSyncWanted || c.Kind == store.ChangeTask && s.waiting[c.DAG] {
+		case <-news.C:
+			return true
+		case <-tasks.Lagged:
+			if len(s.waiting) > 0 {
+				return true
+			}
+		case c := <-tasks.C:
+			if s.waiting[c.DAG] {
 				return true
 			}
 		}

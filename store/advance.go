@@ -132,6 +132,9 @@ func (s *Store) Advance(ctx context.Context, ids []dag.ID, plan func(Snapshot) [
 			return fmt.Errorf("read snapshot: %w", err)
 		}
 		applied, err = a.apply(plan(snapshot))
+		for i := range t.changes {
+			t.changes[i].Planned = true
+		}
 		return err
 	})
 	if err != nil {

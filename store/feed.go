@@ -39,6 +39,8 @@ type Change struct {
 	// Fresh says that the DAG's id has another owner from here on: earlier changes under it
 	// are no longer delivered.
 	Fresh bool `json:"fresh,omitempty"`
+	// Planned says that the scheduler made the change itself (Advance).
+	Planned bool `json:"-"`
 }
 
 // Subscription delivers changes in the order in which they were committed,
@@ -59,7 +61,18 @@ func (s *Subscription) Close() { s.close() }
 // Subscribe returns a subscription to all changes of this database: also those
 // that other processes make, where it is PostgreSQL (LISTEN/NOTIFY). Code that passes
 // them to a person asks a [Sight] first.
-func (s *Store) Subscribe() *Subscription { return s.feed.subscribe() }
+func (s *Store) Subscribe() *Subscription { return s.SubscribeTo(nil) }
+
+// SubscribeTo is Subscribe for a reader of the changes that wants says yes to; nil wants all.
+// The others take no room in the queue, so that they can neither wake the reader nor have
+// it lag. wants is called before anybody hears of a change: it must not wait, nor call the
+// store.
+func (s *Store) SubscribeTo(wants func(Change) bool) *Subscription { return s.feed.subscribe(wants) }
+
+// Kinds wants changes of these kinds.
+func Kinds(kinds ...ChangeKind) func(Change) bool {
+	return func(c Change) bool { return slices.Contains(kinds, c.Kind) }
+}
 
 // SubscribeAfter is Subscribe for a reader that comes back: it begins behind the
 // change with that Seq of this process. When that is too long ago, or no change of
@@ -95,22 +108,23 @@ type feed struct {
 }
 
 type subscriber struct {
+	wants   func(Change) bool // nil for all
 	changes chan Change
 	lagged  chan struct{}
 }
 
 func newFeed() *feed { return &feed{subs: map[*subscriber]struct{}{}} }
 
-func (f *feed) subscribe() *Subscription {
+func (f *feed) subscribe(wants func(Change) bool) *Subscription {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	_, s := f.add()
+	_, s := f.add(wants)
 	return s
 }
 
 // add makes a subscription; the caller holds the lock.
-func (f *feed) add() (*subscriber, *Subscription) {
-	sub := &subscriber{changes: make(chan Change, feedBuffer), lagged: make(chan struct{}, 1)}
+func (f *feed) add(wants func(Change) bool) (*subscriber, *Subscription) {
+	sub := &subscriber{wants: wants, changes: make(chan Change, feedBuffer), lagged: make(chan struct{}, 1)}
 	f.subs[sub] = struct{}{}
 	return sub, &Subscription{C: sub.changes, Lagged: sub.lagged, close: func() { f.unsubscribe(sub) }}
 }
@@ -118,7 +132,7 @@ func (f *feed) add() (*subscriber, *Subscription) {
 func (f *feed) subscribeAfter(seq int64) *Subscription {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sub, s := f.add()
+	sub, s := f.add(nil)
 	missed := f.seq - seq
 	if missed < 0 || missed > int64(len(f.recent)) {
 		sub.lag()
@@ -178,6 +192,9 @@ func (f *feed) lost() {
 
 // deliver makes room by dropping the oldest change when the reader is slow.
 func (s *subscriber) deliver(c Change) {
+	if s.wants != nil && !s.wants(c) {
+		return
+	}
 	for {
 		select {
 		case s.changes <- c:

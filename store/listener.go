@@ -163,11 +163,12 @@ func parsePayload(payload string) ([]Change, error) {
 		if i == 0 {
 			continue // the notification's number
 		}
-		var c Change
-		if err := json.Unmarshal([]byte(line), &c); err != nil {
+		var n notice
+		if err := json.Unmarshal([]byte(line), &n); err != nil {
 			return changes, fmt.Errorf("read change: %w", err)
 		}
-		changes = append(changes, c)
+		n.Change.Planned = n.Planned
+		changes = append(changes, n.Change)
 	}
 	return changes, nil
 }

@@ -287,6 +287,12 @@ func notify(t *tx, channel string) error {
 	return err
 }
 
+// notice is a change as processes tell each other of it.
+type notice struct {
+	Change
+	Planned bool `json:"planned,omitempty"`
+}
+
 // payloads writes changes as lines of JSON and packs them into as few
 // notifications as they fit in. Each begins with its number, since PostgreSQL
 // drops a notification that equals another one of the transaction.
@@ -294,7 +300,7 @@ func payloads(changes []Change) ([]string, error) {
 	var all []string
 	var b []byte
 	for _, c := range changes {
-		line, err := json.Marshal(c)
+		line, err := json.Marshal(notice{c, c.Planned})
 		if err != nil {
 			return nil, fmt.Errorf("write change: %w", err)
 		}

@@ -85,10 +85,10 @@ func testFeed(f fixture) {
 	want := []store.Change{
 		{Kind: store.ChangeDAG, DAG: "d"},
 		{Kind: store.ChangeRun, DAG: "d", Run: r.ID, State: "queued"},
-		{Kind: store.ChangeRun, DAG: "d", Run: r.ID, State: "running"},
-		{Kind: store.ChangeTask, DAG: "d", Run: r.ID, Task: "t", State: "queued"},
-		{Kind: store.ChangeTask, DAG: "d", Run: r.ID, Task: "t", State: "success"},
-		{Kind: store.ChangeRun, DAG: "d", Run: r.ID, State: "success"},
+		{Kind: store.ChangeRun, DAG: "d", Run: r.ID, State: "running", Planned: true},
+		{Kind: store.ChangeTask, DAG: "d", Run: r.ID, Task: "t", State: "queued", Planned: true},
+		{Kind: store.ChangeTask, DAG: "d", Run: r.ID, Task: "t", State: "success", Planned: true},
+		{Kind: store.ChangeRun, DAG: "d", Run: r.ID, State: "success", Planned: true},
 		{Kind: store.ChangeDAG, DAG: "d"},
 		{Kind: store.ChangePush, Project: "gbc/risk/churn-model", State: "pending"},
 		{Kind: store.ChangePush, DAG: "d", Project: "gbc/risk/churn-model", State: "rendered"},
@@ -125,8 +125,9 @@ func testFeedAfterCommit(f fixture) {
 }
 
 func testFeedLag(f fixture) {
-	sub := f.Subscribe()
+	sub, other := f.Subscribe(), f.SubscribeTo(store.Kinds(store.ChangeSyncWanted))
 	defer sub.Close()
+	defer other.Close()
 	const n = 3000
 	var files []store.SpecFile
 	for i := range n {
@@ -152,6 +153,13 @@ func testFeedLag(f fixture) {
 	}
 	if got >= n {
 		f.Errorf("a slow reader still got %d changes", got)
+	}
+	// One that wants none of them got none, and did not lag.
+	f.equal(f.next(other), last)
+	select {
+	case <-other.Lagged:
+		f.Error("a reader lags through changes that it does not want")
+	default:
 	}
 }
 
