@@ -22,7 +22,7 @@ import (
 )
 
 // importFlags are the flags of "dagwright import".
-type importFlags struct{ out, as, report string }
+type importFlags struct{ out, as, report, project string }
 
 // errLeft says that an import has left something for a person to do.
 var errLeft = errors.New("something is left to do")
@@ -59,6 +59,8 @@ running DAGs.`,
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write to; it is made if it is not there")
 	cmd.Flags().StringVar(&f.as, "as", "spec", "spec or model: what to write")
+	cmd.Flags().StringVar(&f.project, "project", os.Getenv("CI_PROJECT_PATH"),
+		"with --as model: GitLab path of the model's project, for which the report proposes the secrets")
 	cmd.Flags().StringVar(&f.report, "report", "", "also write what was done, and what is left, to this file, in Markdown")
 	return cmd
 }
@@ -71,6 +73,7 @@ func (f importFlags) run(cmd *cobra.Command, paths []string) error {
 		Parser:     dag.Parser{CheckSchedule: scheduler.CheckSchedule},
 		CheckTask:  instance.CheckTask(instance.AnyInstance()),
 		CheckModel: checkImportedModel,
+		Project:    f.project,
 		Now:        time.Now(),
 	}
 	write := im.Specs
@@ -103,6 +106,10 @@ func (f importFlags) run(cmd *cobra.Command, paths []string) error {
 // printImport prints what was done.
 func printImport(w io.Writer, r importer.Report) {
 	for _, written := range r.Written {
+		if len(written.DAGs) == 0 {
+			fmt.Fprintln(w, terminal.OneLine(written.Path))
+			continue
+		}
 		fmt.Fprintf(w, "%s: %s\n", terminal.OneLine(written.Path), counted(len(written.DAGs), "DAG"))
 	}
 	for _, l := range r.Lines {

@@ -36,6 +36,9 @@ type Importer struct {
 	// CheckModel says what is wrong with a model file on an instance whose configuration has
 	// offers as its section models.
 	CheckModel func(file string, source, offers []byte) error
+	// Project is the GitLab path of the model's project, for which the secrets of a model file
+	// are proposed; CHANGE_ME stands for it when it is empty.
+	Project string
 	// Now is the day from which relative dates count.
 	Now time.Time
 }

@@ -52,10 +52,16 @@ func (im Importer) Model(ctx context.Context, paths []string, out string) (Repor
 		return r, nil
 	}
 	m := &modelBuilder{report: report}
+	m.findDocs(found)
 	root := m.build(found)
 	text, ok := im.checkModel(m, root)
-	r.Configuration = m.configuration()
+	r.Configuration = m.configuration(im.Project)
+	if len(m.secrets) > 0 && im.Project == "" {
+		report(Line{File: modelFile, Text: "in models.secrets of the instance's configuration, " + unknownText +
+			" stands for the project's path in GitLab; --project names it"})
+	}
 	if ok {
+		m.writeDocs(dir, &r)
 		if err := writeOwn(dir, modelFile, text); err != nil {
 			report(Line{File: modelFile, Text: notWritten, Reason: err.Error(), Left: true})
 		} else {
@@ -101,7 +107,10 @@ type modelBuilder struct {
 	report   func(Line)
 	profiles []offer
 	volumes  []offer
-	allowed  []string // models.allow_pod
+	allowed  []string  // models.allow_pod
+	secrets  []string  // that models.secrets must list
+	pods     []mapping // the tasks' pod
+	docs     []docsFile
 }
 
 // mergedKeys are settings that are merged by name; the nearest says what counts.
@@ -111,7 +120,7 @@ var mergedKeys = []string{"env", "secrets", "secret_files", "volumes"}
 var topKeys = []string{"owner", "timezone", "params"}
 
 // settingOrder is the order in which the keys of a model file are written.
-var settingOrder = []string{"task_id", "owner", "description", "timezone", "schedule", "start_date", "catchup",
+var settingOrder = []string{"task_id", "owner", "description", "docs", "timezone", "schedule", "start_date", "catchup",
 	"max_active_runs", "run_timeout", "tags", "needs", "trigger_rule", "image", "command", "profile", "resources", "env",
 	"secrets", "secret_files", "volumes", "retries", "retry_delay", "timeout", "pod", "params", scoring, retrain, "tasks"}
 

@@ -69,7 +69,9 @@ func (b *modelBuilder) dagSettings(k *kindFile) mapping {
 		case "schedule":
 			m = append(m, b.modelSchedule(k, f.value, at)...)
 		case "doc_md":
-			k.d.left(at, "", "doc_md is left out: write it into a Markdown file of the repository, and name that as docs")
+			if file := b.docsPath(k.kind); file != "" {
+				m = append(m, field{"docs", file})
+			}
 		default:
 			k.d.left(at, "", "%s is left out: a model file has no such key", f.key)
 		}

@@ -41,6 +41,7 @@ func (b *modelBuilder) task(k *kindFile, i int, own mapping) mapping {
 	}
 	if len(t.pod) > 0 {
 		t.out = append(t.out, field{"pod", t.pod})
+		t.pods = append(t.pods, t.pod)
 	}
 	return t.out
 }
@@ -101,7 +102,7 @@ func (t *taskBuilder) take(key string, v any) {
 	case "env_vars":
 		t.env(v)
 	case "secrets":
-		t.secrets(v)
+		t.secretList(v)
 	case "volumes":
 		t.volumes(v)
 	case "container_resources":
@@ -166,7 +167,7 @@ func (t *taskBuilder) env(v any) {
 		case from == nil:
 			t.put("env", name, m.get("value"))
 		case ref != nil:
-			t.put("secrets", name, fmt.Sprintf("%v/%v", ref.get("name"), ref.get("key")))
+			t.secret("secrets", name, ref.get("name"), ref.get("key"))
 		default:
 			t.left("env_vars", "variable %s is left out: it takes its value from the pod or a config map; "+
 				"write the value, or import the DAG as a spec", name)
@@ -174,16 +175,28 @@ func (t *taskBuilder) env(v any) {
 	}
 }
 
-func (t *taskBuilder) secrets(v any) {
+// secret adds a secret, or one key of it, which the instance must list for the project.
+func (t *taskBuilder) secret(setting, target string, name, key any) {
+	value := name
+	if key != nil {
+		value = fmt.Sprintf("%v/%v", name, key)
+	}
+	t.put(setting, target, value)
+	if text, ok := name.(string); ok && !isOpen(text) && !slices.Contains(t.secrets, text) {
+		t.secrets = append(t.secrets, text)
+	}
+}
+
+func (t *taskBuilder) secretList(v any) {
 	list, _ := v.([]any)
 	for _, e := range list {
 		m, _ := e.(mapping)
 		target, _ := m.get("deploy_target").(string)
 		switch {
 		case m.get("deploy_type") == "volume" && target != "" && m.get("items") == nil:
-			t.put("secret_files", target, m.get("secret"))
+			t.secret("secret_files", target, m.get("secret"), nil)
 		case m.get("deploy_type") == "env" && target != "" && m.get("key") != nil:
-			t.put("secrets", strings.ToUpper(target), fmt.Sprintf("%v/%v", m.get("secret"), m.get("key")))
+			t.secret("secrets", strings.ToUpper(target), m.get("secret"), m.get("key"))
 		default:
 			t.left("secrets", "secret %v is left out: name the variable of each of its keys under secrets", m.get("secret"))
 		}
@@ -221,7 +234,7 @@ func (t *taskBuilder) mount(volume, mount mapping) {
 		}
 		t.put("volumes", folder, t.offer(&t.modelBuilder.volumes, name, value))
 	case secret != nil && secret.get("items") == nil && mount.get("subPath") == nil:
-		t.put("secret_files", folder, secret.get("secretName"))
+		t.secret("secret_files", folder, secret.get("secretName"), nil)
 	default:
 		t.further("volumes", t.appended("volumes", volume))
 		t.further("volume_mounts", t.appended("volume_mounts", mount))

@@ -59,6 +59,7 @@ func (l Line) about() string {
 type Written struct {
 	// Path is its path below the output folder.
 	Path string
+	// DAGs are the ids of those that it is of; none for a Markdown file.
 	DAGs []string
 }
 
@@ -68,7 +69,7 @@ type Report struct {
 	Files   []string
 	Written []Written
 	Lines   []Line
-	// Configuration is what an instance's configuration must offer, as YAML; "" for nothing.
+	// Configuration is what an instance's configuration must have, as YAML; "" for nothing.
 	Configuration string
 }
 
@@ -109,14 +110,14 @@ func (r Report) Markdown() string {
 	if len(r.Written) > 0 {
 		b.WriteString("\n## Written\n\n")
 		for _, w := range r.Written {
-			fmt.Fprintf(&b, "- %s: %s\n", code(w.Path), strings.Join(w.DAGs, ", "))
+			fmt.Fprintf(&b, "- %s\n", strings.TrimSuffix(code(w.Path)+": "+strings.Join(w.DAGs, ", "), ": "))
 		}
 	}
 	r.list(&b, "Left to do", true)
 	r.list(&b, "To know", false)
 	if r.Configuration != "" {
 		fmt.Fprintf(&b, "\n## For the instance's configuration\n\nWhoever operates dagwright adds this, or offers the"+
-			" same under other names:\n\n```yaml\n%s```\n", r.Configuration)
+			" same under other names. Lists that are there already get these entries, too:\n\n```yaml\n%s```\n", r.Configuration)
 	}
 	return b.String()
 }

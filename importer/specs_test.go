@@ -51,8 +51,44 @@ func TestModels(t *testing.T) {
 	for _, archive := range archives(t, "testdata/models") {
 		t.Run(filepath.Base(archive), func(t *testing.T) {
 			t.Parallel()
-			checkArchive(t, archive, importer.Importer.Model)
+			r := checkArchive(t, archive, importer.Importer.Model)
+			config := filepath.Join(t.TempDir(), "dagwright.yml")
+			writeFile(t, config, r.Configuration)
+			if _, err := instance.ReadRendering(config); err != nil && r.Configuration != "" {
+				t.Errorf("the proposed configuration is refused: %v", err)
+			}
 		})
+	}
+}
+
+// TestModelDocs wants the Markdown file of another to stay, and that of an import to be written
+// again without a word.
+func TestModelDocs(t *testing.T) {
+	t.Parallel()
+	const own = "# Churn\nby hand\n"
+	for name, tt := range map[string]struct{ there, want, line string }{
+		"none":    {"", "Doc\n", ""},
+		"same":    {"Doc\n", "Doc\n", ""},
+		"another": {own, own, "doc_md is not written, since the file is there already and says something else"},
+	} {
+		in, out := t.TempDir(), t.TempDir()
+		writeFile(t, filepath.Join(in, "good.py"), strings.Replace(good, `DAG("good"`, `DAG("good", doc_md="Doc"`, 1))
+		file := filepath.Join(out, "docs", "model.md")
+		if tt.there != "" {
+			if err := os.Mkdir(filepath.Dir(file), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, file, tt.there)
+		}
+		r, err := newImporter().Model(t.Context(), []string{in}, out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if lines := linesOf(r, "model.md"); err != nil || string(got) != tt.want || !strings.Contains(lines, tt.line) ||
+			(lines != "") != (tt.line != "") {
+			t.Errorf("%s: file %q, %v, lines %q", name, got, err, lines)
+		}
 	}
 }
 
