@@ -69,7 +69,7 @@ func TestGoldenSpecsAreAllowed(t *testing.T) {
 	}
 	for _, file := range files {
 		parser := dag.Parser{CheckTask: podspec.Config{Instance: "dev", Namespace: "models"}.Check}
-		if strings.Contains(file, "rich-model") {
+		if strings.Contains(file, "rich-model") || strings.Contains(file, "imported-model") {
 			parser.CheckTask = pods.Check
 		}
 		source, err := os.ReadFile(file)
