@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dagwright/dag"
@@ -72,21 +73,52 @@ func committed(work []change, outcomes []outcome) []change {
 	return out
 }
 
-// commitAll is commit, and does not fail. A path that cannot be written, such as
-// one with a folder in its place, holds up its own change only.
-func (g *Generator) commitAll(ctx context.Context, work []change) []store.PushResult {
+// commitAll is commit, and does not fail. What only writes and was not tried before comes
+// first and by itself: what the DAG repository refuses, such as a hook that lets no file
+// be removed, must not hold it up.
+func (g *Generator) commitAll(ctx context.Context, work []change) (results []store.PushResult) {
+	var first, again, removing []change
+	for _, c := range work {
+		switch {
+		case c.removes():
+			removing = append(removing, c)
+		case c.push.Tries > 0:
+			again = append(again, c)
+		default:
+			first = append(first, c)
+		}
+	}
+	for _, part := range [][]change{first, again, removing} {
+		tries := mostTries
+		results = append(results, g.commitParts(ctx, part, &tries)...)
+	}
+	return results
+}
+
+// mostTries bounds the commits that are tried to find what is refused.
+const mostTries = 64
+
+// commitParts makes one commit of changes. Where that is refused, or has a path that cannot
+// be written, such as one with a folder in its place, it halves them, so that a change
+// that is refused holds up itself alone.
+func (g *Generator) commitParts(ctx context.Context, work []change, tries *int) []store.PushResult {
 	results, err := g.commit(ctx, work)
+	*tries--
+	refused := errors.Is(err, dag.ErrInvalid) || errors.Is(err, gitrepo.ErrRefused)
 	switch {
 	case err == nil:
 		return results
-	case errors.Is(err, dag.ErrInvalid) && len(work) > 1:
-		for _, c := range work {
-			results = append(results, g.commitAll(ctx, []change{c})...)
-		}
-		return results
+	case refused && len(work) > 1 && *tries > 0:
+		results = g.commitParts(ctx, work[:len(work)/2], tries)
+		return append(results, g.commitParts(ctx, work[len(work)/2:], tries)...)
 	}
 	g.Logger.Warn("push to the DAG repository", "err", err)
 	return g.postpone(work, err)
+}
+
+// removes reports whether the change takes any file away.
+func (c change) removes() bool {
+	return slices.ContainsFunc(c.files, func(f fileChange) bool { return f.content == nil || f.oldPath != "" })
 }
 
 // differences lists the file changes that the head lacks and notes what it

@@ -8,17 +8,21 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"dagwright/dag"
 	"dagwright/store"
 )
 
-// handle takes pushes to their end: what they render to is committed in one
-// push of the DAG repository, and the results are written down in one
-// transaction.
-func (g *Generator) handle(ctx context.Context, pushes []store.Push) error {
-	work, results := g.prepareAll(ctx, byBranch(pushes))
+// finish takes prepared pushes to their end: what they render to is committed in one
+// push of the DAG repository, and the results are written down in one transaction.
+func (g *Generator) finish(ctx context.Context, ready []prepared) error {
+	var work []change
+	var results []store.PushResult
+	for _, p := range ready {
+		if p.change != nil {
+			work = append(work, *p.change)
+		}
+		results = append(results, p.results...)
+	}
 	results = append(results, g.deliver(ctx, work)...)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -29,31 +33,6 @@ func (g *Generator) handle(ctx context.Context, pushes []store.Push) error {
 	return g.Store.FinishPushes(ctx, results)
 }
 
-// prepareLimit bounds the branches that are read from GitLab at the same time.
-const prepareLimit = 16
-
-// prepareAll prepares every branch, several at once, and keeps their order.
-func (g *Generator) prepareAll(ctx context.Context, groups [][]store.Push) (work []change, results []store.PushResult) {
-	changes := make([]*change, len(groups))
-	done := make([][]store.PushResult, len(groups))
-	var workers errgroup.Group
-	workers.SetLimit(prepareLimit)
-	for i, group := range groups {
-		workers.Go(func() error {
-			changes[i], done[i] = g.prepare(ctx, group)
-			return nil
-		})
-	}
-	_ = workers.Wait() // no worker fails: what goes wrong is a result
-	for i, c := range changes {
-		if c != nil {
-			work = append(work, *c)
-		}
-		results = append(results, done[i]...)
-	}
-	return work, results
-}
-
 // branchKey is one branch of one project.
 type branchKey struct {
 	project int64
@@ -61,12 +40,14 @@ type branchKey struct {
 	dry     bool // a dry run stands for no push
 }
 
+func keyOf(p store.Push) branchKey { return branchKey{p.ProjectID, p.Branch, p.Via == store.ViaDryRun} }
+
 // byBranch groups pushes by their branch, in the order of each branch's first.
 func byBranch(pushes []store.Push) [][]store.Push {
 	index := map[branchKey]int{}
 	var groups [][]store.Push
 	for _, p := range pushes {
-		key := branchKey{p.ProjectID, p.Branch, p.Via == store.ViaDryRun}
+		key := keyOf(p)
 		i, ok := index[key]
 		if !ok {
 			i = len(groups)

@@ -2,7 +2,6 @@ package generator
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -105,7 +104,7 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// batch bounds the pushes that become one commit.
+// batch bounds the branches that are prepared and become one commit.
 const batch = 2000
 
 // Generator turns recorded pushes into commits of the DAG repository. There
@@ -153,11 +152,24 @@ func (g *Generator) Run(ctx context.Context) error {
 	defer changes.Close()
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
-	for {
-		retry.Reset(g.work(ctx))
-		if !awaitNews(ctx, changes, retry.C) {
+	p := g.newPreparer()
+	defer p.running.Wait()
+	for pause := g.work(ctx, p); ; {
+		retry.Reset(pause)
+		select {
+		case <-ctx.Done():
 			return nil
+		case done := <-p.done:
+			if err := g.finish(ctx, p.gather(ctx, done)); err != nil && ctx.Err() == nil {
+				g.Logger.Error("finish pushes", "err", err)
+				pause = whenBroken
+				continue
+			}
+		case <-retry.C:
+		case <-changes.Lagged:
+		case <-changes.C:
 		}
+		pause = g.work(ctx, p)
 	}
 }
 
@@ -179,17 +191,24 @@ func workWanted(c store.Change) bool {
 	return c.Kind == store.ChangePush && c.State == string(store.PushPending) || c.Kind == store.ChangeRemoval
 }
 
-// work empties the inbox, pushes first and then one removal at a time, and returns
-// how long to wait for the next retry.
-func (g *Generator) work(ctx context.Context) time.Duration {
-	const whenBroken, whenIdle = 5 * time.Second, time.Minute
+// whenBroken is how long the work loop waits after an error of the store, and whenIdle
+// how long it waits for news at most.
+const whenBroken, whenIdle = 5 * time.Second, time.Minute
+
+// work begins with the pushes that are due and then, when none is about to be delivered,
+// removes files, one at a time. It returns how long to wait for the next retry.
+func (g *Generator) work(ctx context.Context, p *preparer) time.Duration {
 	for ctx.Err() == nil {
-		if err := g.handlePending(ctx); err != nil {
-			if ctx.Err() != nil {
-				return whenBroken
+		pushes, err := g.Store.PendingPushes(ctx, g.Now(), batch+p.pushes())
+		if err != nil {
+			if ctx.Err() == nil {
+				g.Logger.Error("read pending pushes", "err", err)
 			}
-			g.Logger.Error("handle pushes", "err", err)
 			return whenBroken
+		}
+		p.begin(ctx, pushes)
+		if p.young() {
+			return gatherTime
 		}
 		worked, err := g.removeOne(ctx)
 		if err != nil {
@@ -202,28 +221,16 @@ func (g *Generator) work(ctx context.Context) time.Duration {
 			break
 		}
 	}
-	return g.nextRetry(ctx, whenIdle)
+	return g.nextRetry(ctx, p)
 }
 
-// handlePending works on pushes until none is due.
-func (g *Generator) handlePending(ctx context.Context) error {
-	for ctx.Err() == nil {
-		pushes, err := g.Store.PendingPushes(ctx, g.Now(), batch)
-		if err != nil {
-			return fmt.Errorf("read pending pushes: %w", err)
-		}
-		if len(pushes) == 0 {
-			return nil
-		}
-		if err := g.handle(ctx, pushes); err != nil {
-			return fmt.Errorf("handle %d pushes: %w", len(pushes), err)
-		}
+// nextRetry is how long until the next try of a push or a removal that waits. Those that
+// are being prepared are due all the time.
+func (g *Generator) nextRetry(ctx context.Context, p *preparer) time.Duration {
+	soonest, longest := 100*time.Millisecond, whenIdle
+	if len(p.busy) > 0 {
+		soonest = gatherTime
 	}
-	return nil
-}
-
-// nextRetry is how long until the next try of a push or a removal that waits.
-func (g *Generator) nextRetry(ctx context.Context, longest time.Duration) time.Duration {
 	push, err := g.Store.NextPushRetry(ctx)
 	if err != nil {
 		return longest
@@ -237,5 +244,5 @@ func (g *Generator) nextRetry(ctx context.Context, longest time.Duration) time.D
 			longest = min(longest, at.Sub(g.Now()))
 		}
 	}
-	return max(100*time.Millisecond, longest)
+	return max(soonest, longest)
 }

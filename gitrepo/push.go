@@ -42,9 +42,10 @@ const maxPushTries = 30
 // Push commits onto the branch's head and pushes. A push that lost a race is
 // fetched, rebuilt and tried again. It returns the commit at the head
 // afterwards and whether a new commit was made: unchanged bytes make none. The
-// error is dag.ErrConflict when every race was lost and dag.ErrInvalid for a
-// path or commit that cannot be. After any other error the commit may have
-// arrived; pushing the same once more is then safe and makes none.
+// error is dag.ErrConflict when every race was lost, ErrRefused when the remote
+// does not take the commit, and dag.ErrInvalid for a path or commit that cannot
+// be. After any other error the commit may have arrived; pushing the same once
+// more is then safe and makes none.
 func (r *Repo) Push(ctx context.Context, c Commit) (head string, changed bool, err error) {
 	if c.Changes == nil || c.When.IsZero() {
 		return "", false, fmt.Errorf("push: a commit needs Changes and When: %w", dag.ErrInvalid)
@@ -99,6 +100,10 @@ func pause(ctx context.Context, try int) error {
 	}
 }
 
+// ErrRefused is the error of a push that the remote does not take: a hook declined it, or
+// the branch is protected.
+var ErrRefused = errors.New("refused by the remote")
+
 // refusedError is the remote's refusal to move the branch.
 type refusedError struct {
 	reason string        // git's own
@@ -110,6 +115,9 @@ type refusedError struct {
 func (e *refusedError) Error() string {
 	return strings.TrimSpace("refused by the remote: " + e.reason + "\n" + e.words)
 }
+
+// Is says that the error is ErrRefused.
+func (e *refusedError) Is(target error) bool { return target == ErrRefused }
 
 func errOrNil(e *refusedError) error {
 	if e == nil {
