@@ -392,6 +392,12 @@ func TestAdopted(t *testing.T) {
 	p := newPlace(t)
 	c, _ := p.dial()
 	p.start(c, "goes on", `echo begun; while ! [ -e go ]; do sleep 0.01; done; echo over; exit 5`)
+	// What ends the session of its dagwright, such as a terminal that hangs up, is not for it.
+	const session = 3 // the field, after the command's name
+	pid := p.supervisor()
+	if fields := statOf(pid); len(fields) <= session || fields[session] != strconv.Itoa(pid) {
+		t.Errorf("supervisor %d has no session of its own: %v", pid, fields)
+	}
 	c.Close()
 	c, l := p.dial()
 	if len(l.list) != 1 || l.list[0].ID != "goes on" || l.list[0].End != nil {
