@@ -27,7 +27,7 @@ func TestOnlyNamedProjectsAreTaken(t *testing.T) {
 	})
 	l.stop()
 	l.HookURL = ""
-	strangers := []string{"eve/churn-model2", "gbc-evil/x", "GBC/y", "ann/taken-not", "ann/other", "eve/gbc"}
+	strangers := []string{"eve/churn-model2", "gbc-evil/x", "GBCx/y", "ann/taken-not", "ann/other", "eve/gbc"}
 	for _, project := range strangers {
 		id := l.CreateProject(project)
 		commit := l.Commit(project, "main", map[string]string{"main.py": "print(1)"})
