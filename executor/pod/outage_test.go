@@ -22,10 +22,11 @@ const fakeNodes = 10
 // it back: the pod's end and all of its output are known, and nothing else
 // happened to the attempt.
 func TestPartsKilled(t *testing.T) {
+	c := clustertest.OpenAlone(t)
 	for _, part := range []clustertest.Part{clustertest.Etcd, clustertest.APIServer, clustertest.Kubelet,
 		clustertest.Containerd} {
 		t.Run(string(part), func(t *testing.T) {
-			r := start(t, newHome(t, clustertest.OpenAlone(t)))
+			r := start(t, newHome(t, c.Within(t)))
 			a, next := task("throughout", count(12, 4)), task("next", "echo afterwards")
 			r.start(t, a)
 			r.awaitLine(t, a.Key, "line 2")

@@ -43,7 +43,8 @@ type Cluster struct {
 }
 
 // SideBySide lets n tests of a package run at once, unless -parallel says otherwise.
-// It is for the TestMain of tests that wait for the cluster more than they compute.
+// It is for the TestMain of tests that wait for the cluster, or for other processes, more
+// than they compute.
 func SideBySide(n int) {
 	flag.Parse()
 	given := false
@@ -65,10 +66,19 @@ func Open(t testing.TB) *Cluster {
 
 // OpenAlone is Open for a test that breaks the cluster: it waits until no other
 // test has it, and keeps others waiting until t ends. A test opens the cluster
-// once only, or it would wait for itself.
+// once only, or it would wait for itself; its subtests have it by [Cluster.Within].
 func OpenAlone(t testing.TB) *Cluster {
 	t.Helper()
 	return open(t, lockAlone)
+}
+
+// Within returns the cluster with a fresh namespace for t, a subtest of the test that has
+// opened it.
+func (c *Cluster) Within(t testing.TB) *Cluster {
+	t.Helper()
+	sub := &Cluster{Kubeconfig: c.Kubeconfig, Config: rest.CopyConfig(c.Config), Client: c.Client, t: t}
+	sub.Namespace = sub.newNamespace()
+	return sub
 }
 
 func open(t testing.TB, mode lockMode) *Cluster {

@@ -29,12 +29,13 @@ func TestMain(m *testing.M) {
 // TestPartsComeBack kills each part under a running pod. The pod goes on, its
 // log is whole, and the cluster runs a new pod afterwards.
 func TestPartsComeBack(t *testing.T) {
+	all := clustertest.OpenAlone(t)
 	for _, part := range []clustertest.Part{
 		clustertest.Etcd, clustertest.APIServer, clustertest.ControllerManager,
 		clustertest.Scheduler, clustertest.Kubelet, clustertest.Containerd,
 	} {
 		t.Run(string(part), func(t *testing.T) {
-			c := clustertest.OpenAlone(t)
+			c := all.Within(t)
 			c.CreatePod(clustertest.ShellPod("throughout", countTo(6)+"; exit 4"))
 			c.WaitPod("throughout", clustertest.Running)
 
