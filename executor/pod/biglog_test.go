@@ -2,9 +2,11 @@ package pod_test
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -18,13 +20,20 @@ import (
 const (
 	bigBursts = 6
 	bigLines  = 100_000 // in each burst, of some 100 bytes
+
+	bigLogEnv = "DAGWRIGHT_POD_TEST_BIG_LOG" // set where nothing but TestBigLog runs
 )
 
 // TestBigLog writes 60 MB in bursts, so that the node rotates the container's log
 // file several times meanwhile, and a line of 1 MB: every line is there once, in
-// order, and memory has not grown with the log. It runs alone, since memory is the
-// whole process's.
+// order, and memory has not grown with the log. Memory is the whole process's, so the
+// test has one of its own, beside the other tests.
 func TestBigLog(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(bigLogEnv) == "" {
+		inOwnProcess(t, bigLogEnv)
+		return
+	}
 	h := newHome(t, clustertest.Open(t))
 	h.pods.Policy.PodSecurity = "privileged" // for the folder of this machine
 	r := start(t, h)
@@ -78,6 +87,18 @@ func TestBigLog(t *testing.T) {
 	if begun != 1 || next != bigBursts*bigLines || long != 1 || lines.Err() != nil {
 		t.Errorf("the log has a first line %d times, %d lines and %d long ones, want 1, %d and 1 (%v)", begun, next, long,
 			bigBursts*bigLines, lines.Err())
+	}
+}
+
+// inOwnProcess runs a test again in a new process, to which the variable env says so.
+func inOwnProcess(t *testing.T, env string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v",
+		"-test.timeout="+flag.Lookup("test.timeout").Value.String())
+	cmd.Env = append(os.Environ(), env+"=1")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Run(); err != nil {
+		t.Errorf("in a process of its own: %v", err)
 	}
 }
 
