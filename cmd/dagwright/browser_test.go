@@ -10,19 +10,11 @@ import (
 	"testing"
 )
 
-// TestBrowser drives real browsers over a real "dagwright dev": Chromium over everything,
-// and Firefox over the main path. Screenshots
-// go to DAGWRIGHT_SCREENSHOTS when that is set.
+// TestBrowser drives Chromium over all of a real "dagwright dev". Screenshots go to
+// DAGWRIGHT_SCREENSHOTS when that is set.
 func TestBrowser(t *testing.T) {
 	t.Parallel()
-	for _, need := range []string{"node", "chromium", "firefox-esr"} {
-		if _, err := exec.LookPath(need); err != nil {
-			t.Fatalf(`%s is missing: run "make setup", or use "make test", which does it`, need)
-		}
-	}
-	if _, err := os.Stat(filepath.Join(browserScripts, "node_modules", "axe-core")); err != nil {
-		t.Fatalf(`playwright-core and axe-core are missing: run "make setup", or use "make test", which does it: %v`, err)
-	}
+	needForBrowsers(t, "chromium")
 	d := startDevProcess(t)
 	// One after the other: they share the server, and a browser needs a core. The
 	// guide comes first, since it begins with new DAGs.
@@ -35,9 +27,28 @@ func TestBrowser(t *testing.T) {
 			runScript(sub, script, d, func() { d.restart(t) })
 		})
 	}
-	t.Run("firefox", func(sub *testing.T) {
-		runScript(sub, "mainpath", d, func() { d.restart(t) }, "BROWSER=firefox")
-	})
+}
+
+// TestBrowserFirefox drives Firefox over the main path, on a server of its own: beside
+// TestBrowser, which takes longest.
+func TestBrowserFirefox(t *testing.T) {
+	t.Parallel()
+	needForBrowsers(t, "firefox-esr")
+	d := startDevProcess(t)
+	runScript(t, "mainpath", d, func() { d.restart(t) }, "BROWSER=firefox")
+}
+
+// needForBrowsers fails a test at once without what its scripts need.
+func needForBrowsers(t *testing.T, program string) {
+	t.Helper()
+	for _, need := range []string{"node", program} {
+		if _, err := exec.LookPath(need); err != nil {
+			t.Fatalf(`%s is missing: run "make setup", or use "make test", which does it`, need)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(browserScripts, "node_modules", "axe-core")); err != nil {
+		t.Fatalf(`playwright-core and axe-core are missing: run "make setup", or use "make test", which does it: %v`, err)
+	}
 }
 
 // browserScripts is the folder of the scripts, seen from this package.

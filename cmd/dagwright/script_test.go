@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"dagwright/cli/clitest"
+	"dagwright/test/cluster/clustertest"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	if filepath.Base(os.Args[0]) != "dagwright" { // not the program in a script
 		clitest.Isolate()
+		clustertest.SideBySide(5)
 	}
 	testscript.Main(m, map[string]func(){"dagwright": main})
 }

@@ -12,7 +12,7 @@ const faults = [];
 const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
 await context.addCookies([{ name: "dagwright_notice", value: encodeURIComponent("<img src=x onerror=alert(1)>"), url }]);
 const page = await context.newPage();
-page.setDefaultTimeout(20_000);
+page.setDefaultTimeout(120_000);
 page.on("dialog", async (d) => { fault(`a dialog: ${d.message()}`); await d.dismiss(); });
 page.on("console", (m) => { if (m.type() === "error" && !refusal(m)) fault(`the console: ${m.text()}`); });
 page.on("pageerror", (e) => fault(`an error of a script: ${e}`));
