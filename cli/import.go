@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,10 +23,17 @@ import (
 )
 
 // importFlags are the flags of "dagwright import".
-type importFlags struct{ out, as, report, project string }
+type importFlags struct {
+	out, as, report, project, airflow string
+	check                             bool
+}
 
-// errLeft says that an import has left something for a person to do.
-var errLeft = errors.New("something is left to do")
+var (
+	// errLeft says that an import has left something for a person to do.
+	errLeft = errors.New("something is left to do")
+	// errDiffer says that an Airflow builds something else than what is read.
+	errDiffer = errors.New("reading and Airflow differ")
+)
 
 func newImportCommand() *cobra.Command {
 	var f importFlags
@@ -46,9 +54,18 @@ import wrote is not overwritten.
 What cannot be carried over is printed with file, line and what to do, and so is what is
 only known where Airflow runs (os.environ, Variable.get): CHANGE_ME stands for it. Exit
 code 1 means that there is something to do. docs/from-airflow.md is the way from there to
-running DAGs.`,
+running DAGs.
+
+WITH --airflow THE FILES ARE RUN: by the Python that is named, which must have Airflow and
+what the files import, with the rights of whoever starts this command and with that Airflow's
+variables and connections. What Airflow builds is written, each loop and variable included, and
+so are secrets that the files take from there: read the output before it is committed. Run no
+file in this way that you would not put into that Airflow. With --check nothing is written:
+each argument that reading the files gives otherwise than Airflow builds it is printed with
+its line, and exit code 1 means that there is one.`,
 		Example: `  dagwright import dags --out ../airflow-dev/dags --report import.md
-  dagwright import dag-batch.py dag-retrain.py --out . --as model`,
+  dagwright import dag-batch.py dag-retrain.py --out . --as model
+  dagwright import dags --airflow /opt/airflow/bin/python --check`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usage.New(fmt.Errorf("name at least one file or folder: %s", cmd.UseLine()))
@@ -59,6 +76,10 @@ running DAGs.`,
 	}
 	cmd.Flags().StringVar(&f.out, "out", "", "folder to write to; it is made if it is not there")
 	cmd.Flags().StringVar(&f.as, "as", "spec", "spec or model: what to write")
+	cmd.Flags().StringVar(&f.airflow, "airflow", "",
+		"Python of an Airflow, which RUNS the files: what it builds is taken, and not what reading them gives")
+	cmd.Flags().BoolVar(&f.check, "check", false,
+		"with --airflow: write nothing, and print where reading the files differs from what Airflow builds")
 	cmd.Flags().StringVar(&f.project, "project", os.Getenv("CI_PROJECT_PATH"),
 		"with --as model: GitLab path of the model's project, for which the report proposes the secrets")
 	cmd.Flags().StringVar(&f.report, "report", "", "also write what was done, and what is left, to this file, in Markdown")
@@ -66,13 +87,17 @@ running DAGs.`,
 }
 
 func (f importFlags) run(cmd *cobra.Command, paths []string) error {
-	if f.out == "" {
+	switch {
+	case f.check && f.airflow == "":
+		return usage.New(errors.New("--check compares with an Airflow: name its Python with --airflow"))
+	case f.out == "" && !f.check:
 		return usage.New(errors.New("--out is required: the folder to write to"))
 	}
 	im := importer.Importer{
 		Parser:     dag.Parser{CheckSchedule: scheduler.CheckSchedule},
 		CheckTask:  instance.CheckTask(instance.AnyInstance()),
 		CheckModel: checkImportedModel,
+		Airflow:    f.airflow,
 		Project:    f.project,
 		Now:        time.Now(),
 	}
@@ -84,12 +109,20 @@ func (f importFlags) run(cmd *cobra.Command, paths []string) error {
 	default:
 		return usage.New(fmt.Errorf("--as %q: want spec or model", f.as))
 	}
+	if f.check {
+		write = func(ctx context.Context, paths []string, _ string) (importer.Report, error) {
+			return im.Check(ctx, paths)
+		}
+	}
 	r, err := write(cmd.Context(), paths, f.out)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, importer.ErrPython) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, importer.ErrPython) || errors.Is(err, importer.ErrAirflow) {
 		return usage.New(err)
 	}
 	if err != nil {
 		return err
+	}
+	if f.check {
+		return f.differ(cmd.OutOrStdout(), r)
 	}
 	if f.report != "" {
 		if err := os.WriteFile(f.report, []byte(r.Markdown()), 0o644); err != nil {
@@ -103,6 +136,16 @@ func (f importFlags) run(cmd *cobra.Command, paths []string) error {
 	return nil
 }
 
+// differ prints what a comparison has found.
+func (f importFlags) differ(w io.Writer, r importer.Report) error {
+	printLines(w, r)
+	fmt.Fprintf(w, "%s read and loaded\n", counted(len(r.Files), "file"))
+	if n := r.Left(); n > 0 {
+		return fmt.Errorf("%w: %s", errDiffer, counted(n, "line"))
+	}
+	return nil
+}
+
 // printImport prints what was done.
 func printImport(w io.Writer, r importer.Report) {
 	for _, written := range r.Written {
@@ -112,13 +155,7 @@ func printImport(w io.Writer, r importer.Report) {
 		}
 		fmt.Fprintf(w, "%s: %s\n", terminal.OneLine(written.Path), counted(len(written.DAGs), "DAG"))
 	}
-	for _, l := range r.Lines {
-		kind := "note: "
-		if l.Left {
-			kind = ""
-		}
-		fmt.Fprintf(w, "%s%s\n", kind, terminal.OneLine(l.String()))
-	}
+	printLines(w, r)
 	if r.Configuration != "" {
 		fmt.Fprintln(w, "the instance's configuration must have this, or offer the same under other names:")
 		for line := range strings.Lines(r.Configuration) {
@@ -137,4 +174,14 @@ func checkImportedModel(file string, source, offers []byte) error {
 	}
 	_, err := generator.ParseModel(file, source, inst)
 	return err
+}
+
+func printLines(w io.Writer, r importer.Report) {
+	for _, l := range r.Lines {
+		kind := "note: "
+		if l.Left {
+			kind = ""
+		}
+		fmt.Fprintf(w, "%s%s\n", kind, terminal.OneLine(l.String()))
+	}
 }

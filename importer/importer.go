@@ -2,6 +2,7 @@ package importer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +30,9 @@ const (
 type Importer struct {
 	// Python is the interpreter; python3 when empty.
 	Python string
+	// Airflow is the interpreter of an environment with Airflow, which RUNS the files: what it
+	// builds is taken, and not what reading them gives. Empty: nothing is run.
+	Airflow string
 	// Parser accepts or refuses every spec before it is written.
 	Parser dag.Parser
 	// CheckTask says what a usual instance does not allow of a task; nil leaves that
@@ -65,13 +70,36 @@ func (im Importer) Specs(ctx context.Context, paths []string, out string) (Repor
 	return r, err
 }
 
-// each reads the files of paths one after the other.
+// result is what a file would make, or why that is not known.
+type result struct {
+	content
+	err error
+}
+
+// each takes the files of paths one after the other: as they are read, or as Airflow builds
+// them.
 func (im Importer) each(ctx context.Context, paths []string, r *Report, use func(source, content)) error {
-	interpreter := im.Python
-	if interpreter == "" {
-		interpreter = "python3"
+	report := func(l Line) { r.Lines = append(r.Lines, l) }
+	take := func(s source, got result, say func([]note, func(Line))) {
+		if got.err != nil {
+			report(refused(s.file, got.err))
+			return
+		}
+		say(got.notes, report)
+		use(s, got.content)
 	}
-	p, err := newPython(interpreter)
+	if im.Airflow == "" {
+		return im.read(ctx, paths, r, func(s source, read result) { take(s, read, sayNotes) })
+	}
+	return im.both(ctx, paths, r, func(s source, read, built result) {
+		built.notes = read.notes
+		take(s, built, sayValues)
+	})
+}
+
+// read reads the files of paths and runs nothing of them.
+func (im Importer) read(ctx context.Context, paths []string, r *Report, use func(source, result)) error {
+	p, err := newPython(cmp.Or(im.Python, "python3"))
 	if err != nil {
 		return err
 	}
@@ -80,19 +108,47 @@ func (im Importer) each(ctx context.Context, paths []string, r *Report, use func
 	if err != nil {
 		return err
 	}
+	for _, s := range sources {
+		r.Files = append(r.Files, s.file)
+	}
+	return p.run(ctx, sources, roots, use)
+}
+
+// both reads the files of paths, and has Airflow load them.
+func (im Importer) both(ctx context.Context, paths []string, r *Report, use func(s source, read, built result)) error {
+	var sources []source
+	reads := map[string]result{}
+	if err := im.read(ctx, paths, r, func(s source, read result) {
+		sources = append(sources, s)
+		reads[s.file] = read
+	}); err != nil {
+		return err
+	}
+	p, err := newAirflow(im.Airflow)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	var roots []string
+	for _, s := range sources {
+		if !slices.Contains(roots, s.root) {
+			roots = append(roots, s.root)
+		}
+	}
+	return p.run(ctx, sources, roots, func(s source, built result) {
+		read := reads[s.file]
+		built.findPlaces(s.file, read.content)
+		use(s, read, built)
+	})
+}
+
+// run has the program read files, one after the other.
+func (p *python) run(ctx context.Context, sources []source, roots []string, use func(source, result)) error {
 	files, bySource := make([]string, len(sources)), map[string]source{}
 	for i, s := range sources {
 		files[i], bySource[s.file] = s.file, s
 	}
-	r.Files = files
-	return p.each(ctx, files, roots, func(file string, c content, err error) {
-		if err != nil {
-			r.Lines = append(r.Lines, refused(file, err))
-			return
-		}
-		sayNotes(c.notes, func(l Line) { r.Lines = append(r.Lines, l) })
-		use(bySource[file], c)
-	})
+	return p.each(ctx, files, roots, func(file string, c content, err error) { use(bySource[file], result{c, err}) })
 }
 
 // refused is the line about a file that could not be read.

@@ -18,14 +18,18 @@ import (
 	"time"
 )
 
-// program is the reader of Python files, which is itself in Python.
+// programs are the reader of Python files, which is itself in Python, and what has an Airflow
+// load them.
 //
-//go:embed python/*.py
-var program embed.FS
+//go:embed python/*.py airflow/load.py
+var programs embed.FS
 
 const (
-	// readTime bounds the reading of one file.
+	// readTime bounds the reading of one file, and loadTime its loading in an Airflow.
 	readTime = 60 * time.Second
+	loadTime = 2 * time.Minute
+	// startTime is what an Airflow may take beside that to start.
+	startTime = 5 * time.Minute
 	// maxAnswer bounds what is printed for one file, in bytes.
 	maxAnswer = 64 << 20
 	// maxComplaint bounds what is kept of a program's standard error, in bytes.
@@ -98,43 +102,69 @@ type (
 	}
 )
 
-// python runs one of the programs in package python's folder.
+// python runs one of the programs in a folder of its own.
 type python struct {
 	interpreter string
 	folder      string
+	// args start the program.
+	args []string
+	// first bounds the time until the first file is read, and next that of each further one.
+	first, next time.Duration
 }
 
 // ErrPython says that there is no interpreter.
 var ErrPython = errors.New("python3 is not installed; reading DAG files needs Python 3.9 or later")
 
-// errTime says that a file took too long.
-var errTime = fmt.Errorf("reading it takes longer than %s", readTime)
+// ErrAirflow says that the interpreter of an Airflow is not there.
+var ErrAirflow = errors.New("the Python of the Airflow is not there")
 
-// newPython finds an interpreter and lays the program out in a folder of its own; close
-// removes it.
+// errTime says that a file took too long.
+var errTime = errors.New("reading it takes too long")
+
+// newPython finds an interpreter and lays the reader of files out for it; close removes that.
 func newPython(interpreter string) (*python, error) {
 	found, err := exec.LookPath(interpreter)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPython, err)
 	}
+	p, err := layOut(found, "python", readTime, readTime)
+	if err != nil {
+		return nil, err
+	}
+	// -I and -S keep the environment's modules and settings away.
+	p.args = []string{"-I", "-S", "-B", p.folder}
+	return p, nil
+}
+
+// newAirflow is newPython for the interpreter of an Airflow, which runs the files.
+func newAirflow(interpreter string) (*python, error) {
+	found, err := exec.LookPath(interpreter)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAirflow, err)
+	}
+	p, err := layOut(found, "airflow", startTime+loadTime, loadTime)
+	if err != nil {
+		return nil, err
+	}
+	p.args = []string{"-B", filepath.Join(p.folder, "load.py")}
+	return p, nil
+}
+
+func layOut(interpreter, program string, first, next time.Duration) (*python, error) {
+	files, err := fs.Sub(programs, program)
+	if err != nil {
+		return nil, err
+	}
 	folder, err := os.MkdirTemp("", "dagwright-import-")
 	if err != nil {
 		return nil, err
 	}
-	p := &python{found, folder}
-	if err := p.layOut(); err != nil {
+	p := &python{interpreter: interpreter, folder: folder, first: first, next: next}
+	if err := os.CopyFS(folder, files); err != nil {
 		p.close()
 		return nil, err
 	}
 	return p, nil
-}
-
-func (p *python) layOut() error {
-	files, err := fs.Sub(program, "python")
-	if err != nil {
-		return err
-	}
-	return os.CopyFS(p.folder, files)
 }
 
 func (p *python) close() { os.RemoveAll(p.folder) }
@@ -161,8 +191,7 @@ func (p *python) batch(ctx context.Context, files, roots []string, use func(stri
 	}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	// -I and -S keep the environment's modules and settings away.
-	cmd := exec.CommandContext(running, p.interpreter, "-I", "-S", "-B", p.folder)
+	cmd := exec.CommandContext(running, p.interpreter, p.args...)
 	cmd.WaitDelay = 5 * time.Second
 	complaint := &bounded{most: maxComplaint}
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(wanted), complaint
@@ -173,13 +202,13 @@ func (p *python) batch(ctx context.Context, files, roots []string, use func(stri
 	if err := cmd.Start(); err != nil {
 		return 0, fmt.Errorf("start %s: %w", p.interpreter, err)
 	}
-	deadline := time.AfterFunc(readTime, func() { cancel(errTime) })
+	deadline := time.AfterFunc(p.first, func() { cancel(errTime) })
 	defer deadline.Stop()
 	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxAnswer)
 	n := 0
 	for n < len(files) && lines.Scan() {
-		deadline.Reset(readTime)
+		deadline.Reset(p.next)
 		c, err := decodeAnswer(lines.Bytes())
 		use(files[n], c, err)
 		n++
@@ -196,7 +225,7 @@ func (p *python) batch(ctx context.Context, files, roots []string, use func(stri
 	case lines.Err() != nil:
 		use(files[n], content{}, fmt.Errorf("what it makes is larger than %d bytes", maxAnswer))
 	case errors.Is(context.Cause(running), errTime):
-		use(files[n], content{}, errTime)
+		use(files[n], content{}, fmt.Errorf("%w: more than %s", errTime, p.next))
 	default:
 		words := lastLine(complaint.kept.String())
 		use(files[n], content{}, fmt.Errorf("python ended: %w: %s", cmp.Or(ended, io.ErrUnexpectedEOF), words))

@@ -121,16 +121,22 @@ type loaded struct {
 	DAGs   map[string]airflowDAG `json:"dags"`
 }
 
+// python is the interpreter of the real Airflow.
+func python(t *testing.T) string {
+	t.Helper()
+	interpreter := os.Getenv("DAGWRIGHT_TEST_AIRFLOW")
+	if interpreter == "" {
+		t.Fatal(`Airflow is missing: run "make airflow-check", which installs it and sets DAGWRIGHT_TEST_AIRFLOW`)
+	}
+	return interpreter
+}
+
 // airflow has the real Airflow load a repository. A DAG that cannot be built is an import
 // error of its file.
 func airflow(t *testing.T, dir string) loaded {
 	t.Helper()
-	python := os.Getenv("DAGWRIGHT_TEST_AIRFLOW")
-	if python == "" {
-		t.Fatal(`Airflow is missing: run "make airflow-check", which installs it and sets DAGWRIGHT_TEST_AIRFLOW`)
-	}
 	result := filepath.Join(t.TempDir(), "result.json")
-	cmd := exec.CommandContext(t.Context(), python, "dump.py", dir, runID, logicalDate.Format(time.RFC3339), result)
+	cmd := exec.CommandContext(t.Context(), python(t), "dump.py", dir, runID, logicalDate.Format(time.RFC3339), result)
 	cmd.Env = append(os.Environ(), "AIRFLOW_HOME="+t.TempDir(), "AIRFLOW__CORE__LOAD_EXAMPLES=False",
 		"AIRFLOW__DAG_FACTORY__STRICT_MODE=True")
 	if out, err := cmd.CombinedOutput(); err != nil {
