@@ -47,6 +47,8 @@ type ProviderConfig struct {
 	// CA is a PEM bundle of those who sign the provider's certificate; the system's
 	// when empty.
 	CA []byte
+	// Wrap goes around the transport of the requests to the provider; may be nil.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 }
@@ -114,10 +116,14 @@ func NewProvider(c ProviderConfig) (*Provider, error) {
 		}
 		transport.TLSClientConfig.RootCAs = pool
 	}
+	wrapped := http.RoundTripper(transport)
+	if c.Wrap != nil {
+		wrapped = c.Wrap(wrapped)
+	}
 	noRedirect := func(*http.Request, []*http.Request) error {
 		return errors.New("the identity provider answers with a redirect: write its address as it names itself")
 	}
-	client := &http.Client{Transport: publickeys.New(boundedAnswers{transport}), Timeout: providerTimeout,
+	client := &http.Client{Transport: publickeys.New(boundedAnswers{wrapped}), Timeout: providerTimeout,
 		CheckRedirect: noRedirect}
 	return &Provider{config: c, client: client}, nil
 }

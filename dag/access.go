@@ -58,10 +58,11 @@ const (
 	RightPromote       Right = "promote"        // offer a DAG to the other instance
 	RightTakeOver      Right = "take_over"      // give a DAG what a former owner of its id left
 	RightAdminister    Right = "administer"     // other people's sessions and tokens
+	RightMetrics       Right = "metrics"        // read the figures of the whole instance
 )
 
 var rightRoles = map[Right]Role{
-	RightRead: RoleViewer, RightSettings: RoleViewer,
+	RightRead: RoleViewer, RightSettings: RoleViewer, RightMetrics: RoleViewer,
 	RightPause: RoleOperator, RightTrigger: RoleOperator, RightClear: RoleOperator, RightMarkRun: RoleOperator,
 	RightMarkTask: RoleOperator, RightCancel: RoleOperator, RightNote: RoleOperator, RightBackfill: RoleOperator,
 	RightPromote: RoleOperator, RightReplay: RoleOperator,

@@ -83,6 +83,11 @@ func TestLogsOfTwoProcesses(t *testing.T) {
 	if !strings.Contains(followed, "score") {
 		t.Errorf("the log that was followed: %s", followed)
 	}
+	await(func() bool {
+		run, err := a.Store().Run(ctx, "churn-model", "r")
+		return err == nil && run.State.Ended()
+	})
+	wantMoved(t, getText(t, a.URL()+"/metrics"))
 	stop()
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		t.Error(err)
@@ -116,6 +121,28 @@ func TestLogsOfTwoProcesses(t *testing.T) {
 	}
 	if diff := cmp.Diff(kept, lines); diff != "" {
 		t.Errorf("the log in the bucket and the one that was followed (-want +got):\n%s", diff)
+	}
+}
+
+// wantMoved wants a run to have moved the metrics of what it went through.
+func wantMoved(t *testing.T, text string) {
+	t.Helper()
+	for _, name := range []string{
+		`dagwright_hooks_total{answer="accepted"}`, `dagwright_pushes_handled_total{state="rendered"}`,
+		`dagwright_syncs_total{outcome="done"}`, "dagwright_sync_duration_seconds_count",
+		`dagwright_scheduler_steps_total{outcome="done"}`, "dagwright_scheduler_heartbeat_timestamp_seconds",
+		"dagwright_scheduler_last_commit_timestamp_seconds", "dagwright_run_start_delay_seconds_count",
+		"dagwright_attempt_start_delay_seconds_count", "dagwright_pod_start_seconds_count",
+		`dagwright_git_operations_total{operation="fetch",outcome="done"}`,
+		`dagwright_git_operations_total{operation="push",outcome="done"}`,
+		`dagwright_database_transactions_total{kind="write",outcome="done"}`, "dagwright_scheduler_slots",
+		"dagwright_log_disk_free_bytes", "dagwright_feed_subscribers", `dagwright_dags{state="paused"}`,
+	} {
+		_, rest, found := strings.Cut(text, "\n"+name+" ")
+		value, _, _ := strings.Cut(rest, "\n")
+		if !found || value == "0" {
+			t.Errorf("%s: got %q, want more than 0", name, value)
+		}
 	}
 }
 

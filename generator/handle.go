@@ -29,6 +29,7 @@ func (g *Generator) finish(ctx context.Context, ready []prepared) error {
 	}
 	for _, r := range results {
 		g.Logger.Info("push handled", "push", r.ID, "state", r.State, "dag", r.DAG, "reason", r.Reason)
+		g.Handled(r)
 	}
 	return g.Store.FinishPushes(ctx, results)
 }

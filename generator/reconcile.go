@@ -51,6 +51,7 @@ func await(ctx context.Context, tick <-chan time.Time) bool {
 // reconcileRound looks at each project once, at each tick at the next. A GitLab that
 // is slow makes the round longer.
 func (g *Generator) reconcileRound(ctx context.Context, projects []store.ModelProject, pace <-chan time.Time) {
+	began := g.Now()
 	var workers errgroup.Group
 	workers.SetLimit(reconcileLimit)
 	for _, p := range projects {
@@ -60,6 +61,9 @@ func (g *Generator) reconcileRound(ctx context.Context, projects []store.ModelPr
 		workers.Go(func() error { g.reconcileProject(ctx, p); return nil })
 	}
 	_ = workers.Wait() // no worker fails: one project must not hold up another
+	if ctx.Err() == nil {
+		g.Reconciled(began)
+	}
 }
 
 // reconcileDue checks the projects that events name, as soon as they come, until ctx

@@ -102,6 +102,10 @@ type Config struct {
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Handled and Reconciled are called with the result of each push, and with when a
+	// round of the reconciler began that has ended; they must not wait, and may be nil.
+	Handled    func(store.PushResult)
+	Reconciled func(began time.Time)
 }
 
 // batch bounds the branches that are prepared and become one commit.
@@ -133,6 +137,12 @@ func New(c Config) *Generator {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Handled == nil {
+		c.Handled = func(store.PushResult) {}
+	}
+	if c.Reconciled == nil {
+		c.Reconciled = func(time.Time) {}
 	}
 	return &Generator{Config: c}
 }

@@ -27,6 +27,8 @@ type Config struct {
 	Token string
 	// Timeout bounds each call with all of its retries; 30 s when zero.
 	Timeout time.Duration
+	// Transport makes the requests; http.DefaultTransport when nil.
+	Transport http.RoundTripper
 }
 
 // MaxFile bounds the files that Client.ReadFile returns, in bytes.
@@ -64,7 +66,7 @@ func Dial(c Config) (*Client, error) {
 	}
 	client, err := api.NewClient(c.Token,
 		api.WithBaseURL(strings.TrimSuffix(base.String(), "/")),
-		api.WithHTTPClient(&http.Client{Transport: limitedReplies{}, CheckRedirect: sameHost}),
+		api.WithHTTPClient(&http.Client{Transport: limitedReplies{c.Transport}, CheckRedirect: sameHost}),
 		api.WithOnlyIdempotentRetries(),
 		api.WithURLWarningLogger(slog.New(slog.DiscardHandler)),
 		api.WithUserAgent("dagwright"),
@@ -256,12 +258,16 @@ func sameHost(request *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// limitedReplies is the default HTTP transport with bounded replies.
-type limitedReplies struct{}
+// limitedReplies is a transport, http.DefaultTransport when nil, with bounded replies.
+type limitedReplies struct{ base http.RoundTripper }
 
 // RoundTrip does the request.
-func (limitedReplies) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := http.DefaultTransport.RoundTrip(r)
+func (l limitedReplies) RoundTrip(r *http.Request) (*http.Response, error) {
+	base := l.base
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	response, err := base.RoundTrip(r)
 	if response != nil {
 		redact.Refusal(r, response)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -145,5 +146,22 @@ func TestDialRefuses(t *testing.T) {
 			strings.Contains(err.Error(), "canary") {
 			t.Errorf("Dial(%q): %v, want ErrInvalid", base, err)
 		}
+	}
+}
+
+// TestTokenExpiry reads when a token expires, and that one does not.
+func TestTokenExpiry(t *testing.T) {
+	t.Parallel()
+	server := gitlabtest.New(t)
+	client := dial(t, server.URL, server.Token)
+	for day, want := range map[string]string{"": "0001-01-01T00:00:00Z", "2026-03-01": "2026-03-01T00:00:00Z"} {
+		server.ExpireToken(day)
+		at, err := client.TokenExpiry(t.Context())
+		if err != nil || at.Format(time.RFC3339) != want {
+			t.Errorf("token that expires on %q: got %v, error %v, want %s", day, at, err, want)
+		}
+	}
+	if _, err := dial(t, server.URL, "wrong").TokenExpiry(t.Context()); err == nil {
+		t.Error("a token that GitLab refuses: want an error")
 	}
 }

@@ -37,7 +37,7 @@ func NewTokenVerifier(issuer, audience string, client *http.Client) (*TokenVerif
 		return nil, errors.New("ID tokens: want GitLab's address and an audience")
 	}
 	if client == nil {
-		client = &http.Client{Transport: publickeys.New(limitedReplies{}), CheckRedirect: sameHost}
+		client = &http.Client{Transport: publickeys.New(limitedReplies{nil}), CheckRedirect: sameHost}
 	}
 	issuer = strings.TrimSuffix(issuer, "/")
 	// Fetching keys goes on when the request that needed them has ended.

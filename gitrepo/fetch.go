@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
@@ -44,6 +45,7 @@ func (r *Repo) Fetch(ctx context.Context) (head string, err error) {
 		return "", fmt.Errorf("fetch %s of %s: %w", r.Branch, r.Where(), err)
 	}
 	defer done()
+	defer func(began time.Time) { r.Observe("fetch", time.Since(began), err) }(time.Now())
 	if err := r.heal(ctx); err != nil {
 		return "", fmt.Errorf("fetch %s of %s: %w", r.Branch, r.Where(), err)
 	}

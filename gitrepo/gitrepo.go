@@ -44,6 +44,9 @@ type Config struct {
 	// Timeout bounds each call of the remote; a minute when zero.
 	Timeout time.Duration
 	Logger  *slog.Logger
+	// Observe is called after each call of the remote ("fetch", "push") with how long it took;
+	// it may be nil.
+	Observe func(call string, took time.Duration, err error)
 }
 
 const (
@@ -83,6 +86,9 @@ func Open(c Config) (*Repo, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, time.Duration, error) {}
 	}
 	if c.Dir == "" {
 		return nil, fmt.Errorf("open clone: no folder given: %w", dag.ErrInvalid)

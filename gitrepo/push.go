@@ -55,6 +55,7 @@ func (r *Repo) Push(ctx context.Context, c Commit) (head string, changed bool, e
 		return "", false, fmt.Errorf("push %s: %w", r.Branch, err)
 	}
 	defer done()
+	defer func(began time.Time) { r.Observe("push", time.Since(began), err) }(time.Now())
 	if err := r.heal(ctx); err != nil {
 		return "", false, fmt.Errorf("push %s: %w", r.Branch, err)
 	}

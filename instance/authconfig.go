@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"os"
 	"strings"
@@ -165,7 +166,9 @@ type authSettings struct {
 }
 
 // open opens the service. publicURL has no slash at its end.
-func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger) (*auth.Service, error) {
+// wrap goes around the transport of requests to the identity provider.
+func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger,
+	wrap func(http.RoundTripper) http.RoundTripper) (*auth.Service, error) {
 	proxies, err := a.proxies()
 	if err != nil {
 		return nil, err
@@ -174,7 +177,7 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	if a.OIDC.Issuer == "" {
 		return auth.New(c)
 	}
-	if c.Provider, err = a.provider(publicURL); err != nil {
+	if c.Provider, err = a.provider(publicURL, wrap); err != nil {
 		return nil, err
 	}
 	if c.Rules, err = a.rules(logger); err != nil {
@@ -199,12 +202,12 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	return service, nil
 }
 
-func (a authSettings) provider(publicURL string) (*auth.Provider, error) {
+func (a authSettings) provider(publicURL string, wrap func(http.RoundTripper) http.RoundTripper) (*auth.Provider, error) {
 	c := auth.ProviderConfig{
 		Issuer: a.OIDC.Issuer, ClientID: a.OIDC.ClientID, ClientSecret: a.clientSecret, Scopes: a.OIDC.Scopes,
 		GroupsClaim: a.OIDC.GroupsClaim, NameClaim: a.OIDC.NameClaim, CLIClientID: a.OIDC.CLIClientID,
 		Audiences:   a.OIDC.Audiences,
-		RedirectURL: publicURL + "/auth/callback", LogoutURL: publicURL + "/login",
+		RedirectURL: publicURL + "/auth/callback", LogoutURL: publicURL + "/login", Wrap: wrap,
 	}
 	if a.OIDC.CAFile != "" {
 		var err error

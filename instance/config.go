@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
@@ -24,11 +25,13 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/metrics"
 	"dagwright/podspec"
 	"dagwright/registry"
 	"dagwright/tasklog"
 	"dagwright/ui"
 	"dagwright/usage"
+	"dagwright/version"
 )
 
 // OutliveHangup answers SIGHUP, which would end the program, with a line in the log. The
@@ -310,8 +313,9 @@ func (c Config) Settings(run []string) (Settings, error) {
 	if err := c.checkFiles(run); err != nil {
 		return Settings{}, err
 	}
+	m := metrics.New(version.String())
 	s := Settings{
-		Components: run, Database: dag.NewSecret(c.Database), Logs: c.Logs.config(c.Data),
+		Metrics: m, Components: run, Database: dag.NewSecret(c.Database), Logs: c.Logs.config(c.Data),
 		Auth: authSettings{authConfig: c.Auth, file: c.file},
 		Pages: PageSettings{
 			Listen: c.Listen, Probes: c.Probes, PublicURL: strings.TrimSuffix(c.PublicURL, "/"), TLS: c.TLS,
@@ -356,18 +360,23 @@ func (c Config) Settings(run []string) (Settings, error) {
 	}
 	images, err := registry.New(registry.Config{
 		Host: c.Models.Registry, Username: c.Models.RegistryUsername, PasswordFile: c.Models.RegistryPasswordFile,
+		Transport: m.Outgoing("registry")(http.DefaultTransport),
 	})
 	if err != nil {
 		return s, usage.New(fmt.Errorf("models.registry: %w", err))
 	}
 	s.Models.Registry = images
-	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal()})
+	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal(),
+		Transport: m.Outgoing("gitlab")(http.DefaultTransport)})
 	if err != nil {
 		return s, fmt.Errorf("gitlab: %w", err)
 	}
 	s.Models.Files, s.GitLab.Client = client, client
 	s.Models.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
-	s.Scheduling.Executor = c.Kubernetes.open
+	s.GitLab.HasToken = token.Reveal() != ""
+	s.Scheduling.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+		return c.Kubernetes.open(logs, logger, m.Outgoing("kubernetes"))
+	}
 	if c.Scheduler.Executor == "process" {
 		s.Scheduling.Workspaces = c.workspaces(token)
 		s.Scheduling.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {

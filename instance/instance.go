@@ -28,6 +28,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/metrics"
 	"dagwright/reason"
 	"dagwright/scheduler"
 	"dagwright/store"
@@ -51,6 +52,8 @@ type Instance struct {
 	listener net.Listener
 	probes   net.Listener
 	trouble  func() reason.Reason // of the executor; nil where it has none
+	waiting  func() int           // starts of the scheduler; nil where it does not run
+	metrics  http.Handler
 	closers  []func() error
 	actors   []func(context.Context) error
 }
@@ -58,6 +61,9 @@ type Instance struct {
 // Open opens everything that the instance needs and starts to listen. The
 // caller closes it.
 func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
+	if s.Metrics == nil {
+		s.Metrics = metrics.New(version.String())
+	}
 	a := &Instance{Settings: s}
 	defer func() {
 		if err != nil {
@@ -70,11 +76,11 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 		}
 	}
 	if a.store, err = store.Open(ctx,
-		store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve}); err != nil {
+		store.Config{DSN: s.Database.Reveal(), Logger: s.Logger, Reserve: databaseReserve, Observe: a.transaction}); err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	a.onClose(a.store.Close)
-	if a.auth, err = s.Auth.open(a.store, s.Pages.PublicURL, s.Logger); err != nil {
+	if a.auth, err = s.Auth.open(a.store, s.Pages.PublicURL, s.Logger, s.Metrics.Outgoing("identity_provider")); err != nil {
 		return nil, err
 	}
 	a.onClose(a.auth.Close)
@@ -105,6 +111,10 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 	a.listener = boundConnections(a.listener, a.auth.Proxies)
 	if a.listener, err = s.Pages.TLS.wrap(a.listener); err != nil {
 		return nil, err
+	}
+	a.metrics = a.Metrics.Handler(a.figures) //nolint:contextcheck // each scrape has its own
+	if s.GitLab.Client != nil && s.GitLab.HasToken && s.runs("generator") {
+		a.actors = append(a.actors, a.watchToken)
 	}
 	if s.Pages.Probes != "" {
 		if err := a.addProbes(ctx); err != nil {
@@ -180,7 +190,7 @@ func (a *Instance) openDAGRepo(actor string) (*gitrepo.Repo, error) {
 	}
 	c := a.DAGs.Repo
 	c.Dir = filepath.Join(a.DAGs.CloneDir, actor+".git")
-	c.Logger, c.Password = a.Logger, a.DAGs.Password.Reveal()
+	c.Logger, c.Password, c.Observe = a.Logger, a.DAGs.Password.Reveal(), a.gitCall
 	repo, err := gitrepo.Open(c)
 	if err != nil {
 		return nil, fmt.Errorf("open clone of the DAG repository: %w", err)
@@ -210,6 +220,8 @@ func (a *Instance) addGenerator() error {
 		GitLab: a.GitLab.Client, DAGProject: a.DAGs.Project, Deliver: a.DAGs.Deliver, AutoMerge: a.DAGs.AutoMerge,
 		PublicURL: a.Pages.PublicURL, Loaders: a.DAGs.Loaders, Registry: a.Models.Registry, Takes: a.GitLab.Takes, Promoter: promoter,
 		OnlyPromoted: a.Promotion.FromProject != "",
+		Handled:      func(r store.PushResult) { a.Metrics.Pushed(string(r.State)) },
+		Reconciled:   func(began time.Time) { a.Metrics.Reconciled(time.Now(), time.Since(began)) },
 	})
 	a.actors = append(a.actors, g.Run)
 	return nil
@@ -232,8 +244,10 @@ func (a *Instance) addScheduler() error {
 	if err != nil {
 		return err
 	}
+	meter := newMeter(a.Metrics, a.store)
 	config := scheduler.Config{
-		Store: a.store, Executor: exec, Logs: a.logs, Repo: repo,
+		Meter: meter,
+		Store: a.store, Executor: meter.watch(exec), Logs: a.logs, Repo: repo,
 		CheckClaims: a.auth.CheckClaims, ClaimsVersion: a.auth.ClaimsVersion,
 		CheckTask: CheckTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Scheduling.Poll, MaxActiveTasks: a.Scheduling.MaxActiveTasks, MaxLost: a.Scheduling.MaxLost, Logger: a.Logger,
@@ -241,7 +255,9 @@ func (a *Instance) addScheduler() error {
 	if origin != nil {
 		config.CheckSpec = origin.Check
 	}
-	a.actors = append(a.actors, scheduler.New(config).Run, a.logs.Guard)
+	s := scheduler.New(config)
+	a.waiting = s.StartsWaiting
+	a.actors = append(a.actors, s.Run, a.logs.Guard, meter.run)
 	if a.Scheduling.Workspaces != nil {
 		a.Scheduling.Workspaces.Logger, a.Scheduling.Workspaces.Short = a.Logger, a.logs.Short
 		a.actors = append(a.actors, func(ctx context.Context) error { return a.Scheduling.Workspaces.Sweep(ctx, a.store) })
@@ -263,7 +279,7 @@ func (a *Instance) Run(ctx context.Context) error {
 
 // handler serves requests. Streams end when done is closed.
 func (a *Instance) handler(done <-chan struct{}) http.Handler {
-	return a.auth.Guard(a.router(done))
+	return a.Metrics.Answers(a.auth.Guard(a.router(done)))
 }
 
 // router has every route of the instance. A test compares what each answers to whom
@@ -272,12 +288,13 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(slog.NewLogLogger(a.Logger.Handler(), slog.LevelDebug).Writer())
+	e.Use(noteRoute)
 	if a.runs("webhook") {
 		e.POST("/hooks/gitlab", echo.WrapHandler(webhook.New(webhook.Config{
 			Store: a.store, Verifier: gitlab.NewVerifier(reveal(a.GitLab.HookSecrets)...), DAGProject: a.DAGs.Project,
 			DAGBranch: a.DAGs.Repo.Branch, Branches: a.Models.Branches, Takes: a.GitLab.Takes,
 			Previews: a.GitLab.Previews, Logger: a.Logger,
-			Client: a.auth.ClientAddress,
+			Client: a.auth.ClientAddress, Answered: a.Metrics.Hook,
 		})))
 		if a.tokens != nil {
 			e.POST("/ci/generate", echo.WrapHandler(cijob.New(cijob.Config{
@@ -287,6 +304,7 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 		}
 	}
 	a.routeProbes(e)
+	e.GET("/metrics", a.showMetrics)
 	if a.runs("ui") {
 		a.auth.Register(e)
 		api.Register(e, api.Config{

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -95,9 +96,10 @@ const (
 	defaultBurst = 200
 )
 
-// open opens the executor of pods.
-func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst}
+// open opens the executor of pods. wrap goes around the transport of its requests.
+func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger,
+	wrap func(http.RoundTripper) http.RoundTripper) (executor.Executor, error) {
+	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst, Wrap: wrap}
 	if access.QPS == 0 {
 		access.QPS = defaultQPS
 	}

@@ -100,6 +100,7 @@ func parseDays(text string) (time.Duration, error) {
 func (a *Instance) openLogs() (*tasklog.Dir, error) {
 	c := a.Logs
 	c.Logger, c.ReadOnly = a.Logger, !a.runs("scheduler")
+	c.Wrap = a.Metrics.Outgoing("object_storage")
 	c.Active = func(ctx context.Context) ([]dag.AttemptKey, error) {
 		tasks, err := a.store.ActiveAttempts(ctx)
 		keys := make([]dag.AttemptKey, len(tasks))

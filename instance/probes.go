@@ -12,8 +12,8 @@ import (
 	"dagwright/tasklog"
 )
 
-// addProbes answers /healthz and /readyz, and nothing else, at an address of its
-// own: a kubelet asks from outside of the pod, and the pages may have to stay on
+// addProbes answers /healthz, /readyz and /metrics, and nothing else, at an address of its
+// own, without asking who asks: a kubelet asks from outside of the pod, and the pages may have to stay on
 // the loopback inside.
 func (a *Instance) addProbes(ctx context.Context) error {
 	var err error
@@ -24,6 +24,7 @@ func (a *Instance) addProbes(ctx context.Context) error {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	a.routeProbes(e)
+	e.GET("/metrics", echo.WrapHandler(a.metrics))
 	a.actors = append(a.actors, func(ctx context.Context) error { return serveHTTP(ctx, a.probes, e, a.Logger) })
 	return nil
 }

@@ -19,7 +19,7 @@ func TestProbes(t *testing.T) {
 	t.Parallel()
 	a := running(t)
 
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/": 404, "/api/v2/dags": 404,
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/": 404, "/api/v2/dags": 404,
 		"/hooks/gitlab": 404} {
 		if got := status(t, "http://"+a.probes.Addr().String()+path); got != want {
 			t.Errorf("probes' address, GET %s: got %d, want %d", path, got, want)

@@ -13,6 +13,7 @@ import (
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
+	"dagwright/metrics"
 	"dagwright/podspec"
 	"dagwright/registry"
 	"dagwright/tasklog"
@@ -37,6 +38,9 @@ type Settings struct {
 	Scheduling SchedulingSettings
 	Promotion  promotionSettings
 
+	// Metrics count what the instance does; Open makes them when nil.
+	Metrics *metrics.Metrics
+
 	// Pods is what the instance adds to the pods of its tasks and allows them,
 	// whatever runs them.
 	Pods podspec.Config
@@ -60,6 +64,7 @@ type PageSettings struct {
 type GitLabSettings struct {
 	URL         string         // for links; may be empty
 	Client      *gitlab.Client // nil where there is none
+	HasToken    bool           // the client has a token, whose end is asked for
 	HookSecrets []dag.Secret
 	Audience    string // of CI jobs' ID tokens; without one they are not answered
 	Previews    bool   // on merge requests of models

@@ -37,6 +37,8 @@ type Config struct {
 	// a new password counts at once.
 	Username     string
 	PasswordFile string
+	// Transport makes the requests; one like http.DefaultTransport when nil.
+	Transport http.RoundTripper
 }
 
 // Client asks one registry.
@@ -53,6 +55,9 @@ func New(c Config) (*Client, error) {
 	if err != nil || host == "" || strings.HasSuffix(host, ":") {
 		return nil, fmt.Errorf("registry %.200q: want a host such as registry.example.com: %w", c.Host,
 			errors.Join(err, dag.ErrInvalid))
+	}
+	if c.Transport == nil {
+		c.Transport = remote.DefaultTransport
 	}
 	return &Client{Config: c, host: r.RegistryStr()}, nil
 }
@@ -83,6 +88,7 @@ func (c *Client) Has(ctx context.Context, image string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	_, err = remote.Head(ref, remote.WithContext(ctx), remote.WithAuth(who), remote.WithUserAgent("dagwright"),
+		remote.WithTransport(c.Transport),
 		// Whoever asks tries again, and says meanwhile what is the matter.
 		remote.WithRetryPredicate(func(error) bool { return false }), remote.WithRetryStatusCodes())
 	return err == nil, c.explain(image, err)

@@ -74,6 +74,7 @@ func (l *loop) run(ctx context.Context, changes *store.Subscription) {
 		if len(l.dirty)+len(l.events) == 0 && !l.lagged {
 			l.wait(ctx, changes, timer)
 		}
+		l.Meter.Turned()
 		l.drain(changes)
 		l.markDue()
 		err := l.recheck(ctx)
@@ -214,11 +215,13 @@ func (l *loop) advance(ctx context.Context, ids []dag.ID, events []dag.AttemptEv
 	defer cancel()
 	var s situation
 	var p plan
+	began := l.Now()
 	applied, err := l.Store.Advance(limited, ids, func(snapshot store.Snapshot) []store.Action {
 		s = l.situation(snapshot, events)
 		p = makePlan(s)
 		return p.actions
 	})
+	l.Meter.Stepped(began, s.snapshot, applied, s.events, err)
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,8 @@ type Config struct {
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
+	// Meter hears what the scheduler does; may be nil.
+	Meter Meter
 }
 
 func (c Config) withDefaults() Config {
@@ -81,6 +83,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
+	}
+	if c.Meter == nil {
+		c.Meter = noMeter{}
 	}
 	return c
 }

@@ -77,9 +77,12 @@ func (s *syncer) run(ctx context.Context) {
 	poll := time.NewTicker(s.Poll)
 	defer poll.Stop()
 	for {
-		if err := s.sync(ctx); err != nil && ctx.Err() == nil {
+		began := s.Now()
+		err := s.sync(ctx)
+		if err != nil && ctx.Err() == nil {
 			s.Logger.Error("sync DAG repository", "err", err)
 		}
+		s.Meter.Synced(began, err == nil && (s.fault == "" || s.fault == emptyRepository))
 		if !s.wanted(ctx, news, tasks, poll) {
 			return
 		}

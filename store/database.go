@@ -22,6 +22,8 @@ type database interface {
 	write(ctx context.Context, fn func(*tx) error) error
 	// read runs fn on one consistent view.
 	read(ctx context.Context, fn func(*tx) error) error
+	// pool tells how its connections are used.
+	pool() Pool
 	close() error
 }
 

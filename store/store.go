@@ -36,6 +36,9 @@ type Config struct {
 	// Reserve is how many bytes of the disk are kept for SQLite's database, and as
 	// many again for its write-ahead log, whoever fills the rest; 0 is none.
 	Reserve int64
+	// Observe is called after each transaction, with how long it took from the wait for its
+	// turn on; it must not wait, and may be nil.
+	Observe func(kind TxKind, took time.Duration, err error)
 }
 
 // Store is an open database. Its methods are safe for concurrent use.
@@ -73,18 +76,21 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	var err error
 	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
 		s.db, err = openSQLite(ctx, path, c, s.feed, s.specs.purge)
-		return opened(s, err)
+		return opened(s, c, err)
 	}
 	if strings.HasPrefix(c.DSN, "postgres://") || strings.HasPrefix(c.DSN, "postgresql://") {
 		s.db, err = openPostgres(ctx, c, s.feed)
-		return opened(s, err)
+		return opened(s, c, err)
 	}
 	return nil, fmt.Errorf("the database must be sqlite:PATH or a postgres:// URL")
 }
 
-func opened(s *Store, err error) (*Store, error) {
+func opened(s *Store, c Config, err error) (*Store, error) {
 	if err != nil {
 		return nil, err
+	}
+	if c.Observe != nil {
+		s.db = observed{s.db, c.Observe}
 	}
 	return s, nil
 }

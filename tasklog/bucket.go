@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	"dagwright/dag"
@@ -22,8 +23,9 @@ type bucket struct {
 	objects objects
 }
 
-// openBucket opens the bucket without asking for it.
-func openBucket(text string) (*bucket, error) {
+// openBucket opens the bucket without asking for it. wrap goes around the transport of
+// its requests; it may be nil.
+func openBucket(text string, wrap func(http.RoundTripper) http.RoundTripper) (*bucket, error) {
 	a, err := parseAddress(text)
 	if err != nil {
 		return nil, err
@@ -32,7 +34,7 @@ func openBucket(text string) (*bucket, error) {
 	if a.folder != "" {
 		b.objects, err = openFolder(a.folder)
 	} else {
-		b.objects, err = openS3(a)
+		b.objects, err = openS3(a, wrap)
 	}
 	if err != nil {
 		return nil, err

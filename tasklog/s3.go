@@ -45,7 +45,7 @@ type s3 struct {
 }
 
 // openS3 opens a bucket without asking for it.
-func openS3(a address) (objects, error) {
+func openS3(a address, wrap func(http.RoundTripper) http.RoundTripper) (objects, error) {
 	endpoint := cmp.Or(a.endpoint, "https://s3.amazonaws.com")
 	region := cmp.Or(a.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"))
 	lookup := minio.BucketLookupAuto
@@ -63,13 +63,17 @@ func openS3(a address) (objects, error) {
 	if err != nil {
 		return nil, err
 	}
+	wrapped := http.RoundTripper(transport)
+	if wrap != nil {
+		wrapped = wrap(transport)
+	}
 	// The order is that of the AWS tools: variables, files, and what the platform
 	// gives a pod or a machine.
 	creds := credentials.NewChainCredentials([]credentials.Provider{
 		&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Region: region},
 	})
 	client, err := minio.NewCore(u.Host, &minio.Options{
-		Creds: creds, Secure: u.Scheme == "https", Transport: transport, Region: region, BucketLookup: lookup,
+		Creds: creds, Secure: u.Scheme == "https", Transport: wrapped, Region: region, BucketLookup: lookup,
 		MaxRetries: attempts,
 	})
 	if err != nil {

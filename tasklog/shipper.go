@@ -194,6 +194,23 @@ func (s *shipper) forget(name string) {
 	delete(s.logs, name)
 }
 
+// backlog returns how many logs wait, and since when the sealed one that has waited
+// longest; zero when none is sealed.
+func (s *shipper) backlog() (waiting int, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.logs {
+		info, err := s.spool.root.Stat(name)
+		if err != nil || !sealed(info) {
+			continue
+		}
+		if at := sealedAt(info); since.IsZero() || at.Before(since) {
+			since = at
+		}
+	}
+	return len(s.logs), since
+}
+
 func (s *shipper) isFailing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -84,6 +85,8 @@ type Config struct {
 	// is a star. Values of fewer than 8 bytes are not masked. The files keep what
 	// was written.
 	Mask []string
+	// Wrap goes around the transport of the requests to the bucket; may be nil.
+	Wrap func(http.RoundTripper) http.RoundTripper
 	// Logger gets the faults that no caller gets; nil discards them.
 	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
@@ -180,7 +183,7 @@ func (d *Dir) openBucket() (err error) {
 	}
 	ctx, cancel := context.WithTimeout(d.ctx, openTimeout)
 	defer cancel()
-	if d.bucket, err = openBucket(d.config.Bucket); err != nil {
+	if d.bucket, err = openBucket(d.config.Bucket, d.config.Wrap); err != nil {
 		return fmt.Errorf("open bucket of task logs: %w", err)
 	}
 	err = d.bucket.check(ctx)
@@ -225,6 +228,17 @@ func (d *Dir) Close() error {
 type Info struct {
 	Size   int64
 	Sealed bool
+}
+
+// Backlog returns how many logs are not in the bucket yet, those of attempts that run
+// included, and since when the one that has ended longest ago waits, the zero time when
+// none has. ships is false where this process uploads nothing.
+func (d *Dir) Backlog() (waiting int, since time.Time, ships bool) {
+	if d.shipper == nil {
+		return 0, time.Time{}, false
+	}
+	waiting, since = d.shipper.backlog()
+	return waiting, since, true
 }
 
 // Lag is how long after the end of an attempt its log may become complete

@@ -50,6 +50,17 @@ func broken(project string, err error) answer {
 	return a
 }
 
+// word says in a word what was answered.
+func (a answer) word() string {
+	switch {
+	case a.status >= http.StatusInternalServerError:
+		return "failed"
+	case a.status >= http.StatusBadRequest:
+		return "refused"
+	}
+	return a.body.Status
+}
+
 func (a answer) write(w http.ResponseWriter) {
 	if a.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "10")

@@ -64,6 +64,9 @@ type Config struct {
 	// Client tells the senders of requests apart, which share the places in which bodies
 	// are read: by the address of the connection when nil.
 	Client func(*http.Request) string
+	// Answered is called with each answer: accepted, repeated, ignored, refused or failed.
+	// It may be nil.
+	Answered func(answer string)
 	// Now is the clock; time.Now when nil.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -118,6 +121,9 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	// may quote the body.
 	r.Logger.Log(request.Context(), level, "hook answered", "status", a.status, "answer", a.body.Status,
 		"reason", a.body.Reason, "push", a.body.Push, "project", a.project, "err", a.cause)
+	if r.Answered != nil {
+		r.Answered(a.word())
+	}
 	a.write(w)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,6 +31,8 @@ type Access struct {
 	// in any case.
 	QPS   float32
 	Burst int
+	// Wrap goes around the transport of the requests; may be nil.
+	Wrap func(http.RoundTripper) http.RoundTripper
 }
 
 // Dial returns a client of the cluster's core/v1 API, which has the pods, their
@@ -116,6 +119,9 @@ func (a Access) dial(path string, version schema.GroupVersion) (rest.Interface, 
 	config.NegotiatedSerializer = serializer.NewCodecFactory(known).WithoutConversion()
 	config.QPS, config.Burst = a.QPS, a.Burst
 	config.UserAgent = "dagwright"
+	if a.Wrap != nil {
+		config.Wrap(a.Wrap)
+	}
 	// Half the work and memory of JSON.
 	config.ContentType = runtime.ContentTypeProtobuf
 	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON

@@ -86,6 +86,8 @@ func readCall(r *http.Request) (c *call, problem string) {
 func (s *Server) answer(w http.ResponseWriter, c *call) {
 	p := c.project
 	switch c.operation.method + " " + c.operation.path {
+	case "GET /personal_access_tokens/self":
+		s.describeToken(w)
 	case "GET /projects/:id":
 		reply(w, s.describeProject(p))
 	case "GET /groups/:id/projects":
@@ -143,6 +145,24 @@ func (s *Server) answerMore(w http.ResponseWriter, c *call) {
 	case "DELETE /projects/:id/hooks/:hook":
 		s.deleteHook(w, c)
 	}
+}
+
+// describeToken is the token of whoever asks, as the API shows it.
+func (s *Server) describeToken(w http.ResponseWriter) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]any{"id": 1, "name": "dagwright", "active": true, "revoked": false, "expires_at": nil}
+	if s.tokenExpires != "" {
+		out["expires_at"] = s.tokenExpires
+	}
+	reply(w, out)
+}
+
+// ExpireToken sets the day on which the token expires, as in 2026-03-01; "" for never.
+func (s *Server) ExpireToken(day string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokenExpires = day
 }
 
 // describeProject is a project as the API shows it.

@@ -39,6 +39,7 @@ var paging = map[string]kind{"page": number, "per_page": number}
 
 // contract is every call that gitlab.Client makes.
 var contract = []operation{
+	{method: "GET", path: "/personal_access_tokens/self"},
 	{method: "GET", path: "/projects/:id"},
 	{method: "GET", path: "/groups/:id/projects",
 		query: with(paging, map[string]kind{"include_subgroups": boolean, "with_shared": boolean, "archived": boolean})},

@@ -55,9 +55,11 @@ type Server struct {
 	held       map[string]chan struct{} // by call; closed when it is let go
 	calls      map[string]int
 	lastID     int64
-	lastHook   int64
-	stale      int
-	news       chan struct{} // closed when anything happened
+	// tokenExpires is the day on which the token expires, "" for never.
+	tokenExpires string
+	lastHook     int64
+	stale        int
+	news         chan struct{} // closed when anything happened
 }
 
 // Delivery is the outcome of one event.

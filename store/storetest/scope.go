@@ -376,7 +376,8 @@ var actorsOnly = map[string]string{
 	"StartSession": "auth", "Session": "auth", "Sessions": "auth", "UseSession": "auth", "ClaimRefresh": "auth",
 	"RefreshSession": "auth",
 	// A person's own acts, whatever they were upon.
-	"Acted":      "api and ui",
+	"Acted":   "api and ui",
+	"Figures": "metrics", "DeliveredPushes": "metrics",
 	"EndSession": "auth", "EndSessionsOf": "auth", "SavePerson": "auth", "Note": "auth",
 	"CreateToken": "auth", "Token": "auth", "Tokens": "auth", "UseToken": "auth", "RevokeToken": "auth",
 }

@@ -18,7 +18,7 @@ import (
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for _, group := range [][]test{
 		dagTests(), runTests(), actTests(), advanceTests(), backfillTests(), pushTests(), pushWorkTests(), feedTests(),
-		scopeTests(), identityTests(), modelTests(), signInTests(),
+		scopeTests(), identityTests(), modelTests(), signInTests(), figureTests(),
 	} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) {
