@@ -109,21 +109,27 @@ func findBackfill(t *tx, id int64) (Backfill, error) {
 	return found[0], nil
 }
 
-// activeBackfill reads the DAG's backfill that is not completed, nil when there is
-// none.
-func activeBackfill(t *tx, id dag.ID) (*BackfillState, error) {
-	b := &BackfillState{}
-	found, err := t.row(`SELECT b.id, b.is_paused, b.backwards, b.max_active_runs,
-			(SELECT COUNT(*) FROM dag_run r WHERE r.backfill = b.id AND r.state = 'queued')
-		FROM backfill b WHERE b.dag_id = $1 AND b.completed_at = 0`, []any{id}, &b.ID, &b.Paused, &b.Backwards,
-		&b.MaxActiveRuns, &b.Queued)
-	if err != nil {
-		return nil, fmt.Errorf("read backfill of DAG %q: %w", id, err)
+// activeBackfills reads the backfills of DAGs that are not completed. A DAG has one at
+// most.
+func activeBackfills(t *tx, ids []dag.ID) (map[dag.ID]*BackfillState, error) {
+	found := map[dag.ID]*BackfillState{}
+	for _, part := range chunks(ids) {
+		var args []any
+		rows, err := t.query(`SELECT b.dag_id, b.id, b.is_paused, b.backwards, b.max_active_runs,
+				(SELECT COUNT(*) FROM dag_run r WHERE r.backfill = b.id AND r.state = 'queued')
+			FROM backfill b WHERE b.completed_at = 0 AND b.dag_id IN `+list(&args, part), args...)
+		err = each(rows, err, func(r scanner) error {
+			var id dag.ID
+			b := &BackfillState{}
+			err := r.Scan(&id, &b.ID, &b.Paused, &b.Backwards, &b.MaxActiveRuns, &b.Queued)
+			found[id] = b
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("read backfills: %w", err)
+		}
 	}
-	if !found {
-		return nil, nil
-	}
-	return b, nil
+	return found, nil
 }
 
 // backfillRuns reads the first queued runs of a backfill.

@@ -92,11 +92,11 @@ func (s *Store) createBackfill(t *tx, req BackfillRequest, conf string) (b Backf
 	if d.archived {
 		return b, ErrArchived(d.id)
 	}
-	active, err := activeBackfill(t, d.id)
+	unfinished, err := activeBackfills(t, []dag.ID{d.id})
 	if err != nil {
 		return b, err
 	}
-	if active != nil {
+	if active := unfinished[d.id]; active != nil {
 		return b, fmt.Errorf("DAG %q has a backfill that is not completed, %d: %w", d.id, active.ID, dag.ErrConflict)
 	}
 	var id int64

@@ -69,6 +69,7 @@ func BenchmarkAdvance(b *testing.B) {
 			ids = append(ids, benchID(i))
 		}
 		b.ResetTimer()
+		begun := ownCPU(b)
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			eachClient(b, 8, func(i int) error {
@@ -89,6 +90,7 @@ func BenchmarkAdvance(b *testing.B) {
 			}
 		}
 		wg.Wait()
+		reportCPU(b, begun, "run")
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 		b.ReportMetric(float64(b.N)/float64(steps), "runs/step")
 	})

@@ -101,17 +101,26 @@ func lockDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
 	return found, nil
 }
 
+var saveDAGs = newBulk(`UPDATE dag SET is_paused = {paused}, is_archived = {archived}, unpaused_at = {unpaused},
+	next_logical_date = {next}, next_interval_start = {start}, next_interval_end = {end}, next_run_after = {after},
+	last_scheduled = {scheduled}, last_run = {run}, last_run_after = {run_after}, last_run_state = {state},
+	last_run_start_date = {run_start} {from} WHERE dag_id = {dag}`,
+	"dag", "#paused", "#archived", "#unpaused", "#next", "#start", "#end", "#after", "#scheduled", "#run", "#run_after", "state",
+	"#run_start")
+
 // save writes the fields that change during a DAG's life: the operator's
 // state, the next run and the figures about the newest one.
 func (d *dagRecord) save(t *tx) error {
-	_, err := t.exec(`UPDATE dag SET is_paused = $2, is_archived = $3, unpaused_at = $4,
-		next_logical_date = $5, next_interval_start = $6, next_interval_end = $7, next_run_after = $8,
-		last_scheduled = $9, last_run = $10, last_run_after = $11, last_run_state = $12, last_run_start_date = $13
-		WHERE dag_id = $1`,
+	_, err := t.bulk(saveDAGs, [][]any{d.values()})
+	return err
+}
+
+func (d *dagRecord) values() []any {
+	return []any{
 		d.id, d.paused, d.archived, d.unpausedAt,
 		d.next.LogicalDate, d.next.Interval.Start, d.next.Interval.End, d.next.RunAfter,
-		d.lastScheduled, d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart)
-	return err
+		d.lastScheduled, d.lastRun, d.lastRunAfter, d.lastRunState, d.lastRunStart,
+	}
 }
 
 // chunks cuts values into pieces that one list may hold.

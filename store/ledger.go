@@ -80,28 +80,34 @@ func (l *ledger) flush() error {
 	keys := slices.SortedFunc(maps.Keys(l.counts), func(a, b countKey) int {
 		return cmp.Or(cmp.Compare(a.dag, b.dag), cmp.Compare(a.state, b.state))
 	})
+	var more, fewer [][]any
 	for _, k := range keys {
-		if err := l.count(k, l.counts[k]); err != nil {
-			return fmt.Errorf("count runs of DAG %q: %w", k.dag, err)
+		if delta := l.counts[k]; delta > 0 {
+			more = append(more, []any{k.dag, k.state, delta})
+		} else if delta < 0 {
+			fewer = append(fewer, []any{k.dag, k.state, delta})
 		}
 	}
+	if _, err := l.t.bulk(countMore, more); err != nil {
+		return fmt.Errorf("count runs: %w", err)
+	}
+	// A count below zero breaks the table's CHECK, as it should.
+	if n, err := l.t.bulk(countFewer, fewer); err != nil || n != int64(len(fewer)) {
+		return cmp.Or(err, fmt.Errorf("count runs: %d of %d counters exist", n, len(fewer)))
+	}
+	var rows [][]any
 	for _, id := range slices.Sorted(maps.Keys(l.dirty)) {
-		if err := l.dirty[id].save(l.t); err != nil {
-			return fmt.Errorf("write DAG %q: %w", id, err)
-		}
+		rows = append(rows, l.dirty[id].values())
+	}
+	if _, err := l.t.bulk(saveDAGs, rows); err != nil {
+		return fmt.Errorf("write DAGs: %w", err)
 	}
 	return nil
 }
 
-func (l *ledger) count(k countKey, delta int64) error {
-	if delta == 0 {
-		return nil
-	}
-	n, err := l.t.exec(`UPDATE dag_run_count SET n = n + $3 WHERE dag_id = $1 AND state = $2`, k.dag, k.state, delta)
-	if err != nil || n == 1 {
-		return err
-	}
-	// A negative first count breaks the table's CHECK, as it should.
-	_, err = l.t.exec(`INSERT INTO dag_run_count (dag_id, state, n) VALUES ($1, $2, $3)`, k.dag, k.state, delta)
-	return err
-}
+var (
+	countMore = newBulk(`INSERT INTO dag_run_count (dag_id, state, n) {values}
+		ON CONFLICT (dag_id, state) DO UPDATE SET n = dag_run_count.n + excluded.n`, "dag", "state", "#n")
+	countFewer = newBulk(`UPDATE dag_run_count SET n = n + {n} {from} WHERE dag_id = {dag} AND state = {state}`,
+		"dag", "state", "#n")
+)

@@ -73,21 +73,34 @@ func runsByKey(t *tx, pks []int64) (map[int64]*runRecord, error) {
 	return runs, nil
 }
 
+// insertRuns writes new runs, of runValues, except for those whose id or logical date a
+// run of the DAG has.
+var insertRuns = newBulk(`INSERT INTO dag_run (dag_id, run_id, run_type, state, version, logical_date,
+		interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user,
+		reason_code, reason_args, trigger_key, epoch)
+	{values} ON CONFLICT DO NOTHING RETURNING id, dag_id, run_id`,
+	"dag", "run", "type", "state", "#version", "#logical", "#start", "#end", "#after", "#queued", "conf", "note", "by", "user",
+	"code", "args", "key", "#epoch")
+
+func runValues(r dag.Run, triggerKey string) ([]any, error) {
+	conf, err := encodeConf(r.Conf)
+	if err != nil {
+		return nil, err
+	}
+	return []any{r.DAG, r.ID, r.Type, r.State, r.Version, r.LogicalDate, r.Interval.Start, r.Interval.End, r.RunAfter,
+		r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason.Code, r.Reason.Args, triggerKey, r.Epoch}, nil
+}
+
 // insertRun writes a new run and returns its key, or 0 when a run of the DAG
 // with that id or logical date exists. triggerKey is Trigger.digest, or empty.
 func insertRun(t *tx, r dag.Run, triggerKey string) (pk int64, err error) {
-	conf, err := encodeConf(r.Conf)
+	values, err := runValues(r, triggerKey)
 	if err != nil {
 		return 0, err
 	}
-	_, err = t.row(`INSERT INTO dag_run (dag_id, run_id, run_type, state, version, logical_date,
-			interval_start, interval_end, run_after, queued_at, conf, note, triggered_by, triggering_user,
-			reason_code, reason_args, trigger_key, epoch)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-		ON CONFLICT DO NOTHING RETURNING id`,
-		[]any{r.DAG, r.ID, r.Type, r.State, r.Version, r.LogicalDate,
-			r.Interval.Start, r.Interval.End, r.RunAfter, r.QueuedAt, conf, r.Note, r.TriggeredBy, r.User, r.Reason.Code,
-			r.Reason.Args, triggerKey, r.Epoch}, &pk)
+	err = t.bulkRows(insertRuns, [][]any{values}, func(row scanner) error {
+		return row.Scan(&pk, new(string), new(string))
+	})
 	if err != nil {
 		return 0, fmt.Errorf("write run %q of DAG %q: %w", r.ID, r.DAG, err)
 	}

@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 
 	"dagwright/dag"
 )
@@ -12,10 +14,10 @@ import (
 // that are rarely started in one step, and the next step shows the next ones.
 const maxQueued = 16
 
-// snapshot reads what a plan decides on. Records of DAGs, counts of runs, unfinished
-// runs and task instances are read in lists of maxList at most, one query a list. Each
-// DAG takes one query more for its backfill, one when it has queued runs, one when its
-// backfill has, and one for each definition that is not in the cache.
+// snapshot reads what a plan decides on, in a number of queries that does not grow with
+// that of the DAGs: lists of maxList at most, one query a list. A backfill with queued
+// runs takes one more, and on SQLite each DAG with queued runs, and each definition that
+// is not in the cache.
 func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 	sorted := slices.Clone(ids)
 	slices.Sort(sorted)
@@ -24,23 +26,23 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 	if a.dags, err = lockDAGs(a.t, sorted); err != nil {
 		return Snapshot{}, err
 	}
-	counts, err := runCounts(a.t, sorted)
+	facts, err := readFacts(a.t, slices.Sorted(maps.Keys(a.dags)))
 	if err != nil {
 		return Snapshot{}, err
 	}
-	runs, err := unfinishedRuns(a.t, sorted)
-	if err != nil {
+	if err := s.loadSpecs(a.t, a.dags, facts); err != nil {
 		return Snapshot{}, err
 	}
 	out := Snapshot{Unreadable: map[dag.ID]error{}}
 	seen := make(map[dag.ID]bool, len(ids))
+	var shown []*stepRun
 	for _, id := range ids {
 		d := a.dags[id]
 		if d == nil || seen[id] {
 			continue
 		}
 		seen[id] = true
-		state, err := s.dagState(a, d, runs[id], counts[id])
+		state, runs, err := s.dagState(a.t, d, facts)
 		if errors.Is(err, errUnreadable) {
 			out.Unreadable[id] = err
 			delete(a.dags, id) // so that nothing is decided on it
@@ -50,59 +52,126 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 			return Snapshot{}, err
 		}
 		out.DAGs = append(out.DAGs, state)
+		shown = append(shown, runs...)
 	}
-	if err := a.addTasks(out.DAGs); err != nil {
+	if err := a.show(out.DAGs, shown); err != nil {
 		return Snapshot{}, err
 	}
 	_, err = a.t.row(`SELECT COUNT(*) FROM task_instance WHERE state IN ('queued', 'running')`, nil, &out.ActiveTasks)
 	return out, err
 }
 
-// dagState puts one DAG together, still without task instances.
-func (s *Store) dagState(a *advance, d *dagRecord, unfinished []*runRecord,
-	counts map[dag.RunState]int) (DAGState, error) {
-	spec, err := s.spec(a.t, d.key(d.version))
+// facts are what a snapshot shows of some DAGs, beside their own rows.
+type facts struct {
+	counts     map[dag.ID]map[dag.RunState]int
+	unfinished map[dag.ID][]*runRecord // running and stopping, the oldest first
+	backfills  map[dag.ID]*BackfillState
+	waiting    map[dag.ID][]*runRecord // the first queued runs that are in no active backfill
+	filling    map[dag.ID][]*runRecord // the first queued runs of the backfill
+}
+
+func readFacts(t *tx, ids []dag.ID) (facts, error) {
+	var f facts
+	var err error
+	if f.counts, err = runCounts(t, ids); err != nil {
+		return f, err
+	}
+	if f.unfinished, err = unfinishedRuns(t, ids); err != nil {
+		return f, err
+	}
+	if f.backfills, err = activeBackfills(t, ids); err != nil {
+		return f, err
+	}
+	f.filling = map[dag.ID][]*runRecord{}
+	for _, id := range slices.Sorted(maps.Keys(f.backfills)) {
+		if b := f.backfills[id]; !b.Paused && b.Queued > 0 {
+			if f.filling[id], err = backfillRuns(t, b, maxQueued); err != nil {
+				return f, err
+			}
+		}
+	}
+	f.waiting, err = f.waitingRuns(t, ids)
+	return f, err
+}
+
+// queued is how many runs wait that are in no active backfill.
+func (f facts) queued(id dag.ID) int {
+	n := f.counts[id][dag.RunQueued]
+	if b := f.backfills[id]; b != nil {
+		n -= b.Queued
+	}
+	return n
+}
+
+var firstQueued = &bulk{
+	columns: 2, numbers: []bool{false, true},
+	sqlite: `SELECT ` + runColumns + ` FROM dag_run r WHERE r.dag_id = $1 AND r.state = 'queued'
+		AND (r.backfill = 0 OR r.backfill <> $2) ORDER BY r.run_after, r.id LIMIT ` + strconv.Itoa(maxQueued),
+	postgres: `SELECT ` + runColumns + ` FROM unnest($1::text[], $2::bigint[]) AS v (dag, backfill) CROSS JOIN LATERAL (
+			SELECT * FROM dag_run WHERE dag_id = v.dag AND state = 'queued'
+				AND (dag_run.backfill = 0 OR dag_run.backfill <> v.backfill) ORDER BY run_after, id LIMIT ` +
+		strconv.Itoa(maxQueued) + `) r ORDER BY r.dag_id, r.run_after, r.id`,
+}
+
+func (f facts) waitingRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
+	var rows [][]any
+	for _, id := range ids {
+		if f.queued(id) == 0 {
+			continue
+		}
+		var backfill int64
+		if b := f.backfills[id]; b != nil {
+			backfill = b.ID
+		}
+		rows = append(rows, []any{id, backfill})
+	}
+	found := map[dag.ID][]*runRecord{}
+	err := t.bulkRows(firstQueued, rows, func(row scanner) error {
+		r, err := scanRun(row)
+		if err == nil {
+			found[r.DAG] = append(found[r.DAG], r)
+		}
+		return err
+	})
 	if err != nil {
-		return DAGState{}, err
+		return nil, fmt.Errorf("read queued runs: %w", err)
+	}
+	return found, nil
+}
+
+// dagState puts one DAG together, still without task instances, and its runs.
+func (s *Store) dagState(t *tx, d *dagRecord, f facts) (DAGState, []*stepRun, error) {
+	spec, err := s.spec(t, d.key(d.version))
+	if err != nil {
+		return DAGState{}, nil, err
 	}
 	state := DAGState{
 		DAG: spec, Version: d.version, Paused: d.paused, Archived: d.archived, UnpausedAt: d.unpausedAt,
-		Next: d.next, LastScheduled: d.lastScheduled, Queued: counts[dag.RunQueued],
-	}
-	running, stopping := partition(unfinished)
-	if state.Backfill, err = activeBackfill(a.t, d.id); err != nil {
-		return DAGState{}, err
+		Next: d.next, LastScheduled: d.lastScheduled, Queued: f.queued(d.id), Backfill: f.backfills[d.id],
 	}
 	var id int64
-	if state.Backfill != nil {
-		id = state.Backfill.ID
-		state.Queued -= state.Backfill.Queued
+	running, stopping := partition(f.unfinished[d.id])
+	waiting, filling := f.waiting[d.id], f.filling[d.id]
+	if b := state.Backfill; b != nil {
+		id = b.ID
+		free := slots(b.MaxActiveRuns, running, func(r *runRecord) bool { return r.backfill == id })
+		filling = filling[:min(free, len(filling))]
 	}
-	queued, err := waitingRuns(a.t, d.id, state,
-		slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id }))
-	if err != nil {
-		return DAGState{}, err
-	}
-	if state.Backfill != nil && !state.Backfill.Paused && state.Backfill.Queued > 0 {
-		free := slots(state.Backfill.MaxActiveRuns, running, func(r *runRecord) bool { return r.backfill == id })
-		ours, err := backfillRuns(a.t, state.Backfill, free)
-		if err != nil {
-			return DAGState{}, err
-		}
-		queued = append(queued, ours...)
-	}
-	for _, r := range slices.Concat(running, queued, stopping) {
+	free := slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id })
+	waiting = waiting[:min(free, len(waiting))]
+	var runs []*stepRun
+	for _, r := range slices.Concat(running, waiting, filling, stopping) {
 		if r.fault != nil {
-			return DAGState{}, r.fault
+			return DAGState{}, nil, r.fault
 		}
-		a.runs[runKey{r.DAG, r.ID}] = r
-		runSpec, err := s.spec(a.t, d.key(r.Version))
+		runSpec, err := s.spec(t, d.key(r.Version))
 		if err != nil {
-			return DAGState{}, err
+			return DAGState{}, nil, err
 		}
 		state.Runs = append(state.Runs, RunDetail{Run: r.Run, Spec: runSpec, InBackfill: id != 0 && r.backfill == id})
+		runs = append(runs, &stepRun{runRecord: r, was: r.State})
 	}
-	return state, nil
+	return state, runs, nil
 }
 
 func partition(runs []*runRecord) (running, stopping []*runRecord) {
@@ -148,45 +217,39 @@ func slots(most int, running []*runRecord, counts func(*runRecord) bool) int {
 	return min(max(most, 1), maxQueued)
 }
 
-// waitingRuns reads a DAG's first queued runs that are in no active backfill.
-func waitingRuns(t *tx, id dag.ID, state DAGState, limit int) ([]*runRecord, error) {
-	if state.Queued == 0 {
-		return nil, nil
+// show reads the task instances of the runs and gives the snapshot a copy of them, in
+// the order of each run's definition. The runs are those of the DAGs, in their order.
+func (a *advance) show(dags []DAGState, runs []*stepRun) error {
+	if err := a.readTasks(runs); err != nil {
+		return err
 	}
-	var backfill int64
-	if state.Backfill != nil {
-		backfill = state.Backfill.ID
-	}
-	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id = $1 AND r.state = 'queued'
-		AND (r.backfill = 0 OR r.backfill <> $2) ORDER BY r.run_after, r.id LIMIT $3`, id, backfill, limit)
-	runs, err := collect(rows, err, scanRun)
-	if err != nil {
-		return nil, fmt.Errorf("read queued runs: %w", err)
-	}
-	return runs, nil
-}
-
-// addTasks reads the task instances of all runs of the snapshot, in the order
-// of each run's definition.
-func (a *advance) addTasks(dags []DAGState) error {
-	started := map[int64]*RunDetail{}
-	var pks []int64
+	n := 0
 	for i := range dags {
 		for j := range dags[i].Runs {
-			r := &dags[i].Runs[j]
-			pk := a.runs[runKey{r.DAG, r.ID}].pk
-			started[pk] = r
-			pks = append(pks, pk)
+			run := runs[n]
+			n++
+			a.runs[runKey{run.DAG, run.ID}] = run
+			sortTasks(run.tasks, dags[i].Runs[j].Spec)
+			dags[i].Runs[j].Tasks = slices.Clone(run.tasks)
 		}
+	}
+	return nil
+}
+
+// readTasks reads the task instances of runs.
+func (a *advance) readTasks(runs []*stepRun) error {
+	byKey := make(map[int64]*stepRun, len(runs))
+	pks := make([]int64, len(runs))
+	for i, r := range runs {
+		byKey[r.pk], pks[i] = r, r.pk
 	}
 	for _, part := range chunks(pks) {
 		var args []any
 		rows, err := a.t.query(`SELECT `+taskColumns+` FROM task_instance t WHERE t.dag_run IN `+list(&args, part), args...)
-		err = each(rows, err, func(r scanner) error {
-			rec, err := scanTask(r)
-			if run := started[rec.run]; err == nil {
-				rec.DAG, rec.Run = run.DAG, run.ID
-				run.Tasks = append(run.Tasks, rec.TaskInstance)
+		err = each(rows, err, func(row scanner) error {
+			rec, err := scanTask(row)
+			if run := byKey[rec.run]; err == nil {
+				run.tasks = append(run.tasks, rec.of(run.runRecord))
 			}
 			return err
 		})
@@ -194,19 +257,16 @@ func (a *advance) addTasks(dags []DAGState) error {
 			return fmt.Errorf("read task instances: %w", err)
 		}
 	}
-	for _, run := range started {
-		sortTasks(run)
-	}
 	return nil
 }
 
-func sortTasks(run *RunDetail) {
-	if len(run.Tasks) < 2 {
+func sortTasks(tasks []dag.TaskInstance, spec *dag.DAG) {
+	if len(tasks) < 2 {
 		return
 	}
-	place := make(map[dag.TaskID]int, len(run.Spec.Tasks))
-	for i, task := range run.Spec.Tasks {
+	place := make(map[dag.TaskID]int, len(spec.Tasks))
+	for i, task := range spec.Tasks {
 		place[task.ID] = i
 	}
-	slices.SortFunc(run.Tasks, func(x, y dag.TaskInstance) int { return place[x.Task] - place[y.Task] })
+	slices.SortFunc(tasks, func(x, y dag.TaskInstance) int { return place[x.Task] - place[y.Task] })
 }

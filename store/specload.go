@@ -34,6 +34,45 @@ func (s *Store) spec(t *tx, k specKey) (*dag.DAG, error) {
 	return s.specs.parse(k, definition)
 }
 
+// loadSpecs brings the definitions of DAGs and their runs into the cache, on PostgreSQL
+// in one query.
+func (s *Store) loadSpecs(t *tx, dags map[dag.ID]*dagRecord, f facts) error {
+	if !t.locks {
+		return nil
+	}
+	missing := map[specKey]bool{}
+	want := func(k specKey) {
+		if _, ok := s.specs.find(k); !ok {
+			missing[k] = true
+		}
+	}
+	for id, d := range dags {
+		want(d.key(d.version))
+		for _, runs := range [][]*runRecord{f.unfinished[id], f.waiting[id], f.filling[id]} {
+			for _, r := range runs {
+				want(d.key(r.Version))
+			}
+		}
+	}
+	var rows [][]any
+	for k := range missing {
+		rows = append(rows, []any{k.dag, k.version})
+	}
+	return t.bulkRows(definitions, rows, func(row scanner) error {
+		var k specKey
+		var definition string
+		if err := row.Scan(&k.dag, &k.version, &definition); err != nil {
+			return err
+		}
+		// One that cannot be read is met again, and told, where it is needed.
+		_, _ = s.specs.parse(dags[k.dag].key(k.version), definition)
+		return nil
+	})
+}
+
+var definitions = &bulk{columns: 2, numbers: []bool{false, true}, postgres: `SELECT dag_id, version, definition
+	FROM unnest($1::text[], $2::bigint[]) AS v (c1, c2) JOIN dag_version ON dag_id = v.c1 AND version = v.c2`}
+
 // missingVersion is dag.ErrNotFound, in its words, and errUnreadable as well.
 type missingVersion struct{}
 

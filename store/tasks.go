@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -204,27 +205,45 @@ func withLast(tries []dag.TaskInstance, last dag.TaskInstance) []dag.TaskInstanc
 	return append(tries, last)
 }
 
-// insertRows is how many task instances one statement inserts at most.
+// insertRows is how many task instances one statement inserts at most on SQLite.
 const insertRows = 16
 
-// insertTasks writes the task instances of a run that starts.
+// insertTasks writes the task instances of a run that has none.
 func insertTasks(t *tx, run int64, tasks []dag.TaskInstance) error {
-	for len(tasks) > 0 {
-		part := tasks[:min(len(tasks), insertRows)]
-		tasks = tasks[len(part):]
-		var args []any
-		for _, ti := range part {
-			args = append(args, taskArgs(run, ti)...)
-		}
-		if _, err := t.exec(`INSERT INTO task_instance (dag_run, task_id, state, try_number, max_tries, queued_at,
-			start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args,
-			hostname, pid, wish, lost, stopping, skipped_with_run) VALUES `+
-			placeholders(len(part), len(args)/len(part)), args...); err != nil {
-			return fmt.Errorf("write task instances: %w", err)
+	rows := make([][]any, len(tasks))
+	for i, ti := range tasks {
+		rows[i] = taskArgs(run, ti)
+	}
+	if err := insertTaskRows(t, rows); err != nil {
+		return fmt.Errorf("write task instances: %w", err)
+	}
+	return nil
+}
+
+const insertTask = `INSERT INTO task_instance (dag_run, task_id, state, try_number, max_tries, queued_at,
+	start_date, end_date, retry_at, exit_code, has_exit_code, reason_code, reason_args,
+	hostname, pid, wish, lost, stopping, skipped_with_run) `
+
+var bulkInsertTasks = newBulk(insertTask+`{values}`, taskFields...)
+
+// insertTaskRows writes new task instances, which are rows of taskArgs.
+func insertTaskRows(t *tx, rows [][]any) error {
+	if t.locks {
+		_, err := t.bulk(bulkInsertTasks, rows)
+		return err
+	}
+	for part := range slices.Chunk(rows, insertRows) {
+		if _, err := t.exec(insertTask+`VALUES `+placeholders(len(part), len(taskFields)),
+			slices.Concat(part...)...); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// taskFields are the names that bulk statements give to taskArgs.
+var taskFields = []string{"#run", "task", "state", "#try", "#most", "#queued", "#start", "#end", "#retry", "#exit", "#has_exit",
+	"code", "args", "host", "#pid", "wish", "#lost", "#stopping", "#skipped"}
 
 // setTask replaces a task instance by the values of taskArgs; more conditions
 // may follow.
