@@ -43,12 +43,14 @@ type Change struct {
 	Planned bool `json:"-"`
 }
 
-// Subscription delivers changes in the order in which they were committed,
-// from the moment of subscribing on. When its reader is too slow, the oldest
-// are dropped and Lagged becomes readable: the reader then reads the store
-// again. On PostgreSQL a change arrives a moment after its commit, so one that
-// was committed just before subscribing may arrive as well; and Lagged also
-// says that the connection was lost for a while. C is never closed.
+// Subscription delivers changes from the moment of subscribing on: those about one DAG
+// that one process made in the order in which they were committed. When its reader is too
+// slow, the oldest are dropped and Lagged becomes readable: the reader then reads the store
+// again. On PostgreSQL a change of another process arrives a moment after its commit, so
+// one that was committed just before subscribing may arrive as well; Lagged also says that
+// a connection was lost for a while; and what another process committed just before it was
+// killed may not arrive at all, so that a reader who relies on it looks again now and
+// then. C is never closed.
 type Subscription struct {
 	C      <-chan Change
 	Lagged <-chan struct{}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -26,12 +27,13 @@ const (
 	pingTimeout = 10 * time.Second
 )
 
-// listener receives the changes of all processes through LISTEN and hands them
+// listener receives the changes of other processes through LISTEN and hands them
 // to the feed. When its connection breaks it connects again, for as long as it
 // takes, and tells the subscribers that they may have missed something.
 type listener struct {
 	config   *pgx.ConnConfig
 	channel  string
+	own      string // origin of this process's own notifications, which the feed has already
 	feed     *feed
 	log      *slog.Logger
 	silence  time.Duration // after which the server is asked whether it is there
@@ -41,10 +43,10 @@ type listener struct {
 }
 
 // listen returns once it is listening.
-func listen(ctx context.Context, config *pgx.ConnConfig, channel string, timeout time.Duration, f *feed,
+func listen(ctx context.Context, config *pgx.ConnConfig, channel, own string, timeout time.Duration, f *feed,
 	log *slog.Logger) (*listener, error) {
 	l := &listener{
-		config: config, channel: channel, feed: f, log: log,
+		config: config, channel: channel, own: own, feed: f, log: log,
 		silence: min(silence, timeout), patience: min(pingTimeout, timeout), done: make(chan struct{}),
 	}
 	conn, err := l.connect(ctx)
@@ -111,9 +113,14 @@ func (l *listener) receive(ctx context.Context, conn *pgx.Conn) error {
 		if n == nil {
 			continue
 		}
-		changes, err := parsePayload(n.Payload)
+		origin, changes, err := parsePayload(n.Payload)
+		if origin == l.own {
+			continue
+		}
 		if err != nil {
-			l.log.Error("notification not understood", "err", err)
+			if !errors.Is(err, errMissed) {
+				l.log.Error("notification not understood", "err", err)
+			}
 			l.feed.lost()
 		}
 		l.feed.publish(changes)
@@ -156,19 +163,23 @@ func (l *listener) reconnect(ctx context.Context) *pgx.Conn {
 	}
 }
 
-// parsePayload reads what payloads wrote.
-func parsePayload(payload string) ([]Change, error) {
-	var changes []Change
-	for i, line := range strings.Split(payload, "\n") {
-		if i == 0 {
-			continue // the notification's number
-		}
+// errMissed says that the sender of a notification could not tell all.
+var errMissed = errors.New("changes may be missing")
+
+// parsePayload reads what payloads wrote, and which process it is from.
+func parsePayload(payload string) (origin string, changes []Change, err error) {
+	head, rest, _ := strings.Cut(payload, "\n")
+	origin, _, _ = strings.Cut(head, " ")
+	if rest == missedLine {
+		return origin, nil, errMissed
+	}
+	for line := range strings.SplitSeq(rest, "\n") {
 		var n notice
 		if err := json.Unmarshal([]byte(line), &n); err != nil {
-			return changes, fmt.Errorf("read change: %w", err)
+			return origin, changes, fmt.Errorf("read change: %w", err)
 		}
 		n.Change.Planned = n.Planned
 		changes = append(changes, n.Change)
 	}
-	return changes, nil
+	return origin, changes, nil
 }

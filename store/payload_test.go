@@ -24,7 +24,7 @@ func TestPayloads(t *testing.T) {
 				changes = append(changes,
 					Change{Kind: ChangeTask, DAG: dag.ID(long), Run: dag.RunID(long), Task: dag.TaskID(long), State: "queued"})
 			}
-			packed, err := payloads(changes)
+			packed, err := payloads("here", changes)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,9 +32,9 @@ func TestPayloads(t *testing.T) {
 				if len(p) >= 8000 {
 					t.Errorf("a notification has %d bytes", len(p))
 				}
-				got, err := parsePayload(p)
-				if err != nil {
-					t.Fatal(err)
+				origin, got, err := parsePayload(p)
+				if err != nil || origin != "here" {
+					t.Fatalf("from %q: %v", origin, err)
 				}
 				back = append(back, got...)
 			}
@@ -47,7 +47,7 @@ func TestPayloads(t *testing.T) {
 			}
 		})
 	}
-	if _, err := parsePayload("0\nnot JSON"); err == nil {
+	if _, _, err := parsePayload("here 0\nnot JSON"); err == nil {
 		t.Error("a broken notification was read")
 	}
 }

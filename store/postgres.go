@@ -22,8 +22,8 @@ import (
 	"dagwright/store/migrations"
 )
 
-// postgresConns bounds the connections of one process, beside the one that
-// listens.
+// postgresConns bounds the connections of one process, beside the one that listens and
+// the one that notifies others.
 const postgresConns = 16
 
 // defaultTimeout is how long the statements of a transaction may take.
@@ -39,8 +39,9 @@ type postgresDB struct {
 	db       *sql.DB
 	now      func() time.Time
 	timeout  time.Duration // of a transaction's statements
-	channel  string
+	outbox   outbox
 	listener *listener
+	notifier *notifier
 }
 
 func openPostgres(ctx context.Context, c Config, f *feed) (*postgresDB, error) {
@@ -93,8 +94,17 @@ func (d *postgresDB) open(ctx context.Context, config *pgx.ConnConfig, log *slog
 		return fmt.Errorf("PostgreSQL database: %w", err)
 	}
 	// Other programs, and other schemas of this database, have other channels.
-	d.channel = fmt.Sprintf("dagwright_%016x", uint64(lockID(schemaName)))
-	d.listener, err = listen(ctx, config, d.channel, d.timeout, f, log)
+	channel := fmt.Sprintf("dagwright_%016x", uint64(lockID(schemaName)))
+	if d.notifier, err = startNotifier(ctx, config, channel, log); err != nil { //nolint:contextcheck // it outlives the context
+		return err
+	}
+	d.outbox.publish = func(changes []Change) {
+		f.publish(changes)
+		d.notifier.tell(changes)
+	}
+	if d.listener, err = listen(ctx, config, channel, d.notifier.origin, d.timeout, f, log); err != nil {
+		d.notifier.stop()
+	}
 	return err
 }
 
@@ -106,8 +116,10 @@ func lockID(schemaName string) int64 {
 }
 
 func (d *postgresDB) close() error {
+	err := d.db.Close()
+	d.notifier.stop()
 	d.listener.stop()
-	return d.db.Close()
+	return err
 }
 
 // write repeats the transaction when PostgreSQL says that it met another one, and
@@ -169,16 +181,17 @@ func (d *postgresDB) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	if err := scoped(ctx, fn)(t); err != nil {
 		return stx.undo(err)
 	}
-	if err := notify(t, d.channel); err != nil {
-		return stx.undo(fmt.Errorf("notify: %w", err))
-	}
 	if err := ctx.Err(); err != nil {
 		return stx.undo(err)
 	}
-	if err := stx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", unknown(err))
+	place := d.outbox.take(t.changes)
+	err = stx.Commit()
+	if err != nil {
+		err = fmt.Errorf("commit: %w", unknown(err))
 	}
-	return nil
+	// What may have been written is published too: whoever hears of it reads the store.
+	d.outbox.end(place, err == nil || errors.Is(err, ErrUnknown))
+	return err
 }
 
 // begin waits for a connection as long as ctx and the time-out say; the transaction
@@ -275,17 +288,8 @@ func (d *postgresDB) read(ctx context.Context, fn func(*tx) error) error {
 // have.
 const maxPayload = 7800
 
-// notify sends the transaction's changes to every process that listens, this
-// one too: PostgreSQL delivers them after the commit, in the order of commits.
-func notify(t *tx, channel string) error {
-	payloads, err := payloads(t.changes)
-	if err != nil || len(payloads) == 0 {
-		return err
-	}
-	_, err = t.exec(`SELECT pg_notify($1, p) FROM unnest($2::text[]) WITH ORDINALITY AS u (p, n) ORDER BY n`,
-		channel, payloads)
-	return err
-}
+// missedLine says, in place of changes, that changes may be missing.
+const missedLine = "missed"
 
 // notice is a change as processes tell each other of it.
 type notice struct {
@@ -293,10 +297,10 @@ type notice struct {
 	Planned bool `json:"planned,omitempty"`
 }
 
-// payloads writes changes as lines of JSON and packs them into as few
-// notifications as they fit in. Each begins with its number, since PostgreSQL
-// drops a notification that equals another one of the transaction.
-func payloads(changes []Change) ([]string, error) {
+// payloads writes changes as lines of JSON and packs them into as few notifications as
+// they fit in. Each begins with the process that it is from and its number, since
+// PostgreSQL drops a notification that equals another one of the transaction.
+func payloads(origin string, changes []Change) ([]string, error) {
 	var all []string
 	var b []byte
 	for _, c := range changes {
@@ -309,7 +313,7 @@ func payloads(changes []Change) ([]string, error) {
 			b = nil
 		}
 		if len(b) == 0 {
-			b = fmt.Appendf(b, "%d", len(all))
+			b = fmt.Appendf(b, "%s %d", origin, len(all))
 		}
 		b = append(append(b, '\n'), line...)
 	}
