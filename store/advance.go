@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -61,6 +62,9 @@ type RunDetail struct {
 	// InBackfill says that it is a run of the DAG's Backfill, which has run slots of
 	// its own.
 	InBackfill bool
+	// Edition is another number for a run in which something has changed, or may have, since
+	// an earlier snapshot of this Store.
+	Edition int64
 }
 
 // Action is one decision of the scheduler. The concrete types below are all
@@ -122,10 +126,21 @@ func (EndRun) action()     {}
 // order. plan must be pure: it may be called again when the database asks for
 // the transaction to be repeated. It must not call the store. Unknown DAGs are
 // left out of the snapshot, and actions on DAGs outside of it are left out.
+//
+// What a step left is remembered: the next one reads only what somebody else has changed.
 func (s *Store) Advance(ctx context.Context, ids []dag.ID, plan func(Snapshot) []Action) ([]Action, error) {
+	applied, err := s.advance(ctx, ids, plan)
+	if errors.Is(err, errStale) { // what was remembered of the DAGs is gone now
+		applied, err = s.advance(ctx, ids, plan)
+	}
+	return applied, err
+}
+
+func (s *Store) advance(ctx context.Context, ids []dag.ID, plan func(Snapshot) []Action) ([]Action, error) {
 	var applied []Action
+	var a *advance
 	err := s.db.write(ctx, func(t *tx) error {
-		a := newAdvance(t)
+		a = newAdvance(t, s.memory)
 		snapshot, err := s.snapshot(a, ids)
 		if err != nil {
 			return fmt.Errorf("read snapshot: %w", err)
@@ -137,8 +152,10 @@ func (s *Store) Advance(ctx context.Context, ids []dag.ID, plan func(Snapshot) [
 		return err
 	})
 	if err != nil {
+		s.memory.forget()
 		return nil, err
 	}
+	a.remember()
 	return applied, nil
 }
 

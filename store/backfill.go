@@ -133,14 +133,14 @@ func activeBackfills(t *tx, ids []dag.ID) (map[dag.ID]*BackfillState, error) {
 }
 
 // backfillRuns reads the first queued runs of a backfill.
-func backfillRuns(t *tx, b *BackfillState, limit int) ([]*runRecord, error) {
+func backfillRuns(t *tx, b *BackfillState, limit int) ([]*stepRun, error) {
 	direction := "ASC"
 	if b.Backwards {
 		direction = "DESC"
 	}
 	rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.backfill = $1 AND r.state = 'queued'
 		ORDER BY r.run_after `+direction+` LIMIT $2`, b.ID, limit)
-	runs, err := collect(rows, err, scanRun)
+	runs, err := collect(rows, err, scanStepRun)
 	if err != nil {
 		return nil, fmt.Errorf("read queued runs of backfill %d: %w", b.ID, err)
 	}

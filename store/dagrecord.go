@@ -2,6 +2,10 @@ package store
 
 import (
 	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
 	"time"
 
 	"dagwright/dag"
@@ -27,13 +31,14 @@ type dagRecord struct {
 	project       string // GitLab path
 	projectID     int64  // of GitLab, 0 when it is not known
 	epoch         int    // how many owners the id had before
+	rev, oldRev   int64  // the present revision, and the one before it was raised
 }
 
 const dagColumns = `d.dag_id, d.created_at, d.version, d.file, d.dag_commit, d.parsed_at,
 	d.is_paused, d.is_archived, d.unpaused_at,
 	d.next_logical_date, d.next_interval_start, d.next_interval_end, d.next_run_after,
 	d.last_scheduled, d.last_run, d.last_run_after, d.last_run_state, d.last_run_start_date,
-	d.project, d.project_id, d.epoch`
+	d.project, d.project_id, d.epoch, d.rev`
 
 func scanDAG(r scanner) (*dagRecord, error) {
 	d := &dagRecord{}
@@ -46,7 +51,7 @@ func (d *dagRecord) fields() []any {
 		&d.paused, &d.archived, at(&d.unpausedAt),
 		at(&d.next.LogicalDate), at(&d.next.Interval.Start), at(&d.next.Interval.End), at(&d.next.RunAfter),
 		at(&d.lastScheduled), &d.lastRun, at(&d.lastRunAfter), &d.lastRunState, at(&d.lastRunStart),
-		&d.project, &d.projectID, &d.epoch,
+		&d.project, &d.projectID, &d.epoch, &d.rev,
 	}
 }
 
@@ -63,10 +68,14 @@ func findDAG(t *tx, id dag.ID) (*dagRecord, error) {
 	return oneDAG(t, "", id)
 }
 
-// lockDAG reads a DAG and keeps other writers of it waiting until the
-// transaction ends.
+// lockDAG reads a DAG, keeps other writers of it waiting until the transaction ends, and
+// raises its revision: whoever locks a DAG is about to change it or its runs.
 func lockDAG(t *tx, id dag.ID) (*dagRecord, error) {
-	return oneDAG(t, t.forUpdate(), id)
+	d, err := oneDAG(t, t.forUpdate(), id)
+	if err != nil {
+		return nil, err
+	}
+	return d, raise(t, []*dagRecord{d})
 }
 
 func oneDAG(t *tx, lock string, id dag.ID) (*dagRecord, error) {
@@ -81,9 +90,35 @@ func oneDAG(t *tx, lock string, id dag.ID) (*dagRecord, error) {
 	return d, err
 }
 
-// lockDAGs locks the DAGs that exist, in the order of their ids so that two
-// transactions cannot wait for each other.
+// lockDAGs is lockDAG for the DAGs that exist.
 func lockDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
+	found, err := holdDAGs(t, sorted)
+	if err != nil {
+		return nil, err
+	}
+	return found, raise(t, slices.Collect(maps.Values(found)))
+}
+
+var setRevs = newBulk(`UPDATE dag SET rev = {rev} {from} WHERE dag_id = {dag}`, "dag", "#rev")
+
+// raise gives DAGs that are locked another revision. It is drawn at random, since a
+// counter would come to the same number twice where a DAG is made again, a backup is
+// restored or a standby that lacks the last writes takes over.
+func raise(t *tx, dags []*dagRecord) error {
+	rows := make([][]any, len(dags))
+	for i, d := range dags {
+		d.oldRev, d.rev = d.rev, 1+rand.Int64N(math.MaxInt64)
+		rows[i] = []any{d.id, d.rev}
+	}
+	if _, err := t.bulk(setRevs, rows); err != nil {
+		return fmt.Errorf("raise revisions: %w", err)
+	}
+	return nil
+}
+
+// holdDAGs locks the DAGs that exist, in the order of their ids so that two transactions
+// cannot wait for each other. Whoever changes something raises their revisions.
+func holdDAGs(t *tx, sorted []dag.ID) (map[dag.ID]*dagRecord, error) {
 	found := make(map[dag.ID]*dagRecord, len(sorted))
 	for _, part := range chunks(sorted) {
 		w := &where{}

@@ -115,11 +115,11 @@ func renameDAG(t *tx, d *dagRecord, id dag.ID) error {
 	_, err := t.exec(
 		`INSERT INTO dag (dag_id, created_at, dag_display_name, owner, search_text, file, dag_commit, version, digest,
 			parsed_at, is_paused, is_archived, unpaused_at, next_logical_date, next_interval_start, next_interval_end, next_run_after,
-			last_scheduled, last_run, last_run_after, last_run_state, last_run_start_date, project, project_id, epoch)
+			last_scheduled, last_run, last_run_after, last_run_state, last_run_start_date, project, project_id, epoch, rev)
 		SELECT $2, created_at, CASE WHEN dag_display_name = dag_id THEN $2 ELSE dag_display_name END, owner,
 			LOWER($2) || SUBSTR(search_text, LENGTH(dag_id) + 1), file, dag_commit, version, digest,
 			parsed_at, is_paused, is_archived, unpaused_at, next_logical_date, next_interval_start, next_interval_end, next_run_after,
-			last_scheduled, last_run, last_run_after, last_run_state, last_run_start_date, project, project_id, epoch
+			last_scheduled, last_run, last_run_after, last_run_state, last_run_start_date, project, project_id, epoch, rev
 		FROM dag WHERE dag_id = $1`, old, id)
 	if err != nil {
 		return err

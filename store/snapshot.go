@@ -23,66 +23,78 @@ func (s *Store) snapshot(a *advance, ids []dag.ID) (Snapshot, error) {
 	slices.Sort(sorted)
 	sorted = slices.Compact(sorted)
 	var err error
-	if a.dags, err = lockDAGs(a.t, sorted); err != nil {
+	if a.dags, err = holdDAGs(a.t, sorted); err != nil {
 		return Snapshot{}, err
 	}
-	facts, err := readFacts(a.t, slices.Sorted(maps.Keys(a.dags)))
+	facts, err := a.readFacts()
 	if err != nil {
 		return Snapshot{}, err
 	}
-	if err := s.loadSpecs(a.t, a.dags, facts); err != nil {
+	if err := s.loadSpecs(a, facts); err != nil {
 		return Snapshot{}, err
 	}
 	out := Snapshot{Unreadable: map[dag.ID]error{}}
 	seen := make(map[dag.ID]bool, len(ids))
-	var shown []*stepRun
 	for _, id := range ids {
 		d := a.dags[id]
 		if d == nil || seen[id] {
 			continue
 		}
 		seen[id] = true
-		state, runs, err := s.dagState(a.t, d, facts)
+		state, err := s.dagState(a, d, facts)
 		if errors.Is(err, errUnreadable) {
 			out.Unreadable[id] = err
 			delete(a.dags, id) // so that nothing is decided on it
+			delete(a.live, id)
 			continue
 		}
 		if err != nil {
 			return Snapshot{}, err
 		}
 		out.DAGs = append(out.DAGs, state)
-		shown = append(shown, runs...)
 	}
-	if err := a.show(out.DAGs, shown); err != nil {
-		return Snapshot{}, err
+	if err := a.countActive(); err != nil {
+		return Snapshot{}, fmt.Errorf("count active task instances: %w", err)
 	}
-	_, err = a.t.row(`SELECT COUNT(*) FROM task_instance WHERE state IN ('queued', 'running')`, nil, &out.ActiveTasks)
-	return out, err
+	out.ActiveTasks = a.active
+	return out, nil
+}
+
+// countActive finds out how many task instances are active.
+func (a *advance) countActive() error {
+	n, known := a.memory.activeTasks()
+	if a.active = n; known {
+		return nil
+	}
+	a.counted = true
+	_, err := a.t.row(`SELECT COUNT(*) FROM task_instance WHERE state IN ('queued', 'running')`, nil, &a.active)
+	return err
 }
 
 // facts are what a snapshot shows of some DAGs, beside their own rows.
 type facts struct {
-	counts     map[dag.ID]map[dag.RunState]int
-	unfinished map[dag.ID][]*runRecord // running and stopping, the oldest first
-	backfills  map[dag.ID]*BackfillState
-	waiting    map[dag.ID][]*runRecord // the first queued runs that are in no active backfill
-	filling    map[dag.ID][]*runRecord // the first queued runs of the backfill
+	counts    map[dag.ID]map[dag.RunState]int
+	backfills map[dag.ID]*BackfillState
+	waiting   map[dag.ID][]*stepRun // the first queued runs that are in no active backfill
+	filling   map[dag.ID][]*stepRun // the first queued runs of the backfill
 }
 
-func readFacts(t *tx, ids []dag.ID) (facts, error) {
+// readFacts reads what is to be shown of the step's DAGs, which are locked, and what is
+// not remembered of their unfinished runs.
+func (a *advance) readFacts() (facts, error) {
 	var f facts
-	var err error
-	if f.counts, err = runCounts(t, ids); err != nil {
+	t, ids := a.t, slices.Sorted(maps.Keys(a.dags))
+	fresh, err := a.recall(ids)
+	if err != nil {
 		return f, err
 	}
-	if f.unfinished, err = unfinishedRuns(t, ids); err != nil {
+	if f.counts, err = runCounts(t, ids); err != nil {
 		return f, err
 	}
 	if f.backfills, err = activeBackfills(t, ids); err != nil {
 		return f, err
 	}
-	f.filling = map[dag.ID][]*runRecord{}
+	f.filling = map[dag.ID][]*stepRun{}
 	for _, id := range slices.Sorted(maps.Keys(f.backfills)) {
 		if b := f.backfills[id]; !b.Paused && b.Queued > 0 {
 			if f.filling[id], err = backfillRuns(t, b, maxQueued); err != nil {
@@ -90,8 +102,46 @@ func readFacts(t *tx, ids []dag.ID) (facts, error) {
 			}
 		}
 	}
-	f.waiting, err = f.waitingRuns(t, ids)
-	return f, err
+	if f.waiting, err = f.waitingRuns(t, ids); err != nil {
+		return f, err
+	}
+	for _, queued := range []map[dag.ID][]*stepRun{f.waiting, f.filling} {
+		for _, id := range slices.Sorted(maps.Keys(queued)) {
+			for _, r := range queued[id] {
+				a.runs[runKey{r.DAG, r.ID}] = r
+				if r.Cleared { // else it has no task instances yet
+					fresh = append(fresh, r)
+				}
+			}
+		}
+	}
+	return f, a.readTasks(fresh)
+}
+
+// recall takes the unfinished runs of DAGs out of the memory, and reads those of the
+// others, which it returns: still without task instances.
+func (a *advance) recall(ids []dag.ID) (fresh []*stepRun, err error) {
+	var missing []dag.ID
+	for _, id := range ids {
+		l := a.memory.take(id, a.dags[id].rev)
+		if l == nil {
+			missing = append(missing, id)
+			continue
+		}
+		for _, r := range l.runs {
+			r.begin()
+		}
+		a.live[id] = l
+	}
+	found, err := unfinishedRuns(a.t, missing)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range missing {
+		a.live[id] = newLive(found[id])
+		fresh = append(fresh, found[id]...)
+	}
+	return fresh, nil
 }
 
 // queued is how many runs wait that are in no active backfill.
@@ -113,7 +163,7 @@ var firstQueued = &bulk{
 		strconv.Itoa(maxQueued) + `) r ORDER BY r.dag_id, r.run_after, r.id`,
 }
 
-func (f facts) waitingRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
+func (f facts) waitingRuns(t *tx, ids []dag.ID) (map[dag.ID][]*stepRun, error) {
 	var rows [][]any
 	for _, id := range ids {
 		if f.queued(id) == 0 {
@@ -125,9 +175,9 @@ func (f facts) waitingRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error)
 		}
 		rows = append(rows, []any{id, backfill})
 	}
-	found := map[dag.ID][]*runRecord{}
+	found := map[dag.ID][]*stepRun{}
 	err := t.bulkRows(firstQueued, rows, func(row scanner) error {
-		r, err := scanRun(row)
+		r, err := scanStepRun(row)
 		if err == nil {
 			found[r.DAG] = append(found[r.DAG], r)
 		}
@@ -139,42 +189,49 @@ func (f facts) waitingRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error)
 	return found, nil
 }
 
-// dagState puts one DAG together, still without task instances, and its runs.
-func (s *Store) dagState(t *tx, d *dagRecord, f facts) (DAGState, []*stepRun, error) {
-	spec, err := s.spec(t, d.key(d.version))
+// dagState puts one DAG together. Its task instances are copies, since a plan works on
+// them.
+func (s *Store) dagState(a *advance, d *dagRecord, f facts) (DAGState, error) {
+	spec, err := s.spec(a.t, d.key(d.version))
 	if err != nil {
-		return DAGState{}, nil, err
+		return DAGState{}, err
 	}
 	state := DAGState{
 		DAG: spec, Version: d.version, Paused: d.paused, Archived: d.archived, UnpausedAt: d.unpausedAt,
 		Next: d.next, LastScheduled: d.lastScheduled, Queued: f.queued(d.id), Backfill: f.backfills[d.id],
 	}
 	var id int64
-	running, stopping := partition(f.unfinished[d.id])
+	running, stopping := partition(a.live[d.id].runs)
 	waiting, filling := f.waiting[d.id], f.filling[d.id]
 	if b := state.Backfill; b != nil {
 		id = b.ID
-		free := slots(b.MaxActiveRuns, running, func(r *runRecord) bool { return r.backfill == id })
+		free := slots(b.MaxActiveRuns, running, func(r *stepRun) bool { return r.backfill == id })
 		filling = filling[:min(free, len(filling))]
 	}
-	free := slots(spec.MaxActiveRuns, running, func(r *runRecord) bool { return id == 0 || r.backfill != id })
+	free := slots(spec.MaxActiveRuns, running, func(r *stepRun) bool { return id == 0 || r.backfill != id })
 	waiting = waiting[:min(free, len(waiting))]
-	var runs []*stepRun
-	for _, r := range slices.Concat(running, waiting, filling, stopping) {
-		if r.fault != nil {
-			return DAGState{}, nil, r.fault
+	state.Runs = make([]RunDetail, 0, len(running)+len(waiting)+len(filling)+len(stopping))
+	for _, runs := range [][]*stepRun{running, waiting, filling, stopping} {
+		for _, r := range runs {
+			if r.fault != nil {
+				return DAGState{}, r.fault
+			}
+			if r.spec == nil {
+				runSpec, err := s.spec(a.t, d.key(r.Version))
+				if err != nil {
+					return DAGState{}, err
+				}
+				r.bind(runSpec)
+			}
+			state.Runs = append(state.Runs, RunDetail{
+				Run: r.Run, Spec: r.spec, Tasks: slices.Clone(r.tasks), InBackfill: id != 0 && r.backfill == id, Edition: r.edition,
+			})
 		}
-		runSpec, err := s.spec(t, d.key(r.Version))
-		if err != nil {
-			return DAGState{}, nil, err
-		}
-		state.Runs = append(state.Runs, RunDetail{Run: r.Run, Spec: runSpec, InBackfill: id != 0 && r.backfill == id})
-		runs = append(runs, &stepRun{runRecord: r, was: r.State})
 	}
-	return state, runs, nil
+	return state, nil
 }
 
-func partition(runs []*runRecord) (running, stopping []*runRecord) {
+func partition(runs []*stepRun) (running, stopping []*stepRun) {
 	for _, r := range runs {
 		if r.State == dag.RunRunning {
 			running = append(running, r)
@@ -187,15 +244,15 @@ func partition(runs []*runRecord) (running, stopping []*runRecord) {
 
 // unfinishedRuns reads the running runs of the DAGs and the ended ones that
 // still have active attempts, oldest first.
-func unfinishedRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
-	by := map[dag.ID][]*runRecord{}
+func unfinishedRuns(t *tx, ids []dag.ID) (map[dag.ID][]*stepRun, error) {
+	by := map[dag.ID][]*stepRun{}
 	for _, part := range chunks(ids) {
 		var args []any
 		dags := list(&args, part)
 		rows, err := t.query(`SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id IN `+dags+` AND r.state = 'running'
 			UNION ALL SELECT `+runColumns+` FROM dag_run r WHERE r.dag_id IN `+dags+` AND r.stopping = 1
 			ORDER BY 11, 1`, args...)
-		runs, err := collect(rows, err, scanRun)
+		runs, err := collect(rows, err, scanStepRun)
 		if err != nil {
 			return nil, fmt.Errorf("read runs: %w", err)
 		}
@@ -208,7 +265,7 @@ func unfinishedRuns(t *tx, ids []dag.ID) (map[dag.ID][]*runRecord, error) {
 
 // slots is how many queued runs a snapshot shows: no more than could start beside
 // the running ones that count, at least one and maxQueued at most.
-func slots(most int, running []*runRecord, counts func(*runRecord) bool) int {
+func slots(most int, running []*stepRun, counts func(*stepRun) bool) int {
 	for _, r := range running {
 		if counts(r) {
 			most--
@@ -217,23 +274,12 @@ func slots(most int, running []*runRecord, counts func(*runRecord) bool) int {
 	return min(max(most, 1), maxQueued)
 }
 
-// show reads the task instances of the runs and gives the snapshot a copy of them, in
-// the order of each run's definition. The runs are those of the DAGs, in their order.
-func (a *advance) show(dags []DAGState, runs []*stepRun) error {
-	if err := a.readTasks(runs); err != nil {
-		return err
+func scanStepRun(row scanner) (*stepRun, error) {
+	r, err := scanRun(row)
+	if err != nil {
+		return nil, err
 	}
-	n := 0
-	for i := range dags {
-		for j := range dags[i].Runs {
-			run := runs[n]
-			n++
-			a.runs[runKey{run.DAG, run.ID}] = run
-			sortTasks(run.tasks, dags[i].Runs[j].Spec)
-			dags[i].Runs[j].Tasks = slices.Clone(run.tasks)
-		}
-	}
-	return nil
+	return newStepRun(r), nil
 }
 
 // readTasks reads the task instances of runs.
@@ -258,15 +304,4 @@ func (a *advance) readTasks(runs []*stepRun) error {
 		}
 	}
 	return nil
-}
-
-func sortTasks(tasks []dag.TaskInstance, spec *dag.DAG) {
-	if len(tasks) < 2 {
-		return
-	}
-	place := make(map[dag.TaskID]int, len(spec.Tasks))
-	for i, task := range spec.Tasks {
-		place[task.ID] = i
-	}
-	slices.SortFunc(tasks, func(x, y dag.TaskInstance) int { return place[x.Task] - place[y.Task] })
 }

@@ -36,8 +36,8 @@ func (s *Store) spec(t *tx, k specKey) (*dag.DAG, error) {
 
 // loadSpecs brings the definitions of DAGs and their runs into the cache, on PostgreSQL
 // in one query.
-func (s *Store) loadSpecs(t *tx, dags map[dag.ID]*dagRecord, f facts) error {
-	if !t.locks {
+func (s *Store) loadSpecs(a *advance, f facts) error {
+	if !a.t.locks {
 		return nil
 	}
 	missing := map[specKey]bool{}
@@ -46,11 +46,13 @@ func (s *Store) loadSpecs(t *tx, dags map[dag.ID]*dagRecord, f facts) error {
 			missing[k] = true
 		}
 	}
-	for id, d := range dags {
+	for id, d := range a.dags {
 		want(d.key(d.version))
-		for _, runs := range [][]*runRecord{f.unfinished[id], f.waiting[id], f.filling[id]} {
+		for _, runs := range [][]*stepRun{a.live[id].runs, f.waiting[id], f.filling[id]} {
 			for _, r := range runs {
-				want(d.key(r.Version))
+				if r.spec == nil {
+					want(d.key(r.Version))
+				}
 			}
 		}
 	}
@@ -58,14 +60,14 @@ func (s *Store) loadSpecs(t *tx, dags map[dag.ID]*dagRecord, f facts) error {
 	for k := range missing {
 		rows = append(rows, []any{k.dag, k.version})
 	}
-	return t.bulkRows(definitions, rows, func(row scanner) error {
+	return a.t.bulkRows(definitions, rows, func(row scanner) error {
 		var k specKey
 		var definition string
 		if err := row.Scan(&k.dag, &k.version, &definition); err != nil {
 			return err
 		}
 		// One that cannot be read is met again, and told, where it is needed.
-		_, _ = s.specs.parse(dags[k.dag].key(k.version), definition)
+		_, _ = s.specs.parse(a.dags[k.dag].key(k.version), definition)
 		return nil
 	})
 }

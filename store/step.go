@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"dagwright/dag"
 )
@@ -14,12 +15,18 @@ import (
 // each with the states that the step began with as its condition.
 type advance struct {
 	t      *tx
+	memory *memory
 	ledger *ledger
 	dags   map[dag.ID]*dagRecord
-	runs   map[runKey]*stepRun // those of the snapshot, and those met since; nil for what is not there
+	live   map[dag.ID]*live    // unfinished runs of the DAGs
+	runs   map[runKey]*stepRun // others of the snapshot, and those met since; nil for what is not there
 	// changed are the runs of which the step has changed something.
 	changed []*stepRun
 	tries   [][]any // for the history
+	// active is how many task instances are active, counted in this step or known before,
+	// and moreActive how many the step adds.
+	active, moreActive int
+	counted            bool
 }
 
 type runKey struct {
@@ -30,7 +37,9 @@ type runKey struct {
 // stepRun is a run of a step with its task instances.
 type stepRun struct {
 	*runRecord
-	tasks []dag.TaskInstance
+	spec    *dag.DAG // nil where it was not asked for
+	tasks   []dag.TaskInstance
+	edition int64
 	// was is the run's state before the step, and before are task instances that the step
 	// has changed, as they were.
 	was     dag.RunState
@@ -56,12 +65,57 @@ func (r *stepRun) task(id dag.TaskID) *dag.TaskInstance {
 	return nil
 }
 
+// bind gives a run its definition, which orders its task instances.
+func (r *stepRun) bind(spec *dag.DAG) {
+	r.spec = spec
+	r.sort()
+}
+
+// sort brings the task instances into the order of the run's definition.
+func (r *stepRun) sort() {
+	if r.spec == nil || len(r.tasks) < 2 {
+		return
+	}
+	place := make(map[dag.TaskID]int, len(r.spec.Tasks))
+	for i, task := range r.spec.Tasks {
+		place[task.ID] = i
+	}
+	slices.SortStableFunc(r.tasks, func(x, y dag.TaskInstance) int { return place[x.Task] - place[y.Task] })
+	r.place = nil
+}
+
 func (r *stepRun) active() bool {
 	return slices.ContainsFunc(r.tasks, func(ti dag.TaskInstance) bool { return ti.State.Active() })
 }
 
-func newAdvance(t *tx) *advance {
-	return &advance{t: t, ledger: newLedger(t), runs: map[runKey]*stepRun{}}
+func newStepRun(r *runRecord) *stepRun {
+	return &stepRun{runRecord: r, was: r.State, edition: editions.Add(1)}
+}
+
+// editions numbers what is read of runs, and what steps make of them.
+var editions atomic.Int64
+
+// begin makes a run of an earlier step one of this step.
+func (r *stepRun) begin() {
+	r.was, r.moved, r.changed, r.before, r.started, r.again = r.State, false, false, nil, false, false
+}
+
+func newAdvance(t *tx, m *memory) *advance {
+	return &advance{t: t, memory: m, ledger: newLedger(t), live: map[dag.ID]*live{}, runs: map[runKey]*stepRun{}}
+}
+
+// remember keeps what a committed step has left.
+func (a *advance) remember() {
+	changed := map[dag.ID][]*stepRun{}
+	for _, r := range a.changed {
+		changed[r.DAG] = append(changed[r.DAG], r)
+	}
+	for id, l := range a.live {
+		l.settle(changed[id])
+		l.rev = a.dags[id].rev
+		a.memory.put(id, l)
+	}
+	a.memory.count(a.counted, a.active, a.moreActive)
 }
 
 func (a *advance) apply(actions []Action) ([]Action, error) {
@@ -143,7 +197,7 @@ func (a *advance) create(actions []Action) (map[int]*stepRun, error) {
 		}
 		r := &runRecord{pk: pk, Run: actions[i].(CreateRun).Run}
 		r.State, r.Epoch = dag.RunQueued, a.dags[k.dag].epoch
-		created[i] = &stepRun{runRecord: r, was: dag.RunQueued}
+		created[i] = newStepRun(r)
 		return nil
 	})
 	if err != nil {
@@ -158,13 +212,20 @@ func (a *advance) created(x CreateRun, r *stepRun) bool {
 	}
 	a.runs[runKey{r.DAG, r.ID}] = r
 	a.ledger.created(a.dags[r.DAG], r.runRecord)
+	a.ledger.touched(a.dags[r.DAG])
 	return true
 }
 
 // run finds a run of a DAG of the snapshot; nil when there is none.
 func (a *advance) run(id dag.ID, run dag.RunID) (*stepRun, error) {
+	if a.dags[id] == nil {
+		return nil, nil
+	}
+	if r := a.live[id].byID[run]; r != nil {
+		return r, nil
+	}
 	k := runKey{id, run}
-	if r, ok := a.runs[k]; ok || a.dags[id] == nil {
+	if r, ok := a.runs[k]; ok {
 		return r, nil
 	}
 	found, err := findRun(a.t, id, run)
@@ -175,7 +236,7 @@ func (a *advance) run(id dag.ID, run dag.RunID) (*stepRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &stepRun{runRecord: found, was: found.State}
+	r := newStepRun(found)
 	a.runs[k] = r
 	return r, a.readTasks([]*stepRun{r})
 }
@@ -184,6 +245,7 @@ func (a *advance) run(id dag.ID, run dag.RunID) (*stepRun, error) {
 func (a *advance) touch(r *stepRun) {
 	if !r.changed {
 		r.changed = true
+		r.edition = editions.Add(1)
 		a.changed = append(a.changed, r)
 	}
 }
@@ -205,10 +267,14 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 		}
 		r.place[ti.Task] = len(r.tasks)
 		r.tasks = append(r.tasks, storedTask(r.runRecord, ti))
+		if ti.State.Active() {
+			a.moreActive++
+		}
 		if ti.State != dag.TaskNone {
 			a.t.announce(Change{Kind: ChangeTask, DAG: x.DAG, Run: x.Run, Task: ti.Task, State: string(ti.State)})
 		}
 	}
+	r.sort()
 	return true, nil
 }
 
@@ -236,11 +302,20 @@ func (a *advance) updateTask(x UpdateTask) (bool, error) {
 		r.before[ti.Task] = *ti
 	}
 	*ti = storedTask(r.runRecord, x.Task)
+	a.moreActive += activeSlots(x.Task.State) - activeSlots(x.From)
 	a.t.announce(taskChange(x.Task))
 	if r.State.Ended() && x.From.Active() != x.Task.State.Active() {
 		r.moved, r.stopping = true, r.active()
 	}
 	return true, nil
+}
+
+// activeSlots is how many slots a task instance holds.
+func activeSlots(s dag.TaskState) int {
+	if s.Active() {
+		return 1
+	}
+	return 0
 }
 
 func (a *advance) endRun(x EndRun) (bool, error) {
@@ -282,7 +357,20 @@ func (a *advance) write() error {
 			return err
 		}
 	}
+	if err := a.raise(); err != nil {
+		return err
+	}
 	return a.ledger.flush()
+}
+
+// raise gives the DAGs of which the step has changed something another revision.
+func (a *advance) raise() error {
+	touched := map[dag.ID]*dagRecord{}
+	for _, r := range a.changed {
+		touched[r.DAG] = a.dags[r.DAG]
+	}
+	maps.Copy(touched, a.ledger.dirty)
+	return raise(a.t, slices.Collect(maps.Values(touched)))
 }
 
 var setRuns = newBulk(`UPDATE dag_run SET state = {state}, stopping = {stopping}, cleared = {cleared}, start_date = {start},

@@ -46,6 +46,8 @@ type Store struct {
 	db    database
 	feed  *feed
 	specs *specCache
+	// memory is what the steps of this store have left.
+	memory *memory
 	// maxCount is how far rows are counted where no counter is kept.
 	maxCount int
 }
@@ -72,7 +74,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	s := &Store{feed: newFeed(), specs: newSpecCache(), maxCount: maxCount}
+	s := &Store{feed: newFeed(), specs: newSpecCache(), memory: newMemory(), maxCount: maxCount}
 	var err error
 	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
 		s.db, err = openSQLite(ctx, path, c, s.feed, s.specs.purge)

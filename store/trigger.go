@@ -52,9 +52,9 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 		return dag.Run{}, err
 	}
 	var out dag.Run
+	var d *dagRecord
 	err = s.write(ctx, func(t *tx) error {
-		d, err := lockDAG(t, tr.DAG)
-		if err != nil {
+		if d, err = lockDAG(t, tr.DAG); err != nil {
 			return err
 		}
 		if d.archived {
@@ -90,6 +90,7 @@ func (s *Store) TriggerRun(ctx context.Context, tr Trigger) (dag.Run, error) {
 	})
 	if err == nil {
 		acted(ctx)
+		s.memory.pass(tr.DAG, d.oldRev, d.rev)
 	}
 	return out, err
 }

@@ -130,7 +130,7 @@ func texts(t *testing.T, db *sql.DB, query string) (rows []string) {
 		}
 		var fields []string
 		for i, v := range values {
-			if columns[i] == "trigger_key" {
+			if columns[i] == "trigger_key" || columns[i] == "rev" {
 				continue // made at random
 			}
 			text := fmt.Sprint(*v.(*any))
