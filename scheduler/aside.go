@@ -35,7 +35,7 @@ func (l *loop) putAside(ctx context.Context, id dag.ID, events []dag.AttemptEven
 	a.tries++
 	a.due = false
 	a.hold(events)
-	l.wake[id] = l.Now().Add(pause)
+	l.wake.set(id, l.Now().Add(pause))
 	l.Logger.Error("a DAG cannot be planned, its runs wait", "dag", id, "err", fault, "next", pause)
 	if err := l.Store.SetUnplanned(ctx, id, unplanned(fault)); err != nil && ctx.Err() == nil {
 		l.Logger.Error("record that a DAG cannot be planned", "dag", id, "err", err)

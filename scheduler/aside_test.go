@@ -125,7 +125,7 @@ func TestAsideIsPlannedAlone(t *testing.T) {
 	l.holdEvents()
 	l.mark("a", "bad", "b")
 	want(t, fmt.Sprint(l.dirty, len(l.events)), "[a b] 0")
-	l.wake["bad"] = noon
+	l.wake.set("bad", noon)
 	l.markDue()
 	l.mark("c")
 	for _, step := range []string{"[a b] 0", "[bad] 1", "[c] 0"} {
@@ -149,14 +149,14 @@ func TestIdleLoopSleeps(t *testing.T) {
 		{wake: -time.Hour, want: 0, due: 1},
 	} {
 		l := newTestLoop(noon)
-		l.wake["d"] = noon.Add(test.wake)
+		l.wake.set("d", noon.Add(test.wake))
 		if got := l.untilWake(); got != test.want {
 			t.Errorf("wake in %s: sleeps %s, want %s", test.wake, got, test.want)
 		}
 		l.markDue()
-		if len(l.dirty) != test.due || len(l.wake) != 1-test.due {
+		if len(l.dirty) != test.due || len(l.wake.at) != 1-test.due {
 			t.Errorf("wake in %s: %d DAGs marked, %d timers left, want %d marked", test.wake, len(l.dirty),
-				len(l.wake), test.due)
+				len(l.wake.at), test.due)
 		}
 	}
 }

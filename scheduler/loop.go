@@ -28,15 +28,17 @@ type loop struct {
 	Config
 	dispatcher *dispatcher
 
-	dirty   []dag.ID // in the order of marking, no DAG twice
-	isDirty map[dag.ID]bool
-	events  []dag.AttemptEvent
-	wake    map[dag.ID]time.Time
-	starved []dag.ID // wait for a slot of the instance, the longest waiting first
-	taken   map[dag.ID]time.Time
-	asides  map[dag.ID]*aside
-	lagged  bool // changes were missed, and the DAGs not marked yet
-	doubt   bool // it is not known whether all that was decided was started
+	dirty     []dag.ID // in the order of marking, no DAG twice
+	isDirty   map[dag.ID]bool
+	events    []dag.AttemptEvent
+	wake      *timers
+	starved   []dag.ID // wait for a slot of the instance, the longest waiting first, no DAG twice
+	isStarved map[dag.ID]bool
+	resting   rests
+	taken     map[dag.ID]time.Time
+	asides    map[dag.ID]*aside
+	lagged    bool // changes were missed, and the DAGs not marked yet
+	doubt     bool // it is not known whether all that was decided was started
 	// nextCheck is when the store is next searched for work that no change announced.
 	nextCheck time.Time
 	limit     int // of DAGs in one step
@@ -51,7 +53,7 @@ type runKey struct {
 func newLoop(c Config, d *dispatcher) *loop {
 	return &loop{
 		Config: c, dispatcher: d,
-		isDirty: map[dag.ID]bool{}, wake: map[dag.ID]time.Time{},
+		isDirty: map[dag.ID]bool{}, isStarved: map[dag.ID]bool{}, wake: newTimers(), resting: rests{},
 		taken: map[dag.ID]time.Time{}, limit: maxStep, tables: timetables{},
 		asides: map[dag.ID]*aside{}, nextCheck: c.Now().Add(c.Recheck),
 	}
@@ -143,21 +145,15 @@ func (l *loop) untilWake() time.Duration {
 	if l.nextCheck.Before(first) {
 		first = l.nextCheck
 	}
-	for _, t := range l.wake {
-		if t.Before(first) {
-			first = t
-		}
+	if t, ok := l.wake.next(); ok && t.Before(first) {
+		first = t
 	}
 	return max(first.Sub(l.Now()), 0)
 }
 
 func (l *loop) markDue() {
-	now := l.Now()
-	for id, t := range l.wake {
-		if !t.After(now) {
-			delete(l.wake, id)
-			l.retry(id)
-		}
+	for _, id := range l.wake.due(l.Now()) {
+		l.retry(id)
 	}
 }
 
@@ -296,6 +292,7 @@ func (l *loop) takeStarved(free int) []dag.ID {
 	n := min(max(free, 0), len(l.starved))
 	var ids []dag.ID
 	for _, id := range l.starved[:n] {
+		delete(l.isStarved, id)
 		if a := l.asides[id]; !l.isDirty[id] && (a == nil || a.due) {
 			l.isDirty[id] = true
 			ids = append(ids, id)
@@ -310,7 +307,7 @@ func (l *loop) situation(snapshot store.Snapshot, events []dag.AttemptEvent) sit
 	events = slices.DeleteFunc(slices.Clone(events),
 		func(e dag.AttemptEvent) bool { return snapshot.Unreadable[e.Key.DAG] != nil })
 	s := situation{
-		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken,
+		now: l.Now(), snapshot: snapshot, events: events, taken: l.taken, known: l.resting,
 		timetables: map[dag.ID]*timetable.Timetable{},
 		maxTasks:   l.MaxActiveTasks, maxLost: l.MaxLost,
 	}
@@ -344,13 +341,16 @@ func (l *loop) carryOut(ids []dag.ID, p plan, applied []store.Action, events []d
 		}
 	}
 	for _, id := range ids {
-		delete(l.wake, id)
+		l.wake.remove(id)
+		delete(l.resting, id)
 	}
+	maps.Copy(l.resting, p.resting)
 	for id, t := range p.wake {
-		l.wake[id] = t
+		l.wake.set(id, t)
 	}
 	for _, id := range p.starved {
-		if !slices.Contains(l.starved, id) {
+		if !l.isStarved[id] {
+			l.isStarved[id] = true
 			l.starved = append(l.starved, id)
 		}
 	}

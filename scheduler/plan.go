@@ -21,6 +21,8 @@ type situation struct {
 	// timetables are the parsed schedules of the snapshot's DAGs. One that is
 	// missing does not run by itself.
 	timetables map[dag.ID]*timetable.Timetable
+	// known are the runs that an earlier plan found at rest.
+	known rests
 	// maxTasks bounds the attempts that hold a slot in the whole instance.
 	maxTasks int
 	// maxLost bounds how often a task is tried again because its attempt was
@@ -41,6 +43,8 @@ type plan struct {
 	starved []dag.ID
 	// free is how many slots of the instance the plan leaves.
 	free int
+	// resting are the runs of the situation in which there is nothing to do.
+	resting rests
 }
 
 // makePlan decides what happens next. It is pure except for the snapshot's
@@ -50,7 +54,7 @@ type plan struct {
 // that holds the fewest is served first: one with a thousand runs would else take each
 // slot that its own attempts leave, and keep the others out for good.
 func makePlan(s situation) plan {
-	p := plan{wake: map[dag.ID]time.Time{}, free: s.maxTasks - s.snapshot.ActiveTasks}
+	p := plan{wake: map[dag.ID]time.Time{}, resting: rests{}, free: s.maxTasks - s.snapshot.ActiveTasks}
 	byDAG := eventsByDAG(s.events)
 	plans := make([]*dagPlan, len(s.snapshot.DAGs))
 	for i := range s.snapshot.DAGs {
@@ -93,6 +97,10 @@ type dagPlan struct {
 	// The same of the DAG's backfill, which has slots of its own.
 	backfilling, backfilled int
 	waits                   bool
+	// Of the run that is being looked at: when to look again, and whether it has a task
+	// that waits for a slot of the instance.
+	runWake time.Time
+	hungry  bool
 }
 
 func (d *dagPlan) id() dag.ID { return d.state.DAG.ID }
@@ -115,7 +123,7 @@ func (d *dagPlan) decide() {
 	for i := range d.state.Runs {
 		if r := &d.state.Runs[i]; r.State == dag.RunRunning {
 			*d.slots(r)++
-			d.advanceRun(r)
+			d.look(r)
 		} else if r.State.Ended() {
 			d.stopLeftovers(r)
 		}
@@ -130,6 +138,9 @@ func (d *dagPlan) decide() {
 
 // wakeAt asks to look at the DAG again at t, or earlier.
 func (d *dagPlan) wakeAt(t time.Time) {
+	if d.runWake.IsZero() || t.Before(d.runWake) {
+		d.runWake = t
+	}
 	if old, ok := d.wake[d.id()]; !ok || t.Before(old) {
 		d.wake[d.id()] = t
 	}

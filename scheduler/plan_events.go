@@ -18,6 +18,9 @@ import (
 func (d *dagPlan) applyEvents(events []dag.AttemptEvent) {
 	for _, e := range events {
 		run, ti := d.active(e.Key)
+		if run != nil {
+			run.Edition = 0 // it has news, and is no more what the store knows
+		}
 		switch {
 		case ti == nil:
 			d.stopOrphan(e)

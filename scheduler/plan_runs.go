@@ -101,7 +101,7 @@ func (d *dagPlan) queueTasks(run *store.RunDetail) {
 	}
 	for _, ti := range d.readyTasks(run) {
 		if d.free <= 0 {
-			d.waits = true
+			d.waits, d.hungry = true, true
 			return
 		}
 		if slots <= 0 {
