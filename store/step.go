@@ -262,8 +262,7 @@ func (a *advance) startRun(x StartRun) (bool, error) {
 	a.ledger.moved(a.dags[x.DAG], r.runRecord, dag.RunQueued)
 	for _, ti := range x.Tasks {
 		if _, twice := r.place[ti.Task]; twice {
-			return false, fmt.Errorf("run %q of DAG %q cannot start with task %q twice: %w", x.Run, x.DAG, ti.Task,
-				dag.ErrInvalid)
+			return false, fmt.Errorf("run %q of DAG %q cannot start with task %q twice", x.Run, x.DAG, ti.Task)
 		}
 		r.place[ti.Task] = len(r.tasks)
 		r.tasks = append(r.tasks, storedTask(r.runRecord, ti))
