@@ -229,7 +229,7 @@ func checkRights(t *testing.T, c *clustertest.Cluster, tasks string) {
 		{tasks, "create", "pods", "", true},
 		{tasks, "get", "pods", "log", true},
 		{tasks, "watch", "events", "", true},
-		{tasks, "deletecollection", "pods", "", false},
+		{tasks, "deletecollection", "pods", "", true},
 		{tasks, "update", "pods", "", false},
 		{tasks, "create", "pods", "exec", false},
 		{tasks, "create", "events", "", false},

@@ -35,7 +35,7 @@ func TestRights(t *testing.T) {
 	t.Parallel()
 	want := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"pods"},
-			Verbs: []string{"create", "get", "list", "watch", "patch", "delete"}},
+			Verbs: []string{"create", "get", "list", "watch", "patch", "delete", "deletecollection"}},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"get", "list", "watch"}},
 	}

@@ -135,6 +135,20 @@ func (c Config) Selector() string {
 	return labelManagedBy + "=" + managedBy + "," + labelInstance + "=" + c.Instance
 }
 
+// marksToRead are the labels and annotations that Read looks at, and DoneLabel.
+var marksToRead = []string{labelManagedBy, labelInstance, DoneLabel, annotationAttempt, annotationOptions}
+
+// Marks returns of a pod's labels or annotations those that Read looks at, and DoneLabel.
+func Marks(all map[string]string) map[string]string {
+	marks := make(map[string]string, 3)
+	for _, name := range marksToRead {
+		if value, ok := all[name]; ok {
+			marks[name] = value
+		}
+	}
+	return marks
+}
+
 // Read returns what Build wrote on a pod. ok is false for a pod that is not of
 // this instance, or whose marks have been changed: its name must be that of its
 // attempt.

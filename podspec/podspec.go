@@ -17,6 +17,10 @@ const BaseContainer = "base"
 // whoever deletes it.
 const Finalizer = "dagwright/result"
 
+// DoneLabel is set on a pod when its finalizer is removed and the pod is to be deleted. A
+// spec cannot set it.
+const DoneLabel = ownPrefix + "done"
+
 // Config is what an instance adds to every pod and what it allows.
 type Config struct {
 	// Instance tells the pods of several installations apart; it is the value of

@@ -16,12 +16,14 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// apiServer is an API server within the test's own bubble of time: it has no pods
-// and no events, nothing ever changes in its watches, and the test answers
-// creations.
+// apiServer is an API server within the test's own bubble of time: it has the test's
+// pods and no events, nothing ever changes in its watches, and the test answers
+// creations and deletions.
 type apiServer struct {
-	away   func() bool                              // whether connections fail
-	create func(*corev1.Pod) *apierrors.StatusError // nil makes the pod
+	pods   []corev1.Pod
+	delete func(*http.Request) *apierrors.StatusError // nil deletes
+	away   func() bool                                // whether connections fail
+	create func(*corev1.Pod) *apierrors.StatusError   // nil makes the pod
 }
 
 // client reaches the server as Dial's client would.
@@ -50,11 +52,16 @@ func (s *apiServer) RoundTrip(r *http.Request) (*http.Response, error) {
 			StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: newSilence(r),
 		}, nil
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/pods"):
-		return answer(http.StatusOK, &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}})
+		return answer(http.StatusOK, &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: s.pods})
 	case r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/events"):
 		return answer(http.StatusOK, &corev1.EventList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}})
 	case r.Method == http.MethodPost:
 		return s.created(r)
+	case r.Method == http.MethodDelete:
+		if refused := s.delete(r); refused != nil {
+			return answerRefused(int(refused.ErrStatus.Code), refused.ErrStatus)
+		}
+		return answer(http.StatusOK, &metav1.Status{Status: metav1.StatusSuccess})
 	}
 	return answerRefused(http.StatusNotFound, metav1.Status{Reason: metav1.StatusReasonNotFound})
 }

@@ -27,8 +27,8 @@ type Access struct {
 	// Context of the kubeconfig; empty for its current one.
 	Context string
 	// QPS and Burst bound the requests a second and how many may come at once,
-	// as client-go counts them. The API server's own limits (429) are honoured
-	// in any case.
+	// as client-go counts them; a QPS of 0 means no bound. The API server's own
+	// limits (429, Retry-After) are honoured in any case.
 	QPS   float32
 	Burst int
 	// Wrap goes around the transport of the requests; may be nil.
@@ -89,6 +89,17 @@ func (p pods) delete(ctx context.Context, name string, options metav1.DeleteOpti
 	return p.of(p.client.Delete()).Name(name).Body(&options).Do(ctx).Error()
 }
 
+// namesOnly asks for no more of the deleted pods than their names and marks.
+const namesOnly = runtime.ContentTypeProtobuf + ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1," +
+	runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+
+// deleteAll deletes the pods that a label selector selects. Each is given the time to end
+// that it has by itself, and one in which nothing runs is gone at once.
+func (p pods) deleteAll(ctx context.Context, selector string) error {
+	return p.of(p.client.Delete()).VersionedParams(&metav1.ListOptions{LabelSelector: selector}, parameters).
+		SetHeader("Accept", namesOnly).Body(&metav1.DeleteOptions{}).Do(ctx).Error()
+}
+
 // log reads what a container of a pod has written.
 func (p pods) log(ctx context.Context, name string, options *corev1.PodLogOptions) (io.ReadCloser, error) {
 	return p.of(p.client.Get()).Name(name).SubResource("log").VersionedParams(options, parameters).Stream(ctx)
@@ -118,6 +129,9 @@ func (a Access) dial(path string, version schema.GroupVersion) (rest.Interface, 
 	config.APIPath, config.GroupVersion = path, &version
 	config.NegotiatedSerializer = serializer.NewCodecFactory(known).WithoutConversion()
 	config.QPS, config.Burst = a.QPS, a.Burst
+	if a.QPS == 0 {
+		config.QPS = -1 // client-go takes 0 for 5
+	}
 	config.UserAgent = "dagwright"
 	if a.Wrap != nil {
 		config.Wrap(a.Wrap)

@@ -63,6 +63,8 @@ func (x *Executor) exists(ctx context.Context, t *attempt) error {
 	case !x.isOurs(t, found):
 		x.fail(t, reason.New(reason.PodIsForeign, t.namespace, t.name))
 		return nil
+	case x.sweeps(found):
+		return fmt.Errorf("pod %s is of an earlier run and is about to be deleted", t.name)
 	case !hasFinalizer(found):
 		return x.replace(ctx, t, found)
 	}

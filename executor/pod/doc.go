@@ -16,7 +16,8 @@
 //	            └───────────┴───────────┴─ Stop: delete        ▼
 //	                                                   sealed, ended event
 //	                                                           │
-//	                              Forget: delete, remove the finalizer
+//	                              Forget: remove the finalizer, label the pod;
+//	                              sweeper: delete what is labelled, many at once
 //
 // What a pod's status means is decided by one pure function, judge. Requests
 // that fail are repeated with growing pauses for as long as it takes, so an

@@ -5,16 +5,64 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/tools/cache"
 )
 
-// eventHandler writes the events of pods into the logs of their attempts.
-func (x *Executor) eventHandler() cache.ResourceEventHandlerFuncs {
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(object any) { x.eventSeen(object) },
-		UpdateFunc: func(_, object any) { x.eventSeen(object) },
+// newEventWatch returns what watches the events of a namespace's pods. Kubernetes cannot
+// select those of our own pods alone.
+func (x *Executor) newEventWatch(namespace string) *cache.Reflector {
+	source := cache.NewFilteredListWatchFromClient(x.config.Client, "events", namespace, func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector("involvedObject.kind", "Pod").String()
+	})
+	return cache.NewReflector(source, &corev1.Event{}, eventSink{x}, 0)
+}
+
+// mostEventPause bounds the growing pause before a watch of events that failed is tried again:
+// dagwright may lack the right to it for good.
+const mostEventPause = time.Minute
+
+// watchEvents watches events until the executor ends.
+func (x *Executor) watchEvents(events *cache.Reflector) {
+	for pause := firstPause; x.ctx.Err() == nil; pause = min(2*pause, mostEventPause) {
+		if err := events.ListAndWatchWithContext(x.ctx); err != nil {
+			x.watchFailed(x.ctx, events, err)
+		} else {
+			pause = firstPause
+		}
+		select {
+		case <-x.ctx.Done():
+		case <-time.After(pause):
+		}
 	}
 }
+
+// eventSink writes the events of pods into the logs of their attempts, and keeps none:
+// what a log has already, its keeper knows.
+type eventSink struct{ x *Executor }
+
+// Add takes a new event.
+func (s eventSink) Add(object any) error {
+	s.x.eventSeen(object)
+	return nil
+}
+
+// Update takes an event that has happened again.
+func (s eventSink) Update(object any) error { return s.Add(object) }
+
+// Delete is for an event whose time is over.
+func (s eventSink) Delete(any) error { return nil }
+
+// Replace takes all events that there are.
+func (s eventSink) Replace(all []any, _ string) error {
+	for _, object := range all {
+		s.x.eventSeen(object)
+	}
+	return nil
+}
+
+// Resync does nothing: nothing is kept.
+func (s eventSink) Resync() error { return nil }
 
 func (x *Executor) eventSeen(object any) {
 	event, ok := object.(*corev1.Event)
@@ -39,21 +87,4 @@ func eventTime(e *corev1.Event) time.Time {
 		}
 	}
 	return e.CreationTimestamp.Time
-}
-
-// slimEvent keeps of an event what shows a later change of it.
-func slimEvent(object any) (any, error) {
-	e, ok := object.(*corev1.Event)
-	if !ok {
-		return object, nil
-	}
-	return &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{
-			Name: e.Name, Namespace: e.Namespace, UID: e.UID, ResourceVersion: e.ResourceVersion,
-			CreationTimestamp: e.CreationTimestamp,
-		},
-		InvolvedObject: corev1.ObjectReference{Name: e.InvolvedObject.Name, UID: e.InvolvedObject.UID},
-		Reason:         e.Reason, Message: e.Message,
-		FirstTimestamp: e.FirstTimestamp, LastTimestamp: e.LastTimestamp, EventTime: e.EventTime,
-	}, nil
 }

@@ -1,6 +1,7 @@
 package pod
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,7 +164,7 @@ func TestJudgeWaiting(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			v := judge(test.pod, o, false, after(test.now).Time)
+			v := judge(slimmed(test.pod), o, false, after(test.now).Time)
 			if v.waiting.String() != test.waiting || v.doomed.String() != test.doomed {
 				t.Errorf("judge:\nwaiting %q, want %q\n doomed %q, want %q", v.waiting, test.waiting, v.doomed, test.doomed)
 			}
@@ -258,7 +259,7 @@ func TestJudgeEnd(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			v := judge(test.pod, o, test.ours, after(test.now).Time)
+			v := judge(slimmed(test.pod), o, test.ours, after(test.now).Time)
 			if v.over == nil {
 				t.Fatalf("judge = %+v, want an end", v)
 			}
@@ -278,8 +279,8 @@ func TestJudgeRunning(t *testing.T) {
 	t.Parallel()
 	o := podspec.Options{Base: "base", ScheduleTimeout: time.Minute, StartupTimeout: time.Minute}
 	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: after(2)}}
-	if v := judge(base(running), o, false, after(9999).Time); !v.startedAt.Equal(after(2).Time) || v.over != nil ||
-		!v.doomed.IsZero() {
+	v := judge(slimmed(base(running)), o, false, after(9999).Time)
+	if !v.startedAt.Equal(after(2).Time) || v.over != nil || !v.doomed.IsZero() {
 		t.Errorf("a running container is judged as %+v", v)
 	}
 	for name, c := range map[string]struct {
@@ -291,13 +292,45 @@ func TestJudgeRunning(t *testing.T) {
 		"nobody knows":                 {base(running, deletedAt(5, 30)), 335},
 		"it was not ready before, too": {base(corev1.ContainerState{}, deletedAt(5, 30), ready(corev1.ConditionFalse)), 335},
 	} {
-		v := judge(c.pod, o, true, after(c.again-1).Time)
+		v := judge(slimmed(c.pod), o, true, after(c.again-1).Time)
 		if v.over != nil || !v.again.Equal(after(c.again).Time) {
 			t.Errorf("%s: a container with time to end is judged as %+v, want a look after %d s", name, v, c.again)
 		}
 	}
 	early := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: after(-1)}}
-	if v := judge(base(early), o, false, after(3).Time); !v.startedAt.Equal(noon) {
+	if v := judge(slimmed(base(early)), o, false, after(3).Time); !v.startedAt.Equal(noon) {
 		t.Errorf("started at %v, want not before the pod's creation", v.startedAt)
+	}
+}
+
+// slimmed is a pod as the informers keep it.
+func slimmed(pod *corev1.Pod) *corev1.Pod {
+	slim, err := slimPod(pod)
+	if err != nil {
+		panic(err)
+	}
+	return slim.(*corev1.Pod) //nolint:forcetypeassert // it is what slimPod makes of a pod
+}
+
+// TestSlimPod wants what thousands of live pods hold in memory to be small, and their marks
+// to be there.
+func TestSlimPod(t *testing.T) {
+	t.Parallel()
+	pod := ownPod(t, "marked", "LABEL-1")
+	pod.Labels["app"], pod.Annotations["kubectl.kubernetes.io/last-applied-configuration"] = "x", "{}"
+	pod.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "dagwright"}}
+	slim := slimmed(&pod)
+	wantKey, wantOptions, _ := sweepConfig.Read(&pod)
+	key, options, ok := sweepConfig.Read(slim)
+	if !ok || key != wantKey || !cmp.Equal(options, wantOptions) {
+		t.Errorf("the marks are %+v and %+v, %v, want %+v and %+v", key, options, ok, wantKey, wantOptions)
+	}
+	wantMarks := []int{3, 2}
+	if got := []int{len(slim.Labels), len(slim.Annotations)}; !slices.Equal(got, wantMarks) ||
+		slim.Labels[podspec.DoneLabel] != "LABEL-1" {
+		t.Errorf("labels %v, annotations %v", slim.Labels, slim.Annotations)
+	}
+	if slim.ManagedFields != nil || slim.Spec.Containers[0].Image != "" || slim.UID != pod.UID {
+		t.Errorf("kept is %+v", slim)
 	}
 }

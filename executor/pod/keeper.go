@@ -244,12 +244,12 @@ func (k *keeper) followOne(container string, over bool) {
 		return
 	}
 	s := k.stream(container)
+	if over {
+		s.finish() // before the first reading, which then need not follow
+	}
 	if !s.running {
 		s.running = true
 		k.x.work.Go(func() { s.run(k.x.ctx) })
-	}
-	if over {
-		s.finish()
 	}
 }
 

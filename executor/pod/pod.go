@@ -68,12 +68,16 @@ type Executor struct {
 	attempts map[dag.AttemptKey]*attempt
 	byPod    map[string]*attempt   // the same, by namespace/name
 	lines    map[string]*quotaLine // of attempts that wait for quota, by namespace
-	// releasing counts the attempts that are forgotten and still have traces.
+	// releasing counts the attempts that are forgotten and whose pod is still there.
 	releasing int
 	released  chan struct{} // closed and renewed when releasing falls to 0
 	// gone holds the pods whose traces have been removed, until the informers
 	// know it too.
 	gone map[string]bool // by UID
+	// closing is closed when Close begins.
+	closing chan struct{}
+	// sweepers delete what is done, by namespace. The map does not change.
+	sweepers map[string]*sweeper
 }
 
 var _ executor.Executor = (*Executor)(nil)
@@ -103,6 +107,8 @@ func Open(c Config) (*Executor, error) {
 		lines:    map[string]*quotaLine{},
 		gone:     map[string]bool{},
 		released: make(chan struct{}),
+		closing:  make(chan struct{}),
+		sweepers: map[string]*sweeper{},
 	}
 	x.queue = newQueue(x.lanes)
 	for _, namespace := range namespaces(c.Pods) {
@@ -112,6 +118,7 @@ func Open(c Config) (*Executor, error) {
 			return nil, err
 		}
 		x.watchers = append(x.watchers, w)
+		x.sweepers[namespace] = newSweeper(x, w)
 	}
 	return x, nil
 }
@@ -134,6 +141,10 @@ func (x *Executor) Start(_ context.Context, a executor.Attempt) error {
 	_, o, ok := x.config.Pods.Read(wanted)
 	if !ok {
 		return fmt.Errorf("make pod: it has not the marks of its attempt: %w", dag.ErrInvalid)
+	}
+	if x.sweepers[wanted.Namespace] == nil {
+		return fmt.Errorf("make pod: namespace %s is not watched; name it in kubernetes.policy.namespaces without \"*\": %w",
+			wanted.Namespace, dag.ErrInvalid)
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -221,6 +232,7 @@ func (x *Executor) Close() error {
 	}
 	x.closed = true
 	x.mu.Unlock()
+	close(x.closing)
 	x.awaitReleased()
 	x.cancel()
 	x.queue.ShutDown()
@@ -259,6 +271,9 @@ func (x *Executor) startWorkers() {
 	}
 	x.working = true
 	x.work.Go(x.feelPulse)
+	for _, s := range x.sweepers {
+		x.work.Go(s.run)
+	}
 	for range x.config.Workers {
 		x.work.Go(x.worker)
 	}

@@ -29,7 +29,7 @@ func (x *Executor) remove(ctx context.Context, t *attempt, want intent) error {
 	if want.stop != nil && !t.options.ExplicitGrace {
 		grace = seconds(*want.stop)
 	}
-	if err := x.delete(ctx, t, grace); err != nil {
+	if err := x.deletePod(ctx, t.namespace, t.name, t.pod.UID, grace); err != nil {
 		return err
 	}
 	t.deleting = true
@@ -46,10 +46,11 @@ func seconds(d time.Duration) *int64 {
 	return &s
 }
 
-// delete asks for the pod's deletion. That it is gone already is not an error.
-func (x *Executor) delete(ctx context.Context, t *attempt, grace *int64) error {
-	err := x.pods(t.namespace).delete(ctx, t.name, metav1.DeleteOptions{
-		GracePeriodSeconds: grace, Preconditions: metav1.NewUIDPreconditions(string(t.pod.UID)),
+// deletePod asks for a pod's deletion; a grace of nil is the pod's own. That it is gone
+// already is not an error, nor that another has its name.
+func (x *Executor) deletePod(ctx context.Context, namespace, name string, uid types.UID, grace *int64) error {
+	err := x.pods(namespace).delete(ctx, name, metav1.DeleteOptions{
+		GracePeriodSeconds: grace, Preconditions: metav1.NewUIDPreconditions(string(uid)),
 	})
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
 		return fmt.Errorf("delete pod: %w", err)
@@ -63,52 +64,75 @@ func (x *Executor) expire(ctx context.Context, t *attempt) error {
 	return x.patch(ctx, t, map[string]any{"spec": map[string]any{"activeDeadlineSeconds": 1}})
 }
 
-// release removes the traces of an attempt whose end is safe: the pod, unless it
-// is to be kept, and the finalizer. The finalizer goes last, so a release that
-// was cut short is found and done again.
+// release removes the traces of an attempt whose end is safe: the finalizer, and then
+// the pod, unless it is to be kept. One request takes off the finalizer and labels a pod
+// that is to be deleted, so a release that was cut short is found by the one or the other.
 func (x *Executor) release(ctx context.Context, t *attempt) error {
+	left := 1 // traces, once the finalizer is gone
 	if t.pod != nil {
-		if err := x.releasePod(ctx, t); err != nil {
+		swept, err := x.releasePod(ctx, t)
+		if err != nil {
 			return err
+		}
+		if swept {
+			left = 0 // the sweeper counts it
 		}
 	}
 	x.mu.Lock()
-	defer x.mu.Unlock()
 	if t.pod != nil {
 		x.gone[string(t.pod.UID)] = true
 	}
 	x.drop(t)
-	x.releasing--
+	x.mu.Unlock()
+	x.tracesGone(left)
+	return nil
+}
+
+// tracesGone counts forgotten attempts of which nothing is left.
+func (x *Executor) tracesGone(n int) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if n == 0 {
+		return
+	}
+	x.releasing -= n
 	if x.releasing == 0 {
 		close(x.released)
 		x.released = make(chan struct{})
 	}
-	return nil
 }
 
-func (x *Executor) releasePod(ctx context.Context, t *attempt) error {
+// releasePod takes the finalizer off a pod. swept says that the sweeper has the pod now,
+// and deletes it.
+func (x *Executor) releasePod(ctx context.Context, t *attempt) (swept bool, err error) {
 	x.see(t)
+	s := x.sweepers[t.namespace]
 	if !hasFinalizer(t.pod) {
-		return nil
+		label, done := t.pod.Labels[podspec.DoneLabel]
+		if done { // by a request whose answer was lost
+			s.add(donePod{name: t.name, uid: t.pod.UID, label: label})
+		}
+		return done, nil
 	}
 	metadata := map[string]any{
 		"uid": t.pod.UID, "$deleteFromPrimitiveList/finalizers": []string{podspec.Finalizer},
 	}
-	if t.pod.DeletionTimestamp == nil && !x.isDeleted(t) {
-		if deletes(t) {
-			var grace *int64
-			if isTerminal(t.pod) {
-				grace = new(int64) // nothing runs that could be waited for
-			}
-			if err := x.delete(ctx, t, grace); err != nil {
-				return err
-			}
-		} else {
-			// Airflow marks so the pods that it is done with.
-			metadata["labels"] = map[string]any{"already_checked": "True"}
-		}
+	change := map[string]any{"metadata": metadata}
+	switch {
+	case t.pod.DeletionTimestamp != nil || x.isDeleted(t):
+		return false, x.patch(ctx, t, change)
+	case !deletes(t):
+		// Airflow marks so the pods that it is done with.
+		metadata["labels"] = map[string]any{"already_checked": "True"}
+		return false, x.patch(ctx, t, change)
 	}
-	return x.patch(ctx, t, map[string]any{"metadata": metadata})
+	label := s.label()
+	metadata["labels"] = map[string]any{podspec.DoneLabel: label}
+	if err := x.patch(ctx, t, change); err != nil {
+		return false, err
+	}
+	s.add(donePod{name: t.name, uid: t.pod.UID, label: label})
+	return true, nil
 }
 
 func (x *Executor) isDeleted(t *attempt) bool {

@@ -38,6 +38,7 @@ type kubelet struct {
 
 	mu       sync.Mutex
 	requests int
+	followed int      // of the requests, those that follow
 	trouble  []string // answered instead of the log, one a request
 	// short is how many bytes of its text each of the next answers has; they end in good
 	// order, as the API server's do when its connection to the node breaks.
@@ -53,6 +54,9 @@ func (k *kubelet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.requests++
+	if r.URL.Query().Get("follow") == "true" {
+		k.followed++
+	}
 	if len(k.trouble) > 0 {
 		text := k.trouble[0]
 		k.trouble = k.trouble[1:]
@@ -469,5 +473,30 @@ func TestFollowedContainers(t *testing.T) {
 	ran := corev1.ContainerStatus{State: ended(0, "Completed", "")}
 	if !hasOutput(&ran) {
 		t.Error("a container that ran has output")
+	}
+}
+
+// TestStreamOfEnded has a container that has ended when it is first seen: its output is read
+// to the end and confirmed once, and nothing is followed.
+func TestStreamOfEnded(t *testing.T) {
+	t.Parallel()
+	for _, lines := range []int{0, 1, 50} {
+		t.Run(fmt.Sprint(lines, " lines"), func(t *testing.T) {
+			t.Parallel()
+			dice := rand.New(rand.NewPCG(3, 3))
+			k := &kubelet{lines: output(dice, lines), dice: dice}
+			logs := openLogs(t)
+			keeper := newReading(t, serve(t, k), logs).keeper(podspec.Options{Base: "base", Logs: []string{"base"}})
+			keeper.followOne("base", true)
+			if !keeper.complete(&outcome{at: noon}) || !keeper.seal() {
+				t.Fatal("the log could not be completed")
+			}
+			compare(t, k.want(), text(readLog(t, logs)))
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			if k.requests != 2 || k.followed != 0 {
+				t.Errorf("%d requests, %d of which follow; want 2 and 0", k.requests, k.followed)
+			}
+		})
 	}
 }

@@ -8,10 +8,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 
+	"dagwright/podspec"
 	"dagwright/reason"
 )
 
@@ -20,44 +19,29 @@ import (
 type watcher struct {
 	namespace string
 	pods      cache.SharedIndexInformer
-	events    cache.SharedIndexInformer
+	events    *cache.Reflector
 	once      sync.Once
 	running   sync.WaitGroup
 }
 
 func (x *Executor) newWatcher(namespace string) (*watcher, error) {
-	w := &watcher{namespace: namespace}
-	w.pods = x.newInformer("pods", namespace, &corev1.Pod{},
+	ours := cache.NewFilteredListWatchFromClient(x.config.Client, "pods", namespace,
 		func(o *metav1.ListOptions) { o.LabelSelector = x.config.Pods.Selector() })
-	w.events = x.newInformer("events", namespace, &corev1.Event{}, func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector("involvedObject.kind", "Pod").String()
-	})
+	w := &watcher{
+		namespace: namespace,
+		pods:      cache.NewSharedIndexInformer(ours, &corev1.Pod{}, 0, cache.Indexers{}),
+		events:    x.newEventWatch(namespace),
+	}
 	if err := w.pods.SetTransform(slimPod); err != nil {
 		return nil, fmt.Errorf("watch pods: %w", err)
-	}
-	if err := w.events.SetTransform(slimEvent); err != nil {
-		return nil, fmt.Errorf("watch events: %w", err)
 	}
 	if _, err := w.pods.AddEventHandler(x.podHandler()); err != nil {
 		return nil, fmt.Errorf("watch pods: %w", err)
 	}
-	if _, err := w.events.AddEventHandler(x.eventHandler()); err != nil {
-		return nil, fmt.Errorf("watch events: %w", err)
-	}
-	for _, informer := range []cache.SharedIndexInformer{w.pods, w.events} {
-		if err := informer.SetWatchErrorHandlerWithContext(x.watchFailed); err != nil {
-			return nil, fmt.Errorf("watch pods: %w", err)
-		}
+	if err := w.pods.SetWatchErrorHandlerWithContext(x.watchFailed); err != nil {
+		return nil, fmt.Errorf("watch pods: %w", err)
 	}
 	return w, nil
-}
-
-// newInformer returns an informer of the objects of one resource that pick selects.
-func (x *Executor) newInformer(
-	resource, namespace string, object runtime.Object, pick func(*metav1.ListOptions),
-) cache.SharedIndexInformer {
-	source := cache.NewFilteredListWatchFromClient(x.config.Client, resource, namespace, pick)
-	return cache.NewSharedIndexInformer(source, object, 0, cache.Indexers{})
 }
 
 // watchFailed notes that a watch broke off; the informer takes it up again by
@@ -107,7 +91,7 @@ func (x *Executor) setAway(away bool) {
 func (w *watcher) start(ctx context.Context, x *Executor) error {
 	w.once.Do(func() {
 		w.running.Go(func() { w.pods.RunWithContext(x.ctx) })
-		w.running.Go(func() { w.events.RunWithContext(x.ctx) })
+		w.running.Go(func() { x.watchEvents(w.events) })
 	})
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -175,6 +159,7 @@ func (x *Executor) podChanged(object any) {
 	if !ok {
 		return
 	}
+	x.sweepLeft(pod)
 	x.mu.Lock()
 	known := x.attempts[key] != nil
 	if !hasFinalizer(pod) {
@@ -209,15 +194,44 @@ func (x *Executor) podDeleted(object any) {
 	}
 }
 
-// slimPod keeps out of memory what nobody looks at.
+// slimPod keeps of a pod what somebody looks at, so that thousands of pods fit into little
+// memory. An attempt's own marks, by which it is recognised, are among that.
 func slimPod(object any) (any, error) {
-	if pod, ok := object.(*corev1.Pod); ok {
-		pod.ManagedFields = nil
-		pod.Spec.Volumes, pod.Spec.Tolerations, pod.Spec.Affinity = nil, nil, nil
-		for i := range pod.Spec.Containers {
-			c := &pod.Spec.Containers[i]
-			c.Env, c.EnvFrom, c.VolumeMounts, c.Command, c.Args = nil, nil, nil, nil, nil
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+		CreationTimestamp: pod.CreationTimestamp, DeletionTimestamp: pod.DeletionTimestamp,
+		DeletionGracePeriodSeconds: pod.DeletionGracePeriodSeconds, Finalizers: pod.Finalizers,
+		Labels: podspec.Marks(pod.Labels), Annotations: podspec.Marks(pod.Annotations),
+	}}
+	slim.Spec.NodeName, slim.Spec.ActiveDeadlineSeconds = pod.Spec.NodeName, pod.Spec.ActiveDeadlineSeconds
+	slim.Spec.InitContainers = slimContainers(pod.Spec.InitContainers)
+	slim.Spec.Containers = slimContainers(pod.Spec.Containers)
+	slim.Status.Phase, slim.Status.Conditions = pod.Status.Phase, pod.Status.Conditions
+	slim.Status.Reason, slim.Status.Message = pod.Status.Reason, pod.Status.Message
+	slim.Status.InitContainerStatuses = slimStatuses(pod.Status.InitContainerStatuses)
+	slim.Status.ContainerStatuses = slimStatuses(pod.Status.ContainerStatuses)
+	return slim, nil
+}
+
+func slimContainers(all []corev1.Container) []corev1.Container {
+	slim := make([]corev1.Container, len(all))
+	for i := range all {
+		slim[i] = corev1.Container{
+			Name: all[i].Name, RestartPolicy: all[i].RestartPolicy,
+			Resources: corev1.ResourceRequirements{Limits: all[i].Resources.Limits},
 		}
 	}
-	return object, nil
+	return slim
+}
+
+func slimStatuses(all []corev1.ContainerStatus) []corev1.ContainerStatus {
+	slim := make([]corev1.ContainerStatus, len(all))
+	for i := range all {
+		slim[i] = corev1.ContainerStatus{Name: all[i].Name, State: all[i].State, Started: all[i].Started}
+	}
+	return slim
 }
