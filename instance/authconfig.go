@@ -165,6 +165,13 @@ type authSettings struct {
 	clientSecret, key dag.Secret
 }
 
+// The requests a second, and at once, by which Kubernetes is asked whose tokens are: who
+// sends one need not be known.
+const (
+	reviewQPS   = 100
+	reviewBurst = 200
+)
+
 // open opens the service. publicURL has no slash at its end.
 // wrap goes around the transport of requests to the identity provider.
 func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger,
@@ -189,7 +196,7 @@ func (a authSettings) open(s *store.Store, publicURL string, logger *slog.Logger
 	c.TokenLife, c.ConfirmAge = time.Duration(a.Tokens.MaxDays)*day, time.Duration(a.Tokens.ConfirmDays)*day
 	if audiences := a.Kubernetes.Audiences; len(audiences) > 0 {
 		reviews, err := pod.DialReviews(pod.Access{Kubeconfig: a.Kubernetes.Kubeconfig, Context: a.Kubernetes.Context,
-			QPS: defaultQPS, Burst: defaultBurst})
+			QPS: reviewQPS, Burst: reviewBurst})
 		if err != nil {
 			return nil, usage.New(fmt.Errorf("auth.kubernetes: %w", err))
 		}

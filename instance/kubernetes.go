@@ -29,8 +29,8 @@ type kubernetesConfig struct {
 	Namespace string `yaml:"namespace"`
 	// Instance tells the pods of several installations apart.
 	Instance string `yaml:"instance"`
-	// QPS and Burst bound the requests to the API server; 0 leaves them to the
-	// executor.
+	// QPS and Burst bound the requests to the API server. A QPS of 0 means no bound,
+	// a Burst of 0 twice the QPS.
 	QPS   float64 `yaml:"qps"`
 	Burst int     `yaml:"burst"`
 	// StartupTimeout bounds a pod's start when its task does not say; 2 minutes
@@ -89,22 +89,12 @@ func podRules(c podspec.Config) string {
 	return "rules:" + hex.EncodeToString(sum[:6])
 }
 
-// The requests a second, and at once, that an instance may make when its
-// configuration does not say: a task costs about six.
-const (
-	defaultQPS   = 100
-	defaultBurst = 200
-)
-
 // open opens the executor of pods. wrap goes around the transport of its requests.
 func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger,
 	wrap func(http.RoundTripper) http.RoundTripper) (executor.Executor, error) {
 	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst, Wrap: wrap}
-	if access.QPS == 0 {
-		access.QPS = defaultQPS
-	}
 	if access.Burst == 0 {
-		access.Burst = max(defaultBurst, int(access.QPS))
+		access.Burst = max(1, int(2*access.QPS))
 	}
 	klog.SetSlogLogger(logger) // what Kubernetes' client says of itself
 	client, err := pod.Dial(access)

@@ -57,7 +57,7 @@ webhook: {secret_files: [DIR/hook]}
 models: {registry: localhost, templates: "TEMPLATES"}
 scheduler: {executor: kubernetes, max_active_tasks: 40, poll: 1s}
 kubernetes:
-  {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, qps: 500, burst: 1000, startup_timeout: 10m, policy: {volume_claims: [models]}}
+  {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, startup_timeout: 10m, policy: {volume_claims: [models]}}
 `)))
 	return o
 }
