@@ -123,7 +123,7 @@ gitlab: {url: "http://127.0.0.1:9", groups: [gbc]}
 webhook: {secret_files: [HOME/secret]}
 models: {registry: localhost}
 scheduler: {executor: kubernetes, poll: 1s, max_active_tasks: 5000}
-kubernetes: {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, qps: 2000, burst: 4000, startup_timeout: 10m, policy: {annotations: ["dagwright.dev/*"]}}
+kubernetes: {kubeconfig: CONFIG, namespace: SPACE, instance: SPACE, startup_timeout: 10m, policy: {annotations: ["dagwright.dev/*"]}}
 `)}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(home, name), []byte(text), 0o600); err != nil {
