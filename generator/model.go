@@ -133,16 +133,21 @@ func ParseModel(file string, source []byte, inst Instance) (Model, error) {
 }
 
 func (r *modelReader) model(n *field, m *Model) {
-	readers := r.settings(m)
 	var models *field
-	readers["models"] = func(f *field) { models = f }
-	r.keys(n, readers)
+	r.keys(n, r.top(m, &models))
 	if models != nil {
 		m.Entries = r.entries(models, *m)
 	}
 	if len(m.Entries) == 0 {
 		r.checkLayers(m)
 	}
+}
+
+// top are the readers of the file's own keys. What stands under "models" is read last.
+func (r *modelReader) top(m *Model, models **field) map[string]func(*field) {
+	readers := r.settings(m)
+	readers["models"] = func(f *field) { *models = f }
+	return readers
 }
 
 // settings are the readers of what may be said of any model.

@@ -39,6 +39,18 @@ func (r *modelReader) entries(n *field, common Model) []Entry {
 func (r *modelReader) entry(n *field, common Model) Entry {
 	e := Entry{Model: common}
 	e.Model.Settings, e.Model.Scoring.Settings, e.Model.Retrain.Settings = Settings{}, Settings{}, Settings{}
+	before := len(r.faults)
+	r.keys(n, r.entryKeys(&e))
+	r.layEntry(common, &e.Model)
+	r.checkLayers(&e.Model)
+	if e.Name == "" && len(r.faults) == before {
+		r.fault(n, "name is missing: it becomes the DAG's")
+	}
+	return e
+}
+
+// entryKeys are the readers of the keys of one of "models".
+func (r *modelReader) entryKeys(e *Entry) map[string]func(*field) {
 	readers := r.settings(&e.Model)
 	readers["name"] = func(f *field) { e.Name = r.modelName(f) }
 	readers["path"] = func(f *field) { e.Path, e.PathAt = r.folder(f), Place{f.line, f.column} }
@@ -47,14 +59,7 @@ func (r *modelReader) entry(n *field, common Model) Entry {
 			e.Watch = append(e.Watch, r.folder(item))
 		}
 	}
-	before := len(r.faults)
-	r.keys(n, readers)
-	r.layEntry(common, &e.Model)
-	r.checkLayers(&e.Model)
-	if e.Name == "" && len(r.faults) == before {
-		r.fault(n, "name is missing: it becomes the DAG's")
-	}
-	return e
+	return readers
 }
 
 // layEntry lays what an entry says over what the file says of all: the entry itself is nearer
