@@ -307,7 +307,7 @@ func (f *configFile) list(n *yaml.Node, path string) {
 		item = aliased(item)
 		if n.Kind == yaml.SequenceNode && (item.Kind != yaml.ScalarNode || item.Value == "" || item.Tag == "!!null") {
 			f.at(item, fmt.Sprintf("%s[%d]", path, i), "is %s; want %s", kindOf(item), rule.want)
-		} else if rule.ok != nil && n.Kind == yaml.SequenceNode && !rule.ok(item.Value) {
+		} else if n.Kind == yaml.SequenceNode && !rule.takes(item.Value) {
 			f.at(item, fmt.Sprintf("%s[%d]", path, i), "%.200q is wrong; want %s", item.Value, rule.want)
 		}
 	}
@@ -384,7 +384,7 @@ func scalarOf(n *yaml.Node, t reflect.Type, rule configValue) bool {
 		x, err := strconv.ParseFloat(n.Value, 64)
 		return err == nil && x > 0 && x <= maxConfigNumber
 	case reflect.String:
-		return n.Value == "" && rule.empty || n.Value != "" && (rule.ok == nil || rule.ok(n.Value))
+		return n.Value == "" && rule.empty || n.Value != "" && rule.takes(n.Value)
 	}
 	return false
 }

@@ -20,6 +20,7 @@ type configValue struct {
 	empty bool              // whether "" or [] may stand there: for texts as if the key were left out
 	zero  bool              // whether 0 may; negative numbers never do
 	least time.Duration     // of a time
+	words []string          // of a text: the words that there are; nil leaves it to ok
 	ok    func(string) bool // of a text, or each of a list; nil takes any that is not empty
 	name  func(string) bool // of each name of a mapping; nil takes any that is not empty
 }
@@ -70,7 +71,7 @@ var configValues = withLists(map[string]configValue{
 	"dag_repository.project":       {want: "its GitLab path, such as gbc/airflow-dev"},
 	"dag_repository.username":      {want: "the name of a user"},
 	"dag_repository.password_file": {want: "a file with a password or token"},
-	"dag_repository.deliver":       {want: `"push" or "merge_request"`, ok: oneWord("push", "merge_request")},
+	"dag_repository.deliver":       {want: `"push" or "merge_request"`, words: []string{"push", "merge_request"}},
 	"dag_repository.auto_merge":    {want: "true or false"},
 	"dag_repository.loader":        {want: "true or false"},
 	"gitlab.url":                   {want: "GitLab's address, such as https://gitlab.example.com", ok: gitlabAddress},
@@ -89,7 +90,7 @@ var configValues = withLists(map[string]configValue{
 	"models.templates":              {want: "a folder of templates", empty: true},
 	"models.registry_username":      {want: "the name of a user who may read the registry", empty: true},
 	"models.registry_password_file": {want: "a file with that user's password", empty: true},
-	"models.wait_for":               {want: `"pipeline", "image" or "none"`, ok: oneWord("pipeline", "image", "none")},
+	"models.wait_for":               {want: `"pipeline", "image" or "none"`, words: []string{"pipeline", "image", "none"}},
 	"models.wait_stages":            {want: "names of stages, such as [build]"},
 	"models.profiles": {
 		want:  "names with kinds of pods, such as {gpu-small: {node_selector: {pool: gpu}}}",
@@ -127,18 +128,18 @@ var configValues = withLists(map[string]configValue{
 		want: "a list of tolerations, such as [{key: gpu, operator: Exists}]",
 	},
 	"models.profiles.*.tolerations.key":      {want: "the key of a taint"},
-	"models.profiles.*.tolerations.operator": {want: "Exists or Equal", ok: oneWord("Exists", "Equal")},
+	"models.profiles.*.tolerations.operator": {want: "Exists or Equal", words: []string{"Exists", "Equal"}},
 	"models.profiles.*.tolerations.value":    {want: "the value of a taint", empty: true},
 	"models.profiles.*.tolerations.effect": {
-		want: "NoSchedule, PreferNoSchedule or NoExecute",
-		ok:   oneWord("NoSchedule", "PreferNoSchedule", "NoExecute"),
+		want:  "NoSchedule, PreferNoSchedule or NoExecute",
+		words: []string{"NoSchedule", "PreferNoSchedule", "NoExecute"},
 	},
 	"models.profiles.*.tolerations.tolerationSeconds": {want: "a number of seconds from 1"},
 	"models.volumes.*.persistent_volume_claim":        {want: "the name of a claim in the pods' namespace"},
 	"models.volumes.*.read_only":                      {want: "true or false"},
 	"models.volumes.*.sub_path":                       {want: `a folder of the volume, such as "{project}"`},
 
-	"scheduler.executor":               {want: `"process" or "kubernetes"`, ok: oneWord("process", "kubernetes")},
+	"scheduler.executor":               {want: `"process" or "kubernetes"`, words: []string{"process", "kubernetes"}},
 	"scheduler.poll":                   {want: "a time such as 30s, of 1s or more", least: time.Second},
 	"scheduler.max_active_tasks":       {want: "a number of tasks from 1 to 100000"},
 	"scheduler.infrastructure_retries": {want: "a number of tries, 0 or more", zero: true},
@@ -152,7 +153,7 @@ var configValues = withLists(map[string]configValue{
 	"kubernetes.startup_timeout": {want: "a time such as 2m, of 1s or more", least: time.Second},
 
 	"kubernetes.policy.pod_security": {want: "restricted, baseline or privileged",
-		ok: oneWord("restricted", "baseline", "privileged")},
+		words: []string{"restricted", "baseline", "privileged"}},
 	"kubernetes.policy.service_account_token": {want: "true or false"},
 	"kubernetes.policy.max_resources":         {want: `resources with quantities, such as {cpu: "8", memory: 32Gi}`},
 	"kubernetes.policy.node_selector": {want: "labels of nodes with their values, such as {pool: models}",
@@ -170,6 +171,11 @@ var configValues = withLists(map[string]configValue{
 
 	"promotion.only_promoted": {want: "true or false"},
 })
+
+// takes reports whether a text that is not empty may stand at the key, or in its list.
+func (v configValue) takes(text string) bool {
+	return (v.words == nil || slices.Contains(v.words, text)) && (v.ok == nil || v.ok(text))
+}
 
 // withLists adds the keys that are alike in several places.
 func withLists(values map[string]configValue) map[string]configValue {
