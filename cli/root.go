@@ -93,7 +93,7 @@ Start with "dagwright dev": all of it on this machine, with two example models.`
 	}
 	add("server", newDevCommand(), newServeCommand())
 	add("author", newGenerateCommand(), newValidateCommand(), newScheduleCommand(), newPromoteCommand(),
-		newHooksCommand(), newImportCommand())
+		newHooksCommand(), newImportCommand(), newSchemaCommand())
 	add("client", newDAGsCommand(), newRunsCommand(), newTasksCommand(), newLogsCommand(), newModelsCommand(),
 		newImportErrorsCommand(),
 		newAuditCommand(), newRerenderCommand())
