@@ -52,9 +52,9 @@ repository, in ` + pushTokenVariable + `. Both print what changes, the graph and
 runs. Exit code 1 means that the DAG was rejected or not delivered.
 
 With --config an instance's configuration says what models are rendered with: its
-profiles, volumes and defaults, its policy for pods, its registry, templates and branches.
-Only the sections models and kubernetes of the file are read. Without it none of these is
-known: a profile or volume is then refused, and where branches have other names than main
+profiles, volumes and defaults, its variables, its policy for pods, its registry, templates
+and branches. Only the sections models, variables and kubernetes of the file are read, and
+what variables.files names where it is there. Without it none of these is known: a profile or volume is then refused, and where branches have other names than main
 and retrain, --kind says which DAG a branch becomes.
 
 A spec names the commit that it is of. --push therefore refuses a model file, or a

@@ -13,7 +13,6 @@ import (
 
 	"dagwright/dag"
 	"dagwright/instance"
-	"dagwright/podspec"
 	"dagwright/scheduler"
 	"dagwright/usage"
 )
@@ -37,8 +36,11 @@ what the real Airflow with dag-factory would refuse, so that the repository woul
 load there; with --airflow it is a fault.
 
 The pods of tasks are checked against Kubernetes' Pod Security "restricted" or, with
---config, against the whole policy of an instance. Only the section kubernetes of
-that file is used; no secret is read.`,
+--config, against the whole policy of an instance. Only the sections kubernetes and
+variables of that file are used; no secret is read.
+
+Templates may name variables of the instance (var.value, var.json). With --config those
+that it does not have, or not for the DAG, are faults; without it a note tells each.`,
 		Example: `  dagwright validate dags
   dagwright validate dags/gbc/risk/churn-model.yaml
   dagwright validate --code-quality gl-code-quality-report.json --junit junit.xml dags
@@ -51,15 +53,13 @@ that file is used; no secret is read.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			pods := instance.AnyInstance()
+			v := newValidator(cmd.OutOrStdout())
+			v.airflow = airflow
 			if config != "" {
-				var err error
-				if pods, err = instance.ReadPods(config); err != nil {
+				if err := v.configure(config); err != nil {
 					return err
 				}
 			}
-			v := newValidator(cmd.OutOrStdout(), pods)
-			v.airflow = airflow
 			return v.validate(args, r)
 		},
 	}
@@ -83,10 +83,23 @@ type validator struct {
 	noted   map[dag.SpecNote]bool
 }
 
-func newValidator(out io.Writer, pods podspec.Config) *validator {
+// newValidator checks for an instance of which nothing is known.
+func newValidator(out io.Writer) *validator {
 	return &validator{out: out, files: map[dag.ID]string{}, noted: map[dag.SpecNote]bool{}, parser: dag.Parser{
-		CheckSchedule: scheduler.CheckSchedule, CheckTask: instance.CheckTask(pods),
+		CheckSchedule: scheduler.CheckSchedule, CheckTask: instance.CheckTask(instance.AnyInstance()),
+		NoteDAG: instance.NoteVariables(),
 	}}
+}
+
+// configure checks for the instance of a configuration file.
+func (v *validator) configure(file string) error {
+	pods, err := instance.ReadPods(file)
+	if err != nil {
+		return err
+	}
+	v.parser.CheckTask, v.parser.NoteDAG = instance.CheckTask(pods), nil
+	v.parser.CheckDAG, err = instance.ReadVariables(file)
+	return err
 }
 
 // validate checks files and folders. The error says how many faults there are.

@@ -29,6 +29,9 @@ type Parser struct {
 	// have had no fault yet. A path in its error is a key of the DAG, as in tags[1],
 	// or an argument of one of its Tasks, as in tasks[0].owner.
 	CheckDAG func(*DAG) error
+	// NoteDAG says what is worth knowing about a DAG, with paths as in the error of
+	// CheckDAG; nil says nothing. It is asked about the same DAGs.
+	NoteDAG func(*DAG) SpecErrors
 }
 
 // Parse reads a spec file like [Parser.Parse], without a look at cron
@@ -59,7 +62,8 @@ func (p Parser) Parse(file string, source []byte, defaults ...Defaults) ([]*DAG,
 // Read is [Parser.Parse] with notes, which are there whether the file has faults or not.
 func (p Parser) Read(file string, source []byte, defaults ...Defaults) (Reading, error) {
 	f := &faults{}
-	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, checkDAG: p.CheckDAG, file: file}
+	s := &specReader{reader: reader{f}, check: p.CheckSchedule, checkTask: p.CheckTask, checkDAG: p.CheckDAG,
+		noteDAG: p.NoteDAG, file: file}
 	s.readDefaults(defaults)
 	if root := readTree(file, source, f); root != nil {
 		s.readFile(root)
@@ -79,6 +83,7 @@ type specReader struct {
 	check     func(Schedule) error
 	checkTask func(Task) error
 	checkDAG  func(*DAG) error
+	noteDAG   func(*DAG) SpecErrors
 	file      string
 	// defaults lies under every DAG of the file; nil when there are none.
 	defaults *node
@@ -191,6 +196,9 @@ func (s *specReader) readDAG(root *node, p pair, defaults *node) bool {
 	s.dags = append(s.dags, d.read())
 	if s.checkDAG != nil && len(s.faults.list) == 0 {
 		d.addDAGFaults(s.checkDAG(d.dag))
+	}
+	if s.noteDAG != nil && len(s.faults.list) == 0 {
+		d.addDAGNotes(s.noteDAG(d.dag))
 	}
 	return true
 }

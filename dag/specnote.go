@@ -17,6 +17,8 @@ const (
 	// NoteAirflow is about what dagwright reads and the real Airflow with dag-factory
 	// refuses, or reads otherwise: the spec would not load there, or not be the same.
 	NoteAirflow SpecNoteKind = "airflow"
+	// NoteInstance is about what the instance that loads the spec must have.
+	NoteInstance SpecNoteKind = "instance"
 )
 
 // SpecNote is something worth knowing about a spec that does not keep it from being read.

@@ -19,7 +19,8 @@ func (d *dagReader) addCheckedFaults(t *taskSpec, err error, read SpecErrors) {
 				continue
 			}
 		}
-		d.addTaskFault(t, e)
+		at, path := d.placeInTask(t, e.Path)
+		d.faults.add(at, path, "%s", e.Reason)
 	}
 }
 
@@ -32,24 +33,37 @@ func isBelow(path, parent string) bool {
 // addDAGFaults reports what [Parser.CheckDAG] found, likewise.
 func (d *dagReader) addDAGFaults(err error) {
 	for _, e := range specErrors(err) {
-		steps := pathSteps(e.Path)
-		if steps[0] == "tasks" && len(steps) > 2 {
-			if i, err := strconv.Atoi(steps[1]); err == nil && i < len(d.tasks) {
-				d.addTaskFault(d.tasks[i], &SpecError{Path: strings.Join(steps[2:], "."), Reason: e.Reason})
-				continue
-			}
-		}
-		n := d.node.get(steps[0])
-		if n == nil {
-			path := d.node.path()
-			if e.Path != "" {
-				path = joinPath(path, e.Path)
-			}
-			d.faults.add(d.node.at, path, "%s", e.Reason)
-			continue
-		}
-		d.addFaultBelow(n, e, steps)
+		at, path := d.placeInDAG(e)
+		d.faults.add(at, path, "%s", e.Reason)
 	}
+}
+
+// addDAGNotes notes what [Parser.NoteDAG] says, likewise.
+func (d *dagReader) addDAGNotes(all SpecErrors) {
+	for _, e := range all {
+		at, path := d.placeInDAG(e)
+		d.faults.note(NoteInstance, at, path, "%s", e.Reason)
+	}
+}
+
+// placeInDAG finds what a fault of the DAG is about, by its path.
+func (d *dagReader) placeInDAG(e *SpecError) (place, string) {
+	steps := pathSteps(e.Path)
+	if steps[0] == "tasks" && len(steps) > 2 {
+		if i, err := strconv.Atoi(steps[1]); err == nil && i < len(d.tasks) {
+			_, path, _ := strings.Cut(e.Path, ".")
+			return d.placeInTask(d.tasks[i], path)
+		}
+	}
+	n := d.node.get(steps[0])
+	if n == nil {
+		path := d.node.path()
+		if e.Path != "" {
+			path = joinPath(path, e.Path)
+		}
+		return d.node.at, path
+	}
+	return n.below(e.Path)
 }
 
 // specErrors lists the faults of an error; one that has no place is a fault of the
@@ -68,21 +82,21 @@ func specErrors(err error) SpecErrors {
 	return SpecErrors{{Reason: reasonOf(err)}}
 }
 
-func (d *dagReader) addTaskFault(t *taskSpec, e *SpecError) {
-	steps := pathSteps(e.Path)
-	n := t.argument(d, steps[0])
+// placeInTask finds what a path in a task leads to.
+func (d *dagReader) placeInTask(t *taskSpec, path string) (place, string) {
+	n := t.argument(d, pathSteps(path)[0])
 	if n == nil {
-		d.faults.add(t.node.at, strings.TrimSuffix(t.node.path()+"."+e.Path, "."), "%s", e.Reason)
-		return
+		return t.node.at, strings.TrimSuffix(t.node.path()+"."+path, ".")
 	}
-	d.addFaultBelow(n, e, steps)
+	return n.below(path)
 }
 
-// addFaultBelow reports a fault at the value to which the steps of its path lead from
-// the one of the first step.
-func (d *dagReader) addFaultBelow(n *node, e *SpecError, steps []string) {
+// below finds the value to which the steps of a path lead from n, which is that of the
+// first step, or the last that the file has.
+func (n *node) below(whole string) (place, string) {
+	steps := pathSteps(whole)
 	// An inherited argument has a path of its own.
-	path := n.path() + strings.TrimPrefix(e.Path, steps[0])
+	path := n.path() + strings.TrimPrefix(whole, steps[0])
 	for _, step := range steps[1:] {
 		next := n.step(step)
 		if next == nil {
@@ -90,7 +104,7 @@ func (d *dagReader) addFaultBelow(n *node, e *SpecError, steps []string) {
 		}
 		n = next
 	}
-	d.faults.add(n.at, path, "%s", e.Reason)
+	return n.at, path
 }
 
 // argument finds an argument of the task where it stands: in the task, in one of

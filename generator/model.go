@@ -173,7 +173,10 @@ func (r *modelReader) scoring(s *ScoringModel) map[string]func(*field) {
 	readers := r.common(&s.Settings)
 	readers["pod"] = func(f *field) { r.pod(f, &s.TaskSettings) }
 	readers["schedule"] = func(f *field) { s.Schedule = r.schedule(f) }
-	readers["command"] = func(f *field) { s.Command = r.command(f) }
+	readers["command"] = func(f *field) {
+		s.Command = r.command(f)
+		s.say("command", f)
+	}
 	return readers
 }
 

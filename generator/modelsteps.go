@@ -47,7 +47,10 @@ func (r *modelReader) step(s *Step, needs *[]needed) map[string]func(*field) {
 	readers := r.taskSettings(&s.TaskSettings)
 	readers["pod"] = func(f *field) { r.pod(f, &s.TaskSettings) }
 	readers["task_id"] = func(f *field) { s.ID = dag.TaskID(r.taskID(f)) }
-	readers["command"] = func(f *field) { s.Command = r.command(f) }
+	readers["command"] = func(f *field) {
+		s.Command = r.command(f)
+		s.say("command", f)
+	}
 	readers["trigger_rule"] = func(f *field) { s.TriggerRule = r.triggerRule(f) }
 	readers["needs"] = func(f *field) {
 		s.Needs, *needs = []dag.TaskID{}, r.needs(f)

@@ -68,6 +68,9 @@ type Instance struct {
 	// CheckTask says what of a rendered task the installation does not allow; nil
 	// leaves that to those who load the spec.
 	CheckTask func(dag.Task) error
+	// CheckVariables says which variables that its templates name a rendered DAG may not
+	// read; nil leaves that to those who load the spec.
+	CheckVariables func(*dag.DAG) error
 	// CheckClaims says what a rendered DAG's project may not claim, such as an owner
 	// that roles are given by; nil leaves that to those who load the spec.
 	CheckClaims func(*dag.DAG) error
@@ -216,7 +219,9 @@ func templateError(name string, err error) error {
 // schedule, the instance's: ParseModel has found the model's own.
 func check(out Rendered, r Request, m Model, inst Instance) (*dag.DAG, error) {
 	where := "template " + out.Template
-	dags, err := dag.Parser{CheckSchedule: inst.CheckSchedule, CheckTask: inst.CheckTask}.Parse(out.Path, out.Content)
+	dags, err := dag.Parser{
+		CheckSchedule: inst.CheckSchedule, CheckTask: inst.CheckTask, CheckDAG: inst.CheckVariables,
+	}.Parse(out.Path, out.Content)
 	if err != nil {
 		return nil, fmt.Errorf("%s, or what %s says, gives a spec that cannot be loaded: %w", where, ModelFile, err)
 	}

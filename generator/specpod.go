@@ -21,6 +21,7 @@ type arguments struct {
 func newArguments(t TaskSettings) arguments {
 	a := arguments{values: map[string]any{}, from: map[string]Said{}, said: t.Said}
 	a.comes("image", "image")
+	a.comes("cmds", "command")
 	a.comes("container_resources", "profile")
 	a.comes("container_resources", "resources")
 	for _, v := range t.Env {

@@ -23,6 +23,13 @@ func withChecks(i *generator.Instance, pods podspec.Config) {
 	i.CheckTemplate = macro.New().CheckText
 }
 
+// checkDAG says what of a DAG that can be loaded the instance does not take: its claims, and
+// variables that it may not read.
+func (a *Instance) checkDAG() func(*dag.DAG) error {
+	variables := a.Variables.checker()
+	return func(d *dag.DAG) error { return faults(a.auth.CheckClaims(d), variables(d)) }
+}
+
 // faults puts faults together. An error of another kind stands for all.
 func faults(errs ...error) error {
 	var all dag.SpecErrors

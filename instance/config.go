@@ -111,6 +111,8 @@ type Config struct {
 		Previews    bool     `yaml:"previews"`
 	} `yaml:"webhook"`
 	Models modelsConfig `yaml:"models"`
+	// Variables are those of templates, var.value and var.json.
+	Variables variablesConfig `yaml:"variables"`
 	// Promotion is where DAGs are promoted to and from.
 	Promotion promotionConfig `yaml:"promotion"`
 	Scheduler struct {
@@ -165,22 +167,38 @@ func openConfig(file string) (*configFile, error) {
 // ReadPods reads the section kubernetes of a configuration file strictly, and nothing else of it: what an instance adds
 // to the pods of its tasks, and what it allows them.
 func ReadPods(file string) (podspec.Config, error) {
-	f, err := openConfig(file)
-	if err != nil {
-		return podspec.Config{}, err
-	}
-	f.root = only(f.root, "kubernetes")
 	var c struct {
 		Kubernetes kubernetesConfig `yaml:"kubernetes"`
 	}
-	f.decode(&c)
+	err := readSection(file, "kubernetes", &c, func(f *configFile) { c.Kubernetes.check(f, false) })
+	return c.Kubernetes.pods(), err
+}
+
+// ReadVariables reads the section variables of a configuration file strictly, and nothing else of it. It returns what
+// says which variables a DAG's templates name that it may not read, or that are not there.
+func ReadVariables(file string) (func(*dag.DAG) error, error) {
+	var c struct {
+		Variables variablesConfig `yaml:"variables"`
+	}
+	err := readSection(file, "variables", &c, func(*configFile) {})
+	return knownVariables(c.Variables).checker(), err
+}
+
+// readSection reads one section of a configuration file into c, which points to a struct with it.
+func readSection(file, section string, c any, check func(*configFile)) error {
+	f, err := openConfig(file)
+	if err != nil {
+		return err
+	}
+	f.root = only(f.root, section)
+	f.decode(c)
 	if len(f.faults) == 0 {
-		c.Kubernetes.check(f, false)
+		check(f)
 	}
 	if err := f.err(); err != nil {
-		return podspec.Config{}, usage.New(err)
+		return usage.New(err)
 	}
-	return c.Kubernetes.pods(), nil
+	return nil
 }
 
 // only is a file's mapping with some of its keys; a file that is not a mapping is itself.
@@ -366,6 +384,9 @@ func (c Config) Settings(run []string) (Settings, error) {
 		return s, usage.New(fmt.Errorf("models.registry: %w", err))
 	}
 	s.Models.Registry = images
+	if s.Variables, err = openVariables(c.Variables); err != nil {
+		return s, usage.New(err)
+	}
 	client, err := gitlab.Dial(gitlab.Config{BaseURL: c.GitLab.URL, Token: token.Reveal(),
 		Transport: m.Outgoing("gitlab")(http.DefaultTransport)})
 	if err != nil {

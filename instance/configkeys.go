@@ -331,6 +331,10 @@ func (f *configFile) mapping(n *yaml.Node, path, key string, of reflect.Type) {
 			f.at(name, path, "has an empty name; want %s", rule.want)
 		case path == key && rule.name != nil && !rule.name(name.Value):
 			f.at(name, path, "has the name %.60q; want %s", name.Value, rule.want)
+		case of == reflect.TypeFor[variableText]():
+			if _, reason := textOfVariable(value); reason != "" {
+				f.at(value, joinKey(path, name.Value), "%s", reason)
+			}
 		case of.Kind() == reflect.Map:
 			f.mapping(value, joinKey(path, name.Value), key, of.Elem())
 		case of.Kind() == reflect.Slice:

@@ -109,6 +109,19 @@ var configValues = withLists(map[string]configValue{
 		empty: true, ok: offeredArgument,
 	},
 
+	"variables.values": {
+		want: `names with values, such as {bucket: "s3://models"}`, empty: true, name: variableName,
+	},
+	"variables.files": {want: "folders with a file for each variable, or .json and .yaml files of many", empty: true},
+	"variables.projects": {
+		want: `names of variables by project or group, or "*", such as {gbc/risk: [risk_*]}`, empty: true,
+		name: secretsFor, ok: variableName,
+	},
+	"variables.dags": {
+		want:  `names of variables by the ids of DAGs that were written by hand, such as {"nightly-*": [bucket]}`,
+		empty: true, ok: variableName,
+	},
+
 	"models.defaults.retries":     {want: "a number of tries from 0", zero: true},
 	"models.defaults.retry_delay": {want: "a time such as 90s, 5m, 2h or 1d, or 0"},
 	"models.defaults.timeout":     {want: "a time such as 90s, 5m, 2h or 1d, or 0 for no limit"},
@@ -214,8 +227,10 @@ func withLists(values map[string]configValue) map[string]configValue {
 // ruleOf is what configValues says of a key. Below a section that has names of the operator's
 // choice, "*" stands for each of them there; an element of a list is as the list.
 func ruleOf(path string) configValue {
-	if strings.HasPrefix(path, "models.secrets.") { // the names are paths
-		path = "models.secrets"
+	for _, section := range []string{"models.secrets", "variables.projects", "variables.dags"} {
+		if strings.HasPrefix(path, section+".") { // the names are paths, or ids
+			path = section
+		}
 	}
 	for _, section := range []string{"models.profiles.", "models.volumes."} {
 		if rest, ok := strings.CutPrefix(path, section); ok {

@@ -65,6 +65,9 @@ func Open(ctx context.Context, s Settings) (_ *Instance, err error) {
 		s.Metrics = metrics.New(version.String())
 	}
 	a := &Instance{Settings: s}
+	if s.Variables != nil {
+		s.Variables.logger = s.Logger
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
@@ -213,7 +216,7 @@ func (a *Instance) addGenerator() error {
 	}
 	instance := a.Models.Defaults
 	withChecks(&instance, a.Pods)
-	instance.CheckClaims = a.auth.CheckClaims
+	instance.CheckClaims, instance.CheckVariables = a.auth.CheckClaims, a.Variables.checker()
 	g := generator.New(generator.Config{
 		Store: a.store, Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set,
 		Branches: a.Models.Branches, Instance: instance, Reconcile: a.Models.Reconcile, Logger: a.Logger,
@@ -248,7 +251,8 @@ func (a *Instance) addScheduler() error {
 	config := scheduler.Config{
 		Meter: meter,
 		Store: a.store, Executor: meter.watch(exec), Logs: a.logs, Repo: repo,
-		CheckClaims: a.auth.CheckClaims, ClaimsVersion: a.auth.ClaimsVersion,
+		CheckClaims: a.checkDAG(), ClaimsVersion: func() string { return a.auth.ClaimsVersion() + a.Variables.Version() },
+		Variables: a.Variables.Variable,
 		CheckTask: CheckTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
 		Poll: a.Scheduling.Poll, MaxActiveTasks: a.Scheduling.MaxActiveTasks, MaxLost: a.Scheduling.MaxLost, Logger: a.Logger,
 	}
@@ -315,7 +319,8 @@ func (a *Instance) router(done <-chan struct{}) *echo.Echo {
 			Store: a.store, Logs: a.logs, Logger: a.Logger, GitLabURL: a.GitLab.URL, Done: done,
 			Environment: a.Pages.Environment, Production: a.Pages.Production, Sibling: a.Pages.Sibling,
 			PromotesTo: a.Promotion.ToProject, DAGProject: a.DAGs.Project, Branches: a.Models.Branches,
-			Auth: a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
+			Variables: a.Variables.Variable,
+			Auth:      a.auth, User: auth.User, Allow: a.auth.Allow, Troubles: a.troubles,
 		})
 	}
 	return e

@@ -42,14 +42,14 @@ type Rendering struct {
 	Branches dag.Branches
 }
 
-// ReadRendering reads the sections models and kubernetes of a configuration file strictly, and
-// nothing else of it.
+// ReadRendering reads the sections models, variables and kubernetes of a configuration file
+// strictly, and nothing else of it.
 func ReadRendering(file string) (Rendering, error) {
 	f, err := openConfig(file)
 	if err != nil {
 		return Rendering{}, err
 	}
-	f.root = only(f.root, "models", "kubernetes")
+	f.root = only(f.root, "models", "variables", "kubernetes")
 	c := Config{file: file, root: f.root}
 	c.Models.Branches, c.Models.Offers = dag.DefaultBranches(), generator.DefaultInstance().Offers
 	f.decode(&c)
@@ -64,6 +64,7 @@ func ReadRendering(file string) (Rendering, error) {
 	}
 	r := Rendering{Instance: c.instance(), Templates: c.Models.Templates, Branches: c.Models.Branches}
 	withChecks(&r.Instance, c.Kubernetes.pods())
+	r.Instance.CheckVariables = knownVariables(c.Variables).checker()
 	return r, nil
 }
 

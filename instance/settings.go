@@ -37,6 +37,8 @@ type Settings struct {
 	Models     ModelSettings
 	Scheduling SchedulingSettings
 	Promotion  promotionSettings
+	// Variables are those that templates may read; nil without any.
+	Variables *variableSet
 
 	// Metrics count what the instance does; Open makes them when nil.
 	Metrics *metrics.Metrics

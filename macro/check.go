@@ -41,7 +41,7 @@ func (r *Renderer) CheckText(source string) error {
 	if err != nil {
 		return err
 	}
-	return t.fault()
+	return t.checked().fault
 }
 
 // someRun is a context in which every name has a value.
@@ -68,18 +68,27 @@ type checker struct {
 	// steps is how many steps a rendering takes at least; times is how often what is
 	// being checked is done in every run.
 	steps, times uint64
+	used         []VariableUse
 }
 
-// check finds the first fault of a template.
-func (t *template) check() error {
+// checked is what is known of a template before a run.
+type checked struct {
+	fault error         // the first, nil when there is none
+	used  []VariableUse // up to the fault, without their field
+}
+
+// check goes over a template up to its first fault.
+func (t *template) check() checked {
 	c := &checker{
 		names: someRun(), literals: t.literals, scopes: []map[string]any{{}}, asked: map[string]bool{}, line: 1, times: 1,
 	}
+	c.names.asked = c.use
 	c.body(t.body)
+	out := checked{used: c.used}
 	if c.err != nil {
-		return &syntaxError{line: c.line, reason: c.err.Error()}
+		out.fault = &syntaxError{line: c.line, reason: c.err.Error()}
 	}
-	return nil
+	return out
 }
 
 func (c *checker) fail(err error) {
@@ -275,12 +284,15 @@ func (c *checker) attribute(owner any, name string, n nodes.Node) any {
 }
 
 func (c *checker) item(n *nodes.GetItem) any {
-	c.expression(n.Node)
+	owner := c.expression(n.Node)
 	if n.Arg == nil {
 		c.fail(errNoExpression)
 		return unknown{}
 	}
 	c.expression(n.Arg)
+	if key, ok := n.Arg.(*nodes.String); ok && isAccessor(owner) {
+		c.attribute(owner, c.literals[key.Location], n)
+	}
 	return unknown{}
 }
 
@@ -296,7 +308,9 @@ func (c *checker) slice(n *nodes.GetSlice) {
 func (c *checker) call(n *nodes.Call) any {
 	c.checkRange(n)
 	switch v := c.expression(n.Func).(type) {
-	case unknown, *function:
+	case unknown:
+	case *function:
+		c.checkGet(v, n)
 	case *object:
 		if _, ok, _ := v.attribute("__call__"); !ok {
 			c.fail(notCallable(n.Func, v))

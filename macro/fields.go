@@ -32,6 +32,9 @@ type fields struct {
 
 	checks bool
 	faults dag.SpecErrors
+
+	lists bool // the variables, with checks
+	uses  []VariableUse
 }
 
 func (f *fields) task(t *dag.Task) {
@@ -45,10 +48,10 @@ func (f *fields) task(t *dag.Task) {
 // text renders one string. A string without template marks is returned as it
 // is, whatever its size.
 func (f *fields) text(field, source string) string {
-	if f.err != nil || !isTemplate(source) {
+	if f.err != nil || !isTemplate(source) || f.lists && !strings.Contains(source, "var") {
 		return source
 	}
-	out, err := f.render(source)
+	out, err := f.render(field, source)
 	switch s := (stopped{}); {
 	case err == nil:
 		return out
@@ -57,19 +60,26 @@ func (f *fields) text(field, source string) string {
 	case f.checks:
 		f.faults = append(f.faults, &dag.SpecError{Path: field, Reason: err.Error()})
 	default:
-		f.err = &dag.SpecError{Path: field, Reason: err.Error()}
+		f.err = &dag.SpecError{Path: field, Reason: f.names.withoutValues(source, err)}
 	}
 	return ""
 }
 
 // render renders a template, or finds its fault and renders nothing.
-func (f *fields) render(source string) (string, error) {
+func (f *fields) render(field, source string) (string, error) {
 	t, err := f.renderer.parsed(source, f.budget)
 	if err != nil {
 		return "", err
 	}
 	if f.checks {
-		return "", t.fault()
+		c := t.checked()
+		for _, use := range c.used {
+			if f.lists {
+				use.Field = field
+				f.uses = append(f.uses, use)
+			}
+		}
+		return "", c.fault
 	}
 	return t.execute(f.names, f.budget)
 }

@@ -27,6 +27,9 @@ var apartFromAirflow = differences{
 	"{% do 1 %}":                                      {"an error", "the blocks are if, for, set and raw"},
 	"{{ macros.json.dumps(params.users[0]) }}": {`{"age": 30, "city": "Riga", "name": "ann"}`,
 		"the keys of a conf are sorted"},
+	"{{ var.value.get('nope') }}":           {"an error", "nobody wants the text NOTSET"},
+	"{{ var.json.get('broken', 'other') }}": {"an error", "a default stands for what is not there, not for a mistake"},
+	"{{ var.json.get('empty', 1) }}":        {"an error", "a default stands for what is not there, not for a mistake"},
 }
 
 // apart are the templates of testdata/jinja.txt of which something else comes here than
@@ -62,8 +65,9 @@ func compareTable(t *testing.T, path string, least int, run func(conf map[string
 		t.Fatal(err)
 	}
 	var oracle struct {
-		Conf map[string]any
-		Rows []struct {
+		Conf      map[string]any
+		Variables map[string]string
+		Rows      []struct {
 			Template string
 			Want     *string
 		}
@@ -72,6 +76,7 @@ func compareTable(t *testing.T, path string, least int, run func(conf map[string
 		t.Fatalf("%d rows, %v", len(oracle.Rows), err)
 	}
 	c := run(oracle.Conf)
+	c.Variables = variablesOf(oracle.Variables)
 	for _, row := range oracle.Rows {
 		task := *c.Task
 		task.Image = row.Template

@@ -32,6 +32,8 @@ type Context struct {
 	MaxTries int
 	// Started is when this try starts: ti.start_date, None when it is zero.
 	Started time.Time
+	// Variables are those of the instance; nil when it has none.
+	Variables Variables
 }
 
 // Renderer renders tasks and keeps the templates that it has parsed, a bounded

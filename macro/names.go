@@ -16,7 +16,11 @@ type names struct {
 	conf    *dict // nil until it is asked for
 	params  *dict
 	tags    any
-	tried   bool // the number of the try was asked for
+	tried   bool // something was asked for that another try may have otherwise
+	read    map[string]*variable
+	// asked is told the variables that are asked for where nothing is rendered; nil
+	// where something is.
+	asked func(name string, optional bool)
 }
 
 func newNames(c Context, b *budget) *names {
@@ -128,6 +132,8 @@ func (n *names) lookup(name string) (v any, ok bool, err error) {
 		return fmt.Sprintf("%s__%s__%s", n.DAG.ID, n.Task.ID, date.t.Format("20060102")), true, nil
 	case "macros":
 		return macros, true, nil
+	case "var":
+		return &object{"var", n.vars}, true, nil
 	case "test_mode":
 		return false, true, nil
 	}
@@ -146,7 +152,6 @@ const prevHint = "Airflow 3 removed it; subtract what lies between two runs: mac
 var unavailable = map[string]string{
 	"conf":                             "it is Airflow's configuration; the run's configuration is dag_run.conf",
 	"conn":                             "dagwright has no connections; use env_from or secrets",
-	"var":                              "dagwright has no variables; use params, or env in .dagwright.yml (env_vars in a spec)",
 	"execution_date":                   "Airflow 3 removed it; use logical_date",
 	"next_ds":                          "Airflow 3 removed it; use data_interval_end | ds",
 	"next_ds_nodash":                   "Airflow 3 removed it; use data_interval_end | ds_nodash",

@@ -28,8 +28,8 @@ type template struct {
 	// escapes otherwise than Python.
 	literals map[*tokens.Token]string
 	size     int // bytes of memory, estimated
-	// fault is what check finds, looked for once.
-	fault func() error
+	// checked is what check finds, looked for once.
+	checked func() checked
 }
 
 // chargeParse charges what reading a template takes at most.
@@ -80,7 +80,7 @@ func parse(source string) (t *template, err error) {
 	}
 	// A token becomes about 400 bytes of nodes.
 	t = &template{body: body, literals: m.literals, size: 1024 + 2*len(source) + 400*len(list)}
-	t.fault = sync.OnceValue(t.check)
+	t.checked = sync.OnceValue(t.check)
 	return t, nil
 }
 

@@ -335,9 +335,9 @@ func (p *printer) jsonString(s string) string {
 }
 
 // parseJSON reads JSON text into a value of a template.
-func (e *evaluation) parseJSON(s string) (any, error) {
+func (b *budget) parseJSON(s string) (any, error) {
 	// Two bytes may become an item of a list, of numbers that are texts at first.
-	if err := e.spendEach(len(s), 64); err != nil {
+	if err := b.spendEach(len(s), 64); err != nil {
 		return nil, err
 	}
 	d := json.NewDecoder(strings.NewReader(s))
@@ -349,5 +349,5 @@ func (e *evaluation) parseJSON(s string) (any, error) {
 	if d.More() {
 		return nil, errors.New("the text has more than one JSON value")
 	}
-	return e.fromGo(v)
+	return b.fromGo(v)
 }

@@ -306,7 +306,7 @@ func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
 	}
 	rendered, err := d.macros.Render(s.ctx, macro.Context{
 		DAG: s.spec, Run: s.run, Task: task, Try: s.key.Try, MaxTries: task.Retries + 1,
-		Started: d.Now(),
+		Started: d.Now(), Variables: d.Variables,
 	})
 	if err != nil {
 		return executor.Attempt{}, renderError{err}

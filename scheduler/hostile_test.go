@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"dagwright/dag"
@@ -143,4 +144,38 @@ func TestTemplatesAreCheckedWhenASpecIsLoaded(t *testing.T) {
 	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "echo {{ dss }}")})
 	w.awaitImportErrors("dags/a.yaml:6:22: a.tasks[0].cmds[2]: dss is not defined")
 	w.awaitRun("a", w.trigger("a", nil), dag.RunSuccess)
+}
+
+// TestVariablesOfOthersAreImportErrors shows a variable that a DAG may not read as an import
+// error with its place, until the version of the rules changes; and gives a task the value
+// of one that it may read. What is only made at the start fails there, by name.
+func TestVariablesOfOthersAreImportErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var open atomic.Bool
+	w.variables = func(_ *dag.DAG, name string) (string, error) {
+		if name == "bucket" || name == "limits" && open.Load() {
+			return "of-" + name, nil
+		}
+		return "", fmt.Errorf("variable %s is not for this DAG", name)
+	}
+	templates := macro.New()
+	w.claims = func(d *dag.DAG) error { return templates.CheckVariables(d, w.variables) }
+	w.version = func() string { return fmt.Sprint(open.Load()) }
+	w.up()
+	w.commit(map[string]string{"dags/a.yaml": shell("a", "", "echo {{ var.value.limits }}")})
+	w.awaitImportErrors("dags/a.yaml:6:22: a.tasks[0].cmds[2]: variable limits is not for this DAG")
+	open.Store(true)
+	w.wantSync()
+	w.awaitImportErrors()
+	w.awaitDAG("a")
+	w.commit(map[string]string{"dags/b.yaml": shell("b", "", "test {{ var.value['buc' ~ 'ket'] }} = of-bucket")})
+	w.awaitDAG("b")
+	w.awaitRun("b", w.trigger("b", nil), dag.RunSuccess)
+	w.commit(map[string]string{"dags/c.yaml": shell("c", "", "echo {{ var.value['no' ~ 'body'] }}")})
+	w.awaitDAG("c")
+	r := w.awaitRun("c", w.trigger("c", nil), dag.RunFailed)
+	if !strings.Contains(r.Reason.String(), "variable nobody is not for this DAG") {
+		t.Errorf("reason %q", r.Reason)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor"
 	"dagwright/gitrepo"
+	"dagwright/macro"
 	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -39,6 +40,8 @@ type Config struct {
 	// otherwise. Nil allows everything.
 	CheckClaims   func(*dag.DAG) error
 	ClaimsVersion func() string
+	// Variables are those that templates may read; nil has none.
+	Variables macro.Variables
 	// Rules changes whenever CheckTask or CheckSpec may decide otherwise. Every spec
 	// is then read again.
 	Rules string

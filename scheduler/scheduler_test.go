@@ -21,6 +21,7 @@ import (
 	"dagwright/dag"
 	"dagwright/executor/process"
 	"dagwright/gitrepo"
+	"dagwright/macro"
 	"dagwright/store"
 	"dagwright/tasklog"
 )
@@ -38,6 +39,8 @@ type world struct {
 	store *store.Store
 	logs  *tasklog.Dir
 	stop  func()
+	// variables are those of the instance.
+	variables macro.Variables
 	// check and rules are the scheduler's CheckTask and Rules.
 	check func(dag.Task) error
 	rules string
@@ -135,7 +138,8 @@ func (w *world) up() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	s := New(Config{Store: w.store, Executor: lateExecutor{x, w.late}, Logs: w.logs, Repo: repo, Poll: time.Hour,
+	s := New(Config{
+		Store: w.store, Variables: w.variables, Executor: lateExecutor{x, w.late}, Logs: w.logs, Repo: repo, Poll: time.Hour,
 		Grace:     5 * time.Second,
 		CheckTask: w.check, CheckSpec: w.checkSpec, CheckClaims: w.claims, ClaimsVersion: w.version, Rules: w.rules,
 		Recheck: w.recheck,

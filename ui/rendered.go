@@ -61,7 +61,7 @@ func (s *server) renderedPage(c echo.Context) error {
 		return err
 	}
 	defer end()
-	p.Rendered, err = renderTask(rendering, version.Spec, run, t)
+	p.Rendered, err = renderTask(rendering, s.Variables, version.Spec, run, t)
 	if err != nil && !errors.Is(err, dag.ErrInvalid) && !errors.Is(err, dag.ErrNotFound) {
 		return err
 	}
@@ -106,14 +106,16 @@ func (r *renderings) begin(ctx context.Context) (rendering *macro.Rendering, end
 }
 
 // renderTask renders a task of a definition for one try of a run.
-func renderTask(r *macro.Rendering, spec *dag.DAG, run dag.Run, t dag.TaskInstance) (*RenderedTask, error) {
+func renderTask(
+	r *macro.Rendering, variables macro.Variables, spec *dag.DAG, run dag.Run, t dag.TaskInstance,
+) (*RenderedTask, error) {
 	task, ok := spec.Task(t.Task)
 	if !ok {
 		return nil, notFound("The run's version of the DAG has no task %q.", string(t.Task))
 	}
 	try := max(1, t.Try)
 	rendered, err := r.Render(macro.Context{DAG: spec, Run: run, Task: task, Try: try, MaxTries: max(t.MostTries(), try),
-		Started: t.StartedAt})
+		Started: t.StartedAt, Variables: variables})
 	if err != nil {
 		return nil, err
 	}

@@ -277,7 +277,8 @@ func (s *server) preview(c echo.Context, h DAGHead, t store.Trigger) ([]PreviewT
 			break
 		}
 		one := PreviewTask{Task: id}
-		rendered, err := renderTask(rendering, h.DAGRow.DAG, run, dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
+		rendered, err := renderTask(rendering, s.Variables, h.DAGRow.DAG, run,
+			dag.TaskInstance{Task: id, Try: 1, MaxTries: 1})
 		if err != nil {
 			one.Fault = rd.words(err)
 		}

@@ -32,6 +32,7 @@ import (
 
 	"dagwright/auth"
 	"dagwright/dag"
+	"dagwright/macro"
 	"dagwright/reason"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -60,6 +61,8 @@ type Config struct {
 	// Auth signs people in, and keeps their sessions and tokens; nobody is asked when it
 	// is nil.
 	Auth *auth.Service
+	// Variables are those that templates may read; nil has none.
+	Variables macro.Variables
 	// GitLabURL is the address in front of project paths, for links to commits;
 	// no links when empty.
 	GitLabURL string
