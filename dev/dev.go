@@ -208,7 +208,7 @@ func (h *home) settings(listen string, logger *slog.Logger) instance.Settings {
 		},
 		Scheduling: instance.SchedulingSettings{
 			// Attempts are processes of this machine, in checkouts of the models' commits.
-			Executor: func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+			Executor: func(_ string, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
 				return instance.OpenProcesses(h.dir, work, logs, logger)
 			},
 			Workspaces: work,

@@ -28,6 +28,9 @@ type Attempt struct {
 	Source dag.Source
 	// Version is the DAG's version that the attempt's run is bound to.
 	Version int
+	// MayStart is asked right before something is created for the attempt; while it says
+	// no, nothing is, since another dagwright may have taken over. Nil always says yes.
+	MayStart func() bool
 }
 
 // Executor runs attempts. All methods may be called concurrently, also for the

@@ -395,12 +395,12 @@ func (c Config) Settings(run []string) (Settings, error) {
 	s.Models.Files, s.GitLab.Client = client, client
 	s.Models.Projects = func(ctx context.Context) ([]generator.Project, error) { return c.projects(ctx, client) }
 	s.GitLab.HasToken = token.Reveal() != ""
-	s.Scheduling.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
-		return c.Kubernetes.open(logs, logger, m.Outgoing("kubernetes"))
+	s.Scheduling.Executor = func(database string, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+		return c.Kubernetes.open(database, logs, logger, m.Outgoing("kubernetes"))
 	}
 	if c.Scheduler.Executor == "process" {
 		s.Scheduling.Workspaces = c.workspaces(token)
-		s.Scheduling.Executor = func(logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
+		s.Scheduling.Executor = func(_ string, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error) {
 			return OpenProcesses(c.Data, s.Scheduling.Workspaces, logs, logger)
 		}
 	}

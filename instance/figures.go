@@ -48,11 +48,13 @@ func (a *Instance) gitCall(call string, took time.Duration, err error) {
 func (a *Instance) figures(ctx context.Context) metrics.Figures {
 	f := metrics.Figures{
 		Slots: -1, StartsWaiting: -1, MaxLogBytes: -1, LogsWaiting: -1, LogLag: -time.Second,
-		Subscribers: a.store.Subscribers(), Executor: a.trouble == nil || a.trouble().IsZero(),
+		Subscribers: a.store.Subscribers(), Executor: a.running == nil || a.running.trouble().IsZero(),
 		Certificate: a.Pages.TLS.expiry(),
 	}
-	if a.waiting != nil {
-		f.StartsWaiting, f.Slots = a.waiting(), scheduler.Slots(a.Scheduling.MaxActiveTasks)
+	if a.running != nil {
+		if n, leads := a.running.startsWaiting(); leads {
+			f.StartsWaiting, f.Slots = n, scheduler.Slots(a.Scheduling.MaxActiveTasks)
+		}
 	}
 	pool := a.store.Pool()
 	f.Connections, f.MaxConnections = pool.InUse, pool.Most

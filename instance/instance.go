@@ -24,12 +24,12 @@ import (
 	"dagwright/auth"
 	"dagwright/cijob"
 	"dagwright/dag"
+	"dagwright/executor"
 	"dagwright/filelock"
 	"dagwright/generator"
 	"dagwright/gitlab"
 	"dagwright/gitrepo"
 	"dagwright/metrics"
-	"dagwright/reason"
 	"dagwright/scheduler"
 	"dagwright/store"
 	"dagwright/tasklog"
@@ -51,8 +51,7 @@ type Instance struct {
 	tokens   *gitlab.TokenVerifier // nil where CI jobs are not answered
 	listener net.Listener
 	probes   net.Listener
-	trouble  func() reason.Reason // of the executor; nil where it has none
-	waiting  func() int           // starts of the scheduler; nil where it does not run
+	running  *runner // of the attempts; nil without a scheduler
 	metrics  http.Handler
 	closers  []func() error
 	actors   []func(context.Context) error
@@ -217,16 +216,20 @@ func (a *Instance) addGenerator() error {
 	instance := a.Models.Defaults
 	withChecks(&instance, a.Pods)
 	instance.CheckClaims, instance.CheckVariables = a.auth.CheckClaims, a.Variables.checker()
-	g := generator.New(generator.Config{
-		Store: a.store, Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set,
+	config := generator.Config{
+		Repo: repo, Models: a.Models.Files, Projects: a.Models.Projects, Templates: set,
 		Branches: a.Models.Branches, Instance: instance, Reconcile: a.Models.Reconcile, Logger: a.Logger,
 		GitLab: a.GitLab.Client, DAGProject: a.DAGs.Project, Deliver: a.DAGs.Deliver, AutoMerge: a.DAGs.AutoMerge,
 		PublicURL: a.Pages.PublicURL, Loaders: a.DAGs.Loaders, Registry: a.Models.Registry, Takes: a.GitLab.Takes, Promoter: promoter,
 		OnlyPromoted: a.Promotion.FromProject != "",
 		Handled:      func(r store.PushResult) { a.Metrics.Pushed(string(r.State)) },
 		Reconciled:   func(began time.Time) { a.Metrics.Reconciled(time.Now(), time.Since(began)) },
+	}
+	a.lead("generator", func(ctx context.Context, lease *store.Lease) error {
+		c := config
+		c.Store = lease.Store
+		return generator.New(c).Run(ctx)
 	})
-	a.actors = append(a.actors, g.Run)
 	return nil
 }
 
@@ -235,22 +238,20 @@ func (a *Instance) addScheduler() error {
 	if err != nil {
 		return err
 	}
-	exec, err := a.Scheduling.Executor(a.logs, a.Logger)
-	if err != nil {
-		return fmt.Errorf("open executor: %w", err)
+	a.running = &runner{open: func() (executor.Executor, error) {
+		return a.Scheduling.Executor(a.store.ID(), a.logs, a.Logger)
+	}}
+	if err := a.running.ready(); err != nil {
+		return err
 	}
-	a.onClose(exec.Close)
-	if e, ok := exec.(interface{ Trouble() reason.Reason }); ok {
-		a.trouble = e.Trouble
-	}
+	a.onClose(a.running.close)
 	origin, err := a.openOrigin()
 	if err != nil {
 		return err
 	}
 	meter := newMeter(a.Metrics, a.store)
 	config := scheduler.Config{
-		Meter: meter,
-		Store: a.store, Executor: meter.watch(exec), Logs: a.logs, Repo: repo,
+		Meter: meter, Logs: a.logs, Repo: repo,
 		CheckClaims: a.checkDAG(), ClaimsVersion: func() string { return a.auth.ClaimsVersion() + a.Variables.Version() },
 		Variables: a.Variables.Variable,
 		CheckTask: CheckTask(a.Pods), Rules: podRules(a.Pods) + a.Promotion.rules(),
@@ -259,9 +260,16 @@ func (a *Instance) addScheduler() error {
 	if origin != nil {
 		config.CheckSpec = origin.Check
 	}
-	s := scheduler.New(config)
-	a.waiting = s.StartsWaiting
-	a.actors = append(a.actors, s.Run, a.logs.Guard, meter.run)
+	a.lead("scheduler", func(ctx context.Context, lease *store.Lease) error {
+		return a.running.run(func(exec executor.Executor) error {
+			c := config
+			c.Store, c.Executor, c.MayStart = lease.Store, meter.watch(exec), lease.Fresh
+			s := scheduler.New(c)
+			a.running.scheduling(s)
+			return s.Run(ctx)
+		})
+	})
+	a.actors = append(a.actors, a.logs.Guard, meter.run)
 	if a.Scheduling.Workspaces != nil {
 		a.Scheduling.Workspaces.Logger, a.Scheduling.Workspaces.Short = a.Logger, a.logs.Short
 		a.actors = append(a.actors, func(ctx context.Context) error { return a.Scheduling.Workspaces.Sweep(ctx, a.store) })

@@ -89,8 +89,9 @@ func podRules(c podspec.Config) string {
 	return "rules:" + hex.EncodeToString(sum[:6])
 }
 
-// open opens the executor of pods. wrap goes around the transport of its requests.
-func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger,
+// open opens the executor of the pods that are made for a database. wrap goes around the
+// transport of its requests.
+func (c kubernetesConfig) open(database string, logs *tasklog.Dir, logger *slog.Logger,
 	wrap func(http.RoundTripper) http.RoundTripper) (executor.Executor, error) {
 	access := pod.Access{Kubeconfig: c.Kubeconfig, Context: c.Context, QPS: float32(c.QPS), Burst: c.Burst, Wrap: wrap}
 	if access.Burst == 0 {
@@ -101,5 +102,7 @@ func (c kubernetesConfig) open(logs *tasklog.Dir, logger *slog.Logger,
 	if err != nil {
 		return nil, err
 	}
-	return pod.Open(pod.Config{Client: client, Pods: c.pods(), Logs: logs, Logger: logger})
+	pods := c.pods()
+	pods.Database = database
+	return pod.Open(pod.Config{Client: client, Pods: pods, Logs: logs, Logger: logger})
 }

@@ -57,8 +57,8 @@ func (a *Instance) ready(c echo.Context) error {
 func (a *Instance) troubles() []reason.Reason {
 	space, err := a.logs.Space()
 	all := []reason.Reason{diskTrouble(space, err), logsTrouble(space)}
-	if a.trouble != nil {
-		all = append(all, a.trouble())
+	if a.running != nil {
+		all = append(all, a.running.trouble())
 	}
 	return slices.DeleteFunc(all, reason.Reason.IsZero)
 }

@@ -98,8 +98,8 @@ type ModelSettings struct {
 
 // SchedulingSettings say what runs attempts, and how many.
 type SchedulingSettings struct {
-	// Executor opens what runs the attempts.
-	Executor func(*tasklog.Dir, *slog.Logger) (executor.Executor, error)
+	// Executor opens what runs the attempts of the database with that identity.
+	Executor func(database string, logs *tasklog.Dir, logger *slog.Logger) (executor.Executor, error)
 	// Workspaces are the working folders of local processes; nil without those.
 	Workspaces     *checkout.Workspaces
 	Poll           time.Duration

@@ -21,6 +21,7 @@ const (
 	labelManagedBy = "app.kubernetes.io/managed-by"
 	managedBy      = "dagwright"
 	labelInstance  = "dagwright/instance"
+	labelDatabase  = "dagwright/database"
 
 	annotationAttempt = "dagwright/attempt"
 	annotationOptions = "dagwright/options"
@@ -73,6 +74,9 @@ func (c Config) mark(pod *corev1.Pod, in Input, o Options) error {
 		labelManagedBy:            managedBy,
 		labelInstance:             c.Instance,
 	})
+	if c.Database != "" {
+		pod.Labels[labelDatabase] = c.Database
+	}
 	marks := map[string]string{annotationAttempt: string(attempt), annotationOptions: string(options)}
 	if in.Version > 0 {
 		marks[annotationVersion] = strconv.Itoa(in.Version)

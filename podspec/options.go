@@ -136,7 +136,7 @@ func (c Config) Selector() string {
 }
 
 // marksToRead are the labels and annotations that Read looks at, and DoneLabel.
-var marksToRead = []string{labelManagedBy, labelInstance, DoneLabel, annotationAttempt, annotationOptions}
+var marksToRead = []string{labelManagedBy, labelInstance, labelDatabase, DoneLabel, annotationAttempt, annotationOptions}
 
 // Marks returns of a pod's labels or annotations those that Read looks at, and DoneLabel.
 func Marks(all map[string]string) map[string]string {
@@ -149,11 +149,19 @@ func Marks(all map[string]string) map[string]string {
 	return marks
 }
 
+// Foreign reports whether a pod of this instance's name was made for another database. One
+// that names none was made before pods named theirs.
+func (c Config) Foreign(pod *corev1.Pod) bool {
+	of := pod.Labels[labelDatabase]
+	return pod.Labels[labelInstance] == c.Instance && pod.Labels[labelManagedBy] == managedBy &&
+		of != "" && c.Database != "" && of != c.Database
+}
+
 // Read returns what Build wrote on a pod. ok is false for a pod that is not of
-// this instance, or whose marks have been changed: its name must be that of its
+// this instance and its database, or whose marks have been changed: its name must be that of its
 // attempt.
 func (c Config) Read(pod *corev1.Pod) (key dag.AttemptKey, o Options, ok bool) {
-	if pod.Labels[labelInstance] != c.Instance || pod.Labels[labelManagedBy] != managedBy {
+	if pod.Labels[labelInstance] != c.Instance || pod.Labels[labelManagedBy] != managedBy || c.Foreign(pod) {
 		return dag.AttemptKey{}, Options{}, false
 	}
 	var a attemptJSON

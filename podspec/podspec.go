@@ -26,6 +26,10 @@ type Config struct {
 	// Instance tells the pods of several installations apart; it is the value of
 	// the label dagwright/instance and must be a valid one.
 	Instance string
+	// Database is the identity of the instance's database (store.Store.ID): a pod that
+	// names another one is not this instance's, though it has the same Instance. Empty
+	// where none is known: pods are then told by Instance alone.
+	Database string
 	// Namespace is that of pods whose task names none.
 	Namespace string
 	// StartupTimeout bounds how long a pod may take to start when its task does

@@ -183,6 +183,22 @@ func TestRead(t *testing.T) {
 	if err != nil || !selector.Matches(labels.Set(build().Labels)) || selector.Matches(labels.Set{"dagwright/instance": "dev"}) {
 		t.Errorf("selector %q does not select our pods alone (%v)", generous.Selector(), err)
 	}
+	own := generous
+	own.Database = "0123456789abcdef"
+	for name, c := range map[string]struct {
+		label      string
+		ours, them bool
+	}{
+		"its own":      {"0123456789abcdef", true, false},
+		"from earlier": {"", true, false},
+		"foreign":      {"fedcba9876543210", false, true},
+	} {
+		pod := build()
+		pod.Labels["dagwright/database"] = c.label
+		if _, _, ok := own.Read(pod); ok != c.ours || own.Foreign(pod) != c.them {
+			t.Errorf("a pod with the database label %s: ours %v, foreign %v", name, ok, own.Foreign(pod))
+		}
+	}
 	for name, change := range map[string]func(*corev1.Pod){
 		"of another instance": func(p *corev1.Pod) { p.Labels["dagwright/instance"] = "prod" },
 		"of another manager":  func(p *corev1.Pod) { p.Labels["app.kubernetes.io/managed-by"] = "helm" },

@@ -18,6 +18,7 @@ const (
 	WaitsForRun      Code = "waits_for_run"
 	WaitsForTasks    Code = "waits_for_tasks"
 	WaitsForLogSpace Code = "waits_for_log_space"
+	WaitsForLease    Code = "waits_for_lease"
 	UnknownTask      Code = "unknown_task"
 
 	// What a trigger rule says.
@@ -136,6 +137,7 @@ const (
 	// What of the instance does not work.
 	KubernetesNeverAnswered Code = "kubernetes_never_answered"
 	KubernetesAway          Code = "kubernetes_away"
+	PodsOfAnotherDatabase   Code = "pods_of_another_database"
 	NoAnswer                Code = "no_answer"
 	LogSpaceUnknown         Code = "log_space_unknown"
 	LogSpaceShort           Code = "log_space_short"
@@ -153,6 +155,7 @@ var english = map[Code]string{
 	WaitsForRun:      "waits for its run to start",
 	WaitsForTasks:    "waits for %s",
 	WaitsForLogSpace: "waits for space: little is left on the disk of the task logs",
+	WaitsForLease:    "waits until the database confirms that no other dagwright has taken over",
 	UnknownTask:      "the DAG has no such task",
 
 	NoUpstream:      "has no upstream task",
@@ -261,6 +264,7 @@ var english = map[Code]string{
 
 	KubernetesNeverAnswered: "no task is started or followed: Kubernetes has not answered since dagwright started",
 	KubernetesAway:          "no task is started or followed: Kubernetes has not answered since %s: %s",
+	PodsOfAnotherDatabase:   "%s pods of the same kubernetes.instance, such as %s/%s, are of another database and are left alone",
 	NoAnswer:                "no answer within %s s",
 	LogSpaceUnknown:         "the free space of the task logs' disk cannot be read",
 	LogSpaceShort:           "no task is started: the disk of the task logs has %s MiB left, and %s MiB are to stay free (logs.min_free)",

@@ -187,8 +187,8 @@ func (d *dispatcher) doStart(ctx context.Context, s *start) {
 
 // try starts an attempt; a fault that may heal brings it back after a while.
 func (d *dispatcher) try(ctx context.Context, s *start) {
-	if d.short() {
-		d.hold(ctx, s)
+	if why := d.held(); !why.IsZero() {
+		d.hold(ctx, s, why)
 		return
 	}
 	s.tries++
@@ -318,7 +318,7 @@ func (d *dispatcher) attempt(s *start) (executor.Attempt, error) {
 		return executor.Attempt{}, environmentError{err}
 	}
 	return executor.Attempt{
-		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version, Env: env,
+		Key: s.key, Task: rendered, Source: s.spec.Source, Version: s.run.Version, Env: env, MayStart: d.MayStart,
 	}, nil
 }
 

@@ -18,13 +18,23 @@ func (d *dispatcher) isShort() bool {
 	return d.Logs != nil && d.Logs.Short()
 }
 
-// hold brings an attempt back after a while, since space is short, unless it is
+// held says what keeps all attempts from being started; zero when nothing does.
+func (d *dispatcher) held() reason.Reason {
+	switch {
+	case d.short():
+		return reason.New(reason.WaitsForLogSpace)
+	case d.MayStart != nil && !d.MayStart():
+		return reason.New(reason.WaitsForLease)
+	}
+	return reason.Reason{}
+}
+
+// hold brings an attempt back after a while, for that reason, unless it is
 // stopped before.
-func (d *dispatcher) hold(ctx context.Context, s *start) {
+func (d *dispatcher) hold(ctx context.Context, s *start, why reason.Reason) {
 	if !s.held {
 		s.held = true
-		d.report(ctx,
-			dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: reason.New(reason.WaitsForLogSpace)})
+		d.report(ctx, dag.AttemptEvent{Key: s.key, Phase: dag.AttemptWaiting, At: d.Now(), Reason: why})
 	}
 	if !d.starts.delay(s, holdPause) {
 		d.dropped(ctx, s.key)

@@ -63,6 +63,9 @@ type Config struct {
 	Logger *slog.Logger
 	// Meter hears what the scheduler does; may be nil.
 	Meter Meter
+	// MayStart reports whether this scheduler surely leads its store still: no attempt is
+	// started while it says no. Nil always says yes.
+	MayStart func() bool
 }
 
 func (c Config) withDefaults() Config {

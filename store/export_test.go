@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"testing"
+	"time"
 )
 
 // MakeReadOnly makes the idle connections of the store's pool refuse to write.
@@ -38,4 +40,37 @@ func LoseAnswers(s *Store, lose func() error) {
 		}
 		return lose()
 	}
+}
+
+// HurryLeaders makes leaders of the store beat, and standbys look, many times a second.
+func HurryLeaders(s *Store) {
+	s.lead = leadTimes{
+		beat: 20 * time.Millisecond, answer: 10 * time.Second, fresh: 700 * time.Millisecond, missed: time.Second,
+		poll: 10 * time.Millisecond,
+	}
+}
+
+// AwaitBeat waits until a lease is confirmed once more.
+func AwaitBeat(t *testing.T, l *Lease) {
+	t.Helper()
+	heard := func() time.Time {
+		l.term.mu.Lock()
+		defer l.term.mu.Unlock()
+		return l.term.heard
+	}
+	before := heard()
+	for start := time.Now(); !heard().After(before); time.Sleep(time.Millisecond) {
+		if time.Since(start) > time.Minute {
+			t.Fatal("the lease was not confirmed")
+		}
+	}
+}
+
+// WriteSlowly calls within in the middle of a transaction that writes.
+func WriteSlowly(ctx context.Context, s *Store, within func()) error {
+	return s.db.write(ctx, func(x *tx) error {
+		within()
+		_, err := x.exec(`DELETE FROM leader WHERE role = 'nobody'`)
+		return err
+	})
 }

@@ -42,6 +42,9 @@ type postgresDB struct {
 	outbox   outbox
 	listener *listener
 	notifier *notifier
+	config   *pgx.ConnConfig // of connections beside the pool
+	schema   string
+	log      *slog.Logger
 }
 
 func openPostgres(ctx context.Context, c Config, f *feed) (*postgresDB, error) {
@@ -54,7 +57,8 @@ func openPostgres(ctx context.Context, c Config, f *feed) (*postgresDB, error) {
 		config.RuntimeParams["application_name"] = "dagwright"
 	}
 	noticeLoss(config)
-	d := &postgresDB{db: openPool(config, postgresConns), now: c.Now, timeout: cmp.Or(c.Timeout, defaultTimeout)}
+	d := &postgresDB{db: openPool(config, postgresConns), now: c.Now, timeout: cmp.Or(c.Timeout, defaultTimeout),
+		config: config, log: c.Logger}
 	if err := d.open(ctx, config, c.Logger, f); err != nil {
 		return nil, errors.Join(err, d.db.Close())
 	}
@@ -82,6 +86,7 @@ func (d *postgresDB) open(ctx context.Context, config *pgx.ConnConfig, log *slog
 	if schemaName == "" {
 		return errors.New("open PostgreSQL database: no schema of its search_path exists")
 	}
+	d.schema = schemaName
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(lockID(schemaName)), lock.WithLockTimeout(1, 300))
 	if err != nil {
 		return fmt.Errorf("lock migrations: %w", err)

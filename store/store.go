@@ -16,6 +16,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -43,11 +44,15 @@ type Config struct {
 
 // Store is an open database. Its methods are safe for concurrent use.
 type Store struct {
-	db    database
-	feed  *feed
-	specs *specCache
+	db database
+	// postgres is what db leads to; nil on SQLite.
+	postgres *postgresDB
+	feed     *feed
+	specs    *specCache
 	// memory is what the steps of this store have left.
 	memory *memory
+	id     string
+	lead   leadTimes
 	// maxCount is how far rows are counted where no counter is kept.
 	maxCount int
 }
@@ -74,28 +79,44 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	s := &Store{feed: newFeed(), specs: newSpecCache(), memory: newMemory(), maxCount: maxCount}
+	s := &Store{feed: newFeed(), specs: newSpecCache(), memory: newMemory(), lead: usualLeadTimes, maxCount: maxCount}
 	var err error
 	if path, ok := strings.CutPrefix(c.DSN, "sqlite:"); ok {
 		s.db, err = openSQLite(ctx, path, c, s.feed, s.specs.purge)
-		return opened(s, c, err)
+		return s.opened(ctx, c, err)
 	}
 	if strings.HasPrefix(c.DSN, "postgres://") || strings.HasPrefix(c.DSN, "postgresql://") {
-		s.db, err = openPostgres(ctx, c, s.feed)
-		return opened(s, c, err)
+		s.postgres, err = openPostgres(ctx, c, s.feed)
+		s.db = s.postgres
+		return s.opened(ctx, c, err)
 	}
 	return nil, fmt.Errorf("the database must be sqlite:PATH or a postgres:// URL")
 }
 
-func opened(s *Store, c Config, err error) (*Store, error) {
+// opened ends Open: it reads who the database is.
+func (s *Store) opened(ctx context.Context, c Config, err error) (*Store, error) {
 	if err != nil {
 		return nil, err
+	}
+	err = s.db.read(ctx, func(t *tx) error {
+		found, err := t.row(`SELECT id FROM database_identity`, nil, &s.id)
+		if err == nil && !found {
+			err = errors.New("table database_identity is empty")
+		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read who the database is: %w", err), s.db.close())
 	}
 	if c.Observe != nil {
 		s.db = observed{s.db, c.Observe}
 	}
 	return s, nil
 }
+
+// ID is the random name that the database was given when it was made, 16 hex digits: what
+// bears another one was not made for this database, whatever its other names.
+func (s *Store) ID() string { return s.id }
 
 // Close waits for the transactions that are under way and closes the database.
 // It must be called once; the store is not used afterwards.

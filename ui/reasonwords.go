@@ -16,6 +16,7 @@ var reasonWords = map[reason.Code]string{
 	reason.WaitsForBackfill: "ждёт своей очереди в бэкфилле",
 	reason.WaitsForRun:      "ждёт начала своего запуска",
 	reason.WaitsForTasks:    "ждёт: %s",
+	reason.WaitsForLease:    "ждёт, пока база данных подтвердит, что работу не взял на себя другой dagwright",
 	reason.WaitsForLogSpace: "ждёт места: на диске с логами его почти не осталось",
 	reason.UnknownTask:      "в DAG-е нет такой таски",
 
@@ -135,6 +136,7 @@ var reasonWords = map[reason.Code]string{
 	// what of the instance does not work
 	reason.KubernetesNeverAnswered: "таски не запускаются и не отслеживаются: после запуска dagwright Kubernetes ещё не ответил",
 	reason.KubernetesAway:          "таски не запускаются и не отслеживаются: Kubernetes не отвечает с %s: %s",
+	reason.PodsOfAnotherDatabase:   "поды с тем же kubernetes.instance (%s, например %s/%s) принадлежат другой базе данных, dagwright их не трогает",
 	reason.NoAnswer:                "нет ответа в течение %s с",
 	reason.LogSpaceUnknown:         "не удаётся узнать, сколько места на диске с логами",
 	reason.LogSpaceShort:           "таски не запускаются: на диске с логами осталось %s МиБ, а свободными должны оставаться %s МиБ (logs.min_free)",

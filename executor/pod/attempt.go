@@ -20,6 +20,7 @@ type attempt struct {
 	namespace string
 	name      string
 	begun     time.Time // when this executor first heard of it
+	mayStart  func() bool
 
 	stop      *time.Duration    // the grace of the wish to stop it; nil without
 	repeat    bool              // report once more what is known

@@ -32,6 +32,10 @@ func (x *Executor) create(ctx context.Context, t *attempt) error {
 		}
 		return nil
 	}
+	if t.mayStart != nil && !t.mayStart() {
+		x.queue.AddAfter(t.key, firstPause)
+		return nil
+	}
 	pod, err := x.pods(t.namespace).create(ctx, t.wanted,
 		metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 	if err == nil {

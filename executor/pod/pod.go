@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 
@@ -78,6 +79,8 @@ type Executor struct {
 	closing chan struct{}
 	// sweepers delete what is done, by namespace. The map does not change.
 	sweepers map[string]*sweeper
+	// foreign holds the pods that bear the instance's name and are of another database.
+	foreign map[string]*corev1.Pod // by UID
 }
 
 var _ executor.Executor = (*Executor)(nil)
@@ -106,6 +109,7 @@ func Open(c Config) (*Executor, error) {
 		byPod:    map[string]*attempt{},
 		lines:    map[string]*quotaLine{},
 		gone:     map[string]bool{},
+		foreign:  map[string]*corev1.Pod{},
 		released: make(chan struct{}),
 		closing:  make(chan struct{}),
 		sweepers: map[string]*sweeper{},
@@ -159,7 +163,7 @@ func (x *Executor) Start(_ context.Context, a executor.Attempt) error {
 	x.lanes.begin(a.Key)
 	x.add(&attempt{
 		key: a.Key, namespace: wanted.Namespace, name: wanted.Name, options: o,
-		wanted: wanted, begun: x.config.Now(),
+		wanted: wanted, begun: x.config.Now(), mayStart: a.MayStart,
 	})
 	return nil
 }

@@ -66,10 +66,13 @@ func (x *Executor) Trouble() reason.Reason {
 	if s := x.silent; s != nil {
 		return reason.New(reason.KubernetesAway, s.since.UTC().Format("2006-01-02 15:04:05 UTC"), s.why)
 	}
-	if !x.away {
-		return reason.Reason{}
+	if x.away {
+		return reason.New(reason.KubernetesNeverAnswered)
 	}
-	return reason.New(reason.KubernetesNeverAnswered)
+	for _, pod := range x.foreign {
+		return reason.New(reason.PodsOfAnotherDatabase, len(x.foreign), pod.Namespace, pod.Name)
+	}
+	return reason.Reason{}
 }
 
 // setAway notes whether Kubernetes is silent, and logs it.
@@ -157,6 +160,7 @@ func (x *Executor) podChanged(object any) {
 	}
 	key, _, ok := x.config.Pods.Read(pod)
 	if !ok {
+		x.noteForeign(pod)
 		return
 	}
 	x.sweepLeft(pod)
@@ -173,6 +177,22 @@ func (x *Executor) podChanged(object any) {
 	}
 }
 
+// noteForeign remembers a pod of another database, for Trouble. Nothing is done to it.
+func (x *Executor) noteForeign(pod *corev1.Pod) {
+	if !x.config.Pods.Foreign(pod) {
+		return
+	}
+	x.mu.Lock()
+	first := len(x.foreign) == 0
+	x.foreign[string(pod.UID)] = pod
+	x.mu.Unlock()
+	if first {
+		x.config.Logger.Warn("pods of the same kubernetes.instance are of another database and are left alone; "+
+			"give each instance a name of its own, or a restored database the old pods' end",
+			"namespace", pod.Namespace, "pod", pod.Name)
+	}
+}
+
 func (x *Executor) podDeleted(object any) {
 	if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		object = unknown.Obj
@@ -181,12 +201,13 @@ func (x *Executor) podDeleted(object any) {
 	if !ok {
 		return
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.foreign, string(pod.UID))
 	key, _, ok := x.config.Pods.Read(pod)
 	if !ok {
 		return
 	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	delete(x.gone, string(pod.UID))
 	if t := x.attempts[key]; t != nil {
 		t.deleted = pod.UID

@@ -359,6 +359,7 @@ func notArchived(err error) error {
 // actorsOnly are the methods that no page and no route calls, with their callers. They
 // are used with contexts that have no scope.
 var actorsOnly = map[string]string{
+	"Lead":    "the scheduler and the generator",
 	"Advance": "scheduler", "ActiveDAGs": "scheduler", "ActiveAttempts": "scheduler", "DueDAGs": "scheduler",
 	"SetUnplanned": "scheduler", "ClearUnplanned": "scheduler", "Unplanned": "scheduler", "SaveDAGs": "scheduler",
 	"SyncedFiles":        "scheduler",
