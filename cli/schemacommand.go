@@ -6,8 +6,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dagwright/dag"
 	"dagwright/generator"
 	"dagwright/instance"
+	"dagwright/podspec"
 	"dagwright/shape"
 )
 
@@ -33,6 +35,10 @@ In the file, name the schema in the first line:
 		{"model", "Print the schema of a model's file, .dagwright.yml", ".dagwright.schema.json", generator.ModelSchema},
 		{"config", "Print the schema of an instance's configuration", "dagwright.schema.json",
 			instance.ConfigSchema},
+		{"spec", "Print the schema of a DAG spec", "spec.schema.json",
+			func() shape.Shape { return dag.SpecSchema(podspec.Shapes()) }},
+		{"defaults", "Print the schema of a defaults.yml beside DAG specs", "defaults.schema.json",
+			func() shape.Shape { return dag.DefaultsSchema(podspec.Shapes()) }},
 	} {
 		cmd.AddCommand(&cobra.Command{
 			Use:     of.name,

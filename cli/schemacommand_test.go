@@ -40,10 +40,10 @@ func TestSchemas(t *testing.T) {
 			t.Errorf("%s is not the same twice", c.Name())
 		}
 	}
-	if names < 2 {
+	if names < 3 {
 		t.Errorf("%d schemas", names)
 	}
-	if _, err := run("schema", "models"); err == nil || !strings.Contains(usage.Text(err), `did you mean "model"`) {
+	if _, err := run("schema", "specs"); err == nil || !strings.Contains(usage.Text(err), `did you mean "spec"`) {
 		t.Errorf("an unknown schema: %v", err)
 	}
 }

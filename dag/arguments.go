@@ -1,6 +1,10 @@
 package dag
 
-import "slices"
+import (
+	"slices"
+
+	"dagwright/shape"
+)
 
 // handling says what happens to an operator's argument.
 type handling int
@@ -27,12 +31,23 @@ type argument struct {
 	allowed []string
 	// what names for people what is refused.
 	what string
+	// shape describes the value for editors: of fields and of what is kept.
+	shape shapeFunc
 }
 
-func field() argument { return argument{} }
+// shapeFunc describes a value. object is the shape of a Kubernetes object in it, if it has any.
+type shapeFunc func(object shape.Shape) shape.Shape
 
-func kept(read func(reader, *node) (any, bool)) argument {
-	return argument{handling: keptArgument, read: read}
+// valueKind is a way to read a kept argument, with the shape of what it reads.
+type valueKind struct {
+	read  func(reader, *node) (any, bool)
+	shape shapeFunc
+}
+
+func field(shape shapeFunc) argument { return argument{shape: shape} }
+
+func kept(k valueKind) argument {
+	return argument{handling: keptArgument, read: k.read, shape: k.shape}
 }
 
 func ignored() argument { return argument{handling: ignoredArgument} }
@@ -48,16 +63,16 @@ func only(what string, allowed ...string) argument {
 // dag-factory's own task keys. Everything else is an unknown key.
 var arguments = map[string]argument{
 	// What a task is and waits for.
-	"task_id":         field(),
-	"operator":        field(),
-	"dependencies":    field(),
-	"task_group_name": field(),
-	"owner":           field(),
-	"doc_md":          field(),
-	"trigger_rule":    field(),
+	"task_id":         field(shapeOfAnything),
+	"operator":        field(shapeOfOperator),
+	"dependencies":    field(shapeOfAnyList),
+	"task_group_name": field(shapeOfText),
+	"owner":           field(shapeOfText),
+	"doc_md":          field(shapeOfText),
+	"trigger_rule":    field(shapeOfTriggerRule),
 	"depends_on_past": only("waiting for the same task of the last run (max_active_runs: 1 keeps runs in order)",
 		"false"),
-	"priority_weight":     field(),
+	"priority_weight":     field(shapeOfWeight),
 	"weight_rule":         only("weights that depend on other tasks", "absolute", "downstream", "upstream"),
 	"wait_for_downstream": only("waiting for the downstream tasks of the last run", "false"),
 
@@ -65,73 +80,73 @@ var arguments = map[string]argument{
 	"wait_for_past_depends_before_skipping": only("waiting before a task is skipped", "false"),
 
 	// Tries.
-	"retries":                   field(),
-	"retry_delay":               field(),
-	"retry_exponential_backoff": field(),
-	"max_retry_delay":           field(),
-	"execution_timeout":         field(),
+	"retries":                   field(shapeOfCount),
+	"retry_delay":               field(shapeOfDuration),
+	"retry_exponential_backoff": field(shapeOfBackoff),
+	"max_retry_delay":           field(shapeOfDuration),
+	"execution_timeout":         field(shapeOfDuration),
 
 	// The container.
-	"image":                             field(),
-	"cmds":                              field(),
-	"arguments":                         field(),
-	"env_vars":                          field(),
+	"image":                             field(shapeOfImage),
+	"cmds":                              field(shapeOfTexts),
+	"arguments":                         field(shapeOfTexts),
+	"env_vars":                          field(shapeOfEnv),
 	"image_pull_policy":                 kept(oneOf("Always", "IfNotPresent", "Never")),
-	"image_pull_secrets":                kept(reader.readPullSecrets),
-	"container_resources":               kept(reader.readMap),
-	"env_from":                          kept(reader.readMaps),
-	"secrets":                           kept(reader.readSecrets),
-	"configmaps":                        kept(reader.readNames),
-	"volume_mounts":                     kept(readModels("kubernetes.client.models.V1VolumeMount")),
-	"container_security_context":        kept(reader.readMap),
-	"ports":                             kept(readModels("kubernetes.client.models.V1ContainerPort")),
+	"image_pull_secrets":                kept(pullSecrets),
+	"container_resources":               kept(oneMap),
+	"env_from":                          kept(listOfMaps),
+	"secrets":                           kept(secretList),
+	"configmaps":                        kept(nameList),
+	"volume_mounts":                     kept(models("kubernetes.client.models.V1VolumeMount")),
+	"container_security_context":        kept(oneMap),
+	"ports":                             kept(models("kubernetes.client.models.V1ContainerPort")),
 	"termination_message_policy":        kept(oneOf("File", "FallbackToLogsOnError")),
-	"base_container_name":               kept(reader.readAnyText),
+	"base_container_name":               kept(anyText),
 	"container_name_log_prefix_enabled": ignored(),
 
 	// The pod.
-	"name":                            kept(reader.readAnyText),
-	"random_name_suffix":              kept(reader.readAnyBool),
-	"namespace":                       kept(reader.readAnyText),
-	"labels":                          kept(reader.readTextMap),
-	"annotations":                     kept(reader.readTextMap),
-	"volumes":                         kept(readModels("kubernetes.client.models.V1Volume")),
-	"service_account_name":            kept(reader.readAnyText),
-	"automount_service_account_token": kept(reader.readAnyBool),
-	"node_selector":                   kept(reader.readTextMap),
-	"tolerations":                     kept(reader.readMaps),
-	"affinity":                        kept(reader.readMap),
-	"security_context":                kept(reader.readMap),
-	"priority_class_name":             kept(reader.readAnyText),
-	"runtime_class_name":              kept(reader.readAnyText),
-	"active_deadline_seconds":         kept(reader.readCount),
-	"termination_grace_period":        kept(reader.readCount),
-	"init_containers":                 kept(reader.readMaps),
-	"hostname":                        kept(reader.readAnyText),
-	"subdomain":                       kept(reader.readAnyText),
-	"hostnetwork":                     kept(reader.readAnyBool),
-	"dns_config":                      kept(reader.readMap),
+	"name":                            kept(anyText),
+	"random_name_suffix":              kept(anyBool),
+	"namespace":                       kept(anyText),
+	"labels":                          kept(textMap),
+	"annotations":                     kept(textMap),
+	"volumes":                         kept(models("kubernetes.client.models.V1Volume")),
+	"service_account_name":            kept(anyText),
+	"automount_service_account_token": kept(anyBool),
+	"node_selector":                   kept(textMap),
+	"tolerations":                     kept(listOfMaps),
+	"affinity":                        kept(oneMap),
+	"security_context":                kept(oneMap),
+	"priority_class_name":             kept(anyText),
+	"runtime_class_name":              kept(anyText),
+	"active_deadline_seconds":         kept(anyCount),
+	"termination_grace_period":        kept(anyCount),
+	"init_containers":                 kept(listOfMaps),
+	"hostname":                        kept(anyText),
+	"subdomain":                       kept(anyText),
+	"hostnetwork":                     kept(anyBool),
+	"dns_config":                      kept(oneMap),
 	"dnspolicy":                       kept(oneOf("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")),
-	"host_aliases":                    kept(reader.readMaps),
-	"schedulername":                   kept(reader.readAnyText),
-	"pod_template_dict":               kept(reader.readMap),
-	"full_pod_spec":                   kept(reader.readPodModel),
+	"host_aliases":                    kept(listOfMaps),
+	"schedulername":                   kept(anyText),
+	"pod_template_dict":               kept(oneMap),
+	"full_pod_spec":                   kept(podModel),
 	"pod_template_file":               refused("pod templates in other files (write it as pod_template_dict)"),
-	"startup_timeout_seconds":         kept(reader.readCount),
-	"schedule_timeout_seconds":        kept(reader.readCount),
-	"startup_check_interval_seconds":  kept(reader.readCount),
+	"startup_timeout_seconds":         kept(anyCount),
+	"schedule_timeout_seconds":        kept(anyCount),
+	"startup_check_interval_seconds":  kept(anyCount),
 	"on_finish_action":                kept(oneOf(finishActions...)),
 	"on_kill_action":                  kept(oneOf("delete_pod", "keep_pod")),
-	"is_delete_operator_pod":          field(),
-	"skip_on_exit_code":               kept(reader.readExitCodes),
-	"get_logs":                        kept(reader.readAnyBool),
-	"container_logs":                  kept(reader.readContainers),
-	"init_container_logs":             kept(reader.readContainers),
-	"log_events_on_failure":           kept(reader.readAnyBool),
-	"log_events_on_startup":           kept(reader.readAnyBool),
-	"log_pod_spec_on_failure":         kept(reader.readAnyBool),
+	"is_delete_operator_pod":          field(shapeOfBool),
+	"skip_on_exit_code":               kept(exitCodes),
+	"get_logs":                        kept(anyBool),
+	"container_logs":                  kept(whichContainers),
+	"init_container_logs":             kept(whichContainers),
+	"log_events_on_failure":           kept(anyBool),
+	"log_events_on_startup":           kept(anyBool),
+	"log_pod_spec_on_failure":         kept(anyBool),
 	"log_formatter":                   refused("formatters of log lines"),
-	"termination_message_path":        kept(reader.readAnyText),
+	"termination_message_path":        kept(anyText),
 	"do_xcom_push":                    only("XCom", "false"),
 	"multiple_outputs":                only("XCom", "false"),
 	"callbacks":                       refused("callbacks"),
@@ -175,9 +190,9 @@ var arguments = map[string]argument{
 	"sla":                           refused("service level agreements"),
 	"start_date":                    refused("a task's own start_date (give it to the DAG)"),
 	"end_date":                      refused("a task's own end_date (give it to the DAG)"),
-	"email":                         field(),
-	"email_on_failure":              field(),
-	"email_on_retry":                field(),
+	"email":                         field(shapeOfAnything),
+	"email_on_failure":              field(shapeOfAnything),
+	"email_on_retry":                field(shapeOfAnything),
 	"on_execute_callback":           refused("callbacks"),
 	"on_failure_callback":           refused("callbacks"),
 	"on_retry_callback":             refused("callbacks"),

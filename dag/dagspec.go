@@ -1,19 +1,24 @@
 package dag
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// dagKeys are the keys of a DAG that dagwright honours, as dag-factory passes
-// them on to Airflow's DAG.
-var dagKeys = []string{
-	"description", "dag_display_name", "doc_md", "schedule", "start_date", "end_date", "timezone",
-	"catchup", "max_active_runs", "max_active_tasks", "concurrency", "dagrun_timeout",
-	"is_paused_upon_creation", "tags", "params", "default_args", "tasks", "task_groups",
-	"render_template_as_native_obj",
+// dagValues are the keys of a DAG that dagwright honours, as dag-factory passes them on to
+// Airflow's DAG, with what their values look like.
+var dagValues = map[string]shapeFunc{
+	"description": shapeOfText, "dag_display_name": shapeOfText, "doc_md": shapeOfText, "schedule": shapeOfSchedule,
+	"start_date": shapeOfMoment, "end_date": shapeOfMoment, "timezone": shapeOfZone, "catchup": shapeOfBool,
+	"max_active_runs": shapeOfLimit, "max_active_tasks": shapeOfLimit, "concurrency": shapeOfLimit,
+	"dagrun_timeout": shapeOfDuration, "is_paused_upon_creation": shapeOfBool, "tags": shapeOfTexts,
+	"params": shapeOfParams, "default_args": shapeOfDefaultArgs, "tasks": shapeOfTasks, "task_groups": shapeOfGroups,
+	"render_template_as_native_obj": shapeOfBool,
 }
+
+var dagKeys = slices.Sorted(maps.Keys(dagValues))
 
 // refusedDAGKeys are those that Airflow knows and dagwright cannot honour, with
 // what to tell their author.

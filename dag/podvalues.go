@@ -3,13 +3,33 @@ package dag
 import (
 	"slices"
 	"strings"
+
+	"dagwright/shape"
 )
 
 // This file reads the arguments that are kept in Task.Pod.
 
-func oneOf(allowed ...string) func(reader, *node) (any, bool) {
-	return func(r reader, n *node) (any, bool) { return r.readOneOf(n, allowed) }
+func oneOf(allowed ...string) valueKind {
+	return valueKind{
+		read:  func(r reader, n *node) (any, bool) { return r.readOneOf(n, allowed) },
+		shape: func(shape.Shape) shape.Shape { return shape.Words(allowed...) },
+	}
 }
+
+var (
+	anyText         = valueKind{reader.readAnyText, shapeOfText}
+	anyBool         = valueKind{reader.readAnyBool, shapeOfBool}
+	anyCount        = valueKind{reader.readCount, shapeOfCount}
+	oneMap          = valueKind{reader.readMap, shapeOfObject}
+	listOfMaps      = valueKind{reader.readMaps, shapeOfObjects}
+	textMap         = valueKind{reader.readTextMap, shapeOfTextMap}
+	nameList        = valueKind{reader.readNames, shapeOfTexts}
+	pullSecrets     = valueKind{reader.readPullSecrets, shapeOfPullSecrets}
+	secretList      = valueKind{reader.readSecrets, shapeOfSecrets}
+	exitCodes       = valueKind{reader.readExitCodes, shapeOfExitCodes}
+	whichContainers = valueKind{reader.readContainers, shapeOfContainers}
+	podModel        = valueKind{reader.readPodModel, shapeOfObject}
+)
 
 func (r reader) readAnyText(n *node) (any, bool) { return r.readText(n) }
 
@@ -56,10 +76,10 @@ func (r reader) readMaps(n *node) (any, bool) {
 	return list, ok
 }
 
-// readModels reads a list of Kubernetes objects of one class, which Airflow takes with
-// their class alone.
-func readModels(class string) func(reader, *node) (any, bool) {
-	return func(r reader, n *node) (any, bool) {
+// models reads a list of Kubernetes objects of one class, which Airflow takes with their
+// class alone.
+func models(class string) valueKind {
+	return valueKind{shape: shapeOfObjects, read: func(r reader, n *node) (any, bool) {
 		v, ok := r.readMaps(n)
 		items, _ := r.unwrapList(n)
 		for _, item := range items {
@@ -68,7 +88,7 @@ func readModels(class string) func(reader, *node) (any, bool) {
 			}
 		}
 		return v, ok
-	}
+	}}
 }
 
 // readPodModel reads full_pod_spec, likewise.
