@@ -113,7 +113,8 @@ func TestDefaultsSchema(t *testing.T) {
 	for source, want := range map[string]bool{
 		"{}": true, "catchup: false\ntags: [a]": true,
 		"default_args: {owner: risk, retries: 2, provide_context: true}": true,
-		"schedule: '@daily'\ndescription: x":                             true, "tasks: []": false, "catchup: x": false, "unknown: 1": false,
+		"schedule: '@daily'\ndescription: x":                             true,
+		"tasks: []":                                                      false, "catchup: x": false, "unknown: 1": false,
 		"default_args: [x]": false, "tags: x": false, "task_groups: []": false, "dagrun_timeout: 60": true,
 	} {
 		if got := r.Check(t, []byte(source)); got != want {

@@ -229,7 +229,7 @@ func TestVariablesAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	if look("a=two") != first {
-		t.Error("the names of before have another version")
+		t.Error("the earlier names have another version")
 	}
 }
 

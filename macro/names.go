@@ -18,7 +18,7 @@ type names struct {
 	tags    any
 	tried   bool // something was asked for that another try may have otherwise
 	read    map[string]*variable
-	// asked is told the variables that are asked for where nothing is rendered; nil
+	// asked gets the variables that a template asks for where nothing is rendered; nil
 	// where something is.
 	asked func(name string, optional bool)
 }

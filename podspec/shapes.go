@@ -86,7 +86,7 @@ func (w shapeWriter) object(t reflect.Type) shape.Shape {
 	return ref
 }
 
-// untyped applies a shape of mappings to those that are no objects of the Python client's.
+// untyped applies a shape of mappings to those that are not objects of the Python client.
 func untyped(mapping shape.Shape) shape.Shape {
 	return shape.Of("object", "null").With("if", shape.Shape{"required": []string{"__type__"}}).With("else", mapping)
 }
