@@ -109,6 +109,8 @@ func scalarShape(t reflect.Type, rule configValue) shape.Shape {
 		return shape.Text("^" + goTime + "$")
 	case reflect.TypeFor[keepTime]():
 		return shape.Any(zero, shape.Text("^([0-9]+d|[-+]?0|"+goTime+")$"))
+	case reflect.TypeFor[variableText](): // what var.json reads may be any JSON
+		return shape.Of("string", "number", "boolean", "array", "object")
 	case reflect.TypeFor[generator.Duration]():
 		return shape.Any(zero, shape.Text("^([0-9]{1,9}(s|m|h|d)|0)$"))
 	case reflect.TypeFor[byteCount]():
