@@ -89,6 +89,7 @@ func (r *modelReader) checkParam(n *field, p *dag.Param) {
 	if given != nil {
 		p.Default = asType(given, p.Schema)
 	}
+	p.NoDefault = given == nil
 	if p.Default == nil {
 		p.Default = zeroOf[kind]
 	}
@@ -101,11 +102,11 @@ func (r *modelReader) checkParam(n *field, p *dag.Param) {
 	}
 	// The check lets the default itself pass, so it must not know it as such.
 	if err := (dag.Param{Name: p.Name, Schema: p.Schema}).Check(p.Default); err != nil {
-		at := n.get("default")
-		if at == nil {
-			at = n
+		if p.NoDefault {
+			r.fault(n, "has no default, and what a DAG with a schedule takes then does not fit: %v; write a default", err)
+			return
 		}
-		r.fault(at, "the default does not fit: %v", err)
+		r.fault(given, "the default does not fit: %v", err)
 	}
 }
 

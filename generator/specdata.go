@@ -99,9 +99,6 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 	if d.Image, err = image(r, all.Image, inst); err != nil {
 		return d, err
 	}
-	for _, p := range m.Params {
-		d.Params = append(d.Params, paramData{p.Name, paramValue(p)})
-	}
 	d.Env = environment(m, all.Env)
 	steps := []Step{scoringStep(r, m)}
 	switch r.Kind {
@@ -110,6 +107,10 @@ func newSpecData(r Request, m Model, inst Instance) (specData, error) {
 	case Retrain:
 		d.Description, d.Schedule = or(d.Description, "Retraining of "+name), or(m.Retrain.Schedule, inst.RetrainSchedule)
 		steps = retrainStepsOf(r, m)
+	}
+	byItself := d.Schedule != "none"
+	for _, p := range m.Params {
+		d.Params = append(d.Params, paramData{p.Name, paramValue(p, byItself)})
 	}
 	d.Schedule, d.Timetable = timetable(d.Schedule, d.Timezone)
 	for i, step := range steps {
@@ -266,8 +267,10 @@ func mayBeMissing(p dag.Param) bool {
 
 // paramValue is what stands in the spec: the default, or Airflow's Param where
 // there is a schema. Airflow checks a default against the schema, and an empty
-// text is not a date, so a missing one is null there.
-func paramValue(p dag.Param) any {
+// text is not a date, so a missing one is null there. A param that the model gives no
+// default has none either where the DAG does not run by itself: whoever triggers it must
+// give a value.
+func paramValue(p dag.Param, byItself bool) any {
 	if p.Schema == nil {
 		return p.Default
 	}
@@ -277,6 +280,10 @@ func paramValue(p dag.Param) any {
 	}
 	if p.Description != "" {
 		out["description"] = p.Description
+	}
+	if p.NoDefault && !byItself {
+		delete(out, "default")
+		return out
 	}
 	if mayBeMissing(p) {
 		out["default"] = nil

@@ -495,6 +495,8 @@ var faultWords = []struct{ english, russian string }{
 	{"must be a text", "нужна строка"},
 	{"must be a text, not %s", "нужна строка, а здесь %s"},
 	{"there is no type %.40q; there are %s", "типа %s нет; есть %s"},
+	{"has no default, and what a DAG with a schedule takes then does not fit: %s; write a default",
+		"значение по умолчанию не задано, а то, что берёт вместо него DAG с расписанием, не подходит: %s; задайте default"},
 	{"the default does not fit: %s", "значение по умолчанию не подходит: %s"},
 	{"is too long for a schedule", "расписание слишком длинное"},
 	{"must be a list, such as [python, main.py]", "нужен список, например [python, main.py]"},
