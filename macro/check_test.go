@@ -150,6 +150,23 @@ func TestCheckFindsEachField(t *testing.T) {
 	}
 }
 
+// TestCheckIgnoresTheTextBefore gives a template the same fault whatever text stands before
+// its first mark, at the line where it is.
+func TestCheckIgnoresTheTextBefore(t *testing.T) {
+	t.Parallel()
+	for _, template := range []string{
+		"{{ dss }}", "{{ ds }}{{ dss }}", "{% if dss %}{% endif %}", "{# {{ dss }} #}", "{{- dss -}}", "{{{ dss }}}", "{{ 'a",
+		"{{ ds }}\n{{ dss }}", "{% raw %}{{ dss }}{% endraw %}", "}}{{ ds", "{{ ds }}",
+	} {
+		for _, text := range []string{"", "a", "{", "{ }", "a\nb\n", "a\r\nb\rc", "é}} %} ", "'\"\\"} {
+			want, got := macro.New().CheckText(text+template), macro.New().Check(dag.Task{Image: text + template})
+			if (want == nil) != (got == nil) || want != nil && got.Error() != "image: "+want.Error() {
+				t.Errorf("%q before %q: %v, want %v", text, template, got, want)
+			}
+		}
+	}
+}
+
 // FuzzCheck holds that a template without a fault never fails for what Check knows of,
 // and that checking ends.
 func FuzzCheck(f *testing.F) {

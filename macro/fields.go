@@ -67,6 +67,9 @@ func (f *fields) text(field, source string) string {
 
 // render renders a template, or finds its fault and renders nothing.
 func (f *fields) render(field, source string) (string, error) {
+	if f.checks {
+		source = fromFirstMark(source)
+	}
 	t, err := f.renderer.parsed(source, f.budget)
 	if err != nil {
 		return "", err
@@ -112,11 +115,39 @@ func (f *fields) pod(pod map[string]any) map[string]any {
 	}
 	out := maps.Clone(pod)
 	for _, name := range podFields {
-		if v, ok := pod[name]; ok {
+		if v, ok := pod[name]; ok && hasTemplate(v, 0) {
 			out[name] = f.value(name, v, 0)
 		}
 	}
 	return out
+}
+
+// hasTemplate reports whether value has anything to do for a field: most have no template.
+func hasTemplate(v any, depth int) bool {
+	if depth > maxDepth {
+		return true // which is a fault
+	}
+	switch v := v.(type) {
+	case string:
+		return isTemplate(v)
+	case []any:
+		return slices.ContainsFunc(v, func(item any) bool { return hasTemplate(item, depth+1) })
+	case []string:
+		return slices.ContainsFunc(v, isTemplate)
+	case map[string]any:
+		for _, item := range v {
+			if hasTemplate(item, depth+1) {
+				return true
+			}
+		}
+	case map[string]string:
+		for _, item := range v {
+			if isTemplate(item) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // value renders the strings inside lists and the values of dictionaries, as
@@ -157,15 +188,29 @@ func (f *fields) value(field string, v any, depth int) any {
 }
 
 // isTemplate reports whether a string has anything to render.
-func isTemplate(s string) bool {
-	for {
-		i := strings.IndexByte(s, '{')
-		if i < 0 || i+1 >= len(s) {
-			return false
+func isTemplate(s string) bool { return firstMark(s) >= 0 }
+
+// firstMark is where the first mark of a template begins, -1 when there is none.
+func firstMark(s string) int {
+	for i := 0; ; i++ {
+		next := strings.IndexByte(s[i:], '{')
+		if next < 0 || i+next+1 >= len(s) {
+			return -1
 		}
-		if next := s[i+1]; next == '{' || next == '%' || next == '#' {
-			return true
+		i += next
+		if c := s[i+1]; c == '{' || c == '%' || c == '#' {
+			return i
 		}
-		s = s[i+1:]
 	}
+}
+
+// fromFirstMark is a template without the text before its first mark, where nothing can be
+// wrong: what is found in one is in the other, at the same line. Many specs differ there
+// alone, and then share a parsed template.
+func fromFirstMark(source string) string {
+	text := source[:max(firstMark(source), 0)]
+	if len(source) > maxSource || strings.Contains(text, "\r") {
+		return source
+	}
+	return strings.Repeat("\n", strings.Count(text, "\n")) + source[len(text):]
 }

@@ -12,31 +12,31 @@ import (
 
 // specOf is a spec as the generator writes it, with templates of which some are its own.
 func specOf(i int) []byte {
-	return fmt.Appendf(nil, `# Generated from gbc/team%[2]02d/model-%[1]05d at 3f2a9c1 (main).
-model-%[1]05d:
-  description: Nightly scoring of model-%[1]05d
+	return fmt.Appendf(nil, `# Generated from gbc/team%02[2]d/model-%05[1]d at 3f2a9c1 (main).
+model-%05[1]d:
+  description: Nightly scoring of model-%05[1]d
   schedule: "0 6 * * *"
   start_date: "2026-01-01"
   timezone: Europe/Moscow
   catchup: false
   is_paused_upon_creation: true
   max_active_runs: 1
-  tags: [scoring, model-%[1]05d]
-  default_args: {owner: team%[2]02d, retries: 1, retry_delay: 300}
+  tags: [scoring, model-%05[1]d]
+  default_args: {owner: team%02[2]d, retries: 1, retry_delay: 300}
   params: {SCORING_DATE: ""}
   tasks:
     - task_id: run_model
       operator: airflow.providers.cncf.kubernetes.operators.pod.KubernetesPodOperator
-      image: registry.example.com/gbc/team%[2]02d/model-%[1]05d:3f2a9c1
+      image: registry.example.com/gbc/team%02[2]d/model-%05[1]d:3f2a9c1
       cmds: [python, main.py]
       env_vars:
         LOGICAL_DATE: "{{ ds }}"
         SCORING_DATE: "{{ dag_run.conf.get('SCORING_DATE', params.SCORING_DATE) }}"
         DAG_RUN_CONF: "{{ dag_run.conf | tojson }}"
-        BUCKET: "{{ var.value.bucket }}/{{ ds_nodash }}/team%[2]02d"
-        TABLE: "scores_%[1]05d_{{ ds_nodash }}"
+        BUCKET: "{{ var.value.bucket }}/{{ ds_nodash }}/team%02[2]d"
+        TABLE: "scores_%05[1]d_{{ ds_nodash }}"
       container_resources: {requests: {cpu: 500m, memory: 1Gi}, limits: {memory: 2Gi}}
-      annotations: {dagwright/project: gbc/team%[2]02d/model-%[1]05d, dagwright/ref: main, dagwright/commit: 3f2a9c1}
+      annotations: {dagwright/project: gbc/team%02[2]d/model-%05[1]d, dagwright/ref: main, dagwright/commit: 3f2a9c1}
 `, i, i%50)
 }
 
