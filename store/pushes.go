@@ -102,8 +102,11 @@ func (s *Store) RecordPush(ctx context.Context, p Push) (id int64, created bool,
 			return fmt.Errorf("lock branch: %w", err)
 		}
 		created = false
-		if id, err = earlierPush(t, p); err != nil || id != 0 {
+		if id, err = earlierPush(t, p); err != nil {
 			return err
+		}
+		if id != 0 {
+			return nameAuthor(t, id, p)
 		}
 		id, err = insertPush(t, p)
 		created = err == nil
@@ -122,13 +125,43 @@ func (s *Store) knownPush(ctx context.Context, p Push) (id int64, err error) {
 		if id, err = deliveredPush(t, p.Delivery); err != nil || id != 0 {
 			return err
 		}
-		id, err = repeatedPush(t, p)
-		return err
+		if id, err = repeatedPush(t, p); err != nil || id == 0 {
+			return err
+		}
+		if lacks, err := lacksAuthor(t, id, p); err != nil || !lacks {
+			return err
+		}
+		id = 0
+		return nil
 	})
 	if err != nil {
 		return 0, fmt.Errorf("look for an earlier push: %w", err)
 	}
 	return id, nil
+}
+
+// lacksAuthor reports whether p knows whose push id is and what it is called, which the
+// reconciler did not when it found the commit before the hook came.
+func lacksAuthor(t *tx, id int64, p Push) (lacks bool, err error) {
+	if p.User == "" && p.Title == "" {
+		return false, nil
+	}
+	return t.row(`SELECT id FROM push WHERE id = $1 AND user_name = '' AND title = ''`, []any{id}, new(int64))
+}
+
+// nameAuthor writes whose push it is, and what it is called, where nobody knew.
+func nameAuthor(t *tx, id int64, p Push) error {
+	lacks, err := lacksAuthor(t, id, p)
+	if err != nil || !lacks {
+		return err
+	}
+	var state PushState
+	if _, err := t.row(`UPDATE push SET user_name = $2, title = $3 WHERE id = $1 RETURNING state`,
+		[]any{id, p.User, p.Title}, &state); err != nil {
+		return fmt.Errorf("write the author of push %d: %w", id, err)
+	}
+	t.announce(Change{Kind: ChangePush, Project: p.Project, State: string(state)})
+	return nil
 }
 
 // insertPush writes a pending push.

@@ -16,6 +16,7 @@ func pushTests() []test {
 	return []test{
 		{"a push comes back as it was recorded", testPushRoundTrip},
 		{"a repeated push is recorded once", testPushRepeats},
+		{"a hook names the author of a push that was found before it came", testPushAuthor},
 		{"a push that many report at once is recorded once", testPushRace},
 		{"the life of a push", testPushLife},
 		{"push filters", testPushFilters},
@@ -51,6 +52,33 @@ func testPushRoundTrip(f fixture) {
 	f.ok(err)
 	if !got[0].Deleted || got[0].ReceivedAt.IsZero() {
 		f.Errorf("wrong push: %+v", got[0])
+	}
+}
+
+func testPushAuthor(f fixture) {
+	for _, state := range []store.PushState{store.PushPending, store.PushRendered} {
+		branch := "branch-" + string(state)
+		found := push(branch, "c1", "")
+		found.User, found.Title, found.Via = "", "", store.ViaReconciler
+		id, _ := f.record(found)
+		if state != store.PushPending {
+			f.finish(id, state)
+		}
+		hook := push(branch, "c1", "key-"+branch)
+		hook.User, hook.Title = "ann", "Score twice"
+		if same, created := f.record(hook); created || same != id {
+			f.Errorf("%s: the hook of push %d is push %d, created %v", state, id, same, created)
+		}
+		other := hook
+		other.User, other.Title, other.Delivery = "eve", "Mine", "again-"+branch
+		f.record(other)
+		all, err := f.Pushes(f.ctx(), store.PushFilter{})
+		f.ok(err)
+		for _, p := range all {
+			if p.ID == id && (p.User != "ann" || p.Title != "Score twice" || p.State != state) {
+				f.Errorf("push %d is of %q, %q, %s; want ann's, and %s as before", id, p.User, p.Title, p.State, state)
+			}
+		}
 	}
 }
 
