@@ -1,9 +1,11 @@
 package instance
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -97,7 +99,7 @@ func (c kubernetesConfig) open(database string, logs *tasklog.Dir, logger *slog.
 	if access.Burst == 0 {
 		access.Burst = max(1, int(2*access.QPS))
 	}
-	klog.SetSlogLogger(logger) // what Kubernetes' client says of itself
+	klog.SetSlogLogger(slog.New(clientHandler{logger.Handler()})) // what Kubernetes' client says of itself
 	client, err := pod.Dial(access)
 	if err != nil {
 		return nil, err
@@ -105,4 +107,32 @@ func (c kubernetesConfig) open(database string, logs *tasklog.Dir, logger *slog.
 	pods := c.pods()
 	pods.Database = database
 	return pod.Open(pod.Config{Client: client, Pods: pods, Logs: logs, Logger: logger})
+}
+
+// clientHandler keeps out of the log that a request ended because dagwright no longer wanted
+// it, which Kubernetes' client takes for an error.
+type clientHandler struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h clientHandler) Handle(ctx context.Context, r slog.Record) error {
+	unwanted := false
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		unwanted = ok && errors.Is(err, context.Canceled)
+		return !unwanted
+	})
+	if unwanted {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h clientHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return clientHandler{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h clientHandler) WithGroup(name string) slog.Handler {
+	return clientHandler{h.Handler.WithGroup(name)}
 }
