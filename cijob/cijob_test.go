@@ -169,7 +169,7 @@ func TestJobsOfStrangersAreRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, time.Second)
 	l.Takes = gitlab.AllowList{Groups: []string{"gbc"}, Except: []string{"gbc/airflow-dev"}}.Has
-	for _, path := range []string{"eve/churn-model", "gbc-evil/churn-model", "GBC/x", "eve/gbc"} {
+	for _, path := range []string{"eve/churn-model", "gbc-evil/churn-model", "GBCx/x", "eve/gbc"} {
 		l.gitlab.CreateProject(path)
 		commit := l.gitlab.Commit(path, "main", map[string]string{"main.py": "1", ".dagwright.yml": "owner: risk-team"})
 		status, body := l.ask(l.gitlab.IDToken(path, "main", commit, audience, nil))

@@ -105,7 +105,7 @@ func TestNoSightingOfSecrets(t *testing.T) {
 		"for name in ('token', 'key', 'hook', 'mounted', 'dsn'):\n    print('read', name, open(%q + name).read(), flush=True)\n",
 		in.dir+"/")}
 	newCheckout(t, gl, testModel, "main", leak, exampleModel(t))
-	in.awaitText("/api/v2/pushes?limit=1", `"rendered"`)
+	in.awaitText("/api/v2/dags/churn-model/dagVersions/2", `"version_number"`)
 	in.client("dags", "trigger", "churn-model", "--wait")
 	pages := in.pages(c)
 	if !bytes.Contains(pages, []byte("read mounted ****")) {
