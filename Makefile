@@ -12,7 +12,7 @@ GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 # before all those that need the cluster for themselves. They mostly wait, so that more
 # packages than there are cores run at once.
 SLOW     := ./executor/pod ./test/cluster/clustertest ./cmd/dagwright ./deploy ./store ./generator
-AT_ONCE  := 4
+AT_ONCE  := 3
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check race services services-down cluster-up cluster-down cluster-image setup bench fuzz golden fmt lint tidy screenshots airflow-check airflow-compare schemathesis lighthouse clean
@@ -36,7 +36,7 @@ test: export CGO_ENABLED = 0
 test: export GOFLAGS := $(GOFLAGS) -trimpath
 test: setup ## Install what the tests need, then run every test (the README's second command)
 	@MEANWHILE="make --no-print-directory check" test/services \
-		$(GO) test -count 1 -vet off -timeout 30m -p $(AT_ONCE) $(SLOW) ./...
+		$(GO) test -count 1 -vet off -timeout 45m -p $(AT_ONCE) $(SLOW) ./...
 
 race: setup ## Run every test with the race detector
 	@test/services $(GO) test -race -timeout 60m ./...

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	}
 	if filepath.Base(os.Args[0]) != "dagwright" { // not the program in a script
 		clitest.Isolate()
-		clustertest.SideBySide(5)
+		clustertest.SideBySide(4)
 	}
 	testscript.Main(m, map[string]func(){"dagwright": main})
 }

@@ -22,7 +22,7 @@ import (
 // A connection to the API server that a cancelled request still held when it was to
 // be closed ends by itself later; its reader is client-go's.
 func TestMain(m *testing.M) {
-	clustertest.SideBySide(5)
+	clustertest.SideBySide(4)
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*clientConnReadLoop).run"))
 }
 
