@@ -151,14 +151,17 @@ func lacksAuthor(t *tx, id int64, p Push) (lacks bool, err error) {
 
 // nameAuthor writes whose push it is, and what it is called, where nobody knew.
 func nameAuthor(t *tx, id int64, p Push) error {
-	lacks, err := lacksAuthor(t, id, p)
-	if err != nil || !lacks {
-		return err
+	if p.User == "" && p.Title == "" {
+		return nil
 	}
 	var state PushState
-	if _, err := t.row(`UPDATE push SET user_name = $2, title = $3 WHERE id = $1 RETURNING state`,
-		[]any{id, p.User, p.Title}, &state); err != nil {
+	named, err := t.row(`UPDATE push SET user_name = $2, title = $3 WHERE id = $1 AND user_name = '' AND title = ''
+		RETURNING state`, []any{id, p.User, p.Title}, &state)
+	if err != nil {
 		return fmt.Errorf("write the author of push %d: %w", id, err)
+	}
+	if !named {
+		return nil
 	}
 	t.announce(Change{Kind: ChangePush, Project: p.Project, State: string(state)})
 	return nil
